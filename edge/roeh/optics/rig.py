@@ -1,0 +1,184 @@
+"""Where the cameras stand: poses, sensors, and the rig that is the pole.
+
+Frames, each right-handed:
+    camera: x right, y down, z forward along the optical axis (as in OpenCV).
+    pole: x to the right of the pole's forward mark, y along the mark, z up.
+    world: x east, y north, z up; origin at the foot of the pole on the ground.
+The pole frame is the world frame turned clockwise (seen from above) by the heading.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from roeh.core.errors import LensError
+from roeh.optics.lens import Array, Lens
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How a camera is mounted on the pole.
+
+    Args:
+        azimuth_deg: of the optical axis, from the forward mark, clockwise from above.
+        tilt_deg: 0 looks at the horizon, 90 straight down, negative upwards. Looking
+            straight down, the picture's upper edge points to `azimuth_deg`.
+        roll_deg: turn of the camera about its optical axis, clockwise seen from behind.
+        height_m: of the lens above the ground.
+
+    Raises:
+        LensError: a pose no camera can have.
+    """
+
+    azimuth_deg: float
+    tilt_deg: float
+    roll_deg: float
+    height_m: float
+
+    def __post_init__(self) -> None:
+        _check_range("azimuth_deg", self.azimuth_deg, -360.0, 360.0)
+        _check_range("tilt_deg", self.tilt_deg, -90.0, 90.0)
+        _check_range("roll_deg", self.roll_deg, -360.0, 360.0)
+        _check_range("height_m", self.height_m, 0.1, 1000.0)
+
+    def to_pole(self) -> Array:
+        """Rotation (3, 3) that takes camera directions to the pole frame."""
+        azimuth, tilt, roll = (
+            math.radians(angle) for angle in (self.azimuth_deg, self.tilt_deg, self.roll_deg)
+        )
+        sa, ca, st, ct = math.sin(azimuth), math.cos(azimuth), math.sin(tilt), math.cos(tilt)
+        # Columns: where the camera's x, y and z point when the roll is 0.
+        level = np.asarray(
+            [[ca, -st * sa, ct * sa], [-sa, -st * ca, ct * ca], [0.0, -ct, -st]], dtype=np.float64
+        )
+        sr, cr = math.sin(roll), math.cos(roll)
+        rolled: Array = level @ np.asarray([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
+        return rolled
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """One camera of the pole: its name, its lens, its pose."""
+
+    name: str
+    lens: Lens
+    pose: Pose
+
+    def scaled_to(self, width_px: int, height_px: int) -> Sensor:
+        """The same camera seen through a stream of another size, same aspect."""
+        return Sensor(self.name, self.lens.scaled_to(width_px, height_px), self.pose)
+
+    def pole_directions(self, pixels: Array) -> Array:
+        """Pixels (n, 2) to unit directions (n, 3) in the pole frame."""
+        directions: Array = self.lens.unproject(pixels) @ self.pose.to_pole().T
+        return directions
+
+    def pixels_of(self, pole_directions: Array) -> Array:
+        """Directions (n, 3) in the pole frame to pixels (n, 2); NaN where not visible."""
+        return self.lens.project(np.asarray(pole_directions, np.float64) @ self.pose.to_pole())
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The pole: its cameras, which way its forward mark points, and how well all is known.
+
+    Args:
+        sensors: one or more, names unique.
+        heading_deg: bearing of the forward mark from true north.
+        heading_sigma_deg: of the heading (from two known ground points, not a compass).
+        tilt_sigma_deg: of each camera's axis, about either horizontal direction.
+        height_sigma_m: of each camera's height.
+        pixel_sigma_px: of a foot point in the picture, each way.
+
+    Raises:
+        LensError: no sensors, a name twice, or a negative sigma.
+    """
+
+    sensors: tuple[Sensor, ...]
+    heading_deg: float
+    heading_sigma_deg: float
+    tilt_sigma_deg: float = 0.5
+    height_sigma_m: float = 0.03
+    pixel_sigma_px: float = 3.0
+    _by_name: dict[str, Sensor] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = [sensor.name for sensor in self.sensors]
+        if not names or len(set(names)) != len(names):
+            raise LensError(
+                what="a rig needs at least one sensor, each with its own name",
+                which=f"sensors = {names}",
+                remedy="name every sensor once",
+            )
+        _check_range("heading_deg", self.heading_deg, -360.0, 360.0)
+        _check_range("heading_sigma_deg", self.heading_sigma_deg, 0.0, 180.0)
+        _check_range("tilt_sigma_deg", self.tilt_sigma_deg, 0.0, 45.0)
+        _check_range("height_sigma_m", self.height_sigma_m, 0.0, 100.0)
+        _check_range("pixel_sigma_px", self.pixel_sigma_px, 0.0, 1000.0)
+        object.__setattr__(self, "_by_name", dict(zip(names, self.sensors, strict=True)))
+
+    def sensor(self, name: str) -> Sensor:
+        """The sensor of that name.
+
+        Raises:
+            LensError: no such sensor.
+        """
+        if name not in self._by_name:
+            raise LensError(
+                what="unknown sensor",
+                which=name,
+                remedy=f"use one of {', '.join(self._by_name)}",
+            )
+        return self._by_name[name]
+
+    def to_world(self) -> Array:
+        """Rotation (3, 3) that takes the pole frame to the world frame."""
+        heading = math.radians(self.heading_deg)
+        s, c = math.sin(heading), math.cos(heading)
+        return np.asarray([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]], dtype=np.float64)
+
+    def camera_to_world(self, sensor: Sensor) -> Array:
+        """Rotation (3, 3) that takes a sensor's camera directions to the world frame."""
+        rotation: Array = self.to_world() @ sensor.pose.to_pole()
+        return rotation
+
+    def bearing_of(self, azimuth_deg: float) -> float:
+        """True bearing of an azimuth on the pole, in [0, 360)."""
+        return wrap_deg(self.heading_deg + azimuth_deg)
+
+    def azimuth_of(self, bearing_deg: float) -> float:
+        """Azimuth on the pole of a true bearing, in [0, 360)."""
+        return wrap_deg(bearing_deg - self.heading_deg)
+
+
+def wrap_deg(angle_deg: float) -> float:
+    """An angle brought into [0, 360)."""
+    wrapped = angle_deg % 360.0
+    # A tiny negative angle rounds to 360.0 itself.
+    return 0.0 if wrapped >= 360.0 else wrapped
+
+
+def directions_of(azimuth_deg: Array, elevation_deg: Array) -> Array:
+    """Unit directions (n, 3) from angles (n,): pole frame from azimuths, world from bearings."""
+    azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
+    across = np.cos(elevation)
+    return np.column_stack([across * np.sin(azimuth), across * np.cos(azimuth), np.sin(elevation)])
+
+
+def angles_of(directions: Array) -> tuple[Array, Array]:
+    """Azimuth (or bearing) in [0, 360) and elevation, degrees (n,), of directions (n, 3)."""
+    x, y, z = np.asarray(directions, dtype=np.float64).T
+    azimuth = np.degrees(np.arctan2(x, y)) % 360.0
+    return np.where(azimuth >= 360.0, 0.0, azimuth), np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise LensError(
+            what="impossible pose or sigma",
+            which=f"{name} = {value:g}",
+            remedy=f"give a value from {low:g} to {high:g}",
+        )
