@@ -1,0 +1,1 @@
+"""The ground floor: types, time, identity, errors, configuration, hand-over between processes."""

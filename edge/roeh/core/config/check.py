@@ -1,0 +1,199 @@
+"""What the types cannot say: names that must exist, geometry that must be possible."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Sequence
+
+from roeh.core.config.schema import (
+    CrowdRule,
+    LensSection,
+    LineCrossingRule,
+    LoiteringRule,
+    NodeConfig,
+    PanoramaSource,
+    SensorSection,
+    ZoneEntryRule,
+    ZoneSection,
+)
+from roeh.core.errors import ConfigError, LensError
+
+_MIN_POLYGON = 3
+
+
+def check_config(config: NodeConfig, name: str) -> None:
+    """Refuse a configuration that is well formed but cannot be meant.
+
+    Raises:
+        ConfigError: naming the field and what to write.
+    """
+    _check_node(config, name)
+    for index, sensor in enumerate(config.sensors):
+        _check_sensor(sensor, f"sensors[{index}]", name)
+    _check_unique("sensors", [sensor.name for sensor in config.sensors], name)
+    _check_unique("zones", [zone.name for zone in config.zones], name)
+    _check_unique("lines", [line.name for line in config.lines], name)
+    _check_unique("rules", [rule.name for rule in config.rules], name)
+    _check_unique("schedules", [schedule.name for schedule in config.schedules], name)
+    for index, zone in enumerate(config.zones):
+        _check_zone(zone, f"zones[{index}]", name)
+    for index, line in enumerate(config.lines):
+        if line.from_m == line.to_m:
+            raise ConfigError(
+                what="the line has no length",
+                which=f"lines[{index}] {line.name} in {name}",
+                remedy="give from_m and to_m two different points",
+            )
+    _check_rules(config, name)
+    tls = config.broker.tls
+    if bool(tls.certificate_file) != bool(tls.key_file):
+        raise ConfigError(
+            what="a certificate and its key go together",
+            which=f"broker.tls in {name}",
+            remedy="give both certificate_file and key_file, or neither",
+        )
+
+
+def check_lens(lens: LensSection, *, place: str, name: str) -> None:
+    """Refuse a lens that no camera can have.
+
+    Raises:
+        LensError: naming the field and what to write.
+    """
+    if lens.model == "pinhole" and lens.fov_deg >= 180:
+        raise LensError(
+            what="a pinhole lens sees less than 180 degrees",
+            which=f"{place} fov_deg = {lens.fov_deg} in {name}",
+            remedy='give the horizontal field of view, or model = "equidistant" for a fisheye',
+        )
+    if lens.center_px is not None:
+        x, y = lens.center_px
+        if not (0 <= x < lens.width_px and 0 <= y < lens.height_px):
+            raise LensError(
+                what="the optical centre lies outside the picture",
+                which=f"{place} center_px = [{x}, {y}] in {name}",
+                remedy=f"give a point inside {lens.width_px} x {lens.height_px} pixels",
+            )
+
+
+def _check_node(config: NodeConfig, name: str) -> None:
+    node = config.node
+    if (node.latitude_deg is None) != (node.longitude_deg is None):
+        raise ConfigError(
+            what="latitude and longitude go together",
+            which=f"node in {name}",
+            remedy="give both latitude_deg and longitude_deg, or neither",
+        )
+    try:
+        zoneinfo.ZoneInfo(node.time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            what="unknown time zone",
+            which=f"node.time_zone = {node.time_zone!r} in {name}",
+            remedy='give a name of the IANA database such as "Asia/Jerusalem", or "UTC"',
+        ) from None
+
+
+def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
+    check_lens(sensor.lens, place=f"{place}.lens", name=name)
+    if isinstance(sensor.source, PanoramaSource) and not sensor.source.views:
+        raise ConfigError(
+            what="a panorama without views shows nothing",
+            which=f"{place}.source.views in {name}",
+            remedy="add at least one [[sensors.source.views]] with azimuth_deg",
+        )
+    _check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
+    for index, mask in enumerate(sensor.masks):
+        _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
+
+
+def _check_zone(zone: ZoneSection, place: str, name: str) -> None:
+    sector = (zone.bearing_from_deg, zone.bearing_to_deg, zone.range_to_m)
+    given = [value is not None for value in sector]
+    if bool(zone.polygon_m) == any(given) or (any(given) and not all(given)):
+        raise ConfigError(
+            what="a zone is either a polygon or a sector",
+            which=f"{place} {zone.name} in {name}",
+            remedy="give polygon_m, or bearing_from_deg, bearing_to_deg and range_to_m",
+        )
+    if zone.polygon_m:
+        _check_polygon(zone.polygon_m, f"{place}.polygon_m", name)
+    elif zone.range_to_m is not None and zone.range_to_m <= zone.range_from_m:
+        raise ConfigError(
+            what="the sector has no depth",
+            which=f"{place} {zone.name} in {name}",
+            remedy="make range_to_m greater than range_from_m",
+        )
+
+
+def _check_rules(config: NodeConfig, name: str) -> None:
+    zones = {zone.name for zone in config.zones}
+    lines = {line.name for line in config.lines}
+    schedules = {schedule.name for schedule in config.schedules}
+    for index, rule in enumerate(config.rules):
+        place = f"rules[{index}] {rule.name}"
+        if rule.schedule:
+            _check_known(rule.schedule, schedules, f"{place} schedule", name)
+        if isinstance(rule, LineCrossingRule):
+            _check_known(rule.line, lines, f"{place} line", name)
+        elif isinstance(rule, ZoneEntryRule):
+            _check_known(rule.zone, zones, f"{place} zone", name)
+            if rule.min_frames > rule.of_frames:
+                raise ConfigError(
+                    what="more frames are asked for than are looked at",
+                    which=f"{place} min_frames = {rule.min_frames} in {name}",
+                    remedy=f"give at most of_frames = {rule.of_frames}",
+                )
+        elif isinstance(rule, LoiteringRule | CrowdRule) and rule.zone:
+            _check_known(rule.zone, zones, f"{place} zone", name)
+
+
+def _check_known(wanted: str, known: Iterable[str], place: str, name: str) -> None:
+    if wanted not in known:
+        listed = ", ".join(sorted(known)) or "none is defined"
+        raise ConfigError(
+            what="no such name",
+            which=f"{place} = {wanted!r} in {name}",
+            remedy=f"define it or use one of: {listed}",
+        )
+
+
+def _check_unique(place: str, names: Sequence[str], name: str) -> None:
+    for item in names:
+        if names.count(item) > 1:
+            raise ConfigError(
+                what="the name is used twice",
+                which=f"{item!r} in {place} of {name}",
+                remedy="give each its own name",
+            )
+
+
+def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str) -> None:
+    if len(points) < _MIN_POLYGON:
+        raise ConfigError(
+            what="a polygon needs three points or more",
+            which=f"{place} in {name}",
+            remedy="add points, in order round the edge",
+        )
+    count = len(points)
+    for i in range(count):
+        for j in range(i + 1, count):
+            if j in (i, (i + 1) % count) or i == (j + 1) % count:
+                continue
+            if _crosses(points[i], points[(i + 1) % count], points[j], points[(j + 1) % count]):
+                raise ConfigError(
+                    what="the polygon crosses itself",
+                    which=f"{place}, edges {i + 1} and {j + 1} in {name}",
+                    remedy="list the points in order round the edge",
+                )
+
+
+def _crosses(
+    a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]
+) -> bool:
+    """Whether the segments a-b and c-d properly intersect."""
+
+    def side(p: tuple[float, float], q: tuple[float, float], r: tuple[float, float]) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0

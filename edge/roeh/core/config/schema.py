@@ -1,0 +1,339 @@
+"""The sections of node.toml. Defaults stand here and nowhere else.
+
+Angles: bearings are degrees from true north, clockwise. Positions: metres east and
+north of the foot of the pole. A field's unit is the end of its name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from roeh.core.flows import OUTBOX
+
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+BearingDeg = Annotated[float, Meta(ge=0, lt=360)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Priority = Annotated[int, Meta(ge=1, le=9)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+PointM = tuple[float, float]
+PointPx = tuple[float, float]
+Label = Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the configuration file; a key it does not know is an error."""
+
+
+class NodeSection(Section, frozen=True, kw_only=True):
+    """Which pole this is and where it stands.
+
+    `heading_deg` is the true bearing of the pole's forward mark. Latitude and longitude
+    are WGS 84; without them alerts carry bearing and range only.
+    """
+
+    site: Name = "site"
+    name: Name = "pole"
+    heading_deg: BearingDeg = 0.0
+    heading_sigma_deg: NotNegative = 1.0
+    latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    position_sigma_m: NotNegative = 4.0
+    time_zone: str = "UTC"
+
+
+class PathsSection(Section, frozen=True, kw_only=True):
+    """Where the node keeps its store, its sockets and its models.
+
+    `model_dir` empty: where the installation put them.
+    """
+
+    data_dir: str = "/var/lib/roeh"
+    run_dir: str = "/run/roeh"
+    model_dir: str = ""
+
+
+class LensSection(Section, frozen=True, kw_only=True):
+    """A lens: `equidistant` and `kannala_brandt` need fov_deg, `pinhole` hfov by fov_deg too.
+
+    `k` are the four Kannala-Brandt coefficients. `focal_px` (fx, fy), where calibrated,
+    replaces the focal length that the field of view implies.
+    """
+
+    model: Literal["equidistant", "kannala_brandt", "pinhole"] = "equidistant"
+    width_px: Count
+    height_px: Count
+    fov_deg: Annotated[float, Meta(gt=0, le=220)]
+    center_px: PointPx | None = None
+    focal_px: tuple[Positive, Positive] | None = None
+    k: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+
+class StandaloneLens(LensSection, frozen=True, kw_only=True):
+    """LENS.toml of `roeh detect`: a lens and how it hangs.
+
+    `tilt_deg` 90 looks straight down, 0 at the horizon.
+    """
+
+    height_m: Positive
+    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] = 90.0
+    azimuth_deg: BearingDeg = 0.0
+
+
+class FileSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="file"):
+    """A video file, at its own pace; `loop` starts it again at its end."""
+
+    path: str
+    loop: bool = False
+
+
+class RtspSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
+    """A network camera. Credentials stand in the URL or in `password_file`."""
+
+    url: Annotated[str, Meta(pattern=r"^rtsps?://")]
+    password_file: str = ""
+    transport: Literal["tcp", "udp"] = "tcp"
+    stall_timeout_s: Positive = 5.0
+
+
+class PanoramaView(Section, frozen=True, kw_only=True):
+    """One pane of ordinary footage, hung round the pole.
+
+    `hfov_deg` is the angle the picture's width takes; `tilt_deg` how far below the
+    horizon its centre lies; `start_s` where in the footage it begins.
+    """
+
+    azimuth_deg: BearingDeg
+    hfov_deg: Annotated[float, Meta(gt=5, lt=120)] = 60.0
+    tilt_deg: Annotated[float, Meta(ge=0, lt=80)] = 20.0
+    start_s: NotNegative = 0.0
+
+
+class PanoramaSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="panorama"):
+    """Ordinary footage re-projected into the sensor's own fisheye picture."""
+
+    path: str
+    views: tuple[PanoramaView, ...]
+    fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    loop: bool = True
+
+
+class ComposedSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="composed"):
+    """Drawn people on a drawn street with exact ground truth.
+
+    `night` and `flicker` in [0, 1]; `rain_drops` streaks in each frame.
+    """
+
+    seed: Annotated[int, Meta(ge=0)] = 1
+    people: Annotated[int, Meta(ge=0, le=64)] = 8
+    fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    duration_s: NotNegative = 0.0
+    night: Share = 0.0
+    rain_drops: Annotated[int, Meta(ge=0, le=5000)] = 0
+    flicker: Share = 0.0
+
+
+SourceSection = FileSource | RtspSource | PanoramaSource | ComposedSource
+
+
+class MaskSection(Section, frozen=True, kw_only=True):
+    """A privacy mask: nothing inside is analysed or ever shown in a thumbnail."""
+
+    name: Name
+    polygon_px: tuple[PointPx, ...]
+
+
+class SensorSection(Section, frozen=True, kw_only=True):
+    """One camera: what it gives, its lens, how it hangs.
+
+    `azimuth_deg` is clockwise from the pole's forward mark; `tilt_deg` 90 looks straight
+    down, 0 at the horizon.
+    """
+
+    name: Name = "sensor"
+    source: SourceSection
+    lens: LensSection
+    height_m: Annotated[float, Meta(gt=0.5, lt=60)] = 5.0
+    height_sigma_m: NotNegative = 0.03
+    azimuth_deg: BearingDeg = 0.0
+    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] = 90.0
+    roll_deg: Annotated[float, Meta(ge=-180, le=180)] = 0.0
+    tilt_sigma_deg: NotNegative = 0.5
+    masks: tuple[MaskSection, ...] = ()
+
+
+class DetectSection(Section, frozen=True, kw_only=True):
+    """How often and how carefully pictures are looked at.
+
+    `fps` bounds the pictures analysed each second; `sweep_s` the time in which every
+    tile is looked at even when nothing moves; `max_tiles_per_frame` holds in rain.
+    """
+
+    model: str = ""
+    threads: Count = 1
+    fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    min_confidence: Share = 0.4
+    labels: tuple[Label, ...] = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
+    sweep_s: Positive = 1.0
+    max_tiles_per_frame: Count = 3
+    max_range_m: Positive = 40.0
+
+
+class ZoneSection(Section, frozen=True, kw_only=True):
+    """A piece of ground: a polygon in metres, or a sector by bearing and range."""
+
+    name: Name
+    polygon_m: tuple[PointM, ...] = ()
+    bearing_from_deg: BearingDeg | None = None
+    bearing_to_deg: BearingDeg | None = None
+    range_from_m: NotNegative = 0.0
+    range_to_m: Positive | None = None
+
+
+class LineSection(Section, frozen=True, kw_only=True):
+    """A line on the ground; its left and right are those of someone walking from → to."""
+
+    name: Name
+    from_m: PointM
+    to_m: PointM
+
+
+class ScheduleSection(Section, frozen=True, kw_only=True):
+    """When a rule holds, in the node's time zone; `to` before `from` runs over midnight."""
+
+    name: Name
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
+        "mon", "tue", "wed", "thu", "fri", "sat", "sun",
+    )  # fmt: skip
+    start: TimeOfDay = "00:00"
+    end: TimeOfDay = "24:00"
+
+
+class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
+    """What all rules have: `schedule` empty means always."""
+
+    name: Name
+    labels: tuple[Label, ...] = ("person",)
+    priority: Priority = 5
+    cool_down_s: NotNegative = 30.0
+    schedule: str = ""
+
+
+class ZoneEntryRule(_Rule, frozen=True, kw_only=True, tag="zone_entry"):
+    """Somebody is in the zone in `min_frames` of the last `of_frames` looks."""
+
+    zone: Name
+    min_frames: Count = 3
+    of_frames: Count = 5
+
+
+class LineCrossingRule(_Rule, frozen=True, kw_only=True, tag="line_crossing"):
+    """Somebody goes over the line in the given direction."""
+
+    line: Name
+    direction: Literal["any", "left_to_right", "right_to_left"] = "any"
+
+
+class LoiteringRule(_Rule, frozen=True, kw_only=True, tag="loitering"):
+    """Somebody stays within `radius_m` for `dwell_s`; gaps of `max_gap_s` are bridged."""
+
+    dwell_s: Positive = 60.0
+    radius_m: Positive = 3.0
+    max_gap_s: NotNegative = 3.0
+    zone: str = ""
+
+
+class CrowdRule(_Rule, frozen=True, kw_only=True, tag="crowd"):
+    """At least `count` within `radius_m` of each other for `duration_s`."""
+
+    count: Annotated[int, Meta(ge=2)] = 6
+    radius_m: Positive = 4.0
+    duration_s: NotNegative = 5.0
+    zone: str = ""
+
+
+RuleSection = ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule
+
+
+class OutboxSection(Section, frozen=True, kw_only=True):
+    """How much waits on disk for a broker that is away."""
+
+    max_bytes: Annotated[int, Meta(ge=65536)] = OUTBOX.bound
+
+
+class TlsSection(Section, frozen=True, kw_only=True):
+    """Files for mutual TLS; empty `ca_file` means no TLS (loopback only)."""
+
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
+class BrokerSection(Section, frozen=True, kw_only=True):
+    """The MQTT 5 broker. `ack = "broker"`: a row leaves the outbox on PUBACK.
+
+    See edge/docs/delivery.md for what that mode risks.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    ack: Literal["broker"] = "broker"
+    tls: TlsSection = TlsSection()
+    username: str = ""
+    password_file: str = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
+    ack_timeout_s: Positive = 15.0
+    connect_spread_s: NotNegative = 5.0
+    backoff_cap_s: Positive = 60.0
+    heartbeat_s: Positive = 60.0
+    max_packet_bytes: Annotated[int, Meta(ge=16384)] = 20000
+
+
+class RetrieveSection(Section, frozen=True, kw_only=True):
+    """The page that the pole serves; on loopback until certificates are set up."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8440
+
+
+class SuperviseSection(Section, frozen=True, kw_only=True):
+    """`roeh run`: how often a process may end before it is left for a person."""
+
+    max_restarts: Count = 10
+    window_s: Positive = 60.0
+    backoff_s: Positive = 0.2
+
+
+class UsersSection(Section, frozen=True, kw_only=True):
+    """The system user of each process; empty means the user who runs the node."""
+
+    capture: str = ""
+    detect: str = ""
+    evidence: str = ""
+    publish: str = ""
+    retrieve: str = ""
+    supervise: str = ""
+
+
+class NodeConfig(Section, frozen=True, kw_only=True):
+    """The whole of node.toml."""
+
+    sensors: Annotated[tuple[SensorSection, ...], Meta(min_length=1)]
+    node: NodeSection = NodeSection()
+    paths: PathsSection = PathsSection()
+    detect: DetectSection = DetectSection()
+    zones: tuple[ZoneSection, ...] = ()
+    lines: tuple[LineSection, ...] = ()
+    schedules: tuple[ScheduleSection, ...] = ()
+    rules: tuple[RuleSection, ...] = ()
+    outbox: OutboxSection = OutboxSection()
+    broker: BrokerSection = BrokerSection()
+    retrieve: RetrieveSection = RetrieveSection()
+    supervise: SuperviseSection = SuperviseSection()
+    users: UsersSection = UsersSection()

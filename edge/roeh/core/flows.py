@@ -1,0 +1,78 @@
+"""The queue table: every hand-over between processes, its bound, and what happens when full.
+
+No queue exists in the product that is not a row here.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class WhenFull(enum.Enum):
+    """What gives way when a bound is reached."""
+
+    SKIP_NEWEST = "the new item is not offered; counted"
+    BLOCK_PRODUCER = "the producer waits: it works slower, nothing is lost"
+    EVICT_BY_RULE = (
+        "oldest thumbnails first, then merged updates, then lowest priority; "
+        "each eviction leaves a tombstone and is counted"
+    )
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """One hand-over between two processes.
+
+    Attributes:
+        bound: how much it holds, in `unit`.
+        counter: name of the counter that grows when the bound bites.
+    """
+
+    producer: str
+    consumer: str
+    carries: str
+    bound: int
+    unit: str
+    when_full: WhenFull
+    counter: str
+
+
+FRAMES = Flow(
+    producer="capture",
+    consumer="detect",
+    carries="frames, in sealed shared-memory slots",
+    bound=4,
+    unit="slots",
+    when_full=WhenFull.SKIP_NEWEST,
+    counter="frames_not_offered",
+)
+ALERTS = Flow(
+    producer="detect",
+    consumer="evidence",
+    carries="alerts with their thumbnails, acknowledged after commit",
+    bound=64,
+    unit="alerts",
+    when_full=WhenFull.BLOCK_PRODUCER,
+    counter="detect_blocked_s",
+)
+OUTBOX = Flow(
+    producer="evidence",
+    consumer="publish",
+    carries="alert messages and thumbnails on disk",
+    bound=64 * 1024 * 1024,
+    unit="bytes",
+    when_full=WhenFull.EVICT_BY_RULE,
+    counter="outbox_evicted",
+)
+IN_FLIGHT = Flow(
+    producer="publish",
+    consumer="broker",
+    carries="messages sent and not yet acknowledged, in memory only",
+    bound=20,
+    unit="messages",
+    when_full=WhenFull.BLOCK_PRODUCER,
+    counter="publish_window_full",
+)
+
+FLOWS: tuple[Flow, ...] = (FRAMES, ALERTS, OUTBOX, IN_FLIGHT)

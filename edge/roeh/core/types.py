@@ -1,0 +1,231 @@
+"""The types that cross a border between packages or processes: frozen, parsed once.
+
+Conventions: the world is metres east, north and up from the foot of the pole.
+A bearing is degrees from true north, clockwise, in [0, 360). Times that leave a
+process are integers in microseconds; nanoseconds stay inside.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal
+
+import msgspec
+
+PixelFormat = Literal["bgr24", "yuv420p"]
+
+
+class Size(msgspec.Struct, frozen=True):
+    """Width and height of a picture in pixels."""
+
+    width_px: int
+    height_px: int
+
+
+class Box(msgspec.Struct, frozen=True):
+    """An upright rectangle, corners in pixels of a frame that the field's name states."""
+
+    x0_px: float
+    y0_px: float
+    x1_px: float
+    y1_px: float
+
+    @property
+    def center_px(self) -> tuple[float, float]:
+        """Centre (x, y)."""
+        return (self.x0_px + self.x1_px) / 2, (self.y0_px + self.y1_px) / 2
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What is known of one picture from a camera; its pixels travel beside it.
+
+    `t_mono_ns` is when the sensor saw it, as near as the source can tell.
+    """
+
+    camera_id: str
+    seq: int
+    t_mono_ns: int
+    t_utc_ns: int
+    utc_error_ns: int
+    boot_id: str
+    width_px: int
+    height_px: int
+    pixel_format: PixelFormat
+
+
+class Covariance(msgspec.Struct, frozen=True):
+    """Symmetric 2x2 covariance of a position on the ground plane, square metres."""
+
+    east_east_m2: float
+    east_north_m2: float
+    north_north_m2: float
+
+
+class GroundPoint(msgspec.Struct, frozen=True):
+    """A position on the ground plane with its uncertainty."""
+
+    east_m: float
+    north_m: float
+    covariance: Covariance
+
+
+class Detection(msgspec.Struct, frozen=True):
+    """One object found in one picture.
+
+    Attributes:
+        sensor: name of the sensor whose picture it is.
+        label: class name as in the model's manifest.
+        confidence: in [0, 1].
+        box_sensor_px: upright rectangle round it in the sensor's picture.
+        foot_sensor_px: where it touches the ground, (x, y) in the sensor's picture.
+        position: the same on the ground plane; None above the horizon or without geometry.
+        height_m: its physical height if it stands upright at `position`; None likewise.
+    """
+
+    sensor: str
+    label: str
+    confidence: float
+    box_sensor_px: Box
+    foot_sensor_px: tuple[float, float]
+    position: GroundPoint | None
+    height_m: float | None
+
+
+class Where(msgspec.Struct, frozen=True):
+    """Where in the world, as an operator needs it: each figure beside its sigma."""
+
+    bearing_deg: float
+    bearing_sigma_deg: float
+    range_m: float
+    range_sigma_m: float
+    east_m: float
+    north_m: float
+    latitude_deg: float | None
+    longitude_deg: float | None
+    position_sigma_m: float
+
+
+class Track(msgspec.Struct, frozen=True):
+    """One object followed over time, as of `t_mono_ns`.
+
+    `confirmed` tracks have been seen often enough to count for rules. `box_sensor_px`
+    is the last one seen; `seen` says whether it was in this very picture.
+    """
+
+    id: int
+    label: str
+    confidence: float
+    t_mono_ns: int
+    position: GroundPoint
+    velocity_east_mps: float
+    velocity_north_mps: float
+    speed_sigma_mps: float
+    bearing_deg: float
+    range_m: float
+    first_seen_mono_ns: int
+    last_seen_mono_ns: int
+    dwell_s: float
+    confirmed: bool
+    seen: bool
+    sensor: str
+    box_sensor_px: Box
+
+
+class AlertPhase(enum.Enum):
+    """Life of an alert: raised once, updated while it lasts, cleared once."""
+
+    RAISED = "raised"
+    UPDATED = "updated"
+    CLEARED = "cleared"
+
+
+class RuleKind(enum.Enum):
+    """The rules a pole knows."""
+
+    ZONE_ENTRY = "zone_entry"
+    LINE_CROSSING = "line_crossing"
+    LOITERING = "loitering"
+    CROWD = "crowd"
+
+
+class ClockState(msgspec.Struct, frozen=True):
+    """What a receiver may believe of the times in a message."""
+
+    synchronised: bool
+    error_us: int
+
+
+class EvidenceReference(msgspec.Struct, frozen=True):
+    """Which pictures an alert rests on: camera and first and last frame, this boot."""
+
+    camera_id: str
+    first_frame_seq: int
+    last_frame_seq: int
+    first_t_mono_us: int
+    last_t_mono_us: int
+
+
+class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert as detection hands it over, before evidence made it durable.
+
+    Attributes:
+        id: UUIDv7 of this message; receivers remove duplicates by it.
+        raised_id: id of the message that raised this alert (its own when raising).
+        priority: 1 (lowest) to 9 (highest).
+        rule: name from the configuration; `rule_kind` says what kind it is.
+        zone: name of the zone or line, if the rule has one.
+        label: what was seen ("person").
+        track_ids: the tracks it is about, of this boot.
+        count: how many objects it is about.
+        dwell_s: how long the condition has held.
+        model_sha256: of the model that saw it.
+    """
+
+    schema: Literal["roeh/alert/1"] = "roeh/alert/1"
+    id: str
+    raised_id: str
+    site: str
+    node: str
+    boot_id: str
+    phase: AlertPhase
+    priority: int
+    rule: str
+    rule_kind: RuleKind
+    zone: str | None
+    label: str
+    confidence: float
+    where: Where
+    track_ids: tuple[int, ...]
+    count: int
+    dwell_s: float
+    t_utc_us: int
+    t_mono_us: int
+    clock: ClockState
+    evidence: EvidenceReference
+    model_sha256: str
+    thumbnail_sha256: str | None
+
+
+class Alert(AlertDraft, frozen=True, kw_only=True):
+    """An alert that is durable on the pole.
+
+    `seq` counts every alert message of this node, without holes and across reboots:
+    it is given in the transaction that stores the alert, so a receiver sees what is
+    missing.
+    """
+
+    seq: int
+
+
+class ProcessReport(msgspec.Struct, frozen=True):
+    """What a process says of itself to the node's status.
+
+    `state` is "starting", "ok", "degraded" or "blind"; `detail` one clear line.
+    `counters` are cumulative since the process started; names carry their unit.
+    """
+
+    process: str
+    state: Literal["starting", "ok", "degraded", "blind", "stopped"]
+    detail: str
+    t_mono_us: int
+    counters: dict[str, float]

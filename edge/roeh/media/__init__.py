@@ -1,0 +1,1 @@
+"""Pictures: frames with their pixels, decoding, thumbnails."""
