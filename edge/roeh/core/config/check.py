@@ -109,8 +109,9 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
 
 def _check_zone(zone: ZoneSection, place: str, name: str) -> None:
     sector = (zone.bearing_from_deg, zone.bearing_to_deg, zone.range_to_m)
-    given = [value is not None for value in sector]
-    if bool(zone.polygon_m) == any(given) or (any(given) and not all(given)):
+    given = sum(value is not None for value in sector)
+    wanted = 0 if zone.polygon_m else len(sector)
+    if given != wanted:
         raise ConfigError(
             what="a zone is either a polygon or a sector",
             which=f"{place} {zone.name} in {name}",

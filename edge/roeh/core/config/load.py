@@ -171,9 +171,9 @@ def _chosen(info: Any, values: Any) -> Any:
     if not isinstance(info, msgspec.inspect.UnionType):
         return info
     for member in info.types:
-        tag_field = getattr(member, "tag_field", None)
-        fits = tag_field is None or values.get(tag_field) == member.tag
-        if fits and isinstance(member, msgspec.inspect.StructType):
+        if not isinstance(member, msgspec.inspect.StructType):
+            continue
+        if member.tag_field is None or values.get(member.tag_field) == member.tag:
             return member
     return info
 
