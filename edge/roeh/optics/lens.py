@@ -66,8 +66,12 @@ class Lens(Protocol):
     def max_angle_rad(self) -> float:
         """Largest visible angle from the optical axis."""
 
-    def project(self, directions: Array) -> Array:
-        """Directions (n, 3), any length, to pixels (n, 2); NaN where not visible."""
+    def project(self, directions: Array, *, beyond: bool = False) -> Array:
+        """Directions (n, 3), any length, to pixels (n, 2).
+
+        NaN where not visible; with `beyond`, continued over the rim of the picture and
+        of the image circle as far as the model goes, and NaN only past that.
+        """
 
     def unproject(self, pixels: Array) -> Array:
         """Pixels (n, 2) to unit directions (n, 3).
@@ -131,10 +135,12 @@ class Equidistant:
         """Pixels per radian."""
         return self.circle_radius_px / self.max_angle_rad
 
-    def project(self, directions: Array) -> Array:
-        """Directions (n, 3) to pixels (n, 2); NaN where not visible."""
+    def project(self, directions: Array, *, beyond: bool = False) -> Array:
+        """Directions (n, 3) to pixels (n, 2); NaN where not visible, unless `beyond`."""
         theta, unit_xy = split(directions)
-        pixels = np.asarray(self.axis_px) + self.focal_px * theta[:, None] * unit_xy
+        pixels: Array = np.asarray(self.axis_px) + self.focal_px * theta[:, None] * unit_xy
+        if beyond:
+            return pixels
         visible = theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
         return only(pixels, visible & in_frame(pixels, self.width_px, self.height_px))
 
@@ -148,9 +154,8 @@ class Equidistant:
         rows = rows_of(pixels, 2)
         offset = (rows - np.asarray(self.axis_px)) / self.focal_px
         theta = np.hypot(offset[:, 0], offset[:, 1])
-        return in_frame(rows, self.width_px, self.height_px) & (
-            theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
-        )
+        in_circle: NDArray[np.bool_] = theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
+        return in_circle & in_frame(rows, self.width_px, self.height_px)
 
     def scaled_to(self, width_px: int, height_px: int) -> Equidistant:
         """The same lens in a picture of another size but the same aspect."""
@@ -262,11 +267,13 @@ class KannalaBrandt:
         """Largest visible angle from the optical axis."""
         return math.radians(self.fov_deg / 2)
 
-    def project(self, directions: Array) -> Array:
-        """Directions (n, 3) to pixels (n, 2); NaN where not visible."""
+    def project(self, directions: Array, *, beyond: bool = False) -> Array:
+        """Directions (n, 3) to pixels (n, 2); NaN where not visible, unless `beyond`."""
         theta, unit_xy = split(directions)
         bent = distorted(theta, self.k)[:, None] * unit_xy
-        pixels = np.asarray(self.center_px) + np.asarray(self.focal_px) * bent
+        pixels: Array = np.asarray(self.center_px) + np.asarray(self.focal_px) * bent
+        if beyond:
+            return only(pixels, theta <= self._inverse[1][-1])
         visible = theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
         return only(pixels, visible & in_frame(pixels, self.width_px, self.height_px))
 
@@ -281,9 +288,8 @@ class KannalaBrandt:
         offset = (rows - np.asarray(self.center_px)) / np.asarray(self.focal_px)
         theta = self._straighten(np.hypot(offset[:, 0], offset[:, 1]))
         # NaN (beyond the fold) compares false, which is the right answer.
-        return in_frame(rows, self.width_px, self.height_px) & (
-            theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
-        )
+        in_circle: NDArray[np.bool_] = theta <= self.max_angle_rad + _EDGE_TOLERANCE_RAD
+        return in_circle & in_frame(rows, self.width_px, self.height_px)
 
     def scaled_to(self, width_px: int, height_px: int) -> KannalaBrandt:
         """The same lens in a picture of another size but the same aspect."""
@@ -359,13 +365,15 @@ class Pinhole:
         y = max(cy + 0.5, self.height_px - 0.5 - cy) / fy
         return math.atan(math.hypot(x, y))
 
-    def project(self, directions: Array) -> Array:
-        """Directions (n, 3) to pixels (n, 2); NaN where not visible."""
+    def project(self, directions: Array, *, beyond: bool = False) -> Array:
+        """Directions (n, 3) to pixels (n, 2); NaN where not visible, unless `beyond`."""
         rows = rows_of(directions, 3)
         ahead = rows[:, 2] > 0
         depth = np.where(ahead, rows[:, 2], np.nan)[:, None]
         with np.errstate(over="ignore"):
             pixels = np.asarray(self.axis_px) + np.asarray(self.focal_px) * rows[:, :2] / depth
+        if beyond:
+            return only(pixels, ahead)
         return only(pixels, ahead & in_frame(pixels, self.width_px, self.height_px))
 
     def unproject(self, pixels: Array) -> Array:

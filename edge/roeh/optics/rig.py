@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from roeh.core.errors import LensError
-from roeh.optics.lens import Array, Lens
+from roeh.optics.lens import Lens
+from roeh.optics.polar import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,13 @@ class Sensor:
         directions: Array = self.lens.unproject(pixels) @ self.pose.to_pole().T
         return directions
 
-    def pixels_of(self, pole_directions: Array) -> Array:
-        """Directions (n, 3) in the pole frame to pixels (n, 2); NaN where not visible."""
-        return self.lens.project(np.asarray(pole_directions, np.float64) @ self.pose.to_pole())
+    def pixels_of(self, pole_directions: Array, *, beyond: bool = False) -> Array:
+        """Directions (n, 3) in the pole frame to pixels (n, 2); NaN where not visible.
+
+        `beyond` continues over the rim, as `Lens.project` says.
+        """
+        camera_directions = np.asarray(pole_directions, np.float64) @ self.pose.to_pole()
+        return self.lens.project(camera_directions, beyond=beyond)
 
 
 @dataclass(frozen=True, slots=True)
