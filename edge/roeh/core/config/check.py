@@ -6,10 +6,8 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 
 from roeh.core.config.schema import (
-    CrowdRule,
     LensSection,
     LineCrossingRule,
-    LoiteringRule,
     NodeConfig,
     PanoramaSource,
     SensorSection,
@@ -145,7 +143,7 @@ def _check_rules(config: NodeConfig, name: str) -> None:
                     which=f"{place} min_frames = {rule.min_frames} in {name}",
                     remedy=f"give at most of_frames = {rule.of_frames}",
                 )
-        elif isinstance(rule, LoiteringRule | CrowdRule) and rule.zone:
+        elif rule.zone:
             _check_known(rule.zone, zones, f"{place} zone", name)
 
 

@@ -1,0 +1,1 @@
+"""Hand-over between processes: acknowledged streams and frame slots, over unix sockets."""

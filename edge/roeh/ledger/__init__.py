@@ -1,0 +1,1 @@
+"""What the pole keeps: alerts and the outbox, in one database with one writer."""
