@@ -314,6 +314,20 @@ def whole_picture_tile(
     )
 
 
+def source_px_per_tile_px(tile: Tile, points: Array) -> Array:
+    """How many pixels of the sensor one pixel of the tile spans at points (n, 2): (n,).
+
+    The larger of the two directions; NaN where the lens ends. With it a detector's
+    error in tile pixels becomes the `foot_sigma_px` of `GroundPlane.fix`.
+    """
+    at = rows_of(points, 2)
+    steps = 0.5 * np.asarray([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    around = tile.to_source_px((at[None] + steps[:, None]).reshape(-1, 2)).reshape(4, len(at), 2)
+    spans = np.linalg.norm(around[0::2] - around[1::2], axis=2)
+    widest: Array = spans.max(axis=0)
+    return widest
+
+
 def check_picture(picture: Picture | Mask, sensor: Sensor) -> None:
     """Refuse a picture of another size than the sensor's lens is for.
 
