@@ -1,0 +1,28 @@
+"""One line on standard error for what a person should know; journald adds the time."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from roeh.core.errors import RoehError
+
+
+def configure_log(process: str) -> None:
+    """Send this process's lines to standard error, each with the process's name."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(f"roeh {process}: %(message)s"))
+    root = logging.getLogger("roeh")
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    root.propagate = False
+
+
+def log_for(name: str) -> logging.Logger:
+    """The log of a module."""
+    return logging.getLogger(f"roeh.{name}")
+
+
+def log_error(logger: logging.Logger, error: RoehError) -> None:
+    """An error as its one line."""
+    logger.error("%s: %s", error.code, error)

@@ -1,0 +1,1 @@
+"""The process that makes things durable: the single writer of node.db."""

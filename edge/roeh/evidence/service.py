@@ -1,0 +1,150 @@
+"""What evidence answers to each verb. Who may ask is decided before (core/peers.py)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.errors import StorageFailed, StorageFull
+from roeh.core.log import log_error, log_for
+from roeh.core.peers import (
+    AlertStored,
+    ConnectionBegin,
+    ConnectionNumber,
+    Done,
+    LeaseOutbox,
+    NodeStatus,
+    NodeStatusRequest,
+    OutboxDelivered,
+    OutboxRefused,
+    Role,
+    StoreAlert,
+    Verb,
+)
+from roeh.core.types import ProcessReport
+from roeh.ledger.alerts import NodeStore
+
+#: The longest that a lease may wait, so that a stopping process is not held up.
+_MAX_LEASE_WAIT_S = 30.0
+_STORAGE_OK = "ok"
+
+_log = log_for("evidence")
+
+
+class EvidenceService:
+    """The verbs, over one store."""
+
+    def __init__(self, store: NodeStore, clock: Clock, *, on_progress: Callable[[], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._reports: dict[str, ProcessReport] = {}
+        self._refused = 0
+        self._storage_state = _STORAGE_OK
+
+    def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
+        """Do what was asked, durably where the verb says so, and answer.
+
+        Raises:
+            RoehError: what the peer is told instead.
+        """
+        if isinstance(request, StoreAlert):
+            answer: msgspec.Struct = self._store_alert(request)
+        elif isinstance(request, LeaseOutbox):
+            answer = self._store.lease(
+                limit=request.limit,
+                in_flight_rows=request.in_flight_rows,
+                wait_s=min(request.wait_s, _MAX_LEASE_WAIT_S),
+            )
+        elif isinstance(request, OutboxDelivered):
+            self._store.delivered(request.rows)
+            answer = Done()
+        elif isinstance(request, OutboxRefused):
+            answer = self._refuse(request)
+        elif isinstance(request, ConnectionBegin):
+            answer = ConnectionNumber(number=self._store.next_number("connection"))
+        elif isinstance(request, ProcessReport):
+            answer = self._report(role, request)
+        elif isinstance(request, NodeStatusRequest):
+            answer = self.status()
+        else:
+            raise TypeError(f"{verb} has no handler")
+        self._on_progress()
+        return answer
+
+    def status(self) -> NodeStatus:
+        """How the node is now."""
+        now = self._clock.read()
+        now_us = now.t_mono_ns // NS_PER_US
+        counts = self._store.counts()
+        oldest_us = counts.oldest_t_stored_mono_us
+        if oldest_us is not None and counts.oldest_boot_id != now.boot_id:
+            oldest_us = 0  # stored before this boot: at least as old as the boot
+        with self._lock:
+            own = ProcessReport(
+                process=Role.EVIDENCE.value,
+                state="ok" if self._storage_state == _STORAGE_OK else "degraded",
+                detail=self._storage_state,
+                t_mono_us=now_us,
+                counters={},
+            )
+            return NodeStatus(
+                t_mono_us=now_us,
+                boot_id=now.boot_id,
+                reports=(own, *self._reports.values()),
+                alerts_stored=self._store.alerts_stored(),
+                outbox_rows=counts.rows,
+                outbox_bytes=counts.size_bytes,
+                outbox_oldest_age_us=0 if oldest_us is None else now_us - oldest_us,
+                outbox_evicted=counts.evicted,
+                outbox_refused=self._refused,
+                storage_state=self._storage_state,
+            )
+
+    def _store_alert(self, request: StoreAlert) -> AlertStored:
+        try:
+            seq = self._store.store(request.draft, request.thumbnail_jpeg)
+        except (StorageFull, StorageFailed) as error:
+            self._set_storage_state(str(error))
+            raise
+        self._set_storage_state(_STORAGE_OK)
+        return AlertStored(seq=seq)
+
+    def _set_storage_state(self, state: str) -> None:
+        """Say it once when storage fails and once when it works again."""
+        with self._lock:
+            before, self._storage_state = self._storage_state, state
+        if before == state:
+            return
+        if state == _STORAGE_OK:
+            _log.info("the store takes alerts again")
+        else:
+            _log.error("%s", state)
+
+    def _refuse(self, request: OutboxRefused) -> Done:
+        with self._lock:
+            self._refused += 1
+        _log.error(
+            "the broker refused row %d with reason 0x%02x; it stays in the outbox",
+            request.row,
+            request.reason_code,
+        )
+        return Done()
+
+    def _report(self, role: Role, report: ProcessReport) -> Done:
+        """A process speaks for itself alone, whatever name it gives."""
+        with self._lock:
+            self._reports[role.value] = msgspec.structs.replace(report, process=role.value)
+        return Done()
+
+
+def log_refusal(error: Exception) -> None:
+    """A peer was turned away."""
+    if isinstance(error, StorageFailed | StorageFull):
+        log_error(_log, error)
+    else:
+        _log.warning("turned away: %s", error)
