@@ -77,6 +77,8 @@ class Detection(msgspec.Struct, frozen=True):
         label: class name as in the model's manifest.
         confidence: in [0, 1].
         box_sensor_px: upright rectangle round it in the sensor's picture.
+        outline_sensor_px: corners of the box it was found in, as they lie in the sensor's
+            picture (in a fisheye a person's box is turned towards the pole).
         foot_sensor_px: where it touches the ground, (x, y) in the sensor's picture.
         position: the same on the ground plane; None above the horizon or without geometry.
         height_m: its physical height if it stands upright at `position`; None likewise.
@@ -86,6 +88,7 @@ class Detection(msgspec.Struct, frozen=True):
     label: str
     confidence: float
     box_sensor_px: Box
+    outline_sensor_px: tuple[tuple[float, float], ...]
     foot_sensor_px: tuple[float, float]
     position: GroundPoint | None
     height_m: float | None
@@ -108,8 +111,8 @@ class Where(msgspec.Struct, frozen=True):
 class Track(msgspec.Struct, frozen=True):
     """One object followed over time, as of `t_mono_ns`.
 
-    `confirmed` tracks have been seen often enough to count for rules. `box_sensor_px`
-    is the last one seen; `seen` says whether it was in this very picture.
+    `confirmed` tracks have been seen often enough to count for rules. Box and outline
+    are the last ones seen; `seen` says whether it was in this very picture.
     """
 
     id: int
@@ -129,6 +132,7 @@ class Track(msgspec.Struct, frozen=True):
     seen: bool
     sensor: str
     box_sensor_px: Box
+    outline_sensor_px: tuple[tuple[float, float], ...]
 
 
 class AlertPhase(enum.Enum):
