@@ -181,7 +181,14 @@ class Letterbox:
         check_picture(picture, self.sensor)
         if out is None:
             out = np.empty((self.height_px, self.width_px, 3), np.uint8)
-        out[:] = self.fill_bgr
+        (left, top), size = self.padding_px, self.picture_size
+        for edge in (
+            out[:top],
+            out[top + size.height_px :],
+            out[:, :left],
+            out[:, left + size.width_px :],
+        ):
+            edge[:] = self.fill_bgr
         self._resize(picture, self._picture_in(out))
         return out
 
@@ -232,9 +239,9 @@ class Letterbox:
         if picture.shape[:2] == target.shape[:2]:
             target[:] = picture
             return
-        size = (target.shape[1], target.shape[0])
         how = cv2.INTER_AREA if self.interpolation == "area" else cv2.INTER_LINEAR
-        target[:] = cv2.resize(picture, size, interpolation=how)
+        # Written in place: the target is a window of the tile.
+        cv2.resize(picture, (target.shape[1], target.shape[0]), dst=target, interpolation=how)
 
 
 def overhead_tiles(
