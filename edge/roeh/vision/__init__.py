@@ -1,0 +1,1 @@
+"""Seeing: model runner and decoder, tile scheduling, tracking in metres, rules."""
