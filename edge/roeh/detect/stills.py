@@ -1,0 +1,166 @@
+"""`roeh detect`: what the detector sees in single pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+
+from roeh.core.config import StandaloneLens, parse_lens
+from roeh.core.errors import SourceUnreadable
+from roeh.core.types import Detection
+from roeh.media.frames import UInt8Image
+from roeh.optics.configured import standalone_rig
+from roeh.optics.ground import bearing_of, range_of
+from roeh.optics.rig import Rig
+from roeh.vision.detector import SensorDetector
+from roeh.vision.open import open_detector, open_model_for
+
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
+
+_ANY_RANGE_M = 1000.0
+#: Without a lens nothing is known of angles; this one only carries the picture's size.
+_UNKNOWN_HFOV_DEG = 60.0
+
+
+class StillDetection(msgspec.Struct, frozen=True):
+    """One object in one picture, in pixels of that picture.
+
+    Attributes:
+        label: class name.
+        confidence: in [0, 1].
+        center_px: middle of the object's box, (x, y).
+        box_px: upright box round it, x0, y0, x1, y1.
+        bearing_deg: clockwise from the direction in which the picture's upper edge points
+            (of the lens's azimuth_deg, where given); None without a lens.
+        range_m: along the ground from below the camera; None without a lens or when the
+            foot is at or above the horizon.
+    """
+
+    label: str
+    confidence: float
+    center_px: tuple[float, float]
+    box_px: tuple[float, float, float, float]
+    bearing_deg: float | None
+    range_m: float | None
+
+
+class StillResult(msgspec.Struct, frozen=True):
+    """What was found in one picture, most confident first."""
+
+    image: str
+    detections: tuple[StillDetection, ...]
+
+
+def pictures_at(path: Path) -> list[Path]:
+    """The picture, or all pictures of a directory in the order of their names.
+
+    Raises:
+        SourceUnreadable: nothing there.
+    """
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+        if found:
+            return found
+        what = f"no pictures ({', '.join(PICTURE_SUFFIXES)}) in the directory"
+    elif path.is_file():
+        return [path]
+    else:
+        what = "no such file or directory"
+    raise SourceUnreadable(what=what, which=str(path), remedy="name a picture or a directory")
+
+
+def detect_stills(
+    pictures: list[Path], lens_path: Path | None, *, model: str, min_confidence: float
+) -> Iterator[StillResult]:
+    """Look at each picture.
+
+    Args:
+        pictures: files.
+        lens_path: LENS.toml; None for ordinary pictures.
+        model: name in the manifest; empty for the one that fits.
+        min_confidence: from which a detection counts.
+
+    Raises:
+        SourceUnreadable: a file is not a picture.
+        LensError: a picture has another size than the lens.
+    """
+    lens = parse_lens(lens_path) if lens_path is not None else None
+    detector: SensorDetector | None = None
+    for path in pictures:
+        picture = _read(path)
+        height_px, width_px = picture.shape[:2]
+        size = (width_px, height_px)
+        if detector is None or (lens is None and size != _size(detector)):
+            rig = _rig(lens, width_px, height_px)
+            detector = _open(rig, model, min_confidence, check_height=False)
+        found = detector.look(picture, range(len(detector.tiles)))
+        yield StillResult(
+            image=str(path),
+            detections=tuple(_still(detection, lens is not None) for detection in found),
+        )
+
+
+def _rig(lens: StandaloneLens | None, width_px: int, height_px: int) -> Rig:
+    if lens is None:
+        lens = StandaloneLens(
+            model="pinhole",
+            width_px=width_px,
+            height_px=height_px,
+            fov_deg=_UNKNOWN_HFOV_DEG,
+            height_m=5.0,
+            tilt_deg=0.0,
+        )
+    return standalone_rig(lens, "still")
+
+
+def _open(rig: Rig, model: str, min_confidence: float, *, check_height: bool) -> SensorDetector:
+    (sensor,) = rig.sensors
+    return open_detector(
+        rig,
+        sensor,
+        open_model_for(sensor, model, ""),
+        labels=DEFAULT_LABELS,
+        min_confidence=min_confidence,
+        threads=1,
+        max_range_m=_ANY_RANGE_M,
+        check_height=check_height,
+    )
+
+
+def _size(detector: SensorDetector) -> tuple[int, int]:
+    lens = detector.sensor.lens
+    return lens.width_px, lens.height_px
+
+
+def _read(path: Path) -> UInt8Image:
+    try:
+        encoded = np.fromfile(path, np.uint8)
+        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) else None
+    except (OSError, cv2.error):
+        picture = None
+    if picture is None:
+        raise SourceUnreadable(
+            what="not a picture", which=str(path), remedy="give a JPEG, PNG, WebP, BMP or TIFF file"
+        )
+    return np.asarray(picture, np.uint8)
+
+
+def _still(detection: Detection, located: bool) -> StillDetection:
+    box, place = detection.box_sensor_px, detection.position if located else None
+    outline = np.asarray(detection.outline_sensor_px)
+    center = outline.mean(axis=0)
+    return StillDetection(
+        label=detection.label,
+        confidence=round(detection.confidence, 4),
+        center_px=(round(float(center[0]), 2), round(float(center[1]), 2)),
+        box_px=(
+            round(box.x0_px, 2), round(box.y0_px, 2), round(box.x1_px, 2), round(box.y1_px, 2),
+        ),
+        bearing_deg=None if place is None else round(bearing_of(place), 2),
+        range_m=None if place is None else round(range_of(place), 3),
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""Putting a detector together from names: model, runtime, tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from roeh.optics.rig import Rig, Sensor
+from roeh.vision.detector import SensorDetector
+from roeh.vision.layout import default_model, tiles_for
+from roeh.vision.manifest import VerifiedModel, open_model
+from roeh.vision.nanodet import NanodetDecoder, same_threshold
+from roeh.vision.runner import open_runner
+from roeh.vision.stages import StageTimes
+
+
+def open_model_for(sensor: Sensor, model: str, model_dir: str) -> VerifiedModel:
+    """The named model, or the one that fits the sensor when no name is given.
+
+    Raises:
+        ModelMissing, ModelRefused: see `roeh.vision.manifest`.
+    """
+    return open_model(model or default_model(sensor), Path(model_dir) if model_dir else None)
+
+
+def open_detector(
+    rig: Rig,
+    sensor: Sensor,
+    model: VerifiedModel,
+    *,
+    labels: Sequence[str],
+    min_confidence: float,
+    threads: int,
+    max_range_m: float,
+    check_height: bool,
+    mask: npt.NDArray[np.bool_] | None = None,
+    stages: StageTimes | None = None,
+) -> SensorDetector:
+    """A detector for one sensor, its model loaded.
+
+    Raises:
+        ModelRefused, RuntimeMissing: the model cannot be run here.
+    """
+    return SensorDetector(
+        rig,
+        sensor,
+        tiles_for(sensor, model.input_size),
+        open_runner(model, threads=threads),
+        NanodetDecoder(
+            input_size=model.input_size,
+            labels=model.labels,
+            classes=same_threshold(labels, min_confidence),
+        ),
+        mask=mask,
+        max_range_m=max_range_m,
+        check_height=check_height,
+        stages=stages,
+    )
