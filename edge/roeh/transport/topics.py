@@ -1,0 +1,146 @@
+"""The topics: one table, built and parsed here and nowhere else.
+
+`roeh/v1/{site}/{node}/{up|down}/{channel}`: the node publishes under `up` and reads
+under `down`. A broker's access list can be written from this shape alone, with the
+node's name as its user name.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+import msgspec
+
+from roeh.core.errors import MessageRefused
+
+ROOT = "roeh/v1"
+JSON = "application/json"
+JPEG = "image/jpeg"
+SIGNED = "application/octet-stream"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Direction(enum.Enum):
+    """Who publishes: the node (up) or the control room (down)."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Channel(enum.Enum):
+    """The last level of a topic: what is said there."""
+
+    ALERT = "alert"
+    THUMB = "thumb"
+    HEALTH = "health"
+    STATE = "state"
+    CHECKPOINT = "checkpoint"
+    RSP = "rsp"
+    CMD = "cmd"
+    ACK = "ack"
+    COSIGN = "cosign"
+
+
+class TopicRow(msgspec.Struct, frozen=True):
+    """One row of the table.
+
+    Attributes:
+        qos: MQTT quality of service it is published with.
+        retained: whether the broker keeps the last one for those who come later.
+        content_type: MQTT 5 content type of the payload.
+        carries: what is said there, for the generated document.
+    """
+
+    channel: Channel
+    direction: Direction
+    qos: int
+    retained: bool
+    content_type: str
+    carries: str
+
+
+TOPICS: dict[Channel, TopicRow] = {
+    row.channel: row
+    for row in (
+        TopicRow(
+            Channel.ALERT, Direction.UP, 1, False, JSON,
+            "An alert raised, updated or cleared; or the tombstone of one evicted unsent.",
+        ),
+        TopicRow(
+            Channel.THUMB, Direction.UP, 1, False, JPEG,
+            "The picture of an alert. User properties: alert_id, sha256.",
+        ),
+        TopicRow(
+            Channel.HEALTH, Direction.UP, 0, False, JSON,
+            "How the node is: a heartbeat, and at once when a process changes its state.",
+        ),
+        TopicRow(
+            Channel.STATE, Direction.UP, 1, True, JSON,
+            "Whether the node is connected; the will says so when it no longer can.",
+        ),
+        TopicRow(
+            Channel.CHECKPOINT, Direction.UP, 1, False, SIGNED,
+            "A signed checkpoint of the node's ledger (reserved).",
+        ),
+        TopicRow(
+            Channel.RSP, Direction.UP, 1, False, SIGNED,
+            "The signed answer to a command (reserved).",
+        ),
+        TopicRow(
+            Channel.CMD, Direction.DOWN, 1, False, SIGNED,
+            "A signed command to the node (reserved).",
+        ),
+        TopicRow(
+            Channel.ACK, Direction.DOWN, 1, False, SIGNED,
+            "The desk's signed acknowledgement of stored alerts (reserved).",
+        ),
+        TopicRow(
+            Channel.COSIGN, Direction.DOWN, 1, False, SIGNED,
+            "A witness's cosignature of a checkpoint (reserved).",
+        ),
+    )
+}  # fmt: skip
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic in its parts."""
+
+    site: str
+    node: str
+    channel: Channel
+
+    @property
+    def row(self) -> TopicRow:
+        """Its row of the table."""
+        return TOPICS[self.channel]
+
+    def __str__(self) -> str:
+        return f"{ROOT}/{self.site}/{self.node}/{self.row.direction.value}/{self.channel.value}"
+
+
+def topic_filter(channel: Channel | None = None) -> str:
+    """What to subscribe to for this channel of every node; None: everything nodes say."""
+    if channel is None:
+        return f"{ROOT}/+/+/{Direction.UP.value}/+"
+    return f"{ROOT}/+/+/{TOPICS[channel].direction.value}/{channel.value}"
+
+
+def parse_topic(text: str) -> Topic:
+    """A topic from its text.
+
+    Raises:
+        MessageRefused: it is not a row of the table, or site and node are not names.
+    """
+    levels = text.split("/")
+    if len(levels) == 6 and "/".join(levels[:2]) == ROOT:
+        site, node, direction, channel_name = levels[2:]
+        row = next((row for row in TOPICS.values() if row.channel.value == channel_name), None)
+        names = _NAME.fullmatch(site) and _NAME.fullmatch(node)
+        if names and row is not None and row.direction.value == direction:
+            return Topic(site=site, node=node, channel=row.channel)
+    raise MessageRefused(
+        what="no topic of this product",
+        which=text[:200],
+        remedy=f"topics are {ROOT}/SITE/NODE/up/CHANNEL as edge/docs/messages.md lists them",
+    )

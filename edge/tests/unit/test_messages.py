@@ -1,0 +1,259 @@
+"""Payloads are what the published schemas say, and nothing else is believed."""
+
+import hashlib
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roeh.core.errors import MessageRefused
+from roeh.core.peers import OutboxItem, OutboxKind
+from roeh.core.types import (
+    Alert,
+    AlertPhase,
+    ClockState,
+    EvidenceReference,
+    RuleKind,
+    Where,
+)
+from roeh.transport.messages import (
+    MAX_INTEGER,
+    MAX_TOMBSTONE_BYTES,
+    HealthMessage,
+    Incoming,
+    OutboxHealth,
+    ProcessHealth,
+    StateMessage,
+    Thumbnail,
+    Tombstone,
+    health_message,
+    outbox_message,
+    parse_up,
+    state_message,
+    worst_condition,
+)
+from roeh.transport.schema import documents, message_schema
+from roeh.transport.topics import Channel, Topic
+
+DOCS = Path(__file__).parents[2] / "docs" / "schema"
+JPEG = b"\xff\xd8\xff picture"
+
+ALERT = Alert(
+    id="0192f0c1-0000-7000-8000-000000000001",
+    raised_id="0192f0c1-0000-7000-8000-000000000001",
+    site="harbour",
+    node="pole-7",
+    boot_id="00000000-0000-4000-8000-000000000000",
+    phase=AlertPhase.RAISED,
+    priority=5,
+    rule="gate",
+    rule_kind=RuleKind.ZONE_ENTRY,
+    zone=None,
+    label="person",
+    confidence=0.81,
+    where=Where(
+        bearing_deg=47.0,
+        bearing_sigma_deg=1.2,
+        range_m=12.3,
+        range_sigma_m=0.8,
+        east_m=9.0,
+        north_m=8.4,
+        latitude_deg=None,
+        longitude_deg=None,
+        position_sigma_m=4.1,
+    ),
+    track_ids=(3,),
+    count=1,
+    dwell_s=0.6,
+    t_utc_us=1_700_000_000_000_000,
+    t_mono_us=12_000_000,
+    clock=ClockState(synchronised=True, error_us=2000),
+    evidence=EvidenceReference(
+        camera_id="sensor",
+        first_frame_seq=10,
+        last_frame_seq=16,
+        first_t_mono_us=11_000_000,
+        last_t_mono_us=12_000_000,
+    ),
+    model_sha256="a" * 64,
+    thumbnail_sha256=hashlib.sha256(JPEG).hexdigest(),
+    seq=42,
+)
+STATE = StateMessage(
+    site="harbour",
+    node="pole-7",
+    online=True,
+    connection_number=8,
+    boot_id=ALERT.boot_id,
+    t_utc_us=ALERT.t_utc_us,
+    software="0.1.0",
+)
+HEALTH = HealthMessage(
+    site="harbour",
+    node="pole-7",
+    boot_id=ALERT.boot_id,
+    connection_number=8,
+    t_utc_us=ALERT.t_utc_us,
+    clock=ALERT.clock,
+    software="0.1.0",
+    heartbeat_s=60.0,
+    condition="blind",
+    processes=(ProcessHealth(process="capture", state="blind", detail="no frame for 5 s"),),
+    alerts_stored=42,
+    outbox=OutboxHealth(rows=2, bytes=9000, oldest_age_us=100, evicted=0, refused=0),
+    storage_state="ok",
+)
+
+
+def item(kind, payload):
+    return OutboxItem(
+        row=1,
+        kind=kind,
+        alert_id=ALERT.id,
+        seq=ALERT.seq,
+        priority=5,
+        payload=payload,
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        t_stored_mono_us=0,
+        boot_id=ALERT.boot_id,
+    )
+
+
+def arrived(outgoing):
+    return Incoming(
+        topic=str(outgoing.topic),
+        payload=outgoing.payload,
+        user_properties=outgoing.user_properties,
+        retained=False,
+    )
+
+
+def read_back(outgoing):
+    return parse_up(outgoing.topic, arrived(outgoing))
+
+
+def is_valid(name, payload):
+    jsonschema.Draft202012Validator(message_schema(name)).validate(msgspec.json.decode(payload))
+
+
+def test_an_alert_arrives_as_it_was_stored():
+    outgoing = outbox_message(
+        item(OutboxKind.ALERT, msgspec.json.encode(ALERT)), "harbour", "pole-7"
+    )
+    assert read_back(outgoing) == ALERT
+    is_valid("alert", outgoing.payload)
+
+
+def test_the_picture_travels_as_itself_and_names_its_alert():
+    outgoing = outbox_message(item(OutboxKind.THUMBNAIL, JPEG), "harbour", "pole-7")
+    assert outgoing.topic.channel is Channel.THUMB
+    assert outgoing.payload == JPEG
+    assert read_back(outgoing) == Thumbnail(ALERT.id, ALERT.thumbnail_sha256, JPEG)
+
+
+def test_a_tombstone_travels_where_its_alert_would_have():
+    tombstone = Tombstone(evicted_seq=42, id=ALERT.id)
+    outgoing = outbox_message(
+        item(OutboxKind.TOMBSTONE, msgspec.json.encode(tombstone)), "harbour", "pole-7"
+    )
+    assert outgoing.topic.channel is Channel.ALERT
+    assert read_back(outgoing) == tombstone
+    is_valid("tombstone", outgoing.payload)
+
+
+def test_the_largest_tombstone_keeps_its_size():
+    tombstone = Tombstone(evicted_seq=MAX_INTEGER, id=ALERT.id)
+    assert len(msgspec.json.encode(tombstone)) <= MAX_TOMBSTONE_BYTES
+
+
+def test_state_and_health_are_what_their_schemas_say():
+    assert read_back(state_message(STATE)) == STATE
+    assert read_back(health_message(HEALTH)) == HEALTH
+    is_valid("state", state_message(STATE).payload)
+    is_valid("health", health_message(HEALTH).payload)
+
+
+def test_a_heartbeat_of_a_whole_node_stays_small():
+    processes = tuple(
+        ProcessHealth(process=name, state="ok", detail="")
+        for name in ("capture", "detect", "evidence", "publish", "retrieve")
+    )
+    whole = msgspec.structs.replace(HEALTH, processes=processes)
+    assert len(health_message(whole).payload) <= 800
+
+
+@pytest.mark.parametrize(
+    ("states", "worst"),
+    [
+        (("ok", "ok"), "ok"),
+        (("ok", "degraded", "starting"), "degraded"),
+        (("blind", "stopped"), "blind"),
+        ((), "starting"),
+    ],
+)
+def test_a_node_is_as_well_as_its_worst_process(states, worst):
+    processes = tuple(ProcessHealth(process="p", state=state, detail="") for state in states)
+    assert worst_condition(processes) == worst
+
+
+def test_a_node_may_not_speak_for_another():
+    topic = Topic("harbour", "pole-8", Channel.ALERT)
+    message = Incoming(str(topic), msgspec.json.encode(ALERT), (), retained=False)
+    with pytest.raises(MessageRefused, match="harbour/pole-7"):
+        parse_up(topic, message)
+
+
+def test_a_picture_that_was_changed_on_the_way_is_refused():
+    outgoing = outbox_message(item(OutboxKind.THUMBNAIL, JPEG), "harbour", "pole-7")
+    changed = msgspec.structs.replace(arrived(outgoing), payload=JPEG + b"!")
+    with pytest.raises(MessageRefused, match="sha256"):
+        parse_up(outgoing.topic, changed)
+
+
+@given(
+    payload=st.binary(max_size=200) | st.text(max_size=100).map(str.encode),
+    channel=st.sampled_from(
+        [Channel.ALERT, Channel.THUMB, Channel.STATE, Channel.HEALTH, Channel.RSP]
+    ),
+)
+def test_garbage_is_refused_with_one_error(payload, channel):
+    topic = Topic("harbour", "pole-7", channel)
+    with pytest.raises(MessageRefused):
+        parse_up(topic, Incoming(str(topic), payload, (), retained=False))
+
+
+@pytest.mark.parametrize("name", ["alert", "tombstone", "state", "health"])
+def test_the_schemas_themselves_are_sound_and_keep_integers_exact(name):
+    schema = message_schema(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    as_text = msgspec.json.encode(schema).decode()
+    assert as_text.count('"integer"') == as_text.count(f'"maximum":{MAX_INTEGER}')
+
+
+def test_the_schema_refuses_an_alert_without_a_field():
+    payload = msgspec.json.decode(msgspec.json.encode(ALERT))
+    del payload["schema"]
+    with pytest.raises(jsonschema.ValidationError):
+        is_valid("alert", msgspec.json.encode(payload))
+
+
+def test_the_published_documents_are_the_ones_the_types_give():
+    published = {path.name: path.read_bytes() for path in DOCS.iterdir()}
+    assert published == documents(), "renew with: python -m roeh.transport.schema edge/docs/schema"
+
+
+def test_every_channel_in_use_is_an_operation_of_the_asyncapi_document():
+    document = msgspec.json.decode((DOCS / "asyncapi.json").read_bytes())
+    assert document["asyncapi"] == "3.0.0"
+    assert set(document["operations"]) == {
+        f"publish-{channel}" for channel in ("alert", "thumb", "health", "state")
+    }
+    for operation in document["operations"].values():
+        channel = document["channels"][operation["channel"]["$ref"].rsplit("/", 1)[1]]
+        for reference in channel["messages"].values():
+            message = document["components"]["messages"][reference["$ref"].rsplit("/", 1)[1]]
+            if "payload" in message:
+                assert (DOCS / message["payload"]["schema"]["$ref"]).is_file()
