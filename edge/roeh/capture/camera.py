@@ -1,0 +1,171 @@
+"""One camera: its frames from the source into detect's slots."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from roeh.core.clock import NS_PER_S, Clock, thread_cpu_ns
+from roeh.core.config import SensorSection
+from roeh.core.errors import RoehError
+from roeh.core.flows import FRAMES
+from roeh.core.ipc.slots import FrameRing, FrameServer
+from roeh.core.log import log_for
+from roeh.media.frames import pixel_bytes, pixel_shape
+from roeh.sources.factory import open_source
+from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
+
+#: No frame for this long, and the pole is blind on this camera whatever the source says.
+STALL_S = 5.0
+
+_log = log_for("capture")
+
+
+class OfferPace:
+    """Which frames are worth analysing when only `fps` of them are asked for. Pure.
+
+    Due times advance on a grid, so that 15 frames a second give exactly 5 and not 4.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._step_ns = int(NS_PER_S / fps)
+        self._due_ns: int | None = None
+
+    def wants(self, t_mono_ns: int) -> bool:
+        """Whether the frame of that time is to be offered; it then counts as such."""
+        if self._due_ns is None or t_mono_ns >= self._due_ns + self._step_ns:
+            self._due_ns = t_mono_ns + self._step_ns
+            return True
+        # Half a frame early is nearer than a whole frame late.
+        if t_mono_ns < self._due_ns - self._step_ns // 8:
+            return False
+        self._due_ns += self._step_ns
+        return True
+
+
+class Camera:
+    """Reads one source in a thread of its own until it ends or is told to stop."""
+
+    def __init__(
+        self,
+        section: SensorSection,
+        clock: Clock,
+        server: FrameServer,
+        *,
+        detect_fps: float,
+        heading_deg: float,
+        stop: threading.Event,
+    ) -> None:
+        self.name = section.name
+        self.failure: RoehError | None = None
+        self._clock = clock
+        self._server = server
+        self._pace = OfferPace(detect_fps)
+        self._stop = stop
+        self._notice: SourceNotice | None = None
+        self._last_frame_mono_ns = clock.mono_ns()
+        self._frames = self._offered = self._not_offered = 0
+        self._cpu_source_ns = self._cpu_offer_ns = 0
+        self._source = open_source(
+            section.source,
+            sensor=section,
+            clock=clock,
+            paced=True,
+            heading_deg=heading_deg,
+            observer=self._observe,
+        )
+        self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
+
+    def start(self) -> None:
+        """Open the source in the caller's thread, so that what is wrong is told at once.
+
+        Raises:
+            SourceUnreadable: the source is not there or is not video.
+        """
+        self._source.__enter__()
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether more frames may come."""
+        return self._thread.is_alive()
+
+    @property
+    def frames(self) -> int:
+        """Frames read so far."""
+        return self._frames
+
+    def blind_detail(self) -> str:
+        """Why the pole does not see with this camera; empty when it does."""
+        notice = self._notice
+        if notice is not None and notice.state is SourceState.STALLED:
+            return f"{self.name}: {notice.detail}"
+        since_s = (self._clock.mono_ns() - self._last_frame_mono_ns) / NS_PER_S
+        if since_s > STALL_S:
+            return f"{self.name}: no frame for more than {STALL_S:.0f} s"
+        return ""
+
+    def counters(self) -> dict[str, float]:
+        """Cumulative counts and CPU times of this camera."""
+        return {
+            f"frames_{self.name}": self._frames,
+            f"frames_offered_{self.name}": self._offered,
+            f"{FRAMES.counter}_{self.name}": self._not_offered,
+            f"cpu_source_{self.name}_s": self._cpu_source_ns / 1e9,
+            f"cpu_offer_{self.name}_s": self._cpu_offer_ns / 1e9,
+        }
+
+    def join(self) -> None:
+        """Wait for the thread to end."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _observe(self, notice: SourceNotice) -> None:
+        self._notice = notice
+        log = _log.warning if notice.state is SourceState.STALLED else _log.info
+        log("%s %s: %s", notice.camera_id, notice.state.value, notice.detail)
+
+    def _run(self) -> None:
+        try:
+            self._offer_all()
+        except RoehError as error:
+            self.failure = error
+        finally:
+            self._source.__exit__(None, None, None)
+
+    def _offer_all(self) -> None:
+        # The source's format may become known only with its first picture.
+        ring: FrameRing | None = None
+        mark_ns = thread_cpu_ns()
+        for frame in self._source.frames(self._stop):
+            read_ns = thread_cpu_ns()
+            self._frames += 1
+            self._last_frame_mono_ns = self._clock.mono_ns()
+            if self._pace.wants(frame.info.t_mono_ns):
+                ring = self._offer(frame, ring)
+            self._cpu_source_ns += read_ns - mark_ns
+            mark_ns = thread_cpu_ns()
+            self._cpu_offer_ns += mark_ns - read_ns
+
+    def _offer(self, frame: SourceFrame, ring: FrameRing | None) -> FrameRing:
+        info = frame.info
+        size_bytes = pixel_bytes(info.width_px, info.height_px, info.pixel_format)
+        if ring is not None and ring.slot_bytes != size_bytes:
+            ring.close()
+            ring = None
+        if ring is None:
+            ring = self._server.open_ring(self.name, size_bytes)
+        slot = ring.claim()
+        if slot is None:
+            self._not_offered += self._server.connected
+            return ring
+        shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
+        try:
+            frame.pixels_into(np.frombuffer(ring.memory(slot), np.uint8).reshape(shape))
+        except BaseException:
+            ring.give_back(slot)
+            raise
+        ring.offer(slot, info, size_bytes)
+        self._offered += 1
+        return ring
