@@ -1,0 +1,48 @@
+"""From a sensor's configuration to the source of its pictures."""
+
+from __future__ import annotations
+
+from roeh.core.clock import Clock
+from roeh.core.config.schema import FileSource, SensorSection, SourceSection
+from roeh.core.errors import SourceUnreadable
+from roeh.core.types import Size
+from roeh.sources.file import FileFrames
+from roeh.sources.protocol import Source, SourceObserver, ignore_notices
+
+
+def open_source(
+    section: SourceSection,
+    *,
+    sensor: SensorSection,
+    clock: Clock,
+    paced: bool,
+    heading_deg: float = 0.0,  # noqa: ARG001 - for the drawn scene, which comes next
+    observer: SourceObserver = ignore_notices,
+) -> Source:
+    """The source that a configuration describes, not yet entered.
+
+    Args:
+        section: what to read; `sensor.source` unless a command says otherwise.
+        sensor: whose pictures they are to be; all frames have its lens's size.
+        clock: what frames are timed by.
+        paced: True: as a camera gives them. False: as fast as they are asked for, with
+            times that depend on the footage alone. A network camera is always paced.
+        heading_deg: true bearing of the pole's forward mark, for drawn ground truth.
+        observer: told when the source connects, stalls, comes back or ends.
+    """
+    lens_size = Size(sensor.lens.width_px, sensor.lens.height_px)
+    if isinstance(section, FileSource):
+        return FileFrames(
+            section.path,
+            camera_id=sensor.name,
+            clock=clock,
+            paced=paced,
+            loop=section.loop,
+            lens_size=lens_size,
+            observer=observer,
+        )
+    raise SourceUnreadable(
+        what="a kind of source that is not built in yet",
+        which=type(section).__name__,
+        remedy="use a file",
+    )
