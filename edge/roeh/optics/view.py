@@ -20,7 +20,7 @@ from roeh.optics.rig import Rig, Sensor, angles_of
 from roeh.optics.tiles import Tile, VirtualCamera
 
 DEFAULT_MARGIN = 0.35
-MIN_VIEW_FOV_DEG = 4.0
+MIN_VIEW_FOV_DEG = 2.0
 MAX_VIEW_FOV_DEG = 110.0
 _NODE_STEP_PX = 4
 _CENTRING_STEPS = 3

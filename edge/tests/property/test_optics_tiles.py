@@ -213,7 +213,7 @@ def test_the_scale_tells_how_far_a_small_step_goes(tile, seed: int):
     sensors,
     st.floats(0, 360),
     st.floats(2, 20),
-    st.tuples(st.integers(96, 320), st.integers(96, 320)),
+    st.tuples(st.integers(96, 240), st.integers(96, 240)),
 )
 def test_a_view_holds_the_person_upright_in_its_middle(sensor, azimuth_deg, range_m, size):
     rims = sensor.pixels_of(
