@@ -1,0 +1,323 @@
+"""The command line: what can be asked, parsed and handed to the package that does it.
+
+Each command imports what it needs when it is used, so that a small process stays small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+from roeh import __version__
+from roeh.core.clock import Clock
+from roeh.core.config import NodeConfig
+from roeh.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, RoehError
+from roeh.core.peers import Role
+
+_EPILOG = "Exit statuses: 0 done, 2 wrong usage, others: edge/docs/errors.md."
+
+Command = Callable[[argparse.Namespace], int]
+ProcessMain = Callable[[NodeConfig, Clock, threading.Event], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    parser = build_parser()
+    chosen = parser.parse_args(arguments)
+    command: Command | None = getattr(chosen, "command", None)
+    if command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    try:
+        return command(chosen)
+    except RoehError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; keep Python from saying so at exit.
+        sys.stderr.close()
+        return EXIT_OK
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    parser = argparse.ArgumentParser(
+        prog="roeh",
+        description="Roeh, the seeing pole: 360 degree detection and located alerts.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"roeh {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_demo(commands)
+    _add_run(commands)
+    _add_config(commands)
+    _add_models(commands)
+    _add_doctor(commands)
+    _add_replay(commands)
+    _add_detect(commands)
+    _add_watch(commands)
+    return parser
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM or SIGINT sets; a second one ends at once."""
+    stop = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            sys.exit(EXIT_INTERRUPTED)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+_Commands = argparse._SubParsersAction
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, text: str, command: Command
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "A whole pole on this machine: people seen, alerts located, delivered and counted."
+    parser = _add(commands, "demo", text, _demo)
+    parser.add_argument(
+        "--source",
+        metavar="FILE",
+        help="your own ordinary video instead of the panorama; 'composed' for drawn people",
+    )
+    parser.add_argument("--seconds", type=_positive, default=40.0, metavar="N", help="how long")
+    parser.add_argument("--json", action="store_true", help="machine-readable lines")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="leave the node's data and pictures here"
+    )
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Run a node: all its processes, restarted within limits, or one of them alone."
+    parser = _add(commands, "run", text, _run)
+    _add_config_option(parser, required=True)
+    processes = [role.value for role in Role if role is not Role.SUPERVISE]
+    parser.add_argument("--only", choices=processes, help="this process alone, unsupervised")
+
+
+def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Show a configuration with every default, or check it."
+    parser = _add(commands, "config", text, _config)
+    parser.add_argument("action", choices=("show", "check"))
+    _add_config_option(parser, required=True)
+
+
+def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "List the detection models and check them against the manifest."
+    parser = _add(commands, "models", text, _models)
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="another models directory")
+    parser.add_argument("--json", action="store_true", help="one JSON line per model")
+
+
+def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Say in plain words what is wrong with this machine or node, and the remedy."
+    parser = _add(commands, "doctor", text, _doctor)
+    _add_config_option(parser, required=False)
+    parser.add_argument("--json", action="store_true", help="one JSON line per check")
+
+
+def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Analyse a video offline, always with the same result: tracks, alerts, thumbnails."
+    parser = _add(commands, "replay", text, _replay)
+    parser.add_argument("video", type=Path, metavar="VIDEO")
+    _add_config_option(parser, required=False)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="results go here")
+    parser.add_argument("--json", action="store_true", help="the summary as one JSON line")
+
+
+def _add_detect(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "What the detector sees in a picture, or in each picture of a directory."
+    parser = _add(commands, "detect", text, _detect)
+    parser.add_argument("image", type=Path, metavar="IMAGE_OR_DIR")
+    parser.add_argument(
+        "--lens", required=True, metavar="LENS.toml|none", help="'none' for ordinary pictures"
+    )
+    parser.add_argument(
+        "--min-confidence", type=_share, default=0.35, metavar="C", help="default 0.35"
+    )
+    parser.add_argument("--model", default="", metavar="NAME", help="see roeh models")
+    parser.add_argument("--json", action="store_true", help="one JSON line per picture")
+
+
+def _add_watch(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Live alerts of every pole, as a control room sees them."
+    parser = _add(commands, "watch", text, _watch)
+    parser.add_argument("--broker", required=True, metavar="URL", help="mqtt://host:port")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="keep alerts and thumbnails here")
+    parser.add_argument("--json", action="store_true", help="one JSON line per alert")
+
+
+def _add_config_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "-c", "--config", type=Path, required=required, metavar="NODE.toml", help="the node"
+    )
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("must be greater than 0")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be from 0 to 1")
+    return value
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from roeh.core.clock import SystemClock
+    from roeh.core.log import configure_log
+    from roeh.demo.main import run_demo
+
+    configure_log("demo")
+    return run_demo(
+        source=chosen.source,
+        duration_s=chosen.seconds,
+        as_json=chosen.json,
+        keep=chosen.keep,
+        clock=SystemClock(),
+        stop=stop_on_signals(),
+        out=sys.stdout,
+    )
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from roeh.core.clock import SystemClock
+    from roeh.core.config import load_config
+    from roeh.core.log import configure_log
+    from roeh.supervise.parent import die_with_parent
+
+    stop = stop_on_signals()
+    config = load_config(chosen.config)
+    clock = SystemClock()
+    if chosen.only is None:
+        from roeh.supervise.main import Supervisor
+
+        configure_log("run")
+        supervisor = Supervisor(
+            config,
+            chosen.config,
+            clock,
+            on_state=lambda line: print(f"roeh run: {line}", file=sys.stderr, flush=True),
+        )
+        return supervisor.run(stop)
+    configure_log(chosen.only)
+    if not die_with_parent():
+        return EXIT_UNEXPECTED
+    return _process(Role(chosen.only))(config, clock, stop)
+
+
+def _process(role: Role) -> ProcessMain:
+    """The main of one process, and only that one imported."""
+    if role is Role.CAPTURE:
+        from roeh.capture.main import run as capture
+
+        return capture
+    if role is Role.DETECT:
+        from roeh.detect.main import run as detect
+
+        return detect
+    if role is Role.EVIDENCE:
+        from roeh.evidence.main import run as evidence
+
+        return evidence
+    if role is Role.PUBLISH:
+        from roeh.publish.main import run as publish
+
+        return publish
+    from roeh.retrieve.main import run as retrieve
+
+    return retrieve
+
+
+def _config(chosen: argparse.Namespace) -> int:
+    from roeh.core.config import config_as_toml, load_config
+
+    config = load_config(chosen.config)
+    if chosen.action == "show":
+        print(config_as_toml(config), end="")
+    else:
+        print(f"{chosen.config}: valid; node {config.node.site}/{config.node.name}")
+    return EXIT_OK
+
+
+def _models(chosen: argparse.Namespace) -> int:
+    from roeh.vision.listing import print_models
+
+    return print_models(chosen.dir, as_json=chosen.json, out=sys.stdout)
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from roeh.core.clock import SystemClock
+    from roeh.core.config import load_config
+    from roeh.doctor.main import run_doctor
+
+    config = load_config(chosen.config) if chosen.config is not None else None
+    return run_doctor(config, as_json=chosen.json, clock=SystemClock(), out=sys.stdout)
+
+
+def _replay(chosen: argparse.Namespace) -> int:
+    from roeh.core.config import load_config
+    from roeh.core.log import configure_log
+    from roeh.detect.replay import run_replay
+
+    configure_log("replay")
+    config = load_config(chosen.config) if chosen.config is not None else None
+    return run_replay(
+        chosen.video,
+        config,
+        chosen.out,
+        as_json=chosen.json,
+        stop=stop_on_signals(),
+        out=sys.stdout,
+    )
+
+
+def _detect(chosen: argparse.Namespace) -> int:
+    from roeh.detect.results import write_results
+    from roeh.detect.stills import detect_stills, pictures_at
+
+    lens = None if chosen.lens == "none" else Path(chosen.lens)
+    results = detect_stills(
+        pictures_at(chosen.image), lens, model=chosen.model, min_confidence=chosen.min_confidence
+    )
+    write_results(results, as_json=chosen.json, out=sys.stdout)
+    return EXIT_OK
+
+
+def _watch(chosen: argparse.Namespace) -> int:
+    from roeh.core.clock import SystemClock
+    from roeh.core.log import configure_log
+    from roeh.desk.watch import run_watch
+
+    configure_log("watch")
+    return run_watch(
+        chosen.broker,
+        chosen.save,
+        as_json=chosen.json,
+        clock=SystemClock(),
+        stop=stop_on_signals(),
+        out=sys.stdout,
+    )

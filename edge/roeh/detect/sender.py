@@ -1,0 +1,106 @@
+"""Alerts on their way to evidence: bounded, in order, kept until they are durable.
+
+A full queue blocks detection: fewer frames are looked at, no alert is lost.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.errors import MessageRefused, PeerGone, RoehError
+from roeh.core.flows import ALERTS
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.log import log_error, log_for
+from roeh.core.peers import AlertStored, Role, StoreAlert, Verb
+
+_RETRY_S = 0.2
+_RETRY_STORAGE_S = 2.0
+
+_log = log_for("detect")
+
+
+class AlertSender:
+    """Hands alerts to evidence in a thread of its own, each until it is acknowledged."""
+
+    def __init__(self, socket_path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._client = StreamClient(socket_path, Role.DETECT, clock)
+        self._queue: queue.Queue[StoreAlert] = queue.Queue(ALERTS.bound)
+        self._stopping = threading.Event()
+        self._blocked_ns = 0
+        self._stored = self._refused = 0
+        self._trouble = ""
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+        self._thread.start()
+
+    def send(self, alert: StoreAlert) -> None:
+        """Queue an alert; waits for room when evidence is slower than detection."""
+        start_ns = self._clock.mono_ns()
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(alert, timeout=1.0)
+                break
+            except queue.Full:
+                continue
+        self._blocked_ns += self._clock.mono_ns() - start_ns
+
+    @property
+    def trouble(self) -> str:
+        """Why alerts are not being stored; empty when they are."""
+        return self._trouble
+
+    def counters(self) -> dict[str, float]:
+        """Cumulative counts."""
+        return {
+            "alerts_stored": self._stored,
+            "alerts_refused": self._refused,
+            "alerts_waiting": self._queue.qsize(),
+            ALERTS.counter: self._blocked_ns / NS_PER_S,
+        }
+
+    def close(self, patience_s: float) -> None:
+        """Store what is queued, for at most `patience_s`, and end."""
+        deadline_ns = self._clock.mono_ns() + int(patience_s * NS_PER_S)
+        while self._queue.unfinished_tasks and self._clock.mono_ns() < deadline_ns:
+            if self._trouble:
+                break
+            self._clock.wait(0.01)
+        self._stopping.set()
+        self._client.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                alert = self._queue.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            self._store(alert)
+            self._queue.task_done()
+
+    def _store(self, alert: StoreAlert) -> None:
+        """Ask until it is durable. Asking twice is safe: evidence knows the id."""
+        while not self._stopping.is_set():
+            try:
+                self._client.call(Verb.ALERT_STORE, alert, AlertStored)
+            except MessageRefused as error:
+                # It would be refused for ever: a fault of ours, told and counted.
+                self._refused += 1
+                log_error(_log, error)
+                return
+            except RoehError as error:
+                self._tell(error)
+                pause_s = _RETRY_S if isinstance(error, PeerGone) else _RETRY_STORAGE_S
+                self._clock.wait(pause_s, self._stopping)
+            else:
+                self._stored += 1
+                self._trouble = ""
+                return
+
+    def _tell(self, error: RoehError) -> None:
+        if not self._trouble:
+            log_error(_log, error)
+        self._trouble = str(error)
