@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roeh.core.flows import OUTBOX
+from roeh.core.flows import OUTBOX, OUTBOX_HISTORY_BYTES
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 BearingDeg = Annotated[float, Meta(ge=0, lt=360)]
@@ -173,6 +173,8 @@ class DetectSection(Section, frozen=True, kw_only=True):
 
     `fps` bounds the pictures analysed each second; `sweep_s` the time in which every
     tile is looked at even when nothing moves; `max_tiles_per_frame` holds in rain.
+    `check_height` refuses what cannot stand where it seems to stand (a spider on the
+    lens). `track_log` names a file that every confirmed track is appended to.
     """
 
     model: str = ""
@@ -183,6 +185,8 @@ class DetectSection(Section, frozen=True, kw_only=True):
     sweep_s: Positive = 1.0
     max_tiles_per_frame: Count = 3
     max_range_m: Positive = 40.0
+    check_height: bool = True
+    track_log: str = ""
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
@@ -262,9 +266,10 @@ RuleSection = ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule
 
 
 class OutboxSection(Section, frozen=True, kw_only=True):
-    """How much waits on disk for a broker that is away."""
+    """How much waits on disk for a broker that is away, and how much is kept afterwards."""
 
     max_bytes: Annotated[int, Meta(ge=65536)] = OUTBOX.bound
+    history_max_bytes: Annotated[int, Meta(ge=65536)] = OUTBOX_HISTORY_BYTES
 
 
 class TlsSection(Section, frozen=True, kw_only=True):
