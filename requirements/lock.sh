@@ -1,17 +1,22 @@
 #!/bin/sh
-# Writes the hashed locks anew (a developer's tool; needs `uv` on the PATH).
+# Writes the hashed locks anew (`make lock`; a developer's tool that needs `uv`).
 # One universal lock per role: every platform and every Python from 3.10 on.
+# pi.txt, jetson.txt and police.txt refer to the lock of the role they are made of.
 set -eu
 cd "$(dirname "$0")/.."
+command -v uv >/dev/null || { echo "make lock needs uv on the PATH" >&2; exit 1; }
+
 lock() { # lock NAME ARGUMENTS...
     name=$1; shift
-    uv pip compile pyproject.toml --quiet --universal --python-version 3.10 \
+    uv pip compile --quiet --universal --python-version 3.10 \
         --generate-hashes --no-emit-index-url --no-header \
         --constraint requirements/constraints.txt \
         --output-file "requirements/$name.txt" "$@"
 }
-lock dev --extra dev
-lock demo --extra demo --extra desk
-lock node --extra node
-lock desk --extra desk
-lock verify --extra verify
+lock dev pyproject.toml --extra dev
+lock demo pyproject.toml --extra build --extra demo --extra desk
+lock node pyproject.toml --extra node
+lock desk pyproject.toml --extra desk
+lock verify pyproject.toml --extra verify
+# Apart, because it is compiled on the spot and only where systemd's headers are.
+lock systemd requirements/systemd.in

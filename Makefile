@@ -1,0 +1,54 @@
+# What a person types here; `make` alone says it again. Everything lands in .venv and build/.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-demo demo test check bench model golden schema third-party lock clean
+
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+# On CI a skipped test is a failed run.
+PYTEST := PYTHONPATH=edge/tests $(BIN)/python -m pytest $(if $(CI),-p nothing_skipped)
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## the environment in .venv, from the hashed lock
+	@sh requirements/environment.sh dev
+
+setup-demo:
+	@sh requirements/environment.sh demo
+
+demo: setup-demo ## real footage in, located alerts out over MQTT (ARGS="--seconds 30")
+	@$(BIN)/roeh demo $(ARGS)
+
+test: setup ## every test (ARGS="-k tracker"); as root it first installs what they need
+	@sh requirements/debian.sh
+	@$(PYTEST) $(ARGS)
+
+check: setup ## style, types, imports, and the pages that are held against the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python requirements/third_party.py --check
+	$(BIN)/python -m pytest -q edge/tests/unit/test_readme.py
+
+bench: setup ## CPU, memory and delay, measured on this machine
+	@$(BIN)/roeh bench $(ARGS)
+
+model: setup ## converts the detector anew (needs its own environment: models/convert/)
+	sh models/convert/convert.sh build/models
+
+golden: setup ## renews the golden replays; read the difference before you commit it
+	$(PYTEST) edge/tests/golden --renew $(ARGS)
+
+schema: setup ## renews the JSON Schemas and the AsyncAPI document
+	$(BIN)/python -m roeh.transport.schema edge/docs/schema
+
+third-party: setup ## renews THIRD-PARTY.md from what is installed
+	$(BIN)/python requirements/third_party.py
+
+lock: ## renews the hashed locks (needs uv)
+	sh requirements/lock.sh
+
+clean: ## removes the environment and everything built
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
