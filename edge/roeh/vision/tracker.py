@@ -1,0 +1,432 @@
+"""Detections into tracks, on the ground plane in metres, where no 0/360 seam exists.
+
+Each look: predict every track, drop doubles among the detections, pair confident
+detections with tracks at the greatest joint likelihood, let confirmed tracks that went
+without take a faint one, start a track at every confident detection left over. Why it
+is our own: edge/design/adr/0003-own-tracker.md; how it behaves: edge/design/tracking.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roeh.core.clock import NS_PER_S
+from roeh.core.types import Box, Covariance, Detection, GroundPoint, Track
+from roeh.vision.assignment import pair_up
+from roeh.vision.duplicates import keep_best, same_thing
+from roeh.vision.kalman import correct, distances, predict
+
+Array = NDArray[np.float64]
+
+_POSITION_FLOOR_M2 = 0.03**2
+_VOTE_MEMORY = 0.9
+_OTHER_LABEL_COST = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How a kind of object moves.
+
+    Attributes:
+        family: labels of one family may be the same object, named differently by a model.
+        density_m2ps3: spectral density of its acceleration.
+        speed_sigma_mps: of a newly seen one, each way.
+    """
+
+    family: str
+    density_m2ps3: float
+    speed_sigma_mps: float
+
+
+_VEHICLE = Motion("vehicle", 4.0, 8.0)
+_TWO_WHEELER = Motion("two-wheeler", 2.0, 5.0)
+MOTIONS: dict[str, Motion] = {
+    "person": Motion("person", 0.6, 1.5),
+    "dog": Motion("dog", 2.0, 3.0),
+    "bicycle": _TWO_WHEELER,
+    "motorcycle": _TWO_WHEELER,
+    "car": _VEHICLE,
+    "bus": _VEHICLE,
+    "truck": _VEHICLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """When a track starts, counts and ends.
+
+    Attributes:
+        start_confidence: a fainter detection may continue a track and never start one.
+        confirm_hits: a track is confirmed once seen in so many ...
+        confirm_looks: ... of its first looks, or dropped when that cannot be any more.
+        coast_s: a confirmed track unseen for longer ends.
+        gate: squared Mahalanobis distance a detection may lie from a track; 13.8 lets
+            through all but one in a thousand of the right ones.
+        merge_within_m: detections closer than this are one object.
+        merge_agreement: squared Mahalanobis distance within which two overlapping boxes
+            far away are one object; 11.8 keeps all but three in a thousand together.
+        merge_never_beyond_m: however vague, detections farther apart are two objects.
+        merge_cover: least share of the smaller box that the larger covers then.
+        jitter_share: part of a position's variance that is new in each picture. The rest
+            (tilt, height) is the same all day: it does not average out and stays in the
+            position that a track states.
+    """
+
+    start_confidence: float = 0.4
+    confirm_hits: int = 3
+    confirm_looks: int = 5
+    coast_s: float = 3.0
+    gate: float = 13.8
+    merge_within_m: float = 0.35
+    merge_agreement: float = 11.8
+    merge_never_beyond_m: float = 2.0
+    merge_cover: float = 0.6
+    jitter_share: float = 0.5
+
+
+@dataclass(slots=True)
+class _History:
+    """What a track remembers beside its motion."""
+
+    id: int
+    first_seen_mono_ns: int
+    last: Detection
+    last_seen_mono_ns: int
+    lasting_m2: Array
+    confidence: float
+    looks: int = 1
+    hits: int = 1
+    confirmed: bool = False
+    seen: bool = True
+    votes: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The label with most votes, older votes counting less."""
+        return max(self.votes, key=lambda label: self.votes[label])
+
+    def see(self, detection: Detection, lasting_m2: Array, t_mono_ns: int) -> None:
+        """Take a detection that belongs to the track."""
+        self.last, self.lasting_m2, self.last_seen_mono_ns = detection, lasting_m2, t_mono_ns
+        self.confidence += 0.3 * (detection.confidence - self.confidence)
+        self.looks += 1
+        self.hits += 1
+        self.seen = True
+        self.vote(detection)
+
+    def vote(self, detection: Detection) -> None:
+        """Count a detection's label by its confidence."""
+        for label in self.votes:
+            self.votes[label] *= _VOTE_MEMORY
+        self.votes[detection.label] = self.votes.get(detection.label, 0.0) + detection.confidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Sightings:
+    """Detections of one look as arrays, best first, doubles dropped."""
+
+    detections: tuple[Detection, ...]
+    position_m: Array
+    jitter_m2: Array
+    lasting_m2: Array
+    family: tuple[str, ...]
+    label: tuple[str, ...]
+    confident: NDArray[np.bool_]
+
+
+class Tracker:
+    """Follows objects over looks at any, even irregular, rate.
+
+    Ids count up from 1. The same detections give the same tracks and ids, in whatever
+    order each look's detections come.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self._settings = settings or TrackerSettings()
+        self._next_id = 1
+        self._t_mono_ns: int | None = None
+        self._histories: list[_History] = []
+        self._state: Array = np.zeros((0, 4))
+        self._covariance: Array = np.zeros((0, 4, 4))
+        self._density: Array = np.zeros(0)
+
+    def update(
+        self,
+        detections: Sequence[Detection],
+        t_mono_ns: int,
+        *,
+        not_looked_at: Collection[int] = (),
+    ) -> tuple[Track, ...]:
+        """Take what one picture showed, and tell where everything is now.
+
+        Args:
+            detections: of one picture; those without a position are passed over, since
+                nobody knows where they are.
+            t_mono_ns: when the picture was taken. One that is older than the last is
+                taken as of the last (two sensors a few milliseconds apart).
+            not_looked_at: ids of tracks on ground that nobody looked at this time, so
+                that not seeing them means nothing.
+
+        Returns:
+            All live tracks by id: tentative and confirmed, seen and coasting.
+        """
+        now_ns = self._advance(t_mono_ns)
+        for history in self._histories:
+            history.seen = False
+        sightings = self._sightings(detections)
+        fresh = self._associate(sightings, now_ns)
+        for history in self._histories:
+            if not history.seen and history.id not in not_looked_at:
+                history.looks += 1
+        self._settle()
+        self._start(sightings, fresh, now_ns)
+        return self._tracks(now_ns)
+
+    def _advance(self, t_mono_ns: int) -> int:
+        """Predict to the time of the picture and end what was not seen for too long."""
+        last_ns = t_mono_ns if self._t_mono_ns is None else self._t_mono_ns
+        now_ns = self._t_mono_ns = max(t_mono_ns, last_ns)
+        coast_ns = round(self._settings.coast_s * NS_PER_S)
+        self._keep([now_ns - history.last_seen_mono_ns <= coast_ns for history in self._histories])
+        predict(self._state, self._covariance, self._density, (now_ns - last_ns) / NS_PER_S)
+        return now_ns
+
+    def _sightings(self, detections: Sequence[Detection]) -> _Sightings:
+        """The detections that count, in an order of their own, each object once."""
+        # The order must depend on neither the input's order nor on where north is.
+        ordered = sorted(
+            (detection for detection in detections if detection.position is not None),
+            key=_by_merit,
+        )
+        places = [detection.position for detection in ordered if detection.position is not None]
+        position = np.array([(p.east_m, p.north_m) for p in places]).reshape(-1, 2)
+        total = np.array([_entries(p.covariance) for p in places]).reshape(-1, 2, 2)
+        share = self._settings.jitter_share
+        jitter = share * total + _POSITION_FLOOR_M2 * np.eye(2)
+        kept = list(range(len(ordered)))
+        if len(ordered) > 1:
+            kept = self._without_doubles(ordered, position, jitter)
+        chosen = tuple(ordered[row] for row in kept)
+        return _Sightings(
+            detections=chosen,
+            position_m=position[kept],
+            jitter_m2=jitter[kept],
+            lasting_m2=(1 - share) * total[kept],
+            family=tuple(motion_of(detection.label).family for detection in chosen),
+            label=tuple(detection.label for detection in chosen),
+            confident=np.array(
+                [d.confidence >= self._settings.start_confidence for d in chosen], np.bool_
+            ),
+        )
+
+    def _without_doubles(
+        self, ordered: Sequence[Detection], position: Array, jitter: Array
+    ) -> list[int]:
+        settings = self._settings
+        boxes = [detection.box_sensor_px for detection in ordered]
+        same = same_thing(
+            position,
+            jitter,
+            np.array([(box.x0_px, box.y0_px, box.x1_px, box.y1_px) for box in boxes]),
+            _equal_pairs([motion_of(detection.label).family for detection in ordered]),
+            _equal_pairs([detection.sensor for detection in ordered]),
+            within_m=settings.merge_within_m,
+            agreement=settings.merge_agreement,
+            never_beyond_m=settings.merge_never_beyond_m,
+            min_cover=settings.merge_cover,
+        )
+        return keep_best(same)
+
+    def _associate(self, sightings: _Sightings, now_ns: int) -> list[int]:
+        """Give detections to tracks; returns the confident detections left over."""
+        confident = np.flatnonzero(sightings.confident)
+        if not self._histories or not sightings.detections:
+            return [int(row) for row in confident]
+        reward = self._rewards(sightings)
+        strong = np.where(sightings.confident[None], reward, 0.0)
+        rows, columns = pair_up(strong)
+        if not sightings.confident.all():
+            # A faint detection is enough to go on with, if the track was sure before.
+            sure = np.array([history.confirmed for history in self._histories])
+            sure[rows] = False
+            faint = np.where(sure[:, None] & ~sightings.confident[None], reward, 0.0)
+            more_rows, more_columns = pair_up(faint)
+            rows, columns = np.append(rows, more_rows), np.append(columns, more_columns)
+        correct(
+            self._state,
+            self._covariance,
+            rows,
+            sightings.position_m[columns],
+            sightings.jitter_m2[columns],
+        )
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            self._histories[row].see(
+                sightings.detections[column], sightings.lasting_m2[column], now_ns
+            )
+        return [int(row) for row in np.setdiff1d(confident, columns)]
+
+    def _rewards(self, sightings: _Sightings) -> Array:
+        """How well every track explains every detection (n, m); 0 where it cannot at all.
+
+        The log determinant makes a track that has coasted, and so could be anywhere,
+        stand back behind one that was seen just now.
+        """
+        squared, log_determinant = distances(
+            self._state, self._covariance, sightings.position_m, sightings.jitter_m2
+        )
+        labels = [history.label for history in self._histories]
+        families = [motion_of(label).family for label in labels]
+        alike = np.array(families)[:, None] == np.array(sightings.family)[None]
+        named_otherwise = np.array(labels)[:, None] != np.array(sightings.label)[None]
+        possible = alike & (squared <= self._settings.gate)
+        if not possible.any():
+            return np.zeros_like(squared)
+        vaguest = float(log_determinant[possible].max())
+        reward = self._settings.gate - squared + vaguest - log_determinant
+        reward += _OTHER_LABEL_COST * (1.0 - named_otherwise)
+        rewards: Array = np.where(possible, reward + 1e-6, 0.0)
+        return rewards
+
+    def _settle(self) -> None:
+        """Confirm what was seen often enough, drop what cannot be any more."""
+        settings = self._settings
+        may_miss = settings.confirm_looks - settings.confirm_hits
+        for history in self._histories:
+            history.confirmed |= history.hits >= settings.confirm_hits
+        self._keep(
+            [
+                history.confirmed or history.looks - history.hits <= may_miss
+                for history in self._histories
+            ]
+        )
+
+    def _start(self, sightings: _Sightings, rows: list[int], now_ns: int) -> None:
+        """A new track at each of these detections."""
+        if not rows:
+            return
+        motions = [motion_of(sightings.detections[row].label) for row in rows]
+        state = np.zeros((len(rows), 4))
+        state[:, :2] = sightings.position_m[rows]
+        covariance = np.zeros((len(rows), 4, 4))
+        covariance[:, :2, :2] = sightings.jitter_m2[rows]
+        for index, motion in enumerate(motions):
+            covariance[index, 2, 2] = covariance[index, 3, 3] = motion.speed_sigma_mps**2
+        self._state = np.concatenate([self._state, state])
+        self._covariance = np.concatenate([self._covariance, covariance])
+        self._density = np.append(self._density, [motion.density_m2ps3 for motion in motions])
+        for row in rows:
+            detection = sightings.detections[row]
+            history = _History(
+                id=self._next_id,
+                first_seen_mono_ns=now_ns,
+                last=detection,
+                last_seen_mono_ns=now_ns,
+                lasting_m2=sightings.lasting_m2[row],
+                confidence=detection.confidence,
+                confirmed=self._settings.confirm_hits <= 1,
+            )
+            history.vote(detection)
+            self._histories.append(history)
+            self._next_id += 1
+
+    def _keep(self, wanted: list[bool]) -> None:
+        if all(wanted):
+            return
+        self._histories = [h for h, keep in zip(self._histories, wanted, strict=True) if keep]
+        rows = np.array(wanted)
+        self._state, self._covariance = self._state[rows], self._covariance[rows]
+        self._density = self._density[rows]
+
+    def _tracks(self, now_ns: int) -> tuple[Track, ...]:
+        """The tracks as others see them."""
+        if not self._histories:
+            return ()
+        lasting = np.array([history.lasting_m2 for history in self._histories])
+        position_m2 = (self._covariance[:, :2, :2] + lasting).tolist()
+        speed_sigma = _speed_sigma(self._state[:, 2:], self._covariance[:, 2:, 2:]).tolist()
+        return tuple(
+            _track(history, row, spread, sigma, now_ns)
+            for history, row, spread, sigma in zip(
+                self._histories, self._state.tolist(), position_m2, speed_sigma, strict=True
+            )
+        )
+
+
+def motion_of(label: str) -> Motion:
+    """How objects of this label move; one that nobody listed is a family of its own."""
+    return MOTIONS.get(label) or Motion(label, 2.0, 3.0)
+
+
+def _track(
+    history: _History, row: list[float], spread: list[list[float]], sigma: float, now_ns: int
+) -> Track:
+    east, north, velocity_east, velocity_north = row
+    return Track(
+        id=history.id,
+        label=history.label,
+        confidence=history.confidence,
+        t_mono_ns=now_ns,
+        position=GroundPoint(
+            east_m=east,
+            north_m=north,
+            covariance=Covariance(
+                east_east_m2=spread[0][0], east_north_m2=spread[0][1], north_north_m2=spread[1][1]
+            ),
+        ),
+        velocity_east_mps=velocity_east,
+        velocity_north_mps=velocity_north,
+        speed_sigma_mps=sigma,
+        bearing_deg=math.degrees(math.atan2(east, north)) % 360.0 % 360.0,
+        range_m=math.hypot(east, north),
+        first_seen_mono_ns=history.first_seen_mono_ns,
+        last_seen_mono_ns=history.last_seen_mono_ns,
+        dwell_s=(history.last_seen_mono_ns - history.first_seen_mono_ns) / NS_PER_S,
+        confirmed=history.confirmed,
+        seen=history.seen,
+        sensor=history.last.sensor,
+        box_sensor_px=history.last.box_sensor_px,
+        outline_sensor_px=history.last.outline_sensor_px,
+    )
+
+
+def _speed_sigma(velocity: Array, covariance: Array) -> Array:
+    """Sigma of the speed (n,): along the motion; along the worst axis for what stands."""
+    speed = np.hypot(velocity[:, 0], velocity[:, 1])
+    a, b, c = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+    worst = (a + c) / 2 + np.hypot((a - c) / 2, b)
+    moving = speed > 1e-6
+    east, north = (velocity / np.where(moving, speed, 1.0)[:, None]).T
+    along = east * east * a + 2 * east * north * b + north * north * c
+    sigma: Array = np.sqrt(np.where(moving, along, worst))
+    return sigma
+
+
+def _by_merit(detection: Detection) -> tuple[float, str, float, float, float, float, str]:
+    box: Box = detection.box_sensor_px
+    return (
+        -detection.confidence,
+        detection.sensor,
+        box.x0_px,
+        box.y0_px,
+        box.x1_px,
+        box.y1_px,
+        detection.label,
+    )
+
+
+def _entries(covariance: Covariance) -> tuple[float, float, float, float]:
+    """Row by row."""
+    off = covariance.east_north_m2
+    return covariance.east_east_m2, off, off, covariance.north_north_m2
+
+
+def _equal_pairs(names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which pairs (n, n) of names are equal."""
+    column = np.array(names)
+    equal: NDArray[np.bool_] = column[:, None] == column[None]
+    return equal
