@@ -15,7 +15,7 @@ def explain_failed_dial(error: OSError | ValueError) -> tuple[str, str]:
         )
     if isinstance(error, ssl.SSLError):
         return (
-            f"TLS failed ({error.reason or error})",
+            f"TLS failed ({getattr(error, 'reason', None) or error})",
             "check that this port speaks TLS and wants this client certificate",
         )
     if isinstance(error, socket.gaierror):

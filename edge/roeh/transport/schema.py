@@ -138,8 +138,10 @@ def _tighten(part: Json) -> None:
     if "properties" in part:
         part["required"] = list(part["properties"])
     if part.get("type") == "integer":
-        part.setdefault("minimum", -MAX_INTEGER)
-        part.setdefault("maximum", MAX_INTEGER)
+        if "minimum" not in part and "exclusiveMinimum" not in part:
+            part["minimum"] = -MAX_INTEGER
+        if "maximum" not in part and "exclusiveMaximum" not in part:
+            part["maximum"] = MAX_INTEGER
 
 
 def _objects(node: object) -> Iterator[Json]:

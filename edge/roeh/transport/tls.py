@@ -17,6 +17,21 @@ class TlsFiles(msgspec.Struct, frozen=True):
     key_file: str = ""
 
 
+class _Connection(ssl.SSLSocket):
+    """A TLS connection that lets its socket go when the greeting fails; paho would not."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Greet, or close and say that it was TLS that failed."""
+        try:
+            super().do_handshake(block)
+        except (ConnectionError, TimeoutError) as error:
+            self.close()
+            raise ssl.SSLError(f"no TLS answer: {error.strerror or error}") from None
+        except OSError:
+            self.close()
+            raise
+
+
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """TLS 1.2 at the least, 1.3 where the broker can, the broker's name checked.
 
@@ -27,6 +42,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=files.ca_file or None)
     except (OSError, ssl.SSLError) as error:
         raise _unusable_file("broker.tls.ca_file", files.ca_file, error) from None
+    context.sslsocket_class = _Connection
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.certificate_file:
         try:

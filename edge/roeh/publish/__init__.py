@@ -1,0 +1,1 @@
+"""The publish process: from the outbox to the broker."""

@@ -1,0 +1,68 @@
+"""When the node says how it is, and what it says."""
+
+from __future__ import annotations
+
+import roeh
+from roeh.core.clock import NS_PER_S, NS_PER_US, ClockReading
+from roeh.core.peers import NodeStatus
+from roeh.core.types import ClockState
+from roeh.transport.messages import (
+    HealthMessage,
+    OutboxHealth,
+    ProcessHealth,
+    process_healths,
+    worst_condition,
+)
+
+
+class Heartbeat:
+    """Due after `heartbeat_s`, and at once when a process changed its state."""
+
+    def __init__(self, site: str, node: str, heartbeat_s: float) -> None:
+        self._site = site
+        self._node = node
+        self._heartbeat_s = heartbeat_s
+        self._said: tuple[tuple[str, str], ...] | None = None
+        self._said_ns = 0
+
+    def begin(self) -> None:
+        """A new connection: nothing was said on it."""
+        self._said = None
+
+    def beat(
+        self, status: NodeStatus, reading: ClockReading, connection_number: int
+    ) -> HealthMessage | None:
+        """The message that is due now, if one is; it counts as said."""
+        processes = process_healths(status)
+        states = _states(processes)
+        age_ns = reading.t_mono_ns - self._said_ns
+        if states == self._said and age_ns < self._heartbeat_s * NS_PER_S:
+            return None
+        self._said, self._said_ns = states, reading.t_mono_ns
+        return HealthMessage(
+            site=self._site,
+            node=self._node,
+            boot_id=reading.boot_id,
+            connection_number=connection_number,
+            t_utc_us=reading.t_utc_ns // NS_PER_US,
+            clock=ClockState(
+                synchronised=reading.synchronised, error_us=reading.utc_error_ns // NS_PER_US
+            ),
+            software=roeh.__version__,
+            heartbeat_s=self._heartbeat_s,
+            condition=worst_condition(processes),
+            processes=processes,
+            alerts_stored=status.alerts_stored,
+            outbox=OutboxHealth(
+                rows=status.outbox_rows,
+                bytes=status.outbox_bytes,
+                oldest_age_us=status.outbox_oldest_age_us,
+                evicted=status.outbox_evicted,
+                refused=status.outbox_refused,
+            ),
+            storage_state=status.storage_state,
+        )
+
+
+def _states(processes: tuple[ProcessHealth, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((process.process, process.state) for process in processes)

@@ -1,0 +1,394 @@
+"""The loop of publish: from the outbox to the broker, and back with the answers.
+
+One thread, one place to wait (the inbox). Rows live in evidence's outbox; what is here
+is a window on them, in memory only, so that this process may be killed at any time.
+The order of a delivery:
+
+    1. lease rows from evidence;  2. publish with QoS 1;  3. wait for the PUBACK;
+    4. on success have evidence delete the row.
+
+Killed before 4, the row is sent again and the receiver removes the duplicate by id.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
+from roeh.core.config.schema import BrokerSection
+from roeh.core.errors import RoehError
+from roeh.core.flows import IN_FLIGHT
+from roeh.core.log import log_error, log_for
+from roeh.core.peers import LeaseOutbox, OutboxItem
+from roeh.core.types import ProcessReport
+from roeh.publish.evidence_link import Evidence
+from roeh.publish.heartbeat import Heartbeat
+from roeh.publish.inbox import FromBroker, Inbox, Leased, LeaseFailed
+from roeh.publish.presence import Presence
+from roeh.publish.standing import Standing
+from roeh.publish.window import Verdict, Window
+from roeh.transport.backoff import Backoff, Jitter, system_jitter
+from roeh.transport.messages import Incoming, Outgoing, health_message, outbox_message
+from roeh.transport.mqtt import (
+    FIRST_FAILURE,
+    PACKET_TOO_LARGE,
+    Acknowledged,
+    BrokerEvent,
+    Disconnected,
+    Session,
+    Will,
+    packet_bytes,
+)
+
+_LEASE_WAIT_S = 10.0
+_STATUS_S = 2.0
+_EVIDENCE_RETRY_S = 0.25
+#: A connection that lasted this long was a good one.
+_SETTLED_S = 5.0
+_FAREWELL_S = 2.0
+#: At most one repeated birth in this time, should two nodes have one name.
+_BIRTH_AGAIN_S = 1.0
+
+_log = log_for("publish")
+
+
+class Connection(Protocol):
+    """One connection to a broker (transport.mqtt.MqttConnection)."""
+
+    def open(self) -> Session:
+        """Dial; raises BrokerRefused."""
+        ...
+
+    def publish(self, message: Outgoing) -> int:
+        """Send; the packet id comes back in Acknowledged."""
+        ...
+
+    def subscribe(self, topic_filter: str) -> None:
+        """Ask for messages."""
+        ...
+
+    def close(self) -> None:
+        """End politely."""
+        ...
+
+    def abandon(self) -> None:
+        """End at once."""
+        ...
+
+
+#: A new connection with this will; what happens on it goes to the callback.
+Connect = Callable[[Will, Callable[[BrokerEvent], None]], Connection]
+
+
+class Sender:
+    """Owns the window, the connection and the back-off."""
+
+    def __init__(
+        self,
+        *,
+        site: str,
+        node: str,
+        broker: BrokerSection,
+        evidence: Evidence,
+        connect: Connect,
+        inbox: Inbox,
+        clock: Clock,
+        on_progress: Callable[[], None],
+        jitter: Jitter = system_jitter,
+    ) -> None:
+        self._site = site
+        self._node = node
+        self._broker = broker
+        self._evidence = evidence
+        self._connect = connect
+        self._inbox = inbox
+        self._clock = clock
+        self._on_progress = on_progress
+        self._window = Window(IN_FLIGHT.bound, broker.backoff_cap_s)
+        self._backoff = Backoff(broker.backoff_cap_s, jitter)
+        self._heartbeat = Heartbeat(site, node, broker.heartbeat_s)
+        self._standing = Standing(f"{broker.host}:{broker.port}")
+        self._leasing = False
+        self._connection: Connection | None = None
+        self._presence: Presence | None = None
+        self._connected_ns = 0
+        self._max_packet_bytes = broker.max_packet_bytes
+        self._birth_packet: int | None = None
+        self._birth_ns = 0
+        self._subscribed = False
+        now_ns = clock.mono_ns()
+        # After a power cut in a whole street not every pole knocks at once.
+        self._dial_ns = now_ns + int(jitter(broker.connect_spread_s) * NS_PER_S)
+        self._evidence_ns = now_ns
+        self._status_ns = now_ns
+
+    def run(self, stop: threading.Event) -> None:
+        """Send until told to stop, then say goodbye."""
+        while not stop.is_set():
+            self.turn()
+        self._say_goodbye()
+
+    def turn(self) -> None:
+        """Do what is due, then wait for what happens next."""
+        if self._connection is None:
+            self._dial_when_due()
+        if self._connection is not None:
+            self._send_rows(self._connection)
+            self._lease_rows()
+        self._ask_evidence()
+        self._on_progress()
+        happening = self._inbox.get(self._patience_s())
+        while happening is not None:
+            self._take(happening)
+            happening = self._inbox.get(0.0)
+        self._check_silence()
+
+    # -- the connection
+
+    def _dial_when_due(self) -> None:
+        now_ns = self._clock.mono_ns()
+        if now_ns < self._dial_ns or now_ns < self._evidence_ns:
+            return
+        try:
+            number = self._evidence.begin_connection()
+        except RoehError as error:
+            self._evidence_failed(error)
+            return
+        presence = Presence(self._site, self._node, number, self._clock)
+        try:
+            connection = self._connect(presence.will(), self._hand_over_of(number))
+            session = connection.open()
+        except RoehError as error:
+            self._standing.refused(str(error))
+            self._dial_later()
+            return
+        now_ns = self._clock.mono_ns()
+        self._connection, self._presence, self._connected_ns = connection, presence, now_ns
+        # One place stays free for the state message.
+        self._window.size = max(1, min(IN_FLIGHT.bound, session.receive_maximum) - 1)
+        self._max_packet_bytes = min(
+            self._broker.max_packet_bytes, session.max_packet_bytes or self._broker.max_packet_bytes
+        )
+        self._subscribed = False
+        self._status_ns = now_ns
+        self._heartbeat.begin()
+        self._standing.connected()
+        self._say_birth(connection, presence)
+
+    def _hand_over_of(self, number: int) -> Callable[[BrokerEvent], None]:
+        return lambda event: self._inbox.put(FromBroker(number, event))
+
+    def _say_birth(self, connection: Connection, presence: Presence) -> None:
+        self._birth_ns = self._clock.mono_ns()
+        self._birth_packet = connection.publish(presence.birth())
+
+    def _lost(self, connection: Connection, reason: str) -> None:
+        connection.abandon()
+        now_ns = self._clock.mono_ns()
+        self._connection = self._birth_packet = None
+        if now_ns - self._connected_ns > _SETTLED_S * NS_PER_S:
+            self._backoff.reset()
+        for row in self._window.connection_lost(now_ns):
+            self._tell_refused(row, PACKET_TOO_LARGE)
+        self._standing.refused(reason)
+        self._dial_later()
+
+    def _dial_later(self) -> None:
+        wait_s = self._backoff.next_wait_s()
+        self._dial_ns = self._clock.mono_ns() + int(wait_s * NS_PER_S)
+
+    def _check_silence(self) -> None:
+        """A broker that owes an answer for too long is not believed to be there."""
+        if self._connection is None:
+            return
+        owed_since_ns = [self._window.silent_since_ns()]
+        if self._birth_packet is not None:
+            owed_since_ns.append(self._birth_ns)
+        limit_ns = self._clock.mono_ns() - int(self._broker.ack_timeout_s * NS_PER_S)
+        if any(since_ns is not None and since_ns <= limit_ns for since_ns in owed_since_ns):
+            seconds = f"{self._broker.ack_timeout_s:g} s"
+            self._lost(self._connection, f"no acknowledgement from the broker for {seconds}")
+
+    # -- rows
+
+    def _send_rows(self, connection: Connection) -> None:
+        while True:
+            now_ns = self._clock.mono_ns()
+            item = self._window.next_to_send(now_ns)
+            if item is None:
+                break
+            message = outbox_message(item, self._site, self._node)
+            if packet_bytes(message) > self._max_packet_bytes:
+                self._refuse_oversize(item, now_ns)
+                continue
+            self._window.sent(item, connection.publish(message), now_ns)
+        if self._window.full:
+            self._standing.count(IN_FLIGHT.counter)
+
+    def _refuse_oversize(self, item: OutboxItem, now_ns: int) -> None:
+        """A packet over the broker's limit would end the connection, each time anew."""
+        self._window.refuse(item, now_ns)
+        self._tell_refused(item.row, PACKET_TOO_LARGE)
+
+    def _lease_rows(self) -> None:
+        now_ns = self._clock.mono_ns()
+        room = self._window.room()
+        if self._leasing or room == 0 or now_ns < self._evidence_ns:
+            return
+        self._leasing = True
+        self._evidence.lease(
+            LeaseOutbox(
+                limit=room,
+                in_flight_rows=self._window.known_rows(now_ns),
+                wait_s=_LEASE_WAIT_S,
+            )
+        )
+
+    # -- evidence
+
+    def _ask_evidence(self) -> None:
+        """Everything that evidence is asked and told, while it is there."""
+        if self._clock.mono_ns() < self._evidence_ns:
+            return
+        try:
+            self._delete_delivered()
+            self._report()
+            self._beat()
+        except RoehError as error:
+            self._evidence_failed(error)
+
+    def _delete_delivered(self) -> None:
+        rows = self._window.to_delete()
+        if rows:
+            self._evidence.delivered(rows)
+            self._window.deleted(rows)
+
+    def _report(self) -> None:
+        now_us = self._clock.mono_ns() // NS_PER_US
+        self._standing.observe_window(in_flight=self._window.in_flight, unread=self._window.unread)
+        report: ProcessReport | None = self._standing.due_report(now_us)
+        if report is not None:
+            self._evidence.report(report)
+            self._standing.reported(report)
+
+    def _beat(self) -> None:
+        now_ns = self._clock.mono_ns()
+        if self._connection is None or self._presence is None or now_ns < self._status_ns:
+            return
+        self._status_ns = now_ns + int(_STATUS_S * NS_PER_S)
+        status = self._evidence.status()
+        number = self._presence.connection_number
+        health = self._heartbeat.beat(status, self._clock.read(), number)
+        if health is not None:
+            self._connection.publish(health_message(health))
+
+    def _tell_refused(self, row: int, reason_code: int) -> None:
+        self._standing.row_refused(reason_code)
+        try:
+            self._evidence.refused(row, reason_code)
+        except RoehError as error:
+            self._evidence_failed(error)
+
+    def _evidence_failed(self, error: RoehError) -> None:
+        if self._standing.evidence_away():
+            log_error(_log, error)
+        self._evidence_ns = self._clock.mono_ns() + int(_EVIDENCE_RETRY_S * NS_PER_S)
+
+    # -- what happens
+
+    def _take(self, happening: object) -> None:
+        if isinstance(happening, Leased):
+            self._leasing = False
+            self._standing.evidence_there()
+            self._window.accept(happening.batch.items, self._clock.mono_ns())
+        elif isinstance(happening, LeaseFailed):
+            self._leasing = False
+            self._evidence_failed(happening.error)
+        elif isinstance(happening, FromBroker):
+            self._take_from_broker(happening)
+
+    def _take_from_broker(self, happening: FromBroker) -> None:
+        connection, presence = self._connection, self._presence
+        if connection is None or presence is None:
+            return
+        if happening.connection_number != presence.connection_number:
+            return  # last words of a connection that is over
+        event = happening.event
+        if isinstance(event, Acknowledged):
+            self._acknowledged(connection, presence, event)
+        elif isinstance(event, Incoming):
+            self._own_state(connection, presence, event)
+        elif isinstance(event, Disconnected):
+            self._lost(connection, event.reason)
+
+    def _acknowledged(
+        self, connection: Connection, presence: Presence, event: Acknowledged
+    ) -> None:
+        if event.packet_id == self._birth_packet:
+            self._birth_packet = None
+            if event.reason_code >= FIRST_FAILURE:
+                self._standing.row_refused(event.reason_code)
+            if not self._subscribed:
+                # After the birth, so that the first thing read is not the state before.
+                connection.subscribe(str(presence.topic))
+                self._subscribed = True
+            return
+        answered = self._window.answered(event.packet_id, event.reason_code, self._clock.mono_ns())
+        if answered is None:
+            return
+        if answered.verdict is Verdict.REFUSED:
+            self._tell_refused(answered.row, answered.reason_code)
+        elif answered.verdict is Verdict.DELIVERED:
+            self._backoff.reset()
+            self._standing.delivered()
+        else:
+            self._standing.count("unread")
+
+    def _own_state(self, connection: Connection, presence: Presence, event: Incoming) -> None:
+        higher = presence.overruled_by(event)
+        if higher is not None:
+            self._standing.overruled(presence.connection_number, higher)
+        elif presence.contradicted_by(event) and self._birth_packet is None:
+            self._say_birth(connection, presence)
+
+    # -- waiting and ending
+
+    def _patience_s(self) -> float:
+        """How long nothing is due."""
+        now_ns = self._clock.mono_ns()
+        due_ns = [now_ns + int(_STATUS_S * NS_PER_S)]
+        if self._connection is None:
+            due_ns.append(max(self._dial_ns, self._evidence_ns))
+        else:
+            due_ns.append(max(self._status_ns, self._evidence_ns))
+            wakes_ns = self._window.wakes_ns(now_ns)
+            if wakes_ns is not None:
+                due_ns.append(wakes_ns)
+            if self._window.room() and not self._leasing:
+                due_ns.append(self._evidence_ns)
+        if self._window.to_delete():
+            due_ns.append(self._evidence_ns)
+        return max(0.0, (min(due_ns) - now_ns) / NS_PER_S)
+
+    def _say_goodbye(self) -> None:
+        """Offline on purpose: readers need not wait for the will."""
+        connection, presence = self._connection, self._presence
+        if connection is None or presence is None:
+            return
+        packet_id = connection.publish(presence.farewell(self._clock))
+        deadline_ns = self._clock.mono_ns() + int(_FAREWELL_S * NS_PER_S)
+        while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
+            happening = self._inbox.get(left_ns / NS_PER_S)
+            if happening is None:
+                break
+            if isinstance(happening, FromBroker) and isinstance(happening.event, Acknowledged):
+                if happening.event.packet_id == packet_id:
+                    break
+                self._take(happening)
+        try:
+            self._delete_delivered()
+        except RoehError as error:
+            log_error(_log, error)  # those rows are sent once more, and removed as duplicates
+        connection.close()

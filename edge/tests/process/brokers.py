@@ -1,0 +1,101 @@
+"""What the tests of publishing share: real brokers, and a subscriber that remembers."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from pathlib import Path
+
+import pytest
+
+from roeh.core.clock import SystemClock
+from roeh.demo.broker import LOOPBACK, choose_broker, mosquitto_program
+from roeh.transport.messages import Incoming, Outgoing, parse_up
+from roeh.transport.mqtt import Acknowledged, BrokerOptions, Disconnected, MqttConnection
+from roeh.transport.topics import parse_topic, topic_filter
+
+CLOCK = SystemClock()
+KINDS = ("mosquitto", "embedded")
+PATIENCE_S = 20.0
+
+
+@contextlib.contextmanager
+def running_broker(kind, port=None):
+    if kind == "mosquitto" and mosquitto_program() is None:
+        pytest.skip("needs the Debian package mosquitto")
+    broker = choose_broker(CLOCK, port=port, prefer=kind)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+class Client:
+    """A connection whose events wait in `events`, oldest first."""
+
+    def __init__(self, port, client_id="client", **options):
+        self.events = queue.SimpleQueue()
+        options = {"host": LOOPBACK, "port": port, "client_id": client_id, **options}
+        will = options.pop("will", None)
+        self.connection = MqttConnection(BrokerOptions(**options), self.events.put, will)
+        self.session = self.connection.open()
+
+    def next(self, event_type, timeout_s=PATIENCE_S):
+        """The next event of this type; others are passed over."""
+        while True:
+            event = self.events.get(timeout=timeout_s)
+            if isinstance(event, event_type):
+                return event
+            assert not isinstance(event, Disconnected), event.reason
+
+    def publish(self, message: Outgoing) -> int:
+        """Publish and wait for the broker's answer; its reason code."""
+        packet_id = self.connection.publish(message)
+        answer = self.next(Acknowledged)
+        assert answer.packet_id == packet_id
+        return answer.reason_code
+
+    def quiet(self, timeout_s):
+        """Whether nothing arrives within this time."""
+        try:
+            self.events.get(timeout=timeout_s)
+        except queue.Empty:
+            return True
+        return False
+
+
+class ControlRoom(Client):
+    """A subscriber to everything that nodes say, with a session of its own."""
+
+    def __init__(self, port, client_id="control-room", **options):
+        super().__init__(
+            port, client_id, **{"session_expiry_s": 3600, "clean_start": False, **options}
+        )
+        self.connection.subscribe(topic_filter())
+
+    def next_message(self, message_type, timeout_s=PATIENCE_S):
+        """The next message of this type, parsed."""
+        while True:
+            incoming = self.next(Incoming, timeout_s)
+            message = parse_up(parse_topic(incoming.topic), incoming)
+            if isinstance(message, message_type):
+                return message
+
+
+def listening_addresses(pid):
+    """(address, port) of every TCP socket that this process listens on, from /proc."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = link.readlink().name
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                address, port = fields[1].split(":")
+                found.add((address, int(port, 16)))
+    return found
