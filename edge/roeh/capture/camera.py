@@ -14,34 +14,13 @@ from roeh.core.ipc.slots import FrameRing, FrameServer
 from roeh.core.log import log_for
 from roeh.media.frames import pixel_bytes, pixel_shape
 from roeh.sources.factory import open_source
+from roeh.sources.pace import OfferPace
 from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
 
 #: No frame for this long, and the pole is blind on this camera whatever the source says.
 STALL_S = 5.0
 
 _log = log_for("capture")
-
-
-class OfferPace:
-    """Which frames are worth analysing when only `fps` of them are asked for. Pure.
-
-    Due times advance on a grid, so that 15 frames a second give exactly 5 and not 4.
-    """
-
-    def __init__(self, fps: float) -> None:
-        self._step_ns = int(NS_PER_S / fps)
-        self._due_ns: int | None = None
-
-    def wants(self, t_mono_ns: int) -> bool:
-        """Whether the frame of that time is to be offered; it then counts as such."""
-        if self._due_ns is None or t_mono_ns >= self._due_ns + self._step_ns:
-            self._due_ns = t_mono_ns + self._step_ns
-            return True
-        # Half a frame early is nearer than a whole frame late.
-        if t_mono_ns < self._due_ns - self._step_ns // 8:
-            return False
-        self._due_ns += self._step_ns
-        return True
 
 
 class Camera:
@@ -62,6 +41,7 @@ class Camera:
         self._clock = clock
         self._server = server
         self._pace = OfferPace(detect_fps)
+        self._stop_after_ns = int(section.stop_after_s * NS_PER_S)
         self._stop = stop
         self._notice: SourceNotice | None = None
         self._last_frame_mono_ns = clock.mono_ns()
@@ -137,9 +117,13 @@ class Camera:
     def _offer_all(self) -> None:
         # The source's format may become known only with its first picture.
         ring: FrameRing | None = None
+        first_ns: int | None = None
         mark_ns = thread_cpu_ns()
         for frame in self._source.frames(self._stop):
             read_ns = thread_cpu_ns()
+            first_ns = frame.info.t_mono_ns if first_ns is None else first_ns
+            if 0 < self._stop_after_ns <= frame.info.t_mono_ns - first_ns:
+                return
             self._frames += 1
             self._last_frame_mono_ns = self._clock.mono_ns()
             if self._pace.wants(frame.info.t_mono_ns):

@@ -77,7 +77,7 @@ class MotionDetector:
         picture = cv2.blur(luma, (3, 3))
         if self._mean is None or self._mean.shape != picture.shape:
             self._restart(picture, t_mono_ns)
-            return _SETTLING
+            return _NOTHING
         assert self._variance is not None
         elapsed_s = max(0.0, (t_mono_ns - self._t_mono_ns) / NS_PER_S)
         self._t_mono_ns = t_mono_ns
@@ -89,6 +89,7 @@ class MotionDetector:
         moving = cv2.compare(squared, threshold, cv2.CMP_GT)
         if abs(shift) > _STEP_LEVELS or cv2.countNonZero(moving) > _STEP_SHARE * moving.size:
             self._restart(picture, t_mono_ns)
+            self._settled_ns = t_mono_ns + int(_SETTLE_S * NS_PER_S)
             return _SETTLING
         moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, self._kernel)
         still = cv2.bitwise_not(moving)
@@ -103,7 +104,6 @@ class MotionDetector:
         self._mean = picture.astype(np.float32)
         self._variance = np.full(picture.shape, _FIRST_VARIANCE, np.float32)
         self._t_mono_ns = t_mono_ns
-        self._settled_ns = t_mono_ns + int(_SETTLE_S * NS_PER_S)
 
     def _follow(
         self,

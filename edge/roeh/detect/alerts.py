@@ -1,0 +1,135 @@
+"""From a finding of a rule to an alert that says where in the world it happened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from roeh.core.clock import NS_PER_US
+from roeh.core.config import NodeConfig
+from roeh.core.ids import Ids
+from roeh.core.peers import StoreAlert
+from roeh.core.types import (
+    AlertDraft,
+    AlertPhase,
+    ClockState,
+    EvidenceReference,
+    Frame,
+    Track,
+)
+from roeh.media.frames import PixelFrame
+from roeh.media.masks import mask_of
+from roeh.media.thumbnail import render_thumbnail
+from roeh.optics.configured import pole_from
+from roeh.optics.ground import locate
+from roeh.optics.rig import Rig
+from roeh.vision.manifest import VerifiedModel
+from roeh.vision.rules import Finding
+
+#: An utterly lost clock is stated as this much, the largest that stays exact everywhere.
+_MAX_ERROR_US = 2**53 - 1
+
+
+class AlertBuilder:
+    """Makes alerts of one node: ids, place, picture.
+
+    Args:
+        config: of the node.
+        rig: its cameras.
+        ids: makes the ids of messages.
+        models: the model that each camera is looked at with.
+    """
+
+    def __init__(
+        self, config: NodeConfig, rig: Rig, ids: Ids, models: Mapping[str, VerifiedModel]
+    ) -> None:
+        self._config = config
+        self._rig = rig
+        self._pole = pole_from(config)
+        self._ids = ids
+        self._models = models
+        self._masks = {section.name: mask_of(section) for section in config.sensors}
+        self._raised_ids: dict[tuple[str, int], str] = {}
+
+    def build(
+        self, finding: Finding, frame: PixelFrame, tracks: Sequence[Track], *, synchronised: bool
+    ) -> StoreAlert:
+        """The alert for a finding, with a thumbnail if its objects can be seen.
+
+        Args:
+            finding: what a rule found in this frame.
+            frame: the picture it was found in.
+            tracks: all live tracks as of that picture.
+            synchronised: whether the node's clock was disciplined then.
+        """
+        thumbnail = self._thumbnail(finding, frame, tracks)
+        message_id = self._ids.new()
+        key = (finding.rule, finding.number)
+        if finding.phase is AlertPhase.RAISED:
+            self._raised_ids[key] = message_id
+        raised_id = self._raised_ids[key]
+        if finding.phase is AlertPhase.CLEARED:
+            del self._raised_ids[key]
+        info = frame.info
+        draft = AlertDraft(
+            id=message_id,
+            raised_id=raised_id,
+            site=self._config.node.site,
+            node=self._config.node.name,
+            boot_id=info.boot_id,
+            phase=finding.phase,
+            priority=finding.priority,
+            rule=finding.rule,
+            rule_kind=finding.rule_kind,
+            zone=finding.zone,
+            label=finding.label,
+            confidence=round(finding.confidence, 4),
+            where=locate(finding.position, self._rig, self._pole),
+            track_ids=finding.track_ids,
+            count=finding.count,
+            dwell_s=round(finding.dwell_s, 3),
+            t_utc_us=info.t_utc_ns // NS_PER_US,
+            t_mono_us=info.t_mono_ns // NS_PER_US,
+            clock=ClockState(
+                synchronised=synchronised,
+                error_us=min(info.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
+            ),
+            evidence=_evidence(finding, info),
+            model_sha256=self._models[info.camera_id].sha256,
+            thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
+        )
+        return StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
+
+    def _thumbnail(
+        self, finding: Finding, frame: PixelFrame, tracks: Sequence[Track]
+    ) -> bytes | None:
+        """The street round the finding's objects, as far as this sensor shows them."""
+        if finding.phase is AlertPhase.CLEARED:
+            return None
+        sensor_name = frame.info.camera_id
+        shown = [
+            track
+            for track in tracks
+            if track.id in finding.track_ids and track.sensor == sensor_name
+        ]
+        if not shown:
+            return None
+        shown.sort(key=lambda track: (not track.seen, -track.confidence, track.id))
+        return render_thumbnail(
+            frame,
+            self._rig.sensor(sensor_name),
+            [np.asarray(track.outline_sensor_px, np.float64) for track in shown],
+            self._masks[sensor_name],
+        )
+
+
+def _evidence(finding: Finding, info: Frame) -> EvidenceReference:
+    return EvidenceReference(
+        camera_id=info.camera_id,
+        first_frame_seq=finding.first_frame_seq,
+        last_frame_seq=info.seq,
+        first_t_mono_us=finding.started_mono_ns // NS_PER_US,
+        last_t_mono_us=info.t_mono_ns // NS_PER_US,
+    )

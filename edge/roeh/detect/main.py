@@ -1,0 +1,181 @@
+"""The detect process: frames in, alerts out; each slot given back as soon as it was seen."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import cv2
+import numpy as np
+
+from roeh.core.clock import NS_PER_S, Clock, process_cpu_ns
+from roeh.core.config import NodeConfig
+from roeh.core.errors import EXIT_OK, OutputRefused, PeerGone
+from roeh.core.ids import ClockIds
+from roeh.core.ipc.report import Reporter
+from roeh.core.ipc.slots import FrameClient, OfferedFrame
+from roeh.core.log import log_for
+from roeh.core.notify import Notifier
+from roeh.core.paths import evidence_socket, frames_socket
+from roeh.core.peers import Role
+from roeh.detect.alerts import AlertBuilder
+from roeh.detect.sender import AlertSender
+from roeh.detect.tracklog import write_tracks
+from roeh.media.frames import PixelFrame, pixel_shape
+from roeh.vision.pipeline import Pipeline
+
+_WAIT_S = 0.5
+_RECONNECT_S = 0.1
+_REPORT_PERIOD_NS = NS_PER_S
+_CLOSE_PATIENCE_S = 3.0
+
+_log = log_for("detect")
+
+
+def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
+    """Analyse frames until `stop`.
+
+    Raises:
+        ModelMissing, ModelRefused, RuntimeMissing: nothing can be detected.
+        OutputRefused: the track log cannot be written.
+    """
+    # One thread each: the network has the machine's other core to itself.
+    cv2.setNumThreads(1)
+    notifier = Notifier()
+    pipeline = Pipeline(config)
+    sender = AlertSender(evidence_socket(config), clock)
+    reporter = Reporter(evidence_socket(config), Role.DETECT, clock)
+    frames = FrameClient(frames_socket(config))
+    with contextlib.ExitStack() as stack:
+        stack.callback(frames.close)
+        stack.callback(reporter.close)
+        stack.callback(sender.close, _CLOSE_PATIENCE_S)
+        track_log = stack.enter_context(_open_log(config.detect.track_log))
+        loop = _Loop(config, clock, pipeline, sender, track_log)
+        notifier.ready("watching")
+        next_report_ns = clock.mono_ns()
+        while not stop.is_set():
+            if loop.step(frames, stop):
+                notifier.progress()
+            if clock.mono_ns() >= next_report_ns:
+                next_report_ns = clock.mono_ns() + _REPORT_PERIOD_NS
+                loop.report(reporter)
+        notifier.stopping()
+    return EXIT_OK
+
+
+class _Loop:
+    """One frame after the other."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        pipeline: Pipeline,
+        sender: AlertSender,
+        track_log: TextIO | None,
+    ) -> None:
+        self._clock = clock
+        self._pipeline = pipeline
+        self._sender = sender
+        self._track_log = track_log
+        self._builder = AlertBuilder(config, pipeline.rig, ClockIds(clock), pipeline.models)
+        self._analysed = self._skipped = self._tiles = 0
+        self._first_frame_mono_ns = 0
+        self._capture_there = True
+
+    def step(self, frames: FrameClient, stop: threading.Event) -> bool:
+        """Analyse the newest frame that waits; False when there was none in time."""
+        try:
+            offered = self._newest(frames)
+        except PeerGone:
+            if self._capture_there:
+                _log.warning("no frames: capture is away")
+            self._capture_there = False
+            self._clock.wait(_RECONNECT_S, stop)
+            return False
+        self._capture_there = True
+        if offered is None:
+            return False
+        try:
+            self._analyse(offered)
+        finally:
+            offered.release()
+        return True
+
+    def report(self, reporter: Reporter) -> None:
+        """Tell how it goes."""
+        trouble = self._sender.trouble
+        if not self._capture_there:
+            reporter.update("degraded", "waiting for capture", self._counters())
+        elif trouble:
+            reporter.update("degraded", f"alerts wait: {trouble}", self._counters())
+        else:
+            reporter.update("ok", "", self._counters())
+
+    def _newest(self, frames: FrameClient) -> OfferedFrame | None:
+        """Late is worse than rare: of one camera's frames that wait, only the last."""
+        offered = frames.next(_WAIT_S)
+        while offered is not None:
+            later = frames.next(0.0)
+            if later is None:
+                return offered
+            if later.info.camera_id != offered.info.camera_id:
+                self._analyse(offered)
+            else:
+                self._skipped += 1
+            offered.release()
+            offered = later
+        return None
+
+    def _analyse(self, offered: OfferedFrame) -> None:
+        info = offered.info
+        shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
+        frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
+        analysis = self._pipeline.analyse(frame)
+        self._analysed += 1
+        self._tiles += analysis.tiles
+        if self._first_frame_mono_ns == 0:
+            self._first_frame_mono_ns = self._clock.mono_ns()
+        if analysis.findings:
+            synchronised = self._clock.read().synchronised
+            for finding in analysis.findings:
+                with self._pipeline.stages.stage("thumbnail"):
+                    alert = self._builder.build(
+                        finding, frame, analysis.tracks, synchronised=synchronised
+                    )
+                self._sender.send(alert)
+        if self._track_log is not None:
+            write_tracks(analysis.tracks, self._track_log)
+            self._track_log.flush()
+
+    def _counters(self) -> dict[str, float]:
+        return {
+            "frames_analysed": self._analysed,
+            "frames_skipped": self._skipped,
+            "tiles_looked_at": self._tiles,
+            "first_frame_mono_s": self._first_frame_mono_ns / NS_PER_S,
+            "cpu_process_s": process_cpu_ns() / NS_PER_S,
+            **self._sender.counters(),
+            **self._pipeline.stages.counters(),
+        }
+
+
+@contextlib.contextmanager
+def _open_log(path: str) -> Iterator[TextIO | None]:
+    if not path:
+        yield None
+        return
+    try:
+        Path(path).touch()
+    except OSError as error:
+        raise OutputRefused(
+            what=f"cannot write ({error.strerror})",
+            which=f"detect.track_log = {path}",
+            remedy="name a file in a directory that this user can write",
+        ) from None
+    with Path(path).open("a", encoding="utf-8") as log:
+        yield log

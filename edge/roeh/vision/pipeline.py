@@ -1,0 +1,107 @@
+"""From a picture to findings: what the detect process and replay both do. No IO, no clock."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roeh.core.config import NodeConfig, SensorSection
+from roeh.core.types import Detection, Track
+from roeh.media.frames import PixelFrame
+from roeh.media.masks import mask_of
+from roeh.optics.configured import rig_from
+from roeh.vision.attention import Attention
+from roeh.vision.detector import SensorDetector
+from roeh.vision.manifest import VerifiedModel
+from roeh.vision.open import open_detector, open_model_for
+from roeh.vision.rules import Finding, RuleEngine
+from roeh.vision.stages import StageTimes
+from roeh.vision.tracker import Tracker, TrackerSettings
+
+#: A detection this much fainter than asked for may still continue a track.
+_FAINT_SHARE = 0.6
+
+
+class Analysis(msgspec.Struct, frozen=True):
+    """What one picture said.
+
+    Attributes:
+        detections: found in this picture.
+        tracks: all live tracks of the pole, by id.
+        findings: what the rules raised, updated or cleared now.
+        tiles: how many tiles the network looked at.
+    """
+
+    detections: tuple[Detection, ...]
+    tracks: tuple[Track, ...]
+    findings: tuple[Finding, ...]
+    tiles: int
+
+
+class Pipeline:
+    """All cameras of a pole: one world in metres, one set of tracks and rules."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.stages = StageTimes()
+        self.rig = rig_from(config)
+        self._config = config
+        self._tracker = Tracker(TrackerSettings(start_confidence=config.detect.min_confidence))
+        self._rules = RuleEngine(config)
+        self._tracks: tuple[Track, ...] = ()
+        self._detectors: dict[str, SensorDetector] = {}
+        self._attention: dict[str, Attention] = {}
+        self.models: dict[str, VerifiedModel] = {}
+        for section in config.sensors:
+            self._open(section)
+
+    def analyse(self, frame: PixelFrame) -> Analysis:
+        """Look at one picture of one camera; pictures come in the order of their times."""
+        name = frame.info.camera_id
+        look = self._attention[name].choose(frame, self._tracks)
+        detections: list[Detection] = []
+        if look.tiles:
+            with self.stages.stage("convert"):
+                picture = frame.bgr()
+            detections = self._detectors[name].look(picture, look.tiles)
+        with self.stages.stage("track"):
+            self._tracks = self._tracker.update(
+                detections, frame.info.t_mono_ns, not_looked_at=look.unseen_track_ids
+            )
+        findings: tuple[Finding, ...] = ()
+        if not look.settling:
+            with self.stages.stage("rules"):
+                findings = self._rules.update(self._tracks, frame.info)
+        return Analysis(
+            detections=tuple(detections),
+            tracks=self._tracks,
+            findings=findings,
+            tiles=len(look.tiles),
+        )
+
+    def _open(self, section: SensorSection) -> None:
+        detect = self._config.detect
+        sensor = self.rig.sensor(section.name)
+        mask = mask_of(section)
+        model = open_model_for(sensor, detect.model, self._config.paths.model_dir)
+        detector = open_detector(
+            self.rig,
+            sensor,
+            model,
+            labels=detect.labels,
+            min_confidence=detect.min_confidence * _FAINT_SHARE,
+            threads=detect.threads,
+            max_range_m=detect.max_range_m,
+            check_height=detect.check_height,
+            mask=mask,
+            stages=self.stages,
+        )
+        self.models[section.name] = model
+        self._detectors[section.name] = detector
+        self._attention[section.name] = Attention(
+            self.rig,
+            sensor,
+            detector.tiles,
+            max_tiles=detect.max_tiles_per_frame,
+            sweep_s=detect.sweep_s,
+            mask=mask,
+            stages=self.stages,
+        )
