@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from roeh.core.clock import Clock
-from roeh.core.config.schema import FileSource, SensorSection, SourceSection
+from roeh.core.config.schema import FileSource, PanoramaSource, SensorSection, SourceSection
 from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
+from roeh.optics.configured import sensor_from
 from roeh.sources.file import FileFrames
+from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.protocol import Source, SourceObserver, ignore_notices
 
 
@@ -40,6 +42,10 @@ def open_source(
             loop=section.loop,
             lens_size=lens_size,
             observer=observer,
+        )
+    if isinstance(section, PanoramaSource):
+        return PanoramaFrames(
+            section, sensor=sensor_from(sensor), clock=clock, paced=paced, observer=observer
         )
     raise SourceUnreadable(
         what="a kind of source that is not built in yet",
