@@ -7,26 +7,25 @@ its camera hung alike.
 
 from __future__ import annotations
 
-from roeh.core.config.schema import PanoramaSource, PanoramaView
+from roeh.core.config.schema import PanoramaView
 
-#: With these three, standing people measure 1.70 m (middle half: 1.62 to 1.78) and the
-#: camera's height comes out as the pole's.
+#: With these three, standing people measure 1.70 m (middle half: 1.62 to 1.78).
 FOOTAGE_HFOV_DEG = 72.2
 FOOTAGE_TILT_DEG = 29.6
-POLE_HEIGHT_M = 5.0
+DEMO_HEIGHT_M = 5.0
 
-#: Across 0/360, across 180, and one between; the footage is 79.5 s long.
-VIEWS = tuple(
-    PanoramaView(
-        azimuth_deg=azimuth_deg,
-        hfov_deg=FOOTAGE_HFOV_DEG,
-        tilt_deg=FOOTAGE_TILT_DEG,
-        start_s=start_s,
+# Across 0/360, across 180 and one between: (azimuth, second of the 79.5 s of footage).
+_PLACES = ((355.0, 0.0), (95.0, 26.0), (195.0, 52.0))
+
+
+def demo_views() -> tuple[PanoramaView, ...]:
+    """The demo's three views of one piece of footage."""
+    return tuple(
+        PanoramaView(
+            azimuth_deg=azimuth_deg,
+            hfov_deg=FOOTAGE_HFOV_DEG,
+            tilt_deg=FOOTAGE_TILT_DEG,
+            start_s=start_s,
+        )
+        for azimuth_deg, start_s in _PLACES
     )
-    for azimuth_deg, start_s in ((355.0, 0.0), (95.0, 26.0), (195.0, 52.0))
-)
-
-
-def demo_source(path: str, *, fps: float = 10.0) -> PanoramaSource:
-    """Footage hung as in the demo."""
-    return PanoramaSource(path=path, views=VIEWS, fps=fps, loop=True)

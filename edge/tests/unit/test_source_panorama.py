@@ -13,14 +13,14 @@ from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.demo_scene import POLE_HEIGHT_M, VIEWS
+from roeh.sources.demo_scene import DEMO_HEIGHT_M, demo_views
 from roeh.sources.pane import Pane
 from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.sight import SightField
 from tests.unit import source_conformance as conformance
 from tests.unit.source_conformance import number_in, numbered_pictures, write_clip
 
-FISHEYE = Sensor("dome", Equidistant(512, 512, 185.0), Pose(20.0, 90.0, 0.0, POLE_HEIGHT_M))
+FISHEYE = Sensor("dome", Equidistant(512, 512, 185.0), Pose(20.0, 90.0, 0.0, DEMO_HEIGHT_M))
 
 
 def sight_of(sensor):
@@ -112,7 +112,7 @@ def test_a_pane_shows_the_footage_where_its_pose_says(azimuth_deg):
 
 def test_the_map_is_the_lens_to_a_thirtieth_of_a_pixel():
     sensor = Sensor("dome", Equidistant(1024, 1024, 185.0), Pose(0.0, 90.0, 0.0, 5.0))
-    view = VIEWS[1]
+    view = demo_views()[1]
     pose = Pose(view.azimuth_deg, view.tilt_deg, 0.0, 1.0)
     camera = Sensor("eye", Pinhole.from_hfov(768, 576, view.hfov_deg), pose)
     pane = Pane.of(
