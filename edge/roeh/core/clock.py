@@ -95,7 +95,10 @@ def _boot_id() -> str:
 
 
 class SystemClock:
-    """The machine's own clocks, with the error bound the kernel states (adjtimex(2))."""
+    """The machine's own clocks, with the error bound the kernel states (adjtimex(2)).
+
+    Where a sandbox forbids adjtimex, the clock counts as unsynchronised.
+    """
 
     def read(self) -> ClockReading:
         """All time scales at one instant."""
@@ -150,7 +153,7 @@ class SimulatedClock:
 
     def wait(self, duration_s: float, stop: threading.Event | None = None) -> bool:
         """Time passes at once; True when `stop` is set."""
-        self.advance(duration_s)
+        self.advance(max(0.0, duration_s))
         return stop is not None and stop.is_set()
 
     def advance(self, duration_s: float) -> None:

@@ -15,6 +15,20 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 
+def one_line(text: str) -> str:
+    """A text as one line that cannot move a terminal's cursor.
+
+    Names in errors come from files and peers, so they may hold anything.
+    """
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else character.encode("unicode_escape").decode("ascii")
+
+
 class RoehError(Exception):
     """Anything the product refuses or cannot do, in words for the person before it.
 
@@ -38,7 +52,7 @@ class RoehError(Exception):
 
     def line(self) -> str:
         """The error as the single line a user sees."""
-        return f"roeh: {self.code}: {self}".replace("\n", " ")
+        return one_line(f"roeh: {self.code}: {self}")
 
 
 class ConfigError(RoehError):

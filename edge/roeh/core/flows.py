@@ -75,4 +75,7 @@ IN_FLIGHT = Flow(
     counter="publish_window_full",
 )
 
+#: How much of what left the outbox is kept for a desk that asks again; oldest go first.
+OUTBOX_HISTORY_BYTES = 256 * 1024 * 1024
+
 FLOWS: tuple[Flow, ...] = (FRAMES, ALERTS, OUTBOX, IN_FLIGHT)

@@ -43,44 +43,56 @@ class Ids(Protocol):
 class ClockIds:
     """UUIDv7 from a clock and the system's randomness; strictly increasing in a process.
 
-    The counter method of RFC 9562 section 6.2: a clock that stands still or steps back
-    does not make ids go back.
+    A clock that stands still or steps back does not make ids go back.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._last_ms = 0
-        self._counter = 0
+        self._sequence = _Sequence()
 
     def new(self) -> str:
         """The next id."""
         with self._lock:
-            now_ms = self._clock.read().t_utc_ns // NS_PER_MS
-            if now_ms > self._last_ms:
-                self._last_ms, self._counter = now_ms, 0
-            else:
-                self._counter += 1
-                if self._counter >> _COUNTER_BITS:
-                    self._last_ms, self._counter = self._last_ms + 1, 0
-            random = int.from_bytes(os.urandom(8), "big")
-            return format_uuid7(self._last_ms, self._counter, random)
+            unix_ms, counter = self._sequence.next(self._clock)
+            return format_uuid7(unix_ms, counter, int.from_bytes(os.urandom(8), "big"))
 
 
 class DerivedIds:
-    """UUIDv7 whose random part is the hash of a seed and a counter: same input, same ids."""
+    """UUIDv7 whose random part is the hash of a seed and a count: same input, same ids.
+
+    Strictly increasing like those of `ClockIds`.
+    """
 
     def __init__(self, clock: Clock, seed: bytes) -> None:
         self._clock = clock
         self._seed = seed
+        self._lock = threading.Lock()
+        self._sequence = _Sequence()
         self._count = 0
 
     def new(self) -> str:
         """The next id."""
-        digest = hashlib.sha256(self._seed + self._count.to_bytes(8, "big")).digest()
-        self._count += 1
-        return format_uuid7(
-            self._clock.read().t_utc_ns // NS_PER_MS,
-            self._count,
-            int.from_bytes(digest[:8], "big"),
-        )
+        with self._lock:
+            digest = hashlib.sha256(self._seed + self._count.to_bytes(8, "big")).digest()
+            self._count += 1
+            unix_ms, counter = self._sequence.next(self._clock)
+            return format_uuid7(unix_ms, counter, int.from_bytes(digest[:8], "big"))
+
+
+class _Sequence:
+    """Milliseconds and a counter that only grow (RFC 9562, section 6.2, fixed-length counter)."""
+
+    def __init__(self) -> None:
+        self._unix_ms = -1
+        self._counter = 0
+
+    def next(self, clock: Clock) -> tuple[int, int]:
+        now_ms = clock.read().t_utc_ns // NS_PER_MS
+        if now_ms > self._unix_ms:
+            self._unix_ms, self._counter = now_ms, 0
+        else:
+            self._counter += 1
+            if self._counter >> _COUNTER_BITS:
+                self._unix_ms, self._counter = self._unix_ms + 1, 0
+        return self._unix_ms, self._counter

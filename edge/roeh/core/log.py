@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from roeh.core.errors import RoehError
+from roeh.core.errors import RoehError, one_line
 
 
 def configure_log(process: str) -> None:
@@ -25,4 +25,4 @@ def log_for(name: str) -> logging.Logger:
 
 def log_error(logger: logging.Logger, error: RoehError) -> None:
     """An error as its one line."""
-    logger.error("%s: %s", error.code, error)
+    logger.error("%s: %s", error.code, one_line(str(error)))

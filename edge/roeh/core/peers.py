@@ -8,10 +8,19 @@ verb signs bytes handed in by a caller.
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from roeh.core.types import AlertDraft, ProcessReport
+from roeh.core.types import AlertDraft, Count, ProcessReport
+
+#: The most rows in one lease: their messages fit into one answer.
+MAX_LEASE_ROWS = 128
+#: The most rows a request can name.
+MAX_NAMED_ROWS = 1024
+#: The longest that a lease may wait.
+MAX_LEASE_WAIT_S = 30.0
 
 
 class Role(enum.Enum):
@@ -81,7 +90,8 @@ class OutboxItem(msgspec.Struct, frozen=True):
     """One message to be sent.
 
     Attributes:
-        row: key of the row; grows.
+        row: key of the row, never used twice; an alert's is below its thumbnail's and below
+            those of later alerts.
         alert_id: the alert message it belongs to.
         seq: that alert's place in the node's count.
         payload_sha256: of `payload`, hexadecimal.
@@ -102,12 +112,13 @@ class OutboxItem(msgspec.Struct, frozen=True):
 class LeaseOutbox(msgspec.Struct, frozen=True):
     """OUTBOX_LEASE: up to `limit` rows, highest priority first, without those in flight.
 
-    `wait_s` > 0: answer as soon as there is something, at the latest after that time.
+    `wait_s` > 0: answer as soon as there is something, at the latest after that time. Call
+    with a time-out longer than that.
     """
 
-    limit: int
-    in_flight_rows: tuple[int, ...]
-    wait_s: float
+    limit: Annotated[int, Meta(ge=1, le=MAX_LEASE_ROWS)]
+    in_flight_rows: Annotated[tuple[Count, ...], Meta(max_length=MAX_NAMED_ROWS)]
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_LEASE_WAIT_S)]
 
 
 class OutboxBatch(msgspec.Struct, frozen=True):
@@ -119,14 +130,14 @@ class OutboxBatch(msgspec.Struct, frozen=True):
 class OutboxDelivered(msgspec.Struct, frozen=True):
     """OUTBOX_DELIVERED: the broker acknowledged these rows with a success code."""
 
-    rows: tuple[int, ...]
+    rows: Annotated[tuple[Count, ...], Meta(max_length=MAX_NAMED_ROWS)]
 
 
 class OutboxRefused(msgspec.Struct, frozen=True):
     """OUTBOX_REFUSED: the broker refused a row; it stays, and is counted."""
 
-    row: int
-    reason_code: int
+    row: Count
+    reason_code: Annotated[int, Meta(ge=0, le=255)]
 
 
 class ConnectionBegin(msgspec.Struct, frozen=True):

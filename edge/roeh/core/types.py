@@ -8,11 +8,28 @@ process are integers in microseconds; nanoseconds stay inside.
 from __future__ import annotations
 
 import enum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 PixelFormat = Literal["bgr24", "yuv420p"]
+
+# `(?!\n)` because `$` alone lets a last line feed pass.
+Uuid7 = Annotated[
+    str,
+    Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\n)$"),
+]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+Priority = Annotated[int, Meta(ge=1, le=9)]
+#: A time on the wire: microseconds, below 2^53 (JavaScript and RFC 8785 lose more).
+TimeUs = Annotated[int, Meta(ge=0, lt=2**53)]
+#: A whole number that counts.
+Count = Annotated[int, Meta(ge=0, lt=2**53)]
+
+#: How much a process may say of itself.
+MAX_DETAIL_CHARS = 500
+MAX_COUNTERS = 100
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -156,17 +173,17 @@ class ClockState(msgspec.Struct, frozen=True):
     """What a receiver may believe of the times in a message."""
 
     synchronised: bool
-    error_us: int
+    error_us: TimeUs
 
 
 class EvidenceReference(msgspec.Struct, frozen=True):
     """Which pictures an alert rests on: camera and first and last frame, this boot."""
 
     camera_id: str
-    first_frame_seq: int
-    last_frame_seq: int
-    first_t_mono_us: int
-    last_t_mono_us: int
+    first_frame_seq: Count
+    last_frame_seq: Count
+    first_t_mono_us: TimeUs
+    last_t_mono_us: TimeUs
 
 
 class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,28 +203,28 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     schema: Literal["roeh/alert/1"] = "roeh/alert/1"
-    id: str
-    raised_id: str
+    id: Uuid7
+    raised_id: Uuid7
     site: str
     node: str
     boot_id: str
     phase: AlertPhase
-    priority: int
+    priority: Priority
     rule: str
     rule_kind: RuleKind
     zone: str | None
     label: str
     confidence: float
     where: Where
-    track_ids: tuple[int, ...]
-    count: int
+    track_ids: tuple[Count, ...]
+    count: Count
     dwell_s: float
-    t_utc_us: int
-    t_mono_us: int
+    t_utc_us: TimeUs
+    t_mono_us: TimeUs
     clock: ClockState
     evidence: EvidenceReference
-    model_sha256: str
-    thumbnail_sha256: str | None
+    model_sha256: Sha256
+    thumbnail_sha256: Sha256 | None
 
 
 class Alert(AlertDraft, frozen=True, kw_only=True):
@@ -218,7 +235,7 @@ class Alert(AlertDraft, frozen=True, kw_only=True):
     missing.
     """
 
-    seq: int
+    seq: Count
 
 
 class ProcessReport(msgspec.Struct, frozen=True):
@@ -230,6 +247,6 @@ class ProcessReport(msgspec.Struct, frozen=True):
 
     process: str
     state: Literal["starting", "ok", "degraded", "blind", "stopped"]
-    detail: str
-    t_mono_us: int
-    counters: dict[str, float]
+    detail: Annotated[str, Meta(max_length=MAX_DETAIL_CHARS)]
+    t_mono_us: TimeUs
+    counters: Annotated[dict[str, float], Meta(max_length=MAX_COUNTERS)]

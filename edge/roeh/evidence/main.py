@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from roeh.core.clock import Clock
@@ -22,16 +23,27 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         StorageFull, StorageFailed: the store or the socket cannot be opened.
     """
     notifier = Notifier()
-    store = NodeStore(node_database(config), clock, outbox_max_bytes=config.outbox.max_bytes)
-    service = EvidenceService(store, clock, on_progress=notifier.progress)
-    server = StreamServer(
-        evidence_socket(config), node_users(config), service.handle, on_refused=log_refusal
-    )
-    server.start()
-    notifier.ready("storing alerts")
-    stop.wait()
-    notifier.stopping()
-    store.wake()
-    server.close()
-    store.close()
+    with contextlib.ExitStack() as closing:
+        store = NodeStore(
+            node_database(config),
+            clock,
+            outbox_max_bytes=config.outbox.max_bytes,
+            history_max_bytes=config.outbox.history_max_bytes,
+        )
+        closing.callback(store.close)
+        service = EvidenceService(store, clock, on_progress=notifier.progress)
+        server = StreamServer(
+            evidence_socket(config),
+            node_users(config),
+            service.handle,
+            on_refused=log_refusal,
+            clock=clock,
+        )
+        # In this order backwards: no lease waits, every answer is given, the store closes.
+        closing.callback(server.close)
+        closing.callback(store.wake)
+        server.start()
+        notifier.ready("storing alerts")
+        stop.wait()
+        notifier.stopping()
     return EXIT_OK

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -27,8 +28,6 @@ from roeh.core.peers import (
 from roeh.core.types import ProcessReport
 from roeh.ledger.alerts import NodeStore
 
-#: The longest that a lease may wait, so that a stopping process is not held up.
-_MAX_LEASE_WAIT_S = 30.0
 _STORAGE_OK = "ok"
 
 _log = log_for("evidence")
@@ -58,15 +57,18 @@ class EvidenceService:
             answer = self._store.lease(
                 limit=request.limit,
                 in_flight_rows=request.in_flight_rows,
-                wait_s=min(request.wait_s, _MAX_LEASE_WAIT_S),
+                wait_s=request.wait_s,
             )
         elif isinstance(request, OutboxDelivered):
-            self._store.delivered(request.rows)
+            with self._watched_storage():
+                self._store.delivered(request.rows)
             answer = Done()
         elif isinstance(request, OutboxRefused):
             answer = self._refuse(request)
         elif isinstance(request, ConnectionBegin):
-            answer = ConnectionNumber(number=self._store.next_number("connection"))
+            with self._watched_storage():
+                number = self._store.next_number("connection")
+            answer = ConnectionNumber(number=number)
         elif isinstance(request, ProcessReport):
             answer = self._report(role, request)
         elif isinstance(request, NodeStatusRequest):
@@ -106,13 +108,18 @@ class EvidenceService:
             )
 
     def _store_alert(self, request: StoreAlert) -> AlertStored:
+        with self._watched_storage():
+            return AlertStored(seq=self._store.store(request.draft, request.thumbnail_jpeg))
+
+    @contextlib.contextmanager
+    def _watched_storage(self) -> Iterator[None]:
+        """Let the node's status say whether the store takes what is written."""
         try:
-            seq = self._store.store(request.draft, request.thumbnail_jpeg)
+            yield
         except (StorageFull, StorageFailed) as error:
             self._set_storage_state(str(error))
             raise
         self._set_storage_state(_STORAGE_OK)
-        return AlertStored(seq=seq)
 
     def _set_storage_state(self, state: str) -> None:
         """Say it once when storage fails and once when it works again."""
@@ -121,7 +128,7 @@ class EvidenceService:
         if before == state:
             return
         if state == _STORAGE_OK:
-            _log.info("the store takes alerts again")
+            _log.info("the store takes what is written again")
         else:
             _log.error("%s", state)
 

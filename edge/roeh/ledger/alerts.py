@@ -4,23 +4,28 @@ Invariants, held by that transaction:
     1. An alert that was acknowledged is on the disk, and so is its way out.
     2. `seq` has no holes and no repeats, across restarts and reboots.
     3. The same message stored twice is stored once and gets the same `seq`.
+    4. What waits, and what is kept of what was sent, are each bounded by bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import MessageRefused
+from roeh.core.flows import OUTBOX_HISTORY_BYTES
 from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
 from roeh.ledger.database import open_database, storage_errors, transaction
-from roeh.ledger.outbox import Outbox, OutboxCounts
+from roeh.ledger.history import History
+from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, Outbox, OutboxCounts, row_of
 
 MAX_ALERT_BYTES = 8 * 1024
 MAX_THUMBNAIL_BYTES = 8 * 1024
@@ -29,59 +34,74 @@ MAX_THUMBNAIL_BYTES = 8 * 1024
 class NodeStore:
     """node.db, for its single writer. Safe to call from several threads."""
 
-    def __init__(self, path: Path, clock: Clock, *, outbox_max_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        outbox_max_bytes: int,
+        history_max_bytes: int = OUTBOX_HISTORY_BYTES,
+    ) -> None:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
         self._stored = threading.Condition(self._lock)
+        self._waiting_over = False
         self._database = open_database(path)
         with storage_errors(path):
             self._outbox = Outbox(self._database, max_bytes=outbox_max_bytes)
+            self._history = History(self._database, max_bytes=history_max_bytes)
 
     def store(self, draft: AlertDraft, thumbnail_jpeg: bytes | None) -> int:
         """Make an alert durable and give it its place in the node's count.
 
         Raises:
-            MessageRefused: too large, or the thumbnail is not the one the alert names.
+            MessageRefused: too large, not an alert, or the thumbnail is not the one it names.
             StorageFull, StorageFailed: nothing was stored.
         """
         _check(draft, thumbnail_jpeg)
-        with self._stored, storage_errors(self._path):
-            known = self._known_seq(draft.id)
+        with self._stored:
+            known = self._known(draft)
             if known is not None:
                 return known
-            with transaction(self._database), self._outbox.undone_on_failure():
-                seq = self._next("alert")
-                alert = Alert(**msgspec.structs.asdict(draft), seq=seq)
-                payload = msgspec.json.encode(alert)
-                self._insert(alert, payload, thumbnail_jpeg)
-                self._queue(alert, payload, thumbnail_jpeg)
+            with self._writing():
+                alert = Alert(**msgspec.structs.asdict(draft), seq=self._next("alert"))
+                self._insert(alert, thumbnail_jpeg)
+                evicted = self._outbox.shrink()
+                self._history.take_in(evicted, delivered_utc_us=None)
+                self._history.shrink()
             self._stored.notify_all()
-        return seq
+        return alert.seq
 
     def lease(self, *, limit: int, in_flight_rows: tuple[int, ...], wait_s: float) -> OutboxBatch:
         """Rows to send, highest priority first; waits up to `wait_s` for the first.
 
+        Empty when there is none in time, or when waiting is over (`wake`).
+
         Raises:
             StorageFailed: the database cannot be read.
         """
-        with self._stored, storage_errors(self._path):
+        items: tuple[OutboxItem, ...] = ()
+
+        def found() -> bool:
+            nonlocal items
             items = self._outbox.take(limit, in_flight_rows)
-            if not items and wait_s > 0:
-                self._stored.wait(wait_s)
-                items = self._outbox.take(limit, in_flight_rows)
+            return self._waiting_over or bool(items)
+
+        with self._stored, storage_errors(self._path):
+            self._stored.wait_for(found, wait_s)
         return OutboxBatch(items=items)
 
     def delivered(self, rows: tuple[int, ...]) -> None:
         """The receiver has these rows: they leave the outbox; the alerts stay."""
         now_us = self._clock.read().t_utc_ns // NS_PER_US
-        with self._lock, storage_errors(self._path):
-            with transaction(self._database), self._outbox.undone_on_failure():
-                self._outbox.remove(rows, delivered_utc_us=now_us)
+        with self._lock, self._writing():
+            self._history.take_in(self._outbox.remove(rows), delivered_utc_us=now_us)
+            self._history.shrink()
 
     def next_number(self, name: str) -> int:
         """The next value of a counter that only grows, durable before it is returned."""
-        with self._lock, storage_errors(self._path), transaction(self._database):
+        with self._lock, self._writing():
             return self._next(name)
 
     def counts(self) -> OutboxCounts:
@@ -98,18 +118,47 @@ class NodeStore:
         return int(found[0]) if found else 0
 
     def wake(self) -> None:
-        """End every waiting `lease` now."""
+        """End every waiting `lease`; none waits from now on."""
         with self._stored:
+            self._waiting_over = True
             self._stored.notify_all()
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; what comes later is refused."""
+        self.wake()
         with self._lock, storage_errors(self._path):
             self._database.close()
 
-    def _known_seq(self, alert_id: str) -> int | None:
-        found = self._database.execute("SELECT seq FROM alert WHERE id = ?", (alert_id,)).fetchone()
-        return int(found[0]) if found else None
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction; what is counted in memory is undone with it.
+
+        That includes a COMMIT that finds no room.
+        """
+        with (
+            storage_errors(self._path),
+            self._outbox.undone_on_failure(),
+            self._history.undone_on_failure(),
+            transaction(self._database),
+        ):
+            yield
+
+    def _known(self, draft: AlertDraft) -> int | None:
+        """The `seq` of this very message, if it is stored already."""
+        with storage_errors(self._path):
+            found = self._database.execute(
+                "SELECT payload_json FROM alert WHERE id = ?", (draft.id,)
+            ).fetchone()
+        if found is None:
+            return None
+        stored = msgspec.json.decode(found[0], type=Alert)
+        if stored != Alert(**msgspec.structs.asdict(draft), seq=stored.seq):
+            raise MessageRefused(
+                what="another alert has this id",
+                which=f"{draft.id}, alert {stored.seq} of this node",
+                remedy="give every message an id of its own",
+            )
+        return stored.seq
 
     def _next(self, name: str) -> int:
         (value,) = self._database.execute(
@@ -119,63 +168,70 @@ class NodeStore:
         ).fetchone()
         return int(value)
 
-    def _insert(self, alert: Alert, payload: bytes, thumbnail_jpeg: bytes | None) -> None:
+    def _insert(self, alert: Alert, thumbnail_jpeg: bytes | None) -> None:
+        payload = msgspec.json.encode(alert)
+        size_bytes = ROW_OVERHEAD_BYTES + len(payload) + len(thumbnail_jpeg or b"")
         self._database.execute(
-            "INSERT INTO alert (seq, id, raised_id, phase, priority, t_utc_us, t_mono_us,"
-            " boot_id, payload_json, thumbnail_jpeg) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alert (seq, id, phase, priority, t_utc_us, payload_json, size_bytes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 alert.seq,
                 alert.id,
-                alert.raised_id,
                 alert.phase.value,
                 alert.priority,
                 alert.t_utc_us,
-                alert.t_mono_us,
-                alert.boot_id,
                 payload,
-                thumbnail_jpeg,
+                size_bytes,
             ),
         )
-
-    def _queue(self, alert: Alert, payload: bytes, thumbnail_jpeg: bytes | None) -> None:
-        now = self._clock.read()
-        parts = [(OutboxKind.ALERT, payload)]
+        self._queue(alert, OutboxKind.ALERT, payload)
         if thumbnail_jpeg is not None:
-            parts.append((OutboxKind.THUMBNAIL, thumbnail_jpeg))
-        for kind, part in parts:
-            item = OutboxItem(
-                row=0,
-                kind=kind,
-                alert_id=alert.id,
-                seq=alert.seq,
-                priority=alert.priority,
-                payload=part,
-                payload_sha256=hashlib.sha256(part).hexdigest(),
-                t_stored_mono_us=now.t_mono_ns // NS_PER_US,
-                boot_id=now.boot_id,
+            self._database.execute(
+                "INSERT INTO thumbnail (seq, jpeg) VALUES (?, ?)", (alert.seq, thumbnail_jpeg)
             )
-            self._outbox.add(item, phase=alert.phase)
+            self._queue(alert, OutboxKind.THUMBNAIL, thumbnail_jpeg)
+
+    def _queue(self, alert: Alert, kind: OutboxKind, payload: bytes) -> None:
+        now = self._clock.read()
+        item = OutboxItem(
+            row=row_of(kind, alert.seq),
+            kind=kind,
+            alert_id=alert.id,
+            seq=alert.seq,
+            priority=alert.priority,
+            payload=payload,
+            payload_sha256=hashlib.sha256(payload).hexdigest(),
+            t_stored_mono_us=now.t_mono_ns // NS_PER_US,
+            boot_id=now.boot_id,
+        )
+        self._outbox.add(item, phase=alert.phase)
 
 
 def _check(draft: AlertDraft, thumbnail_jpeg: bytes | None) -> None:
     """Refuse at the door what could never be sent."""
-    size_bytes = len(msgspec.json.encode(draft))
-    if size_bytes > MAX_ALERT_BYTES:
+    payload = msgspec.json.encode(draft)
+    if len(payload) > MAX_ALERT_BYTES:
         raise MessageRefused(
-            what=f"the alert takes {size_bytes} bytes",
+            what=f"the alert takes {len(payload)} bytes",
             which=draft.id,
             remedy=f"at most {MAX_ALERT_BYTES} are stored",
         )
-    if thumbnail_jpeg is None:
-        given = None
-    else:
-        given = hashlib.sha256(thumbnail_jpeg).hexdigest()
-        if len(thumbnail_jpeg) > MAX_THUMBNAIL_BYTES:
-            raise MessageRefused(
-                what=f"the thumbnail takes {len(thumbnail_jpeg)} bytes",
-                which=draft.id,
-                remedy=f"at most {MAX_THUMBNAIL_BYTES} are stored",
-            )
+    try:
+        # A figure that is not a number leaves as null, and no receiver would take it.
+        msgspec.json.decode(payload, type=AlertDraft)
+    except msgspec.ValidationError as error:
+        raise MessageRefused(
+            what=f"the alert has a field that cannot be sent ({error})",
+            which=draft.id,
+            remedy="give every field a value of its type, finite and in its range",
+        ) from None
+    if thumbnail_jpeg is not None and len(thumbnail_jpeg) > MAX_THUMBNAIL_BYTES:
+        raise MessageRefused(
+            what=f"the thumbnail takes {len(thumbnail_jpeg)} bytes",
+            which=draft.id,
+            remedy=f"at most {MAX_THUMBNAIL_BYTES} are stored",
+        )
+    given = None if thumbnail_jpeg is None else hashlib.sha256(thumbnail_jpeg).hexdigest()
     if given != draft.thumbnail_sha256:
         raise MessageRefused(
             what="the thumbnail is not the one that the alert names",

@@ -7,54 +7,77 @@ Only the evidence process opens it.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from roeh.core.errors import RoehError, StorageFailed, StorageFull
+from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
 
 SCHEMA_VERSION = 1
 
 #: Frames of the write-ahead log before a checkpoint; 4 KiB pages: about 4 MB at most.
-_WAL_CHECKPOINT_PAGES = 1000
+WAL_CHECKPOINT_PAGES = 1000
+PAGE_BYTES = 4096
 
-_SCHEMA = """
-CREATE TABLE counter (
-    name   TEXT PRIMARY KEY,
-    value  INTEGER NOT NULL              -- grows, never reset
-) STRICT, WITHOUT ROWID;
+#: How long a start waits for the lock of a process that is just ending.
+_LOCK_TIMEOUT_S = 1.0
+#: STRICT tables.
+_SQLITE_NEEDED = (3, 37)
+#: Less than this and an I/O error means that there was no room.
+_FULL_BELOW_BYTES = 64 * 1024
 
-CREATE TABLE alert (
-    seq               INTEGER PRIMARY KEY,  -- per node, without holes
-    id                TEXT NOT NULL UNIQUE, -- UUIDv7 of the message
-    raised_id         TEXT NOT NULL,
-    phase             TEXT NOT NULL,
-    priority          INTEGER NOT NULL,
-    t_utc_us          INTEGER NOT NULL,
-    t_mono_us         INTEGER NOT NULL,
-    boot_id           TEXT NOT NULL,
-    payload_json      BLOB NOT NULL,        -- the message as sent
-    thumbnail_jpeg    BLOB,
-    delivered_utc_us  INTEGER               -- when the receiver had it; NULL: not yet
-) STRICT;
-
-CREATE TABLE outbox (
-    row               INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind              TEXT NOT NULL,        -- alert, thumb, tombstone
-    alert_id          TEXT NOT NULL,
-    seq               INTEGER NOT NULL,
-    phase             TEXT NOT NULL,
-    priority          INTEGER NOT NULL,
-    size_bytes        INTEGER NOT NULL,
-    t_stored_mono_us  INTEGER NOT NULL,
-    boot_id           TEXT NOT NULL,
-    payload           BLOB NOT NULL,
-    payload_sha256    TEXT NOT NULL
-) STRICT;
-CREATE INDEX outbox_send ON outbox (priority DESC, row);
-CREATE INDEX outbox_evict ON outbox (kind, phase, priority, row);
-"""
+_SCHEMA = (
+    """
+    CREATE TABLE counter (
+        name   TEXT PRIMARY KEY,
+        value  INTEGER NOT NULL               -- grows, never reset
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE alert (                      -- written once, never changed
+        seq             INTEGER PRIMARY KEY,  -- per node, without holes
+        id              TEXT NOT NULL UNIQUE, -- UUIDv7 of the message
+        phase           TEXT NOT NULL,        -- raised, updated, cleared
+        priority        INTEGER NOT NULL,     -- 1 (lowest) to 9
+        t_utc_us        INTEGER NOT NULL,
+        payload_json    BLOB NOT NULL,        -- the message as it is sent
+        size_bytes      INTEGER NOT NULL      -- with its thumbnail and what the row takes
+    ) STRICT
+    """,
+    """
+    CREATE TABLE thumbnail (                  -- written once, never changed
+        seq             INTEGER PRIMARY KEY,  -- of its alert
+        jpeg            BLOB NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE outbox (
+        row               INTEGER PRIMARY KEY, -- see outbox.row_of
+        kind              TEXT NOT NULL,       -- alert, thumb, tombstone
+        alert_id          TEXT NOT NULL,
+        seq               INTEGER NOT NULL,
+        phase             TEXT NOT NULL,
+        priority          INTEGER NOT NULL,
+        size_bytes        INTEGER NOT NULL,
+        t_stored_mono_us  INTEGER NOT NULL,
+        boot_id           TEXT NOT NULL,
+        payload_sha256    TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX outbox_send ON outbox (priority DESC, row)",
+    "CREATE INDEX outbox_thumbnails ON outbox (row) WHERE kind = 'thumb'",
+    "CREATE INDEX outbox_updates ON outbox (row) WHERE kind = 'alert' AND phase = 'updated'",
+    "CREATE INDEX outbox_alerts ON outbox (priority, row) WHERE kind = 'alert'",
+    """
+    CREATE TABLE history (                    -- alerts that no longer wait in the outbox
+        seq               INTEGER PRIMARY KEY,
+        delivered_utc_us  INTEGER             -- when the receiver had it; NULL: evicted
+    ) STRICT
+    """,
+)
 
 
 @contextlib.contextmanager
@@ -70,22 +93,33 @@ def storage_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _named(error, path) from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path) from error
         raise StorageFailed(
-            what=f"the store cannot be used ({error.strerror})",
-            which=str(path),
-            remedy="check the directory's owner, mode and mount",
+            what=f"the store cannot be used ({error.strerror or error})",
+            which=str(error.filename or path),
+            remedy="check the owner, the mode and the mount of paths.data_dir",
         ) from error
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """The database at `path`, made if it is not there.
+    """The database at `path`, made if it is not there; nobody but its user can read it.
 
     Raises:
         StorageFull, StorageFailed: it cannot be opened or is not ours.
+        RuntimeMissing: SQLite is too old.
     """
+    if sqlite3.sqlite_version_info < _SQLITE_NEEDED:
+        raise RuntimeMissing(
+            what=f"SQLite {sqlite3.sqlite_version} is too old",
+            which="Python's sqlite3 module",
+            remedy="use a system with SQLite {}.{} or newer".format(*_SQLITE_NEEDED),
+        )
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        _prepare_place(path)
+        connection = sqlite3.connect(
+            path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
         try:
             _prepare(connection, path)
         except BaseException:
@@ -107,6 +141,26 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
+def _prepare_place(path: Path) -> None:
+    """Make the directory and the file, or say what stands in the way."""
+    directory = path.parent
+    if directory.exists() and not directory.is_dir():
+        raise StorageFailed(
+            what="paths.data_dir is not a directory",
+            which=str(directory),
+            remedy="name a directory",
+        )
+    directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+        raise StorageFailed(
+            what=f"user id {os.geteuid()} cannot write there",
+            which=str(directory),
+            remedy="give paths.data_dir to the user of evidence, on a file system mounted writable",
+        )
+    # Thumbnails show people: SQLite gives its log the same mode as the database.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -117,14 +171,13 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             remedy="put paths.data_dir on a local file system such as ext4",
         )
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_CHECKPOINT_PAGES * PAGE_BYTES}")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         with transaction(connection):
-            for statement in _SCHEMA.split(";"):
-                if statement.strip():
-                    connection.execute(statement)
+            for statement in _SCHEMA:
+                connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     elif version != SCHEMA_VERSION:
         raise StorageFailed(
@@ -138,24 +191,33 @@ def _named(error: sqlite3.Error, path: Path) -> RoehError:
     text = str(error)
     # Error names come with Python 3.11; the texts are SQLite's own and stable.
     if "disk is full" in text or ("disk I/O error" in text and _is_full(path)):
-        return StorageFull(
-            what="no room to make an alert durable",
-            which=str(path),
-            remedy="free space on that file system; what was acknowledged is safe",
-        )
+        return _full(path)
     if "database is locked" in text:
         return StorageFailed(
             what="another process has the store open",
             which=str(path),
             remedy="one node runs on one data_dir: stop the other one",
         )
+    if "not a database" in text or "malformed" in text:
+        return StorageFailed(
+            what=f"the store is damaged ({text})",
+            which=str(path),
+            remedy="move it away, keep it for examination, and start again",
+        )
     return StorageFailed(
         what=f"the store refused ({text})",
         which=str(path),
-        remedy="run `roeh doctor`; keep the file for examination",
+        remedy="check the file system and the mount; what was acknowledged is in the file",
+    )
+
+
+def _full(path: Path) -> StorageFull:
+    return StorageFull(
+        what="no room to make anything durable",
+        which=str(path),
+        remedy="free space on that file system; what was acknowledged is safe",
     )
 
 
 def _is_full(path: Path) -> bool:
-
-    return shutil.disk_usage(path.parent).free < 64 * 1024
+    return shutil.disk_usage(path.parent).free < _FULL_BELOW_BYTES

@@ -166,6 +166,7 @@ class SensorSection(Section, frozen=True, kw_only=True):
     roll_deg: Annotated[float, Meta(ge=-180, le=180)] = 0.0
     tilt_sigma_deg: NotNegative = 0.5
     masks: tuple[MaskSection, ...] = ()
+    stop_after_s: NotNegative = 0.0
 
 
 class DetectSection(Section, frozen=True, kw_only=True):

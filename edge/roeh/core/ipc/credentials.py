@@ -7,9 +7,8 @@ import pwd
 import socket
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 
-from roeh.core.errors import ConfigError, PeerRefused, StorageFailed
+from roeh.core.errors import ConfigError, PeerRefused
 from roeh.core.peers import Role
 
 _UCRED = struct.Struct("3i")
@@ -28,6 +27,20 @@ class Users:
     def __init__(self, names: Mapping[Role, str]) -> None:
         self._uids = {role: _uid(names.get(role, "")) for role in Role}
 
+    def check_any(self, connection: socket.socket) -> None:
+        """Refuse a peer whose user runs no process of this node, before it says a word.
+
+        Raises:
+            PeerRefused: naming the user.
+        """
+        uid = peer_uid(connection)
+        if uid not in self._uids.values():
+            raise PeerRefused(
+                what=f"user id {uid} runs no process of this node",
+                which="a new peer",
+                remedy="check [users] in the configuration and the unit's User=",
+            )
+
     def check(self, connection: socket.socket, role: Role) -> None:
         """Refuse a peer whose user may not have this role.
 
@@ -40,43 +53,6 @@ class Users:
                 what=f"user id {uid} may not act as {role.value}",
                 which=f"{role.value} belongs to user id {self._uids[role]}",
                 remedy="check [users] in the configuration and the unit's User=",
-            )
-
-
-def bind_unix_socket(path: Path, kind: socket.SocketKind) -> socket.socket:
-    """A listening unix socket at `path`, in place of one that a dead process left.
-
-    Raises:
-        StorageFailed: the directory cannot be written, or somebody listens there already.
-    """
-    listener = socket.socket(socket.AF_UNIX, kind)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            _refuse_living(path, kind)
-            path.unlink()
-        listener.bind(str(path))
-        # Peers run as other users; each is checked by its user id on connecting.
-        path.chmod(0o666)
-        listener.listen(16)
-    except OSError as error:
-        listener.close()
-        raise StorageFailed(
-            what=f"cannot listen ({error.strerror or error})",
-            which=str(path),
-            remedy="set paths.run_dir to a directory this user can write, "
-            "with a path shorter than 90 characters",
-        ) from None
-    return listener
-
-
-def _refuse_living(path: Path, kind: socket.SocketKind) -> None:
-    with socket.socket(socket.AF_UNIX, kind) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise StorageFailed(
-                what="another node runs here already",
-                which=str(path),
-                remedy="stop it, or give this one its own paths.run_dir",
             )
 
 

@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Literal
 
 from roeh.core.clock import NS_PER_US, Clock
-from roeh.core.errors import PeerGone
+from roeh.core.errors import PeerGone, RoehError, one_line
 from roeh.core.ipc.stream import StreamClient
+from roeh.core.log import log_error, log_for
 from roeh.core.peers import Done, Role, Verb
-from roeh.core.types import ProcessReport
+from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
 
 State = Literal["starting", "ok", "degraded", "blind", "stopped"]
 
 _PERIOD_S = 5.0
 _TIMEOUT_S = 2.0
+_RETRY_S = 0.5
+
+_log = log_for("report")
 
 
 class Reporter:
     """Sends the newest state at once when it changes, and its counters now and then.
 
     While evidence is away nothing is kept: the next report carries the whole state.
+    `close` tells that the process stopped, if evidence is there to hear it.
     """
 
     def __init__(self, socket_path: Path, role: Role, clock: Clock) -> None:
@@ -47,29 +52,39 @@ class Reporter:
 
     def close(self) -> None:
         """Tell that the process stops, and end."""
-        self.update("stopped", "stopped on request", self._counters)
+        with self._lock:
+            self._state, self._detail = "stopped", "stopped on request"
         self._stopping.set()
         self._changed.set()
         self._thread.join(_TIMEOUT_S + 1.0)
         self._client.close()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._changed.wait(_PERIOD_S)
+        refused = False
+        while True:
+            last = self._stopping.is_set()
             self._changed.clear()
             try:
                 self._client.call(Verb.PROCESS_REPORT, self._report(), Done)
+                wait_s = _PERIOD_S
             except PeerGone:
                 # Evidence is away: say it again soon, not only after a whole period.
-                if not self._clock.wait(0.5, self._stopping):
-                    self._changed.set()
+                wait_s = _RETRY_S
+            except RoehError as error:
+                wait_s = _PERIOD_S
+                if not refused:
+                    log_error(_log, error)
+                refused = True
+            if last:
+                return
+            self._changed.wait(wait_s)
 
     def _report(self) -> ProcessReport:
         with self._lock:
             return ProcessReport(
                 process=self._role.value,
                 state=self._state,
-                detail=self._detail,
+                detail=one_line(self._detail)[:MAX_DETAIL_CHARS],
                 t_mono_us=self._clock.mono_ns() // NS_PER_US,
                 counters=dict(self._counters),
             )

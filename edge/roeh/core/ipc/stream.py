@@ -1,14 +1,14 @@
 """Length-prefixed, acknowledged requests over a unix stream.
 
-A frame is a 4-byte big-endian length and that many bytes of MessagePack. The client
-says who it is, then asks one thing at a time; an answer means that what the verb
-promises has happened. Errors cross the border whole: code, what, which, remedy.
+The client says who it is and is welcomed or refused, then asks one thing at a time;
+messages are MessagePack. An answer means that what the verb promises has happened.
+Errors cross the border whole: code, what, which, remedy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +16,29 @@ from typing import TypeVar
 
 import msgspec
 
-from roeh.core.clock import Clock
+from roeh.core.clock import NS_PER_S, Clock, SystemClock
 from roeh.core.errors import PeerGone, PeerRefused, RoehError, error_by_code
-from roeh.core.ipc.credentials import Users, bind_unix_socket
+from roeh.core.ipc.credentials import Users
+from roeh.core.ipc.framing import (
+    WHOLE_MESSAGE_TIMEOUT_S,
+    frame_message,
+    receive_message,
+    send_message,
+)
+from roeh.core.ipc.listener import UnixListener
 from roeh.core.peers import PEER_VERBS, VERB_MESSAGES, Role, Verb
 
 PROTOCOL = 1
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-_LENGTH = struct.Struct(">I")
-_PARTIAL_TIMEOUT_S = 10.0
+#: More peers than a node has processes, by far.
+MAX_CONNECTIONS = 64
+
 _CONNECT_RETRY_S = 0.05
+_CLOSE_TIMEOUT_S = 5.0
+_SHOWN_CHARS = 40
 
 Handler = Callable[[Role, Verb, msgspec.Struct], msgspec.Struct]
 _AnswerT = TypeVar("_AnswerT", bound=msgspec.Struct)
+_ParsedT = TypeVar("_ParsedT", bound=msgspec.Struct)
 
 
 class _Hello(msgspec.Struct, frozen=True):
@@ -37,8 +47,8 @@ class _Hello(msgspec.Struct, frozen=True):
 
 
 class _Request(msgspec.Struct, frozen=True):
-    verb: Verb
-    body: msgspec.Raw
+    verb: str
+    body: bytes
 
 
 class _Failure(msgspec.Struct, frozen=True):
@@ -49,7 +59,9 @@ class _Failure(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    body: msgspec.Raw | None = None
+    """To a request: one of both. To a hello: neither is a welcome."""
+
+    body: bytes | None = None
     failure: _Failure | None = None
 
 
@@ -57,7 +69,7 @@ class StreamClient:
     """One role's end of the stream to evidence.
 
     Calls are one at a time; a thread that may wait long keeps a client of its own.
-    A broken connection is opened anew by the next call.
+    A broken connection is opened anew by the next call, until `close`.
     """
 
     def __init__(self, path: Path, role: Role, clock: Clock, *, timeout_s: float = 10.0) -> None:
@@ -66,6 +78,7 @@ class StreamClient:
         self._clock = clock
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._socket: socket.socket | None = None
 
     def call(
@@ -76,37 +89,43 @@ class StreamClient:
         *,
         timeout_s: float | None = None,
     ) -> _AnswerT:
-        """Ask and wait for the answer.
+        """Ask and wait for the answer; `timeout_s` is longer than what the verb may wait.
 
         Raises:
             PeerGone: nobody answered; whether it happened is unknown, so ask again.
-            RoehError: what the other side answered.
+            RoehError: what the other side answered; PeerRefused when it turned this role away.
         """
+        patience_s = self._timeout_s if timeout_s is None else timeout_s
         with self._lock:
             try:
-                answer = self._exchange(verb, request, timeout_s or self._timeout_s)
-            except (OSError, EOFError, msgspec.DecodeError) as error:
+                answer = self._exchange(verb, request, patience_s)
+                if answer.failure is None:
+                    return _parse(answer.body or b"", answer_type, str(self._path))
+            except (OSError, EOFError) as error:
                 self._drop()
                 raise PeerGone(
                     what=f"no answer to {verb.value} ({type(error).__name__}: {error})",
                     which=str(self._path),
                     remedy="it is asked again when the process is back",
                 ) from None
-        if answer.failure is not None:
-            failure = answer.failure
-            raise error_by_code(failure.code)(
-                what=failure.what, which=failure.which, remedy=failure.remedy
-            )
-        return msgspec.msgpack.decode(answer.body or b"", type=answer_type)
+            except BaseException:
+                # What is left in the stream belongs to no later question.
+                self._drop()
+                raise
+        raise _error(answer.failure)
 
     def wait_until_there(self, timeout_s: float, stop: threading.Event | None = None) -> bool:
-        """Wait until the other side takes connections; False when it did not in time."""
-        deadline_ns = self._clock.mono_ns() + int(timeout_s * 1e9)
-        while self._clock.mono_ns() < deadline_ns:
+        """Wait until the other side takes connections; False when it did not in time.
+
+        Raises:
+            PeerRefused: it takes them, but not from this role.
+        """
+        deadline_ns = self._clock.mono_ns() + int(timeout_s * NS_PER_S)
+        while self._clock.mono_ns() < deadline_ns and not self._closed.is_set():
             with self._lock:
                 try:
                     self._connected(self._timeout_s)
-                except OSError:
+                except (OSError, EOFError):
                     self._drop()
                 else:
                     return True
@@ -115,34 +134,42 @@ class StreamClient:
         return False
 
     def close(self) -> None:
-        """Let the connection go. Safe from another thread: a waiting call then fails."""
+        """Let the connection go, from any thread: a waiting call fails, so do later ones."""
+        self._closed.set()
         connection = self._socket
         if connection is not None:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # the other side was faster
+            _shut(connection, socket.SHUT_RDWR)
+        with self._lock:
+            self._drop()
 
     def _exchange(self, verb: Verb, request: msgspec.Struct, timeout_s: float) -> _Answer:
         connection = self._connected(timeout_s)
-        connection.settimeout(timeout_s)
-        body = msgspec.Raw(msgspec.msgpack.encode(request))
-        _send(connection, msgspec.msgpack.encode(_Request(verb=verb, body=body)))
-        return msgspec.msgpack.decode(_receive(connection), type=_Answer)
+        body = msgspec.msgpack.encode(request)
+        send_message(connection, msgspec.msgpack.encode(_Request(verb=verb.value, body=body)))
+        return _parse(receive_message(connection, self._clock, timeout_s), _Answer, str(self._path))
 
     def _connected(self, timeout_s: float) -> socket.socket:
-        if self._socket is None:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(timeout_s)
+        if self._socket is None and not self._closed.is_set():
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                connection.connect(str(self._path))
-                hello = _Hello(role=self._role, protocol=PROTOCOL)
-                _send(connection, msgspec.msgpack.encode(hello))
-            except OSError:
-                connection.close()
+                self._introduce(self._socket, timeout_s)
+            except BaseException:
+                self._drop()
                 raise
-            self._socket = connection
+        if self._socket is None or self._closed.is_set():
+            raise EOFError("this end was closed")
         return self._socket
+
+    def _introduce(self, connection: socket.socket, timeout_s: float) -> None:
+        connection.settimeout(timeout_s)
+        connection.connect(str(self._path))
+        hello = _Hello(role=self._role, protocol=PROTOCOL)
+        with contextlib.suppress(ConnectionError):  # whoever hung up said why before
+            send_message(connection, msgspec.msgpack.encode(hello))
+        raw = receive_message(connection, self._clock, timeout_s)
+        failure = _parse(raw, _Answer, str(self._path)).failure
+        if failure is not None:
+            raise _error(failure)
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -160,15 +187,15 @@ class StreamServer:
         handler: Handler,
         *,
         on_refused: Callable[[RoehError], None],
+        clock: Clock | None = None,
     ) -> None:
         self._users = users
         self._handler = handler
         self._on_refused = on_refused
-        self._path = path
-        self._listener = bind_unix_socket(path, socket.SOCK_STREAM)
-        self._connections: set[socket.socket] = set()
+        self._clock = SystemClock() if clock is None else clock
+        self._listener = UnixListener(path, socket.SOCK_STREAM)
         self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._peers: dict[socket.socket, threading.Thread] = {}
         self._thread = threading.Thread(target=self._accept, name="accept", daemon=True)
 
     def start(self) -> None:
@@ -176,55 +203,72 @@ class StreamServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and end every connection."""
-        self._closing.set()
-        # Closing alone would not wake accept(2).
-        for open_socket in (self._listener, *self._open_connections()):
-            try:
-                open_socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it had ended by itself
-        self._thread.join()
-        self._listener.close()
-        self._path.unlink(missing_ok=True)
-
-    def _open_connections(self) -> tuple[socket.socket, ...]:
+        """Stop listening, answer what is being worked on, end every connection."""
+        self._listener.shut()
+        if self._thread.ident is not None:
+            self._thread.join()
         with self._lock:
-            return tuple(self._connections)
+            peers = dict(self._peers)
+        for connection in peers:
+            _shut(connection, socket.SHUT_RD)
+        deadline_ns = self._clock.mono_ns() + int(_CLOSE_TIMEOUT_S * NS_PER_S)
+        for connection, thread in peers.items():
+            thread.join(max(0.0, (deadline_ns - self._clock.mono_ns()) / NS_PER_S))
+            if thread.is_alive():
+                _shut(connection, socket.SHUT_RDWR)
+        self._listener.close()
 
     def _accept(self) -> None:
-        while not self._closing.is_set():
+        while (connection := self._listener.accept()) is not None:
             try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self._connections.add(connection)
-            threading.Thread(
-                target=self._serve, args=(connection,), name="peer", daemon=True
-            ).start()
+                self._users.check_any(connection)
+                self._take(connection)
+            except RoehError as error:
+                self._refuse(connection, error)
+                connection.close()
+
+    def _take(self, connection: socket.socket) -> None:
+        thread = threading.Thread(target=self._serve, args=(connection,), name="peer", daemon=True)
+        with self._lock:
+            if len(self._peers) >= MAX_CONNECTIONS:
+                raise PeerRefused(
+                    what=f"{MAX_CONNECTIONS} peers are connected already",
+                    which="a new peer",
+                    remedy="find out which process opens connections and does not close them",
+                )
+            self._peers[connection] = thread
+        thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with connection:
-                self._converse(connection)
+            self._converse(connection)
         except RoehError as error:
-            self._on_refused(error)
+            self._refuse(connection, error)
         except (OSError, EOFError):
             return  # the peer ended: its supervisor knows
         finally:
             with self._lock:
-                self._connections.discard(connection)
+                self._peers.pop(connection, None)
+            connection.close()
+
+    def _refuse(self, connection: socket.socket, error: RoehError) -> None:
+        """Say why, if the peer listens, before hanging up."""
+        self._on_refused(error)
+        with contextlib.suppress(OSError):
+            connection.setblocking(False)
+            connection.send(frame_message(msgspec.msgpack.encode(_failed(error))))
 
     def _converse(self, connection: socket.socket) -> None:
         role = self._greet(connection)
-        while not self._closing.is_set():
-            request = _parse(_receive(connection), _Request, role.value)
-            answer = self._answer(role, request)
-            _send(connection, msgspec.msgpack.encode(answer))
+        send_message(connection, msgspec.msgpack.encode(_Answer()))
+        while True:
+            raw = receive_message(connection, self._clock, None)
+            answer = self._answer(role, _parse(raw, _Request, role.value))
+            send_message(connection, msgspec.msgpack.encode(answer))
 
     def _greet(self, connection: socket.socket) -> Role:
-        hello = _parse(_receive(connection), _Hello, "a new peer")
+        raw = receive_message(connection, self._clock, WHOLE_MESSAGE_TIMEOUT_S)
+        hello = _parse(raw, _Hello, "a new peer")
         self._users.check(connection, hello.role)
         if hello.protocol != PROTOCOL:
             raise PeerRefused(
@@ -236,64 +280,51 @@ class StreamServer:
 
     def _answer(self, role: Role, request: _Request) -> _Answer:
         try:
-            if request.verb not in PEER_VERBS[role]:
-                raise PeerRefused(
-                    what=f"may not ask for {request.verb.value}",
-                    which=role.value,
-                    remedy="see the table in core/peers.py",
-                )
-            request_type, _ = VERB_MESSAGES[request.verb]
-            body = _parse(bytes(request.body), request_type, role.value)
-            answer = self._handler(role, request.verb, body)
+            verb = _verb(role, request.verb)
+            body = _parse(request.body, VERB_MESSAGES[verb][0], role.value)
+            answer = self._handler(role, verb, body)
         except RoehError as error:
             if isinstance(error, PeerRefused):
                 self._on_refused(error)
-            return _Answer(failure=_Failure(error.code, error.what, error.which, error.remedy))
-        return _Answer(body=msgspec.Raw(msgspec.msgpack.encode(answer)))
+            return _failed(error)
+        return _Answer(body=msgspec.msgpack.encode(answer))
 
 
-_ParsedT = TypeVar("_ParsedT", bound=msgspec.Struct)
+def _verb(role: Role, name: str) -> Verb:
+    """The verb of that name, if the table lets this role ask for it."""
+    for verb in PEER_VERBS[role]:
+        if verb.value == name:
+            return verb
+    raise PeerRefused(
+        what=f"may not ask for {name[:_SHOWN_CHARS]!r}",
+        which=role.value,
+        remedy="see the table in core/peers.py",
+    )
+
+
+def _failed(error: RoehError) -> _Answer:
+    return _Answer(failure=_Failure(error.code, error.what, error.which, error.remedy))
+
+
+def _error(failure: _Failure) -> RoehError:
+    return error_by_code(failure.code)(
+        what=failure.what, which=failure.which, remedy=failure.remedy
+    )
 
 
 def _parse(raw: bytes, expected: type[_ParsedT], peer: str) -> _ParsedT:
     try:
         return msgspec.msgpack.decode(raw, type=expected)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PeerRefused(
-            what=f"sent what is not a request ({error})",
+            what=f"sent what is not a {expected.__name__.lstrip('_')} ({error})",
             which=peer,
             remedy="run the same version of roeh everywhere",
         ) from None
 
 
-def _send(connection: socket.socket, payload: bytes) -> None:
-    connection.sendall(_LENGTH.pack(len(payload)) + payload)
-
-
-def _receive(connection: socket.socket) -> bytes:
-    """One whole frame; the wait for its first byte keeps the connection's own time-out."""
-    patience_s = connection.gettimeout()
-    head = _receive_exactly(connection, 1)
-    connection.settimeout(_PARTIAL_TIMEOUT_S)
-    head += _receive_exactly(connection, _LENGTH.size - 1)
-    (length,) = _LENGTH.unpack(head)
-    if length > MAX_MESSAGE_BYTES:
-        raise PeerRefused(
-            what=f"announced a message of {length} bytes",
-            which="a peer on a unix stream",
-            remedy=f"at most {MAX_MESSAGE_BYTES} bytes are taken",
-        )
-    payload = _receive_exactly(connection, length)
-    connection.settimeout(patience_s)
-    return payload
-
-
-def _receive_exactly(connection: socket.socket, count: int) -> bytes:
-    parts: list[bytes] = []
-    while count:
-        part = connection.recv(min(count, 1 << 20))
-        if not part:
-            raise EOFError("the other end closed the stream")
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+def _shut(connection: socket.socket, how: int) -> None:
+    try:
+        connection.shutdown(how)
+    except OSError:
+        return  # the other side was faster
