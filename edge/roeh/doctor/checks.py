@@ -1,0 +1,27 @@
+"""The table of checks, in the order of their lines: to add a check, add a row."""
+
+from __future__ import annotations
+
+from roeh.doctor.cameras import check_chosen_model, check_sources
+from roeh.doctor.finding import MachineCheck, NodeCheck
+from roeh.doctor.machine import check_clock, check_libraries, check_model_files, check_python
+from roeh.doctor.network import check_broker, check_ports
+from roeh.doctor.storage import check_data_dir, check_run_dir, check_users
+
+MACHINE_CHECKS = (
+    MachineCheck("python", check_python),
+    MachineCheck("library", check_libraries),
+    MachineCheck("models", check_model_files),
+    MachineCheck("clock", check_clock),
+)
+
+#: Done as well when a configuration is given.
+NODE_CHECKS = (
+    NodeCheck("model", check_chosen_model),
+    NodeCheck("users", check_users),
+    NodeCheck("data_dir", check_data_dir),
+    NodeCheck("run_dir", check_run_dir),
+    NodeCheck("source", check_sources),
+    NodeCheck("broker", check_broker),
+    NodeCheck("port", check_ports),
+)

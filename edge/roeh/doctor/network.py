@@ -1,0 +1,151 @@
+"""What the node reaches and what it offers: broker, network cameras, its own port."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import stat
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+from roeh.core.clock import Clock
+from roeh.core.config import BrokerSection, NodeConfig, RtspSource
+from roeh.core.errors import ConfigError
+from roeh.core.paths import evidence_socket
+from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
+from roeh.transport.dialling import explain_failed_dial
+from roeh.transport.tls import TlsFiles, tls_context
+
+_TIMEOUT_S = 5.0
+_RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
+_MAX_ANSWER_BYTES = 4096
+
+
+def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
+    """Reachable, over TLS where that is configured; its files in order."""
+    broker = config.broker
+    yield from _credentials(broker)
+    where = f"{broker.host}:{broker.port}"
+    try:
+        context = tls_context(_tls_files(broker)) if broker.tls.ca_file else None
+    except ConfigError as error:
+        yield bad_error(error)
+        return
+    try:
+        with socket.create_connection((broker.host, broker.port), _TIMEOUT_S) as plain:
+            if context is None:
+                yield _without_tls(broker, where)
+                return
+            with context.wrap_socket(plain, server_hostname=broker.host) as secure:
+                yield good(f"{where} answers with {secure.version()}")
+    except (OSError, ValueError) as error:
+        what, remedy = explain_failed_dial(error)
+        # Alerts wait in the outbox meanwhile: the node works, nobody hears it.
+        yield bad(f"broker {where}: {what}", remedy)
+
+
+def check_ports(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
+    """The page's port is free, or this node has it already."""
+    host, port = config.retrieve.host, config.retrieve.port
+    where = f"{host}:{port}"
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((host, port), family=family):
+            yield good(f"{where} is free, for the pole's page")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            yield bad(
+                f"cannot listen on {where} ({error.strerror})",
+                "correct retrieve.host, and use a port above 1023",
+            )
+        elif _listens(evidence_socket(config)):
+            yield good(f"{where} is taken; this node runs")
+        else:
+            yield bad(
+                f"{where} is taken by another program",
+                "stop it, or give [retrieve] another port (0 takes any that is free)",
+            )
+
+
+def ask_rtsp(source: RtspSource) -> Outcome:
+    """Whether an RTSP server answers, without asking it for video."""
+    url = urllib.parse.urlsplit(source.url)
+    try:
+        host, port = url.hostname or "", url.port or _RTSP_PORTS[url.scheme]
+    except ValueError as error:
+        return bad(f"not an address ({error})", "correct the source's url")
+    where = f"{host}:{port}"
+    if source.password_file and not _readable(source.password_file):
+        return bad(f"cannot read {source.password_file}", "correct password_file or its owner")
+    # The address without credentials: a camera that wants them says so, and answers.
+    bare = f"{url.scheme}://{where}{url.path}"
+    request = f"OPTIONS {bare} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: roeh\r\n\r\n"
+    try:
+        with socket.create_connection((host, port), _TIMEOUT_S) as connection:
+            if url.scheme == "rtsps":
+                return good(f"{where} takes connections (TLS not tried)")
+            connection.settimeout(_TIMEOUT_S)
+            connection.sendall(request.encode())
+            answer = connection.recv(_MAX_ANSWER_BYTES)
+    except OSError as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        return bad(
+            f"camera {where}: {reason}", "check the camera, its cable, its address and its port"
+        )
+    if not answer.startswith(b"RTSP/"):
+        return bad(f"{where} does not speak RTSP", "correct the port in the source's url")
+    return good(f"{where} speaks RTSP")
+
+
+def _without_tls(broker: BrokerSection, where: str) -> Outcome:
+    if _is_loopback(broker.host):
+        return good(f"{where} takes connections, without TLS on loopback")
+    return doubtful(
+        f"{where} takes connections, and alerts go there in the clear",
+        "set [broker.tls] ca_file, certificate_file and key_file",
+    )
+
+
+def _credentials(broker: BrokerSection) -> Iterator[Outcome]:
+    if broker.password_file and not _readable(broker.password_file):
+        yield bad(
+            f"cannot read {broker.password_file}", "correct broker.password_file or its owner"
+        )
+    for secret in (broker.password_file, broker.tls.key_file):
+        if secret and _readable(secret) and Path(secret).stat().st_mode & stat.S_IRWXO:
+            yield doubtful(
+                f"{secret} is open to every user of this machine", f"chmod o-rwx {secret}"
+            )
+
+
+def _tls_files(broker: BrokerSection) -> TlsFiles:
+    return TlsFiles(
+        ca_file=broker.tls.ca_file,
+        certificate_file=broker.tls.certificate_file,
+        key_file=broker.tls.key_file,
+    )
+
+
+def _readable(path: str) -> bool:
+    try:
+        with Path(path).open("rb"):
+            return True
+    except OSError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            return probe.connect_ex(str(path)) == 0
+        except OSError:
+            return False  # a path longer than a socket's can be
