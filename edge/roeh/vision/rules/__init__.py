@@ -1,0 +1,6 @@
+"""Rules over tracks, in metres and seconds: what deserves an alert."""
+
+from roeh.vision.rules.engine import RuleEngine
+from roeh.vision.rules.finding import Finding
+
+__all__ = ["Finding", "RuleEngine"]
