@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 import roeh
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import ConfigError, PortTaken, RoehError
+from roeh.core.log import log_for
 from roeh.core.peers import NodeStatus
 from roeh.retrieve.health import HealthUnknown, NodeHealth, node_health
 from roeh.retrieve.page import CONTENT_SECURITY_POLICY, health_page, unknown_page
@@ -30,6 +33,16 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _MAX_REQUEST_BYTES = 4096
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Whoever sends garbage is answered 400; the journal need not hold a traceback of it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_log = log_for("retrieve.http")
+_log.addFilter(_is_our_fault)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,7 +70,7 @@ class HealthServer:
         app.on_response_prepare.append(_add_headers)
         app.router.add_get("/", self._page)
         app.router.add_get("/health.json", self._json)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, logger=_log)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._config.retrieve.port)
         try:

@@ -13,13 +13,16 @@ import urllib.parse
 
 import pytest
 
-from roeh.core.clock import SystemClock
+from roeh.core.clock import SimulatedClock, SystemClock
 from roeh.core.config import parse_config
 from roeh.core.errors import ConfigError, PortTaken
 from roeh.core.ipc.report import Reporter
+from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import Role
+from roeh.core.peers import NodeStatus, Role
+from roeh.core.types import ProcessReport
 from roeh.evidence.main import run as run_evidence
+from roeh.retrieve.health import node_health
 from roeh.retrieve.main import run as run_retrieve
 
 PATIENCE_S = 20.0
@@ -118,9 +121,11 @@ def page_of(config):
 def node(tmp_path):
     """(config, address) of a node whose evidence answers."""
     config = node_config(tmp_path)
-    with running(run_evidence, config), page_of(config) as address:
-        health_when(address, lambda health: "condition" in health)
-        yield config, address
+    with running(run_evidence, config), contextlib.ExitStack() as closing:
+        client = StreamClient(evidence_socket(config), Role.RETRIEVE, CLOCK)
+        closing.callback(client.close)
+        assert client.wait_until_there(PATIENCE_S)
+        yield config, closing.enter_context(page_of(config))
 
 
 def get(address, path="/", *, method="GET", host=None):
@@ -220,7 +225,7 @@ def test_without_evidence_it_says_so_and_recovers(tmp_path):
 
 def test_garbage_ends_nothing_and_is_not_logged_as_a_crash(node):
     _, address = node
-    with records_of("aiohttp") as complaints, contextlib.ExitStack() as half_open:
+    with records_of("") as complaints, contextlib.ExitStack() as half_open:
         for request in GARBAGE:
             peer = socket.create_connection((address.hostname, address.port), PATIENCE_S)
             half_open.enter_context(peer)
@@ -235,6 +240,38 @@ def test_garbage_ends_nothing_and_is_not_logged_as_a_crash(node):
         if record.levelno >= logging.ERROR or record.exc_info:
             errors.append(record.getMessage())
     assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("said", "silence_s", "condition"),
+    [
+        ("ok", 0, "ok"),
+        ("ok", 15, "ok"),
+        ("ok", 16, "silent"),
+        ("blind", 16, "silent"),
+        ("stopped", 3600, "stopped"),
+    ],
+)
+def test_a_process_that_no_longer_speaks_is_not_believed(tmp_path, said, silence_s, condition):
+    report = ProcessReport(
+        process="detect", state=said, detail="", t_mono_us=10_000_000, counters={}
+    )
+    status = NodeStatus(
+        t_mono_us=10_000_000 + silence_s * 1_000_000,
+        boot_id="boot",
+        reports=(report,),
+        alerts_stored=0,
+        outbox_rows=0,
+        outbox_bytes=0,
+        outbox_oldest_age_us=0,
+        outbox_evicted=0,
+        outbox_refused=0,
+        storage_state="ok",
+    )
+    health = node_health(node_config(tmp_path), status, SimulatedClock().read(), "1.0")
+    (detect,) = [process for process in health.processes if process.process == "detect"]
+    assert detect.condition == condition
+    assert detect.last_heard_us == silence_s * 1_000_000
 
 
 @pytest.mark.parametrize(
