@@ -1,6 +1,6 @@
 """Configuration: TOML in, frozen sections out, every mistake named with its fix."""
 
-from roeh.core.config.load import config_as_toml, load_config, parse_config, parse_lens
+from roeh.core.config.load import load_config, parse_config, parse_lens
 from roeh.core.config.schema import (
     BrokerSection,
     ComposedSource,
@@ -30,6 +30,7 @@ from roeh.core.config.schema import (
     ZoneEntryRule,
     ZoneSection,
 )
+from roeh.core.config.write import config_as_toml
 
 __all__ = [
     "BrokerSection",

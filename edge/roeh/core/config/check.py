@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from roeh.core.config.schema import (
     LensSection,
     LineCrossingRule,
+    MaskSection,
     NodeConfig,
     PanoramaSource,
     SensorSection,
@@ -43,12 +44,25 @@ def check_config(config: NodeConfig, name: str) -> None:
                 remedy="give from_m and to_m two different points",
             )
     _check_rules(config, name)
+    for index, schedule in enumerate(config.schedules):
+        if schedule.start == schedule.end:
+            raise ConfigError(
+                what="the schedule has no length",
+                which=f"schedules[{index}] {schedule.name} in {name}",
+                remedy='give start and end two different times; all day is "00:00" to "24:00"',
+            )
     tls = config.broker.tls
     if bool(tls.certificate_file) != bool(tls.key_file):
         raise ConfigError(
             what="a certificate and its key go together",
             which=f"broker.tls in {name}",
             remedy="give both certificate_file and key_file, or neither",
+        )
+    if tls.certificate_file and not tls.ca_file:
+        raise ConfigError(
+            what="a certificate without ca_file would not be used",
+            which=f"broker.tls in {name}",
+            remedy="give ca_file, the authority that signed the broker's certificate",
         )
 
 
@@ -84,7 +98,7 @@ def _check_node(config: NodeConfig, name: str) -> None:
         )
     try:
         zoneinfo.ZoneInfo(node.time_zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(
             what="unknown time zone",
             which=f"node.time_zone = {node.time_zone!r} in {name}",
@@ -103,6 +117,17 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     _check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
+        _check_mask(mask, sensor.lens, f"{place}.masks[{index}] {mask.name}", name)
+
+
+def _check_mask(mask: MaskSection, lens: LensSection, place: str, name: str) -> None:
+    xs, ys = zip(*mask.polygon_px, strict=True)
+    if max(xs) <= 0 or max(ys) <= 0 or min(xs) >= lens.width_px or min(ys) >= lens.height_px:
+        raise ConfigError(
+            what="the mask lies outside the picture and would hide nothing",
+            which=f"{place} in {name}",
+            remedy=f"give pixels inside {lens.width_px} x {lens.height_px}",
+        )
 
 
 def _check_zone(zone: ZoneSection, place: str, name: str) -> None:
@@ -174,6 +199,12 @@ def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str)
             which=f"{place} in {name}",
             remedy="add points, in order round the edge",
         )
+    if _area(points) == 0:
+        raise ConfigError(
+            what="the polygon has no area",
+            which=f"{place} in {name}",
+            remedy="give points that do not lie on one line",
+        )
     count = len(points)
     for i in range(count):
         for j in range(i + 1, count):
@@ -185,6 +216,12 @@ def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str)
                     which=f"{place}, edges {i + 1} and {j + 1} in {name}",
                     remedy="list the points in order round the edge",
                 )
+
+
+def _area(points: Sequence[tuple[float, float]]) -> float:
+    """Twice the area, signed."""
+    following = (*points[1:], points[0])
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, following, strict=True))
 
 
 def _crosses(

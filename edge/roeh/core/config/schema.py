@@ -13,7 +13,14 @@ from msgspec import Meta
 
 from roeh.core.flows import OUTBOX, OUTBOX_HISTORY_BYTES
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+# `(?!\n)` because `$` alone lets a last line feed pass.
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$",
+        description="a name of at most 63 lower-case letters, digits and hyphens",
+    ),
+]
 BearingDeg = Annotated[float, Meta(ge=0, lt=360)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -21,7 +28,16 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Priority = Annotated[int, Meta(ge=1, le=9)]
-TimeOfDay = Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+TimeOfDay = Annotated[
+    str,
+    Meta(
+        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)(?!\n)$",
+        description='a time of day such as "06:30"',
+    ),
+]
+FilePath = Annotated[str, Meta(min_length=1, description="the path of a file")]
+DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a directory")]
+PictureSide = Annotated[int, Meta(ge=16, le=16384)]
 PointM = tuple[float, float]
 PointPx = tuple[float, float]
 Label = Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"]
@@ -54,8 +70,8 @@ class PathsSection(Section, frozen=True, kw_only=True):
     `model_dir` empty: where the installation put them.
     """
 
-    data_dir: str = "/var/lib/roeh"
-    run_dir: str = "/run/roeh"
+    data_dir: DirectoryPath = "/var/lib/roeh"
+    run_dir: DirectoryPath = "/run/roeh"
     model_dir: str = ""
 
 
@@ -67,8 +83,8 @@ class LensSection(Section, frozen=True, kw_only=True):
     """
 
     model: Literal["equidistant", "kannala_brandt", "pinhole"] = "equidistant"
-    width_px: Count
-    height_px: Count
+    width_px: PictureSide
+    height_px: PictureSide
     fov_deg: Annotated[float, Meta(gt=0, le=220)]
     center_px: PointPx | None = None
     focal_px: tuple[Positive, Positive] | None = None
@@ -89,14 +105,20 @@ class StandaloneLens(LensSection, frozen=True, kw_only=True):
 class FileSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="file"):
     """A video file, at its own pace; `loop` starts it again at its end."""
 
-    path: str
+    path: FilePath
     loop: bool = False
 
 
 class RtspSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
     """A network camera. Credentials stand in the URL or in `password_file`."""
 
-    url: Annotated[str, Meta(pattern=r"^rtsps?://")]
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^rtsps?://[^\s/]\S*(?!\n)$",
+            description="an address such as rtsp://camera.local/stream",
+        ),
+    ]
     password_file: str = ""
     transport: Literal["tcp", "udp"] = "tcp"
     stall_timeout_s: Positive = 5.0
@@ -118,7 +140,7 @@ class PanoramaView(Section, frozen=True, kw_only=True):
 class PanoramaSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="panorama"):
     """Ordinary footage re-projected into the sensor's own fisheye picture."""
 
-    path: str
+    path: FilePath
     views: tuple[PanoramaView, ...]
     fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
     loop: bool = True
@@ -182,7 +204,9 @@ class DetectSection(Section, frozen=True, kw_only=True):
     threads: Count = 1
     fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
     min_confidence: Share = 0.4
-    labels: tuple[Label, ...] = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
+    labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = (
+        "person", "bicycle", "car", "motorcycle", "bus", "truck", "dog",
+    )  # fmt: skip
     sweep_s: Positive = 1.0
     max_tiles_per_frame: Count = 3
     max_range_m: Positive = 40.0
@@ -191,7 +215,10 @@ class DetectSection(Section, frozen=True, kw_only=True):
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
-    """A piece of ground: a polygon in metres, or a sector by bearing and range."""
+    """A piece of ground: a polygon in metres, or a sector by bearing and range.
+
+    A sector runs clockwise from one bearing to the other; two equal ones mean all round.
+    """
 
     name: Name
     polygon_m: tuple[PointM, ...] = ()
@@ -210,12 +237,12 @@ class LineSection(Section, frozen=True, kw_only=True):
 
 
 class ScheduleSection(Section, frozen=True, kw_only=True):
-    """When a rule holds, in the node's time zone; `to` before `from` runs over midnight."""
+    """When a rule holds, in the node's time zone; `end` before `start` runs over midnight."""
 
     name: Name
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
-        "mon", "tue", "wed", "thu", "fri", "sat", "sun",
-    )  # fmt: skip
+    days: Annotated[
+        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Meta(min_length=1)
+    ] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
     start: TimeOfDay = "00:00"
     end: TimeOfDay = "24:00"
 
@@ -224,7 +251,7 @@ class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
     """What all rules have: `schedule` empty means always."""
 
     name: Name
-    labels: tuple[Label, ...] = ("person",)
+    labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = ("person",)
     priority: Priority = 5
     cool_down_s: NotNegative = 30.0
     schedule: str = ""
