@@ -152,6 +152,8 @@ class MosquittoBroker(_ChildBroker):
             "allow_anonymous true\n"
             "persistence false\n"
             "set_tcp_nodelay true\n"
+            # What is acknowledged to the pole was handed to a subscriber that is there.
+            "max_inflight_messages 0\n"
             "max_queued_messages 10000\n"
             f"message_size_limit {MAX_PAYLOAD_BYTES}\n"
             "log_dest stderr\n"

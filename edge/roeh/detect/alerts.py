@@ -18,6 +18,7 @@ from roeh.core.types import (
     EvidenceReference,
     Frame,
     Track,
+    Where,
 )
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of
@@ -86,7 +87,7 @@ class AlertBuilder:
             zone=finding.zone,
             label=finding.label,
             confidence=round(finding.confidence, 4),
-            where=locate(finding.position, self._rig, self._pole),
+            where=_rounded(locate(finding.position, self._rig, self._pole)),
             track_ids=finding.track_ids,
             count=finding.count,
             dwell_s=round(finding.dwell_s, 3),
@@ -123,6 +124,21 @@ class AlertBuilder:
             [np.asarray(track.outline_sensor_px, np.float64) for track in shown],
             self._masks[sensor_name],
         )
+
+
+def _rounded(where: Where) -> Where:
+    """Millimetres, hundredths of a degree; 1e-7 degrees of latitude are 11 mm."""
+    return Where(
+        bearing_deg=round(where.bearing_deg, 2) % 360.0,
+        bearing_sigma_deg=round(where.bearing_sigma_deg, 2),
+        range_m=round(where.range_m, 3),
+        range_sigma_m=round(where.range_sigma_m, 3),
+        east_m=round(where.east_m, 3),
+        north_m=round(where.north_m, 3),
+        latitude_deg=None if where.latitude_deg is None else round(where.latitude_deg, 7),
+        longitude_deg=None if where.longitude_deg is None else round(where.longitude_deg, 7),
+        position_sigma_m=round(where.position_sigma_m, 3),
+    )
 
 
 def _evidence(finding: Finding, info: Frame) -> EvidenceReference:

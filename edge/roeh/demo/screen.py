@@ -1,0 +1,127 @@
+"""What the demo shows: lines for people, or JSON lines for machines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+import msgspec
+from rich.console import Console
+
+from roeh.core.config import NodeConfig
+from roeh.core.types import AlertPhase
+from roeh.demo.control_room import Arrival
+
+if TYPE_CHECKING:
+    from roeh.demo.main import DemoCounts
+
+_COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+_PHASE_STYLE = {
+    AlertPhase.RAISED: "bold red",
+    AlertPhase.UPDATED: "yellow",
+    AlertPhase.CLEARED: "green",
+}
+
+
+class Screen(Protocol):
+    """Where the demo speaks to."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+
+    def start(
+        self, scene: str, config: NodeConfig, broker: str, port: int, duration_s: float
+    ) -> None:
+        """The demo begins."""
+
+    def arrival(self, arrival: Arrival) -> None:
+        """An alert arrived at the control room; called from another thread."""
+
+    def end(self, counts: DemoCounts) -> None:
+        """The demo is over."""
+
+
+class TerminalScreen:
+    """Lines for people."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._console = Console(file=out, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """One line."""
+        self._console.print(f"[dim]{text}[/dim]")
+
+    def start(
+        self, scene: str, config: NodeConfig, broker: str, port: int, duration_s: float
+    ) -> None:
+        """What is going to happen."""
+        self._console.print(
+            f"[bold]Roeh demo[/bold]: {scene}; node {config.node.site}/{config.node.name};"
+            f" {broker} broker on 127.0.0.1:{port}; {duration_s:.0f} s of footage"
+        )
+        self._console.print(
+            "[dim]time      phase    rule             zone           bearing     range"
+            "          thumbnail  delay[/dim]"
+        )
+
+    def arrival(self, arrival: Arrival) -> None:
+        """One line per alert message."""
+        alert = arrival.alert
+        where = alert.where
+        time_of_day_s = alert.t_utc_us // 1_000_000 % 86400
+        clock_text = (
+            f"{time_of_day_s // 3600:02d}:{time_of_day_s // 60 % 60:02d}:{time_of_day_s % 60:02d}"
+        )
+        compass = _COMPASS[round(where.bearing_deg / 45) % 8]
+        picture = "with picture" if alert.thumbnail_sha256 else "-"
+        style = _PHASE_STYLE[alert.phase]
+        self._console.print(
+            f"{clock_text}  [{style}]{alert.phase.value:8}[/{style}] {alert.rule:16}"
+            f" {alert.zone or '-':14} {where.bearing_deg:5.1f}° {compass:2}"
+            f"  {where.range_m:5.1f} ± {where.range_sigma_m:4.1f} m  {picture:12}"
+            f" {arrival.delay_us / 1000:5.0f} ms"
+        )
+
+    def end(self, counts: DemoCounts) -> None:
+        """The counts of both sides."""
+        style = "bold green" if counts.messages_lost == 0 else "bold red"
+        self._console.print(
+            f"[{style}]alerts raised {counts.alerts_raised}, delivered"
+            f" {counts.alerts_delivered}, lost {counts.alerts_lost}[/{style}]"
+            f" (with updates and clears: {counts.messages} messages, lost"
+            f" {counts.messages_lost}; {counts.thumbnails_delivered} thumbnails;"
+            f" delay median {counts.delay_median_ms} ms, p95 {counts.delay_p95_ms} ms)"
+        )
+        self._console.print(f"picture of the tracks: {counts.picture}")
+
+
+class _JsonNote(msgspec.Struct, frozen=True):
+    note: str
+
+
+class JsonScreen:
+    """JSON lines: notes, arrivals, and the counts last."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def note(self, text: str) -> None:
+        """A line with the text."""
+        self._line(_JsonNote(text))
+
+    def start(
+        self, scene: str, config: NodeConfig, broker: str, port: int, duration_s: float
+    ) -> None:
+        """A note of what is going to happen."""
+        self.note(f"{scene}; {config.node.name}; {broker} on port {port}; {duration_s:.0f} s")
+
+    def arrival(self, arrival: Arrival) -> None:
+        """The alert and its delay."""
+        self._line(arrival)
+
+    def end(self, counts: DemoCounts) -> None:
+        """The counts."""
+        self._line(counts)
+
+    def _line(self, value: msgspec.Struct) -> None:
+        self._out.write(msgspec.json.encode(value).decode() + "\n")
+        self._out.flush()
