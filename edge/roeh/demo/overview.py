@@ -31,10 +31,10 @@ def polar_picture(config: NodeConfig, track_log: Path, alerts: Sequence[Alert]) 
     raised = [alert for alert in alerts if alert.phase is AlertPhase.RAISED]
     ranges = [alert.where.range_m for alert in raised]
     ranges += [(e * e + n * n) ** 0.5 for track in tracks for e, n in track.points_m]
-    range_m = min(_MAX_RANGE_M, max(10.0, _MARGIN * _quantile(ranges, 0.98)))
+    range_m = min(_MAX_RANGE_M, max(10.0, _MARGIN * _quantile(ranges, 0.95)))
     node = config.node
     return draw_polar(
-        f"{node.site}/{node.name}   {len(tracks)} tracks   {len(raised)} alerts   north up",
+        f"{node.site}/{node.name}   {len(tracks)} tracks   {len(raised)} alerts",
         range_m=range_m,
         tracks=tracks,
         zones=_zones(config, range_m),
@@ -53,7 +53,9 @@ def _tracks(track_log: Path) -> list[PolarTrack]:
         with track_log.open("rb") as lines:
             for line in lines:
                 track = msgspec.json.decode(line, type=TrackLine)
-                points.setdefault(track.id, []).append((track.east_m, track.north_m))
+                # Where a track only coasts it is a guess, and no picture of anybody's way.
+                if track.seen and track.label == "person":
+                    points.setdefault(track.id, []).append((track.east_m, track.north_m))
     return [
         PolarTrack(id=track_id, points_m=tuple(places))
         for track_id, places in points.items()

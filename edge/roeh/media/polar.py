@@ -22,6 +22,8 @@ Color = tuple[int, int, int]
 _SIZE_PX = 1000
 _OVERSAMPLING = 2
 _MARGIN_PX = 70
+#: Labels of alerts nearer to each other than this would cover one another.
+_LABEL_WIDTH_PX, _LABEL_HEIGHT_PX = 110, 18
 #: Positions on a drawn line are given in parts of a pixel.
 _SHIFT = 4
 
@@ -99,6 +101,7 @@ class _Canvas:
         self._range_m = range_m
         self._px_per_m = (_SIZE_PX / 2 - _MARGIN_PX) * _OVERSAMPLING / range_m
         self._center_px = side_px / 2
+        self._labels: list[tuple[float, float]] = []
 
     def draw_rings(self) -> None:
         """The ground, metre rings and bearings."""
@@ -172,7 +175,11 @@ class _Canvas:
         cv2.circle(self._picture, center, 6 << _SHIFT, _ALERT, -1, cv2.LINE_AA, _SHIFT)
         cv2.circle(self._picture, center, 13 << _SHIFT, _ALERT, 3, cv2.LINE_AA, _SHIFT)
         x, y = self._pixel(place)
-        self.text(alert.text, (x + 11, y - 9), 0.45, (140, 165, 255))
+        if all(
+            abs(x - a) > _LABEL_WIDTH_PX or abs(y - b) > _LABEL_HEIGHT_PX for a, b in self._labels
+        ):
+            self._labels.append((x, y))
+            self.text(alert.text, (x + 11, y - 9), 0.45, (140, 165, 255))
 
     def draw_pole(self) -> None:
         """The pole itself, in the middle."""
