@@ -375,8 +375,17 @@ class Sender:
     def _say_goodbye(self) -> None:
         """Offline on purpose: readers need not wait for the will."""
         connection, presence = self._connection, self._presence
-        if connection is None or presence is None:
-            return
+        if connection is not None and presence is not None:
+            self._say_farewell(connection, presence)
+        try:
+            self._delete_delivered()
+            self._evidence.report(self._standing.last_report(self._clock.mono_ns() // NS_PER_US))
+        except RoehError as error:
+            log_error(_log, error)  # those rows are sent once more, and removed as duplicates
+        if connection is not None:
+            connection.close()
+
+    def _say_farewell(self, connection: Connection, presence: Presence) -> None:
         packet_id = connection.publish(presence.farewell(self._clock))
         deadline_ns = self._clock.mono_ns() + int(_FAREWELL_S * NS_PER_S)
         while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
@@ -387,8 +396,3 @@ class Sender:
                 if happening.event.packet_id == packet_id:
                     break
                 self._take(happening)
-        try:
-            self._delete_delivered()
-        except RoehError as error:
-            log_error(_log, error)  # those rows are sent once more, and removed as duplicates
-        connection.close()

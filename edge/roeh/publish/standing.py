@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+from roeh.core.errors import one_line
 from roeh.core.log import log_for
 from roeh.core.peers import Role
 from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
 
-_REPEAT_US = 10_000_000
+_REPEAT_US = 5_000_000
 #: A refusal is history after this many deliveries since.
 _FORGIVEN_AFTER = 20
 
-State = Literal["starting", "ok", "degraded"]
+State = Literal["starting", "ok", "degraded", "stopped"]
 
 _log = log_for("publish")
 
@@ -20,7 +21,7 @@ _log = log_for("publish")
 class Standing:
     """Collects what happened and gives a report when one is due.
 
-    A report is due when its words changed, and every ten seconds, since evidence may
+    A report is due when its words changed, and every five seconds, since evidence may
     have been restarted and keeps reports in memory.
     """
 
@@ -96,22 +97,30 @@ class Standing:
     def due_report(self, now_us: int) -> ProcessReport | None:
         """The report to be made now, if one is due."""
         state, detail = self._words()
+        detail = one_line(detail)[:MAX_DETAIL_CHARS]
         last = self._last
-        said = last is not None and (last.state, last.detail) == (state, detail[:MAX_DETAIL_CHARS])
+        said = last is not None and (last.state, last.detail) == (state, detail)
         if last is not None and said and now_us - last.t_mono_us < _REPEAT_US:
             return None
-        return ProcessReport(
-            process=Role.PUBLISH.value,
-            state=state,
-            detail=detail[:MAX_DETAIL_CHARS],
-            t_mono_us=now_us,
-            counters=dict(self._counters),
-        )
+        return self._report(state, detail, now_us)
+
+    def last_report(self, now_us: int) -> ProcessReport:
+        """What is told when the process ends on purpose."""
+        return self._report("stopped", "stopped on request", now_us)
 
     def reported(self, report: ProcessReport) -> None:
         """Evidence has it."""
         self._last = report
         self.evidence_there()
+
+    def _report(self, state: State, detail: str, now_us: int) -> ProcessReport:
+        return ProcessReport(
+            process=Role.PUBLISH.value,
+            state=state,
+            detail=detail,
+            t_mono_us=now_us,
+            counters=dict(self._counters),
+        )
 
     def _words(self) -> tuple[State, str]:
         state, detail = self._link

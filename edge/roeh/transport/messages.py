@@ -8,13 +8,14 @@ Every field is always sent.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import NodeStatus, OutboxItem, OutboxKind
-from roeh.core.types import Alert, ClockState
+from roeh.core.types import Alert, ClockState, Count, Sha256, TimeUs, Uuid7
 from roeh.transport.topics import Channel, Topic
 
 #: The largest integer that every reader of JSON keeps exactly.
@@ -51,15 +52,15 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     the one payload there without `schema`, to stay that small.
     """
 
-    evicted_seq: int
-    id: str
+    evicted_seq: Count
+    id: Uuid7
 
 
 class Thumbnail(msgspec.Struct, frozen=True):
     """The picture of an alert: the payload is the JPEG itself."""
 
-    alert_id: str
-    sha256: str
+    alert_id: Uuid7
+    sha256: Sha256
     jpeg: bytes
 
 
@@ -75,9 +76,9 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     node: str
     online: bool
-    connection_number: int
+    connection_number: Count
     boot_id: str
-    t_utc_us: int
+    t_utc_us: TimeUs
     software: str
 
 
@@ -92,11 +93,11 @@ class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
 class OutboxHealth(msgspec.Struct, frozen=True, kw_only=True):
     """What waits on the node's disk; `evicted` and `refused` count for ever."""
 
-    rows: int
-    bytes: int
-    oldest_age_us: int
-    evicted: int
-    refused: int
+    rows: Count
+    bytes: Count
+    oldest_age_us: TimeUs
+    evicted: Count
+    refused: Count
 
 
 class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,14 +110,14 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     node: str
     boot_id: str
-    connection_number: int
-    t_utc_us: int
+    connection_number: Count
+    t_utc_us: TimeUs
     clock: ClockState
     software: str
-    heartbeat_s: float
+    heartbeat_s: Annotated[float, Meta(gt=0)]
     condition: NodeCondition
     processes: tuple[ProcessHealth, ...]
-    alerts_stored: int
+    alerts_stored: Count
     outbox: OutboxHealth
     storage_state: str
 
@@ -198,13 +199,15 @@ _NamedT = TypeVar("_NamedT", Alert, StateMessage, HealthMessage)
 
 
 def _parse_thumbnail(topic: Topic, incoming: Incoming) -> Thumbnail:
-    properties = dict(incoming.user_properties)
-    alert_id, sha256 = properties.get(ALERT_ID), properties.get(SHA256)
-    if alert_id is None or sha256 is None:
-        raise _refused(f"a picture without {ALERT_ID} and {SHA256}", topic)
-    if hashlib.sha256(incoming.payload).hexdigest() != sha256:
+    try:
+        thumbnail = msgspec.convert(
+            {**dict(incoming.user_properties), "jpeg": incoming.payload}, Thumbnail
+        )
+    except msgspec.ValidationError as error:
+        raise _refused(f"a picture without {ALERT_ID} and {SHA256} ({error})", topic) from None
+    if hashlib.sha256(thumbnail.jpeg).hexdigest() != thumbnail.sha256:
         raise _refused("a picture that does not match its sha256", topic)
-    return Thumbnail(alert_id=alert_id, sha256=sha256, jpeg=incoming.payload)
+    return thumbnail
 
 
 def _decode(payload: bytes, message_type: type[_MessageT], topic: Topic) -> _MessageT:

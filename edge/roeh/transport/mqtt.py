@@ -40,7 +40,7 @@ _REMEDIES: dict[int, str] = {
     0x84: "use a broker that speaks MQTT 5",
     0x85: "give this client another name",
     0x86: "check broker.username and broker.password_file",
-    0x87: "let the broker's access list allow this user and client id",
+    0x87: "check broker.username and broker.password_file, and the broker's access list",
     0x88: "wait until the broker is up again",
     0x89: "wait until the broker is less busy",
     0x8A: "ask the broker's operator why this client is banned",

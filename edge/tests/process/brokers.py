@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,10 +34,80 @@ def running_broker(kind, port=None):
         broker.stop()
 
 
+@contextlib.contextmanager
+def own_mosquitto(directory, config):
+    """mosquitto with a listener configured by the test; its port."""
+    program = mosquitto_program()
+    if program is None:
+        pytest.skip("needs the Debian package mosquitto")
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    path = directory / "mosquitto.conf"
+    # As root it would become a user who may not read the test's files.
+    user = "user root\n" if os.geteuid() == 0 else ""
+    path.write_text(f"{user}log_dest stderr\nlog_type error\nlistener {port} {LOOPBACK}\n{config}")
+    child = subprocess.Popen([program, "-c", str(path)])
+    try:
+        while not _listens(port):
+            assert child.poll() is None
+            CLOCK.wait(0.02)
+        yield port
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def password_and_access(directory, user, password, access):
+    """Lines of configuration: this user alone, with these topics."""
+    passwords, rights = directory / "passwords", directory / "access"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), user, password],
+        check=True,
+        capture_output=True,
+    )
+    rights.write_text(f"user {user}\n" + "".join(f"topic {line}\n" for line in access))
+    return f"allow_anonymous false\npassword_file {passwords}\nacl_file {rights}\n"
+
+
+class Authority:
+    """A certificate authority for one test, by the openssl program."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        self.ca = directory / "ca.pem"
+        self._openssl(
+            *("req", "-x509", "-new", "-nodes", "-days", "2", "-subj", "/CN=test authority"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-keyout", "ca.key", "-out", "ca.pem"),
+        )
+
+    def certificate(self, name):
+        """A certificate for this name; its path without the suffixes .pem and .key."""
+        extension = self._directory / f"{name}.ext"
+        extension.write_text(f"subjectAltName=DNS:{name}\n")
+        self._openssl(
+            *("req", "-new", "-nodes", "-subj", f"/CN={name}"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
+        )
+        self._openssl(
+            *("x509", "-req", "-in", f"{name}.csr", "-days", "2", "-extfile", extension.name),
+            *("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem"),
+        )
+        return self._directory / name
+
+    def _openssl(self, *arguments):
+        subprocess.run(
+            ["openssl", *arguments], cwd=self._directory, check=True, capture_output=True
+        )
+
+
 class Client:
     """A connection whose events wait in `events`, oldest first."""
 
     def __init__(self, port, client_id="client", **options):
+        self.port = port
         self.events = queue.SimpleQueue()
         options = {"host": LOOPBACK, "port": port, "client_id": client_id, **options}
         will = options.pop("will", None)
@@ -99,3 +172,8 @@ def listening_addresses(pid):
                 address, port = fields[1].split(":")
                 found.add((address, int(port, 16)))
     return found
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -540,7 +540,7 @@ def test_at_rest_evidence_is_asked_seldom(pole):
     pole.run(5.0)
     before = pole.evidence.asked
     pole.run(60.0)
-    assert pole.evidence.asked - before <= 60 / 2 + 60 / 10 + 60 / 10 + 2
+    assert pole.evidence.asked - before <= 60 / 2 + 60 / 5 + 60 / 10 + 2
 
 
 def test_it_says_goodbye(pole):
@@ -548,6 +548,7 @@ def test_it_says_goodbye(pole):
     last = pole.states()[-1]
     assert (last.online, last.connection_number) == (False, 1)
     assert pole.broker.connection.ended == "closed"
+    assert pole.evidence.reports[-1].state == "stopped"
 
 
 def test_goodbye_does_not_wait_for_ever(pole):
