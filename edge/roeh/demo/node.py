@@ -44,6 +44,12 @@ class DemoNode:
         )
 
     @property
+    def pid(self) -> int:
+        """Process id of its supervisor."""
+        assert self._child is not None
+        return self._child.pid
+
+    @property
     def exit_status(self) -> int | None:
         """Its exit status if it ended."""
         return self._child.poll() if self._child is not None else None

@@ -1,0 +1,165 @@
+"""`make bench`: the product's cost on this machine, each figure beside its floor."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from roeh.bench.clips import FPS, HEIGHT_PX, WIDTH_PX, busy_pictures, encode_clip, quiet_pictures
+from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
+from roeh.bench.live import LiveFigures, measure_live
+from roeh.bench.memory_frames import MemoryFigures, measure_memory_frames
+from roeh.core.clock import SystemClock
+from roeh.core.config import NodeConfig
+from roeh.core.errors import RoehError
+from roeh.core.types import Size
+from roeh.demo.footage import cache_dir, fetch_footage
+from roeh.demo.scene import panorama_scene
+from roeh.detect.ordinary import ordinary_video
+from roeh.vision.layout import SQUARE_MODEL, WIDE_MODEL
+
+_CLIP_S = 40
+_INFERENCES = 100
+
+
+class ClipReport(msgspec.Struct, frozen=True):
+    """One clip: the node's figures and the floor of the same run."""
+
+    clip: str
+    live: LiveFigures
+    floor_decode_s_per_s: float
+    floor_inference_s_per_s: float
+
+    @property
+    def floor_s_per_s(self) -> float:
+        """Decode plus the inferences that the schedule asked for."""
+        return self.floor_decode_s_per_s + self.floor_inference_s_per_s
+
+
+def main() -> int:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0, help="measured time of each clip")
+    parser.add_argument("--json", action="store_true", help="the figures as one JSON line")
+    chosen = parser.parse_args()
+    console = Console(stderr=chosen.json, highlight=False, soft_wrap=True)
+    try:
+        return _bench(console, chosen.seconds, as_json=chosen.json)
+    except RoehError as error:
+        sys.stderr.write(error.line() + "\n")
+        return error.exit_status
+
+
+def _bench(console: Console, duration_s: float, *, as_json: bool) -> int:
+    clock = SystemClock()
+    footage = fetch_footage()
+    clips = _clips(console, footage)
+    wide_s, square_s = (inference_cpu_s(name, _INFERENCES) for name in (WIDE_MODEL, SQUARE_MODEL))
+    console.print(
+        f"one inference, one thread: {WIDE_MODEL} {wide_s * 1e3:.1f} ms,"
+        f" {SQUARE_MODEL} {square_s * 1e3:.1f} ms"
+    )
+    reports: list[ClipReport] = []
+    for name, clip in clips.items():
+        console.print(f"[dim]{name}: {duration_s:.0f} s through the whole node[/dim]")
+        scene = ordinary_video(str(clip), Size(WIDTH_PX, HEIGHT_PX), loop=True)
+        reports.append(_report(name, scene, duration_s, decode_cpu_s_per_s(clip, FPS), wide_s))
+    console.print("[dim]fisheye 2048 x 2048, 10 frames a second, through the whole node[/dim]")
+    fisheye = _every_frame(panorama_scene(footage))
+    # Drawing the panorama stands in for a camera: it is no part of the floor.
+    reports.append(_report("fisheye", fisheye, duration_s, 0.0, square_s))
+    console.print("[dim]fisheye from raw frames in memory[/dim]")
+    memory = measure_memory_frames(fisheye, passes=6)
+    _show(console, reports, memory)
+    if as_json:
+        line = {"clips": reports, "fisheye_memory": memory, "t_mono_ns": clock.mono_ns()}
+        sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    return 0
+
+
+def _report(
+    name: str, scene: NodeConfig, duration_s: float, decode_s_per_s: float, inference_s: float
+) -> ClipReport:
+    with tempfile.TemporaryDirectory(prefix="roeh-bench-") as directory:
+        live = measure_live(scene, Path(directory), SystemClock(), duration_s=duration_s)
+    return ClipReport(name, live, decode_s_per_s, live.inferences_per_s * inference_s)
+
+
+def _every_frame(scene: NodeConfig) -> NodeConfig:
+    return msgspec.structs.replace(scene, detect=msgspec.structs.replace(scene.detect, fps=10.0))
+
+
+def _clips(console: Console, footage: Path) -> dict[str, Path]:
+    """The clips, made once and kept in the user's cache."""
+    made: dict[str, Path] = {}
+    for name, pictures in (("busy", busy_pictures), ("quiet", quiet_pictures)):
+        path = cache_dir() / f"bench-{name}-{HEIGHT_PX}p{FPS}.mp4"
+        if not path.is_file():
+            console.print(f"[dim]making the {name} clip, once[/dim]")
+            partial = path.with_suffix(".part.mp4")
+            encode_clip(partial, pictures(footage, _CLIP_S * FPS))
+            partial.replace(path)
+        made[name] = path
+    return made
+
+
+def _show(console: Console, reports: list[ClipReport], memory: MemoryFigures) -> None:
+    table = Table(title="CPU-seconds per camera-second", title_justify="left")
+    table.add_column("")
+    for report in reports:
+        table.add_column(report.clip, justify="right")
+    live = [report.live for report in reports]
+    rows: list[tuple[str, list[float]]] = [
+        ("read and decode", [figures.decode_s_per_s for figures in live]),
+        ("convert, hand over", [f.offer_s_per_s + f.stages_s_per_s["convert"] for f in live]),
+        ("motion", [figures.stages_s_per_s["motion"] for figures in live]),
+        ("remap", [figures.stages_s_per_s["remap"] for figures in live]),
+        ("inference", [figures.stages_s_per_s["inference"] for figures in live]),
+        ("locate, track, rules", [_tracking(figures) for figures in live]),
+    ]
+    known = [sum(values[i] for _, values in rows) for i in range(len(live))]
+    rows.append(("rest", [f.cpu_s_per_s - k for f, k in zip(live, known, strict=True)]))
+    rows.append(("all processes", [figures.cpu_s_per_s for figures in live]))
+    rows.append(("floor: decode", [report.floor_decode_s_per_s for report in reports]))
+    rows.append(("floor: inference", [report.floor_inference_s_per_s for report in reports]))
+    for name, values in rows:
+        table.add_row(name, *(f"{value:.4f}" for value in values))
+    table.add_row(
+        "all / floor", *(f"{r.live.cpu_s_per_s / r.floor_s_per_s:.2f}" for r in reports[:2]), "-"
+    )
+    table.add_row("all - floor", *(f"{r.live.cpu_s_per_s - r.floor_s_per_s:+.4f}" for r in reports))
+    table.add_row("inferences a second", *(f"{figures.inferences_per_s:.2f}" for figures in live))
+    table.add_row("memory (PSS), MB", *(f"{figures.pss_bytes / 1e6:.0f}" for figures in live))
+    table.add_row("start to first frame, s", *(f"{f.first_frame_s:.2f}" for f in live))
+    table.add_row("rule true to subscriber p95, ms", *(_p95(f.delays_ms) for f in live))
+    console.print(table)
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in memory.stages_ms.items() if value)
+    console.print(
+        f"fisheye from memory: {memory.without_inference_ms:.2f} ms a frame without inference"
+        f" ({memory.tiles_per_frame:.1f} tiles a frame; {stages} ms)"
+    )
+    console.print(
+        "goals: busy all / floor <= 1.15; quiet all - floor <= 0.010; fisheye from memory"
+        " <= 5 ms; memory <= 400 MB; first frame <= 3 s; p95 <= 150 ms"
+    )
+
+
+def _tracking(figures: LiveFigures) -> float:
+    return sum(figures.stages_s_per_s[stage] for stage in ("locate", "track", "rules", "thumbnail"))
+
+
+def _p95(delays_ms: tuple[float, ...]) -> str:
+    if not delays_ms:
+        return "-"
+    ordered = sorted(delays_ms)
+    return f"{ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]:.0f} ({len(ordered)})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
