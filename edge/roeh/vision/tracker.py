@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 _POSITION_FLOOR_M2 = 0.03**2
 _VOTE_MEMORY = 0.9
 _OTHER_LABEL_COST = 2.0
+# How much less well a rival may explain a detection and still put it in doubt.
+_RIVAL_MARGIN = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,9 @@ class TrackerSettings:
             far away are one object; 11.8 keeps all but three in a thousand together.
         merge_never_beyond_m: however vague, detections farther apart are two objects.
         merge_cover: least share of the smaller box that the larger covers then.
+        contested_doubt: factor on the variance of a detection that another confirmed track,
+            left without one, could have taken as well: where two people pass and only one
+            is seen, neither track is torn off its course.
         jitter_share: part of a position's variance that is new in each picture. The rest
             (tilt, height) is the same all day: it does not average out and stays in the
             position that a track states.
@@ -86,6 +91,7 @@ class TrackerSettings:
     merge_agreement: float = 11.8
     merge_never_beyond_m: float = 2.0
     merge_cover: float = 0.6
+    contested_doubt: float = 100.0
     jitter_share: float = 0.5
 
 
@@ -257,12 +263,18 @@ class Tracker:
             faint = np.where(sure[:, None] & ~sightings.confident[None], reward, 0.0)
             more_rows, more_columns = pair_up(faint)
             rows, columns = np.append(rows, more_rows), np.append(columns, more_columns)
+        left = np.array([history.confirmed for history in self._histories])
+        left[rows] = False
+        claims = reward[left][:, columns]
+        rivals = (claims > 0) & (claims >= reward[rows, columns] - _RIVAL_MARGIN)
+        contested = rivals.any(axis=0)
+        doubt = np.where(contested, self._settings.contested_doubt, 1.0)
         correct(
             self._state,
             self._covariance,
             rows,
             sightings.position_m[columns],
-            sightings.jitter_m2[columns],
+            sightings.jitter_m2[columns] * doubt[:, None, None],
         )
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
             self._histories[row].see(
