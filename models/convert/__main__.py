@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def main() -> int:
     ]
     try:
         agreed = _convert(manifest, network, sizes, asked.outdir)
-    except (ValueError, FileNotFoundError, RoehError) as error:
+    except (ValueError, OSError, subprocess.CalledProcessError, RoehError) as error:
         _say(f"convert: {error}")
         return 1
     return 0 if agreed else 1
@@ -102,7 +103,8 @@ def _agrees(
         f"  against the committed file: {found.share_found:.1%} of {found.detections} detections"
         f" found (at least {compare.LEAST_SHARE_FOUND:.0%}), mean IoU {found.mean_iou:.3f}"
         f" (at least {compare.LEAST_MEAN_IOU}), mean confidence difference"
-        f" {found.mean_confidence_difference:.3f}: {'agrees' if found.holds else 'DIFFERS'}"
+        f" {found.mean_confidence_difference:.3f} (at most {compare.MOST_CONFIDENCE_DIFFERENCE}):"
+        f" {'agrees' if found.holds else 'DIFFERS'}"
     )
     return found.holds
 

@@ -29,13 +29,11 @@ def weights(provenance: Provenance, directory: Path) -> Path:
             stdout=subprocess.DEVNULL,
         )
         (archive,) = directory.glob("*.tgz")
-        wanted = {f"package/{source.path}" for source in provenance.files}
         with tarfile.open(archive) as tar:
-            tar.extractall(
-                directory,
-                members=[member for member in tar if member.name in wanted],
-                filter="data",
-            )
+            for source in provenance.files:
+                target = unpacked / source.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(_member(tar, f"package/{source.path}"))
         archive.unlink()
     for source in provenance.files:
         sha256 = hashlib.sha256((unpacked / source.path).read_bytes()).hexdigest()
@@ -71,6 +69,13 @@ def debian_package(package: str, directory: Path) -> Path:
         subprocess.run(["dpkg-deb", "--extract", archive, unpacked], check=True)
         archive.unlink()
     return unpacked
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    stored = tar.extractfile(name)
+    if stored is None:
+        raise ValueError(f"{name} is not a file of the package")
+    return stored.read()
 
 
 def _require(program: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def quantise(network: TracedNetwork, pictures: list[Path], height_px: int, width
             scaled = cv2.resize(picture, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
             yield [scaled[None].astype(np.float32)]
 
+    # It asks for an owner of the variables; there are none, only constants.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = calibration
