@@ -35,7 +35,7 @@ check: setup ## style, types, imports, and the pages that are held against the c
 bench: setup ## CPU, memory and delay, measured on this machine
 	@$(BIN)/roeh bench $(ARGS)
 
-model: setup ## converts the detector anew (needs its own environment: models/convert/)
+model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models
 
 golden: setup ## renews the golden replays; read the difference before you commit it

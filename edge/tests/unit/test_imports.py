@@ -1,0 +1,43 @@
+"""What imports what: the contracts of pyproject.toml, and what a process really loads."""
+
+import subprocess
+import sys
+
+import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+CODECS_AND_ARRAYS = {"av", "cv2", "numpy", "scipy", "picamera2"}
+RUNTIMES = {"ai_edge_litert", "tflite_runtime", "tensorflow"}
+
+
+def loaded_by(module):
+    """The top-level modules in memory after importing one of ours, in a fresh Python."""
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-W", "error", "-c", program]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return set(result.stdout.split())
+
+
+def test_imports_go_down_only(capsys):
+    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("process", ["evidence", "publish", "retrieve", "supervise"])
+def test_a_process_without_pictures_loads_no_codec_and_no_arrays(process):
+    assert loaded_by(f"roeh.{process}.main") & (CODECS_AND_ARRAYS | RUNTIMES) == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "strangers"),
+    [
+        ("roeh.cli", CODECS_AND_ARRAYS | RUNTIMES | {"aiohttp", "paho"}),
+        ("roeh.capture.main", RUNTIMES | {"aiohttp", "paho", "sqlite3"}),
+        ("roeh.detect.main", {"aiohttp", "paho", "sqlite3"}),
+        ("roeh.evidence.main", {"aiohttp", "paho", "ssl"}),
+        ("roeh.publish.main", {"aiohttp", "sqlite3"}),
+        ("roeh.retrieve.main", {"paho", "sqlite3"}),
+        ("roeh.core.types", {"ctypes", "socket", "asyncio", "logging"}),
+    ],
+)
+def test_a_process_loads_only_what_is_its_own(module, strangers):
+    assert loaded_by(module) & strangers == set()
