@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -21,6 +22,9 @@ from roeh.vision.stages import StageTimes
 #: A person's middle is sought in a tile at this height above the ground.
 _BODY_M = 0.9
 _NO_TILE = -1
+#: Slower than this, or than its own uncertainty, a track stands still.
+_STANDING_MPS = 0.3
+_SPEED_SIGMAS = 2.0
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -72,7 +76,7 @@ class Attention:
                 self._tile_of(region.center_x_px, region.center_y_px) for region in motion.regions
             }
             where = self._tracked_tiles(tracks)
-            tracked = set(where.values())
+            tracked = {where[track.id] for track in tracks if _may_surprise(track)}
             chosen = self._scheduler.choose(moving, tracked, t_mono_ns)
         unseen = frozenset(track_id for track_id, tile in where.items() if tile not in chosen)
         return Look(tiles=chosen, unseen_track_ids=unseen, settling=motion.settling)
@@ -94,6 +98,18 @@ class Attention:
         if 0 <= x_px < width and 0 <= y_px < height:
             return int(self._tile_at[int(y_px), int(x_px)])
         return _NO_TILE
+
+
+def _may_surprise(track: Track) -> bool:
+    """Whether a track has to be looked at in every picture.
+
+    What is known and stands still is looked at with the sweep: when it moves, motion
+    says so. A parked car would otherwise keep the network busy all night.
+    """
+    speed_mps = math.hypot(track.velocity_east_mps, track.velocity_north_mps)
+    return not track.confirmed or speed_mps > max(
+        _STANDING_MPS, _SPEED_SIGMAS * track.speed_sigma_mps
+    )
 
 
 def _best_tiles(sensor: Sensor, tiles: Sequence[Tile], step_px: int) -> npt.NDArray[np.int16]:
