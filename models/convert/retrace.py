@@ -65,7 +65,9 @@ def network(graph: Graph, height_px: int, width_px: int) -> TracedNetwork:
         autograph=False,
     )
     def detect(image: Tensor) -> dict[str, Tensor]:
-        normalised = (image - np.float32(MEAN_BGR)) * (1 / np.float32(DEVIATION_BGR))
+        normalised = (image - np.array(MEAN_BGR, np.float32)) * (
+            1 / np.array(DEVIATION_BGR, np.float32)
+        )
         tracer = _Tracer(graph, height_px, width_px)
         tensors = tracer.trace(normalised)
         return {

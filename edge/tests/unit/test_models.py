@@ -193,6 +193,9 @@ def test_an_output_may_outlive_its_runner(model: VerifiedModel) -> None:
     before = output.scores.copy()
     del runner
     gc.collect()
+    others = [open_runner(model) for _ in range(3)]
+    for other in others:
+        other.run(np.zeros((416, 416, 3), np.uint8))
     np.testing.assert_array_equal(output.scores, before)
 
 
