@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from roeh.core.clock import Clock
-from roeh.core.config.schema import FileSource, PanoramaSource, SensorSection, SourceSection
+from roeh.core.config.schema import (
+    ComposedSource,
+    FileSource,
+    PanoramaSource,
+    SensorSection,
+    SourceSection,
+)
 from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
+from roeh.optics.rig import Rig
+from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
 from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.protocol import Source, SourceObserver, ignore_notices
@@ -18,7 +26,7 @@ def open_source(
     sensor: SensorSection,
     clock: Clock,
     paced: bool,
-    heading_deg: float = 0.0,  # noqa: ARG001 - for the drawn scene, which comes next
+    heading_deg: float = 0.0,
     observer: SourceObserver = ignore_notices,
 ) -> Source:
     """The source that a configuration describes, not yet entered.
@@ -47,8 +55,12 @@ def open_source(
         return PanoramaFrames(
             section, sensor=sensor_from(sensor), clock=clock, paced=paced, observer=observer
         )
+    if isinstance(section, ComposedSource):
+        camera = sensor_from(sensor)
+        rig = Rig((camera,), heading_deg=heading_deg, heading_sigma_deg=0.0)
+        return ComposedFrames(
+            section, rig=rig, sensor=camera, clock=clock, paced=paced, observer=observer
+        )
     raise SourceUnreadable(
-        what="a kind of source that is not built in yet",
-        which=type(section).__name__,
-        remedy="use a file",
+        what="network cameras are not built in yet", which=section.url, remedy="use a file"
     )

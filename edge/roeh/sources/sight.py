@@ -80,8 +80,10 @@ class SightField:
 
     def seen(self, box: PixelBox) -> NDArray[np.bool_]:
         """Whether the lens shows anything in each pixel (height, width)."""
-        axis = self.rig.camera_to_world(self.sensor)[:, 2].astype(np.float32)
-        inside: NDArray[np.bool_] = self.directions(box) @ axis >= self._rim_cosine
+        x, y, z = (float(axis) for axis in self.rig.camera_to_world(self.sensor)[:, 2])
+        rays = self.directions(box)
+        off_axis = rays[..., 0] * x + rays[..., 1] * y + rays[..., 2] * z
+        inside: NDArray[np.bool_] = off_axis >= self._rim_cosine
         return inside
 
     def radians_per_px(self) -> float:

@@ -13,7 +13,7 @@ import pytest
 
 from roeh.core.clock import Clock, SimulatedClock
 from roeh.core.types import Frame
-from roeh.sources.protocol import Source, SourceNotice, SourceObserver, SourceState
+from roeh.sources.protocol import Source, SourceFrame, SourceNotice, SourceObserver, SourceState
 
 #: Builds the source under test against a clock, live or not, told to an observer.
 Build = Callable[[Clock, bool, SourceObserver], Source]
@@ -66,12 +66,12 @@ def number_in(bgr: np.ndarray) -> int:
     return sum(1 << bit for bit in range(6) if row[bit * width // 6 + width // 12] > 130)
 
 
-def take(source: Source, count: int) -> list[Frame]:
-    """The first frames' facts; stops as a process would, by the stop."""
+def take_frames(source: Source, count: int) -> list[SourceFrame]:
+    """The first frames; stops as a process would, by the stop."""
     stop = threading.Event()
     taken = []
     for frame in source.frames(stop):
-        taken.append(frame.info)
+        taken.append(frame)
         if len(taken) == count:
             stop.set()
     return taken
@@ -163,9 +163,9 @@ def check_released(build: Build) -> None:
     """Left in the middle, a source gives its files and threads back."""
     open_files = Path("/proc/self/fd")
     with build(SimulatedClock(), False, lambda _: None) as source:
-        take(source, 1)
+        take_frames(source, 1)
     before = len(list(open_files.iterdir())), threading.active_count()
     for _ in range(3):
         with build(SimulatedClock(), False, lambda _: None) as source:
-            take(source, 2)
+            take_frames(source, 2)
     assert (len(list(open_files.iterdir())), threading.active_count()) == before
