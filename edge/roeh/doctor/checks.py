@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from roeh.doctor.cameras import check_chosen_model, check_sources
 from roeh.doctor.finding import MachineCheck, NodeCheck
-from roeh.doctor.machine import check_clock, check_libraries, check_model_files, check_python
+from roeh.doctor.machine import (
+    check_clock,
+    check_libraries,
+    check_model_files,
+    check_python,
+    check_sqlite,
+)
 from roeh.doctor.network import check_broker, check_ports
 from roeh.doctor.storage import check_data_dir, check_run_dir, check_users
 
 MACHINE_CHECKS = (
     MachineCheck("python", check_python),
+    MachineCheck("sqlite", check_sqlite),
     MachineCheck("library", check_libraries),
     MachineCheck("models", check_model_files),
     MachineCheck("clock", check_clock),

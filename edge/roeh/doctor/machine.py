@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,20 @@ def check_python(_clock: Clock) -> Iterator[Outcome]:
         yield bad(f"{what} is not supported", f"use 64-bit Linux on {' or '.join(_MACHINES)}")
     else:
         yield good(what)
+
+
+def check_sqlite(_clock: Clock) -> Iterator[Outcome]:
+    """The store's tables are strict, which SQLite knows from 3.37 on."""
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
+            database.execute("CREATE TABLE probe (seq INTEGER) STRICT")
+    except sqlite3.Error as error:
+        yield bad(
+            f"SQLite {sqlite3.sqlite_version} is too old for the store ({error})",
+            "use a Python built with SQLite 3.37 or newer",
+        )
+    else:
+        yield good(f"SQLite {sqlite3.sqlite_version}, for the store")
 
 
 def check_libraries(_clock: Clock) -> Iterator[Outcome]:

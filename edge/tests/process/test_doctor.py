@@ -120,11 +120,16 @@ def test_a_machine_reads_one_json_line_for_each_finding(tmp_path):
 
 
 def test_what_comes_from_outside_stays_on_its_line(tmp_path):
-    config = node(tmp_path, users={"detect": "no\x1b[2Jbody\nOK all"})
+    (tmp_path / "file").touch()
+    # U+2028 breaks a line in many viewers, U+009B begins a terminal's command.
+    data_dir = f"{tmp_path}/file/a\u2028OK    all is well\u009b2J"
+    config = node(tmp_path, paths={"data_dir": data_dir, "run_dir": f"{tmp_path}/run"})
     out = io.StringIO()
     assert run_doctor(config, as_json=False, clock=CLOCK, out=out) == ChecksFailed.exit_status
-    assert "\x1b" not in out.getvalue()
-    assert not any(line.startswith("OK all") for line in out.getvalue().splitlines())
+    text = out.getvalue()
+    assert "all is well" in text
+    assert not any(line.startswith("OK    all is well") for line in text.splitlines())
+    assert "\u009b" not in text
 
 
 def test_the_runtimes_looked_for_are_those_that_are_used():
