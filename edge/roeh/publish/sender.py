@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.config.schema import BrokerSection
@@ -26,19 +25,21 @@ from roeh.core.types import ProcessReport
 from roeh.publish.evidence_link import Evidence
 from roeh.publish.heartbeat import Heartbeat
 from roeh.publish.inbox import FromBroker, Inbox, Leased, LeaseFailed
+from roeh.publish.link import Connect, Link
 from roeh.publish.presence import Presence
 from roeh.publish.standing import Standing
 from roeh.publish.window import Verdict, Window
 from roeh.transport.backoff import Backoff, Jitter, system_jitter
-from roeh.transport.messages import Incoming, Outgoing, health_message, outbox_message
+from roeh.transport.messages import Incoming, health_message, outbox_message
 from roeh.transport.mqtt import (
     FIRST_FAILURE,
     PACKET_TOO_LARGE,
     Acknowledged,
     BrokerEvent,
     Disconnected,
+    NotOpened,
+    Opened,
     Session,
-    Will,
     packet_bytes,
 )
 
@@ -48,38 +49,8 @@ _EVIDENCE_RETRY_S = 0.25
 #: A connection that lasted this long was a good one.
 _SETTLED_S = 5.0
 _FAREWELL_S = 2.0
-#: At most one repeated birth in this time, should two nodes have one name.
-_BIRTH_AGAIN_S = 1.0
 
 _log = log_for("publish")
-
-
-class Connection(Protocol):
-    """One connection to a broker (transport.mqtt.MqttConnection)."""
-
-    def open(self) -> Session:
-        """Dial; raises BrokerRefused."""
-        ...
-
-    def publish(self, message: Outgoing) -> int:
-        """Send; the packet id comes back in Acknowledged."""
-        ...
-
-    def subscribe(self, topic_filter: str) -> None:
-        """Ask for messages."""
-        ...
-
-    def close(self) -> None:
-        """End politely."""
-        ...
-
-    def abandon(self) -> None:
-        """End at once."""
-        ...
-
-
-#: A new connection with this will; what happens on it goes to the callback.
-Connect = Callable[[Will, Callable[[BrokerEvent], None]], Connection]
 
 
 class Sender:
@@ -111,13 +82,8 @@ class Sender:
         self._heartbeat = Heartbeat(site, node, broker.heartbeat_s)
         self._standing = Standing(f"{broker.host}:{broker.port}")
         self._leasing = False
-        self._connection: Connection | None = None
-        self._presence: Presence | None = None
-        self._connected_ns = 0
+        self._link: Link | None = None
         self._max_packet_bytes = broker.max_packet_bytes
-        self._birth_packet: int | None = None
-        self._birth_ns = 0
-        self._subscribed = False
         now_ns = clock.mono_ns()
         # After a power cut in a whole street not every pole knocks at once.
         self._dial_ns = now_ns + int(jitter(broker.connect_spread_s) * NS_PER_S)
@@ -132,11 +98,12 @@ class Sender:
 
     def turn(self) -> None:
         """Do what is due, then wait for what happens next."""
-        if self._connection is None:
-            self._dial_when_due()
-        if self._connection is not None:
-            self._send_rows(self._connection)
+        self._dial_when_due()
+        link = self._open_link()
+        if link is not None:
+            self._send_rows(link)
             self._lease_rows()
+            link.repeat_birth_when_due()
         self._ask_evidence()
         self._on_progress()
         happening = self._inbox.get(self._patience_s())
@@ -145,11 +112,15 @@ class Sender:
             happening = self._inbox.get(0.0)
         self._check_silence()
 
+    def _open_link(self) -> Link | None:
+        """The link, once the broker took us in."""
+        return self._link if self._link is not None and self._link.session is not None else None
+
     # -- the connection
 
     def _dial_when_due(self) -> None:
         now_ns = self._clock.mono_ns()
-        if now_ns < self._dial_ns or now_ns < self._evidence_ns:
+        if self._link is not None or now_ns < self._dial_ns or now_ns < self._evidence_ns:
             return
         try:
             number = self._evidence.begin_connection()
@@ -159,38 +130,33 @@ class Sender:
         presence = Presence(self._site, self._node, number, self._clock)
         try:
             connection = self._connect(presence.will(), self._hand_over_of(number))
-            session = connection.open()
         except RoehError as error:
             self._standing.refused(str(error))
             self._dial_later()
             return
-        now_ns = self._clock.mono_ns()
-        self._connection, self._presence, self._connected_ns = connection, presence, now_ns
+        self._link = Link(connection, presence, self._clock)
+        connection.open_soon()
+
+    def _hand_over_of(self, number: int) -> Callable[[BrokerEvent], None]:
+        return lambda event: self._inbox.put(FromBroker(number, event))
+
+    def _opened(self, link: Link, session: Session) -> None:
         # One place stays free for the state message.
         self._window.size = max(1, min(IN_FLIGHT.bound, session.receive_maximum) - 1)
         self._max_packet_bytes = min(
             self._broker.max_packet_bytes, session.max_packet_bytes or self._broker.max_packet_bytes
         )
-        self._subscribed = False
-        self._status_ns = now_ns
+        self._status_ns = self._clock.mono_ns()
         self._heartbeat.begin()
         self._standing.connected()
-        self._say_birth(connection, presence)
+        link.opened(session)
 
-    def _hand_over_of(self, number: int) -> Callable[[BrokerEvent], None]:
-        return lambda event: self._inbox.put(FromBroker(number, event))
-
-    def _say_birth(self, connection: Connection, presence: Presence) -> None:
-        self._birth_ns = self._clock.mono_ns()
-        self._birth_packet = connection.publish(presence.birth())
-
-    def _lost(self, connection: Connection, reason: str) -> None:
-        connection.abandon()
-        now_ns = self._clock.mono_ns()
-        self._connection = self._birth_packet = None
-        if now_ns - self._connected_ns > _SETTLED_S * NS_PER_S:
+    def _lost(self, link: Link, reason: str) -> None:
+        link.connection.abandon()
+        self._link = None
+        if link.lasted_s() > _SETTLED_S:
             self._backoff.reset()
-        for row in self._window.connection_lost(now_ns):
+        for row in self._window.connection_lost(self._clock.mono_ns()):
             self._tell_refused(row, PACKET_TOO_LARGE)
         self._standing.refused(reason)
         self._dial_later()
@@ -201,19 +167,18 @@ class Sender:
 
     def _check_silence(self) -> None:
         """A broker that owes an answer for too long is not believed to be there."""
-        if self._connection is None:
+        link = self._open_link()
+        if link is None:
             return
-        owed_since_ns = [self._window.silent_since_ns()]
-        if self._birth_packet is not None:
-            owed_since_ns.append(self._birth_ns)
         limit_ns = self._clock.mono_ns() - int(self._broker.ack_timeout_s * NS_PER_S)
+        owed_since_ns = (self._window.silent_since_ns(), link.silent_since_ns())
         if any(since_ns is not None and since_ns <= limit_ns for since_ns in owed_since_ns):
             seconds = f"{self._broker.ack_timeout_s:g} s"
-            self._lost(self._connection, f"no acknowledgement from the broker for {seconds}")
+            self._lost(link, f"no acknowledgement from the broker for {seconds}")
 
     # -- rows
 
-    def _send_rows(self, connection: Connection) -> None:
+    def _send_rows(self, link: Link) -> None:
         while True:
             now_ns = self._clock.mono_ns()
             item = self._window.next_to_send(now_ns)
@@ -223,7 +188,7 @@ class Sender:
             if packet_bytes(message) > self._max_packet_bytes:
                 self._refuse_oversize(item, now_ns)
                 continue
-            self._window.sent(item, connection.publish(message), now_ns)
+            self._window.sent(item, link.connection.publish(message), now_ns)
         if self._window.full:
             self._standing.count(IN_FLIGHT.counter)
 
@@ -275,14 +240,15 @@ class Sender:
 
     def _beat(self) -> None:
         now_ns = self._clock.mono_ns()
-        if self._connection is None or self._presence is None or now_ns < self._status_ns:
+        link = self._open_link()
+        if link is None or now_ns < self._status_ns:
             return
         self._status_ns = now_ns + int(_STATUS_S * NS_PER_S)
         status = self._evidence.status()
-        number = self._presence.connection_number
+        number = link.presence.connection_number
         health = self._heartbeat.beat(status, self._clock.read(), number)
         if health is not None:
-            self._connection.publish(health_message(health))
+            link.connection.publish(health_message(health))
 
     def _tell_refused(self, row: int, reason_code: int) -> None:
         self._standing.row_refused(reason_code)
@@ -310,30 +276,28 @@ class Sender:
             self._take_from_broker(happening)
 
     def _take_from_broker(self, happening: FromBroker) -> None:
-        connection, presence = self._connection, self._presence
-        if connection is None or presence is None:
-            return
-        if happening.connection_number != presence.connection_number:
+        link, event = self._link, happening.event
+        if link is None or happening.connection_number != link.presence.connection_number:
             return  # last words of a connection that is over
-        event = happening.event
-        if isinstance(event, Acknowledged):
-            self._acknowledged(connection, presence, event)
-        elif isinstance(event, Incoming):
-            self._own_state(connection, presence, event)
+        if isinstance(event, Opened):
+            self._opened(link, event.session)
+        elif isinstance(event, NotOpened):
+            self._lost(link, str(event.error))
         elif isinstance(event, Disconnected):
-            self._lost(connection, event.reason)
+            self._lost(link, event.reason)
+        elif link.session is None:
+            return  # queued for an earlier connection; read again after the birth
+        elif isinstance(event, Acknowledged):
+            self._acknowledged(link, event)
+        elif isinstance(event, Incoming):
+            higher = link.read_own_state(event)
+            if higher is not None:
+                self._standing.overruled(link.presence.connection_number, higher)
 
-    def _acknowledged(
-        self, connection: Connection, presence: Presence, event: Acknowledged
-    ) -> None:
-        if event.packet_id == self._birth_packet:
-            self._birth_packet = None
+    def _acknowledged(self, link: Link, event: Acknowledged) -> None:
+        if link.is_birth(event):
             if event.reason_code >= FIRST_FAILURE:
                 self._standing.row_refused(event.reason_code)
-            if not self._subscribed:
-                # After the birth, so that the first thing read is not the state before.
-                connection.subscribe(str(presence.topic))
-                self._subscribed = True
             return
         answered = self._window.answered(event.packet_id, event.reason_code, self._clock.mono_ns())
         if answered is None:
@@ -346,26 +310,19 @@ class Sender:
         else:
             self._standing.count("unread")
 
-    def _own_state(self, connection: Connection, presence: Presence, event: Incoming) -> None:
-        higher = presence.overruled_by(event)
-        if higher is not None:
-            self._standing.overruled(presence.connection_number, higher)
-        elif presence.contradicted_by(event) and self._birth_packet is None:
-            self._say_birth(connection, presence)
-
     # -- waiting and ending
 
     def _patience_s(self) -> float:
         """How long nothing is due."""
         now_ns = self._clock.mono_ns()
         due_ns = [now_ns + int(_STATUS_S * NS_PER_S)]
-        if self._connection is None:
+        link = self._open_link()
+        if self._link is None:
             due_ns.append(max(self._dial_ns, self._evidence_ns))
-        else:
+        if link is not None:
             due_ns.append(max(self._status_ns, self._evidence_ns))
-            wakes_ns = self._window.wakes_ns(now_ns)
-            if wakes_ns is not None:
-                due_ns.append(wakes_ns)
+            wakes_ns = (self._window.wakes_ns(now_ns), link.birth_due_ns())
+            due_ns.extend(wake_ns for wake_ns in wakes_ns if wake_ns is not None)
             if self._window.room() and not self._leasing:
                 due_ns.append(self._evidence_ns)
         if self._window.to_delete():
@@ -374,19 +331,21 @@ class Sender:
 
     def _say_goodbye(self) -> None:
         """Offline on purpose: readers need not wait for the will."""
-        connection, presence = self._connection, self._presence
-        if connection is not None and presence is not None:
-            self._say_farewell(connection, presence)
+        link = self._open_link()
+        if link is not None:
+            self._say_farewell(link)
         try:
             self._delete_delivered()
             self._evidence.report(self._standing.last_report(self._clock.mono_ns() // NS_PER_US))
         except RoehError as error:
             log_error(_log, error)  # those rows are sent once more, and removed as duplicates
-        if connection is not None:
-            connection.close()
+        if link is not None:
+            link.connection.close()
+        elif self._link is not None:
+            self._link.connection.abandon()
 
-    def _say_farewell(self, connection: Connection, presence: Presence) -> None:
-        packet_id = connection.publish(presence.farewell(self._clock))
+    def _say_farewell(self, link: Link) -> None:
+        packet_id = link.connection.publish(link.presence.farewell(self._clock))
         deadline_ns = self._clock.mono_ns() + int(_FAREWELL_S * NS_PER_S)
         while (left_ns := deadline_ns - self._clock.mono_ns()) > 0:
             happening = self._inbox.get(left_ns / NS_PER_S)

@@ -94,6 +94,18 @@ class Session(msgspec.Struct, frozen=True):
     max_packet_bytes: int | None
 
 
+class Opened(msgspec.Struct, frozen=True):
+    """The broker took the client in."""
+
+    session: Session
+
+
+class NotOpened(msgspec.Struct, frozen=True):
+    """The broker did not take the client in; the connection is over."""
+
+    error: BrokerRefused
+
+
 class Acknowledged(msgspec.Struct, frozen=True):
     """The broker answered a message; reason codes from 0x80 on are refusals."""
 
@@ -107,7 +119,7 @@ class Disconnected(msgspec.Struct, frozen=True):
     reason: str
 
 
-BrokerEvent = Acknowledged | Incoming | Disconnected
+BrokerEvent = Opened | NotOpened | Acknowledged | Incoming | Disconnected
 
 
 def packet_bytes(message: Outgoing) -> int:
@@ -164,6 +176,9 @@ class MqttConnection:
             self._dial()
         except (OSError, ValueError) as error:
             raise self._unreachable(error) from None
+        if self._abandoned:
+            self._end()
+            raise self._refused("the wish to connect was given up")
         self._client.loop_start()
         try:
             answer = self._opening.get(timeout=self._options.connect_timeout_s)
@@ -171,8 +186,15 @@ class MqttConnection:
             answer = "no answer to the MQTT greeting"
         if isinstance(answer, Session):
             return answer
-        self.abandon()
+        self._end()
         raise self._refused(answer)
+
+    def open_soon(self) -> None:
+        """Dial on a thread of its own; `Opened` or `NotOpened` is handed over.
+
+        A name service may take longer to say no than anybody wants to wait.
+        """
+        threading.Thread(target=self._open_and_tell, name="dial", daemon=True).start()
 
     def publish(self, message: Outgoing) -> int:
         """Send a message; its packet id comes back in `Acknowledged`."""
@@ -200,12 +222,23 @@ class MqttConnection:
     def abandon(self) -> None:
         """End at once, whatever the network does; the will stands."""
         self._abandoned = True
+        self._end()
+
+    def _end(self) -> None:
         connection = self._client.socket()
         if connection is not None:
             _shut(connection)
         # With a message unacknowledged paho's thread would never end.
         self._client.drop_out_messages()
         self._client.loop_stop()
+
+    def _open_and_tell(self) -> None:
+        try:
+            session = self.open()
+        except BrokerRefused as error:
+            self._tell(NotOpened(error))
+        else:
+            self._tell(Opened(session))
 
     def _dial(self) -> None:
         options = self._options

@@ -96,7 +96,7 @@ def test_the_will_is_not_spoken_when_the_node_is_back_before_its_delay(broker):
     room = ControlRoom(broker.port)
     Client(broker.port, "pole", **options).connection.abandon()
     node = Client(broker.port, "pole", **options)
-    assert room.quiet(2.0)
+    assert room.quiet(1.5)
     node.connection.close()
     room.connection.close()
 

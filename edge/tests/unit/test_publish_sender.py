@@ -17,7 +17,7 @@ from roeh.core.types import ProcessReport
 from roeh.publish.inbox import Leased, LeaseFailed
 from roeh.publish.sender import Sender
 from roeh.transport.messages import HealthMessage, Incoming, StateMessage
-from roeh.transport.mqtt import Acknowledged, Disconnected, Session
+from roeh.transport.mqtt import Acknowledged, Disconnected, NotOpened, Opened, Session
 from roeh.transport.topics import Channel
 
 GONE = PeerGone(what="no answer", which="evidence.sock", remedy="it is asked again")
@@ -160,6 +160,8 @@ class SimulatedBroker:
         self.world = world
         self.there = True
         self.silent = False
+        self.answers_dials = True
+        self.last = None
         self.reason_of = lambda _message: 0
         self.taken = []
         self.retained = None
@@ -169,7 +171,8 @@ class SimulatedBroker:
         self.most_unanswered = 0
 
     def connect(self, will, hand_over):
-        return SimulatedConnection(self, will, hand_over)
+        self.last = SimulatedConnection(self, will, hand_over)
+        return self.last
 
     def break_connection(self):
         connection, self.connection = self.connection, None
@@ -189,18 +192,21 @@ class SimulatedConnection:
         self._packets = itertools.count(1)
         self._unanswered = 0
 
-    def open(self):
+    def open_soon(self):
         self.broker.dials_ns.append(self.broker.world.clock.mono_ns())
         if not self.broker.there:
-            raise BrokerRefused(
+            refused = BrokerRefused(
                 what="nothing listens there", which="broker 127.0.0.1:1883", remedy="start it"
             )
-        self.broker.connection = self
-        return Session(
-            present=False,
-            receive_maximum=self.broker.receive_maximum,
-            max_packet_bytes=None,
-        )
+            self.hand_over(NotOpened(refused))
+        elif self.broker.answers_dials:
+            self.broker.connection = self
+            session = Session(
+                present=False,
+                receive_maximum=self.broker.receive_maximum,
+                max_packet_bytes=None,
+            )
+            self.hand_over(Opened(session))
 
     def publish(self, message):
         packet_id = next(self._packets)
@@ -557,3 +563,30 @@ def test_goodbye_does_not_wait_for_ever(pole):
     began_ns = pole.world.clock.mono_ns()
     pole.run_until_stopped(0.0)
     assert pole.world.clock.mono_ns() - began_ns <= 5 * NS_PER_S
+
+
+def test_a_dial_that_hangs_keeps_nothing_else_waiting(pole):
+    pole.broker.answers_dials = False
+    pole.run(12.0)
+    assert len(pole.evidence.reports) >= 2
+    pole.run_until_stopped(0.0)
+    assert pole.broker.last.ended == "abandoned"
+
+
+def test_a_connection_that_ends_as_it_opens_is_dialled_again(pole):
+    pole.broker.answers_dials = False
+    pole.run(1.0)
+    pole.broker.last.hand_over(Disconnected(reason="the connection was lost"))
+    pole.broker.answers_dials = True
+    pole.run(5.0)
+    assert pole.evidence.reports[-1].state == "ok"
+
+
+def test_a_contradiction_right_after_the_birth_is_answered_too(pole):
+    pole.run(0.05)
+    offline = pole.broker.connection.will.message
+    pole.broker.retained = offline
+    pole.broker.connection.deliver_retained()
+    pole.run(3.0)
+    kept = msgspec.json.decode(pole.broker.retained.payload, type=StateMessage)
+    assert kept.online
