@@ -17,7 +17,7 @@ from pathlib import Path
 
 from roeh.core.errors import StorageFailed
 
-_BACKLOG = 16
+_BACKLOG = 64
 #: Conditions that pass: nobody is turned away for good because of them.
 _PASSING = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNABORTED, errno.EINTR}

@@ -104,6 +104,8 @@ class FrameRing:
             raise ValueError(f"{size_bytes} bytes in a slot of {self.slot_bytes}")
         offered = FrameOffered(self._generation, slot, size_bytes, frame)
         with self._server.lock:
+            if self._owners[slot] is not _Owner.CAPTURE:
+                raise ValueError(f"slot {slot} is not capture's to offer")
             # One step for the lock: a detect that comes meanwhile gets the slot whole.
             sent = not self._closed and self._server.send(offered)
             self._owners[slot] = _Owner.DETECT if sent else _Owner.NOBODY
@@ -240,12 +242,8 @@ class FrameServer:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            with self.lock:
-                if self._closing:
-                    return
-                self._connection = connection
-                for ring in self._rings.values():
-                    ring.announce(connection)
+            if not self._welcome(connection):
+                return
             while packet := connection.recv(MAX_PACKET_BYTES):
                 self._release(packet)
         finally:
@@ -253,6 +251,19 @@ class FrameServer:
                 self._connection = None
                 for ring in self._rings.values():
                     ring.reclaim()
+
+    def _welcome(self, connection: socket.socket) -> bool:
+        """Pass every ring; False when the server closes.
+
+        A method of its own: the thread that serves must keep no ring alive.
+        """
+        with self.lock:
+            if self._closing:
+                return False
+            self._connection = connection
+            for ring in self._rings.values():
+                ring.announce(connection)
+        return True
 
     def _release(self, packet: bytes) -> None:
         try:

@@ -33,7 +33,7 @@ PROTOCOL = 1
 MAX_CONNECTIONS = 64
 
 _CONNECT_RETRY_S = 0.05
-_CLOSE_TIMEOUT_S = 5.0
+_CLOSE_TIMEOUT_S = 2.0
 _SHOWN_CHARS = 40
 
 Handler = Callable[[Role, Verb, msgspec.Struct], msgspec.Struct]
@@ -69,7 +69,7 @@ class StreamClient:
     """One role's end of the stream to evidence.
 
     Calls are one at a time; a thread that may wait long keeps a client of its own.
-    A broken connection is opened anew by the next call, until `close`.
+    A connection that ended is opened anew by the next call, until `close`.
     """
 
     def __init__(self, path: Path, role: Role, clock: Clock, *, timeout_s: float = 10.0) -> None:
@@ -149,6 +149,8 @@ class StreamClient:
         return _parse(receive_message(connection, self._clock, timeout_s), _Answer, str(self._path))
 
     def _connected(self, timeout_s: float) -> socket.socket:
+        if self._socket is not None and not _idle(self._socket):
+            self._drop()
         if self._socket is None and not self._closed.is_set():
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -321,6 +323,18 @@ def _parse(raw: bytes, expected: type[_ParsedT], peer: str) -> _ParsedT:
             which=peer,
             remedy="run the same version of roeh everywhere",
         ) from None
+
+
+def _idle(connection: socket.socket) -> bool:
+    """Whether the connection is open and nothing is left in it, so that it can be used."""
+    try:
+        connection.setblocking(False)
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False  # the end of the stream, or an answer that nobody waited for
 
 
 def _shut(connection: socket.socket, how: int) -> None:
