@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import shutil
 import socket
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from roeh.core.clock import SystemClock
 from roeh.demo.broker import LOOPBACK, choose_broker, mosquitto_program
 from roeh.transport.messages import Incoming, Outgoing, parse_up
 from roeh.transport.mqtt import Acknowledged, BrokerOptions, Disconnected, MqttConnection
 from roeh.transport.topics import parse_topic, topic_filter
+from tests.apt import require_packages
+from tests.waiting import wait_until
 
 CLOCK = SystemClock()
 KINDS = ("mosquitto", "embedded")
@@ -24,8 +25,8 @@ PATIENCE_S = 20.0
 
 @contextlib.contextmanager
 def running_broker(kind, port=None):
-    if kind == "mosquitto" and mosquitto_program() is None:
-        pytest.skip("needs the Debian package mosquitto")
+    if kind == "mosquitto":
+        _mosquitto()
     broker = choose_broker(CLOCK, port=port, prefer=kind)
     broker.start()
     try:
@@ -37,9 +38,7 @@ def running_broker(kind, port=None):
 @contextlib.contextmanager
 def own_mosquitto(directory, config):
     """mosquitto with a listener configured by the test; its port."""
-    program = mosquitto_program()
-    if program is None:
-        pytest.skip("needs the Debian package mosquitto")
+    program = _mosquitto()
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
@@ -49,9 +48,7 @@ def own_mosquitto(directory, config):
     path.write_text(f"{user}log_dest stderr\nlog_type error\nlistener {port} {LOOPBACK}\n{config}")
     child = subprocess.Popen([program, "-c", str(path)])
     try:
-        while not _listens(port):
-            assert child.poll() is None
-            CLOCK.wait(0.02)
+        wait_until(lambda: _listens(port), PATIENCE_S)
         yield port
     finally:
         child.terminate()
@@ -74,6 +71,8 @@ class Authority:
     """A certificate authority for one test, by the openssl program."""
 
     def __init__(self, directory):
+        if shutil.which("openssl") is None:
+            require_packages("openssl")
         self._directory = directory
         self.ca = directory / "ca.pem"
         self._openssl(
@@ -172,6 +171,14 @@ def listening_addresses(pid):
                 address, port = fields[1].split(":")
                 found.add((address, int(port, 16)))
     return found
+
+
+def _mosquitto():
+    program = mosquitto_program()
+    if program is None:
+        require_packages("mosquitto")
+        program = mosquitto_program()
+    return program
 
 
 def _listens(port):

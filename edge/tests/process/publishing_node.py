@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
 import subprocess
 import sys
 
-import msgspec
-
+from roeh.core.clock import NS_PER_US
 from roeh.core.config import config_as_toml, parse_config
 from roeh.core.errors import PeerGone
 from roeh.core.ids import ClockIds
@@ -24,15 +22,9 @@ from roeh.core.peers import (
     StoreAlert,
     Verb,
 )
-from roeh.core.types import (
-    AlertDraft,
-    AlertPhase,
-    ClockState,
-    EvidenceReference,
-    RuleKind,
-    Where,
-)
+from tests.alert_drafts import alert_draft
 from tests.process.brokers import CLOCK, PATIENCE_S
+from tests.waiting import wait_until
 
 NODE = """
 [node]
@@ -102,7 +94,7 @@ class PublishingNode:
         """One alert, made durable; what a detect would do, patience included."""
         alert_id = self._ids.new()
         jpeg = b"\xff\xd8" + os.urandom(6000) if thumbnail else None
-        request = StoreAlert(draft=draft(alert_id, jpeg), thumbnail_jpeg=jpeg)
+        request = StoreAlert(draft=_draft(alert_id, jpeg), thumbnail_jpeg=jpeg)
         while True:
             with contextlib.suppress(PeerGone):
                 answer = self._detect.call(Verb.ALERT_STORE, request, AlertStored)
@@ -119,22 +111,21 @@ class PublishingNode:
 
     def wait_for_status(self, wanted):
         """The node's status once `wanted` holds of it."""
-        deadline_ns = CLOCK.mono_ns() + PATIENCE_S * 1e9
-        while not wanted(status := self.status()):
-            assert CLOCK.mono_ns() < deadline_ns, status
-            CLOCK.wait(0.02)
-        return status
+
+        def check():
+            status = self.status()
+            return status if wanted(status) else None
+
+        return wait_until(check, PATIENCE_S)
 
     def wait_for_report(self, wanted):
         """publish's report once `wanted` holds of it."""
-        found = []
 
-        def check(status):
-            found[:] = [report for report in status.reports if report.process == "publish"]
-            return bool(found) and wanted(found[0])
+        def check():
+            reports = self.status().reports
+            return next((r for r in reports if r.process == "publish" and wanted(r)), None)
 
-        self.wait_for_status(check)
-        return found[0]
+        return wait_until(check, PATIENCE_S)
 
 
 @contextlib.contextmanager
@@ -147,49 +138,15 @@ def running_node(directory, port, broker_extra=""):
         node.close()
 
 
-def draft(alert_id, jpeg):
+def _draft(alert_id, jpeg):
     now = CLOCK.read()
-    return AlertDraft(
-        id=alert_id,
-        raised_id=alert_id,
+    return alert_draft(
+        alert_id=alert_id,
+        thumbnail=jpeg,
         site="harbour",
         node="pole",
-        boot_id=now.boot_id,
-        phase=AlertPhase.RAISED,
-        priority=5,
         rule="gate",
-        rule_kind=RuleKind.ZONE_ENTRY,
-        zone="gate",
-        label="person",
-        confidence=0.8,
-        where=Where(
-            bearing_deg=47.0,
-            bearing_sigma_deg=1.2,
-            range_m=12.3,
-            range_sigma_m=0.8,
-            east_m=9.0,
-            north_m=8.4,
-            latitude_deg=52.1,
-            longitude_deg=4.3,
-            position_sigma_m=4.1,
-        ),
-        track_ids=(3,),
-        count=1,
-        dwell_s=0.6,
-        t_utc_us=now.t_utc_ns // 1000,
-        t_mono_us=now.t_mono_ns // 1000,
-        clock=ClockState(synchronised=True, error_us=2000),
-        evidence=EvidenceReference(
-            camera_id="sensor",
-            first_frame_seq=10,
-            last_frame_seq=16,
-            first_t_mono_us=0,
-            last_t_mono_us=now.t_mono_ns // 1000,
-        ),
-        model_sha256="a" * 64,
-        thumbnail_sha256=None if jpeg is None else hashlib.sha256(jpeg).hexdigest(),
+        boot_id=now.boot_id,
+        t_utc_us=now.t_utc_ns // NS_PER_US,
+        t_mono_us=now.t_mono_ns // NS_PER_US,
     )
-
-
-def json_of(message):
-    return msgspec.json.decode(msgspec.json.encode(message))

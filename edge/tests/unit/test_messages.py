@@ -11,14 +11,7 @@ from hypothesis import strategies as st
 
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import OutboxItem, OutboxKind
-from roeh.core.types import (
-    Alert,
-    AlertPhase,
-    ClockState,
-    EvidenceReference,
-    RuleKind,
-    Where,
-)
+from roeh.core.types import Alert
 from roeh.transport.messages import (
     MAX_INTEGER,
     MAX_TOMBSTONE_BYTES,
@@ -37,51 +30,19 @@ from roeh.transport.messages import (
 )
 from roeh.transport.schema import documents, message_schema
 from roeh.transport.topics import Channel, Topic
+from tests.alert_drafts import alert_draft
 
 DOCS = Path(__file__).parents[2] / "docs" / "schema"
 JPEG = b"\xff\xd8\xff picture"
 
-ALERT = Alert(
-    id="0192f0c1-0000-7000-8000-000000000001",
-    raised_id="0192f0c1-0000-7000-8000-000000000001",
-    site="harbour",
-    node="pole-7",
-    boot_id="00000000-0000-4000-8000-000000000000",
-    phase=AlertPhase.RAISED,
-    priority=5,
+DRAFT = alert_draft(
+    thumbnail=JPEG,
+    alert_id="0192f0c1-0000-7000-8000-000000000001",
     rule="gate",
-    rule_kind=RuleKind.ZONE_ENTRY,
     zone=None,
-    label="person",
-    confidence=0.81,
-    where=Where(
-        bearing_deg=47.0,
-        bearing_sigma_deg=1.2,
-        range_m=12.3,
-        range_sigma_m=0.8,
-        east_m=9.0,
-        north_m=8.4,
-        latitude_deg=None,
-        longitude_deg=None,
-        position_sigma_m=4.1,
-    ),
-    track_ids=(3,),
-    count=1,
-    dwell_s=0.6,
     t_utc_us=1_700_000_000_000_000,
-    t_mono_us=12_000_000,
-    clock=ClockState(synchronised=True, error_us=2000),
-    evidence=EvidenceReference(
-        camera_id="sensor",
-        first_frame_seq=10,
-        last_frame_seq=16,
-        first_t_mono_us=11_000_000,
-        last_t_mono_us=12_000_000,
-    ),
-    model_sha256="a" * 64,
-    thumbnail_sha256=hashlib.sha256(JPEG).hexdigest(),
-    seq=42,
 )
+ALERT = Alert(**msgspec.structs.asdict(DRAFT), seq=42)
 STATE = StateMessage(
     site="harbour",
     node="pole-7",
