@@ -6,6 +6,12 @@ Each command imports what it needs when it is used, so that a small process stay
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
+import io
+import logging
+import math
+import os
 import signal
 import sys
 import threading
@@ -16,9 +22,17 @@ from types import FrameType
 from roeh import __version__
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, EXIT_USAGE, RoehError
+from roeh.core.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_UNEXPECTED,
+    EXIT_USAGE,
+    OutputRefused,
+    RoehError,
+)
 from roeh.core.peers import Role
 
+_MAX_SECONDS = 7 * 24 * 3600
 _EPILOG = "Exit statuses: 0 done, 2 wrong usage, others: edge/docs/errors.md."
 
 Command = Callable[[argparse.Namespace], int]
@@ -27,6 +41,10 @@ ProcessMain = Callable[[NodeConfig, Clock, threading.Event], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no degree sign gets a question mark, not a traceback.
+            stream.reconfigure(errors="replace")
     parser = build_parser()
     chosen = parser.parse_args(arguments)
     command: Command | None = getattr(chosen, "command", None)
@@ -34,16 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_USAGE
     try:
-        return command(chosen)
+        return _completely(command, chosen)
     except RoehError as error:
-        print(error.line(), file=sys.stderr)
-        return error.exit_status
+        return _fail(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough of it; keep Python from saying so at exit.
-        sys.stderr.close()
+        # Whoever read our output has enough of it.
+        _discard_output()
         return EXIT_OK
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _discard_output()
+        return _fail(_no_room(error))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -80,6 +102,34 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
+def _completely(command: Command, chosen: argparse.Namespace) -> int:
+    """Run it and write out what it said, so that a failure of that is told like any other."""
+    status = command(chosen)
+    print(end="", flush=True)
+    return status
+
+
+def _fail(error: RoehError) -> int:
+    print(error.line(), file=sys.stderr)
+    return error.exit_status
+
+
+def _no_room(error: OSError) -> OutputRefused:
+    return OutputRefused(
+        what=f"cannot write ({error.strerror})",
+        which=str(error.filename or "standard output"),
+        remedy="free space there, or write to another place",
+    )
+
+
+def _discard_output() -> None:
+    """What could not be written is not tried once more when Python ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
 _Commands = argparse._SubParsersAction
 
 
@@ -99,7 +149,13 @@ def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="your own ordinary video instead of the panorama; 'composed' for drawn people",
     )
-    parser.add_argument("--seconds", type=_positive, default=40.0, metavar="N", help="how long")
+    parser.add_argument(
+        "--seconds",
+        type=_duration_s,
+        default=40.0,
+        metavar="N",
+        help="how much footage, default 40",
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable lines")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="leave the node's data and pictures here"
@@ -112,6 +168,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_config_option(parser, required=True)
     processes = [role.value for role in Role if role is not Role.SUPERVISE]
     parser.add_argument("--only", choices=processes, help="this process alone, unsupervised")
+    parser.add_argument("--quiet", action="store_true", help="only what goes wrong, no states")
 
 
 def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -172,17 +229,27 @@ def _add_config_option(parser: argparse.ArgumentParser, *, required: bool) -> No
     )
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError("must be greater than 0")
+def _duration_s(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= _MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be greater than 0, at most {_MAX_SECONDS}")
     return value
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError("must be from 0 to 1")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return value
 
 
@@ -207,26 +274,43 @@ def _run(chosen: argparse.Namespace) -> int:
     from roeh.core.clock import SystemClock
     from roeh.core.config import load_config
     from roeh.core.log import configure_log
-    from roeh.supervise.parent import die_with_parent
+    from roeh.supervise.parent import die_with_any_thread, die_with_parent
 
     stop = stop_on_signals()
+    if not die_with_parent():
+        return EXIT_UNEXPECTED
     config = load_config(chosen.config)
     clock = SystemClock()
     if chosen.only is None:
         from roeh.supervise.main import Supervisor
 
         configure_log("run")
+        _only_warnings(chosen.quiet)
         supervisor = Supervisor(
             config,
             chosen.config,
             clock,
-            on_state=lambda line: print(f"roeh run: {line}", file=sys.stderr, flush=True),
+            on_state=_say_nothing if chosen.quiet else _say_state,
+            quiet=chosen.quiet,
         )
         return supervisor.run(stop)
     configure_log(chosen.only)
-    if not die_with_parent():
-        return EXIT_UNEXPECTED
+    _only_warnings(chosen.quiet)
+    die_with_any_thread()
     return _process(Role(chosen.only))(config, clock, stop)
+
+
+def _only_warnings(wanted: bool) -> None:
+    if wanted:
+        logging.getLogger("roeh").setLevel(logging.WARNING)
+
+
+def _say_state(line: str) -> None:
+    print(f"roeh run: {line}", file=sys.stderr, flush=True)
+
+
+def _say_nothing(_line: str) -> None:
+    """The state is not to be shown."""
 
 
 def _process(role: Role) -> ProcessMain:

@@ -46,7 +46,7 @@ class Camera:
         self._notice: SourceNotice | None = None
         self._last_frame_mono_ns = clock.mono_ns()
         self._frames = self._offered = self._not_offered = 0
-        self._cpu_source_ns = self._cpu_offer_ns = 0
+        self._cpu_source_ns = self._cpu_offer_ns = self._age_ns = 0
         self._source = open_source(
             section.source,
             sensor=section,
@@ -78,6 +78,8 @@ class Camera:
 
     def blind_detail(self) -> str:
         """Why the pole does not see with this camera; empty when it does."""
+        if self.failure is not None:
+            return f"{self.name}: {self.failure}"
         notice = self._notice
         if notice is not None and notice.state is SourceState.STALLED:
             return f"{self.name}: {notice.detail}"
@@ -92,6 +94,8 @@ class Camera:
             f"frames_{self.name}": self._frames,
             f"frames_offered_{self.name}": self._offered,
             f"{FRAMES.counter}_{self.name}": self._not_offered,
+            # How old pictures were when offered, all together: what the camera itself takes.
+            f"age_offered_{self.name}_s": self._age_ns / 1e9,
             f"cpu_source_{self.name}_s": self._cpu_source_ns / 1e9,
             f"cpu_offer_{self.name}_s": self._cpu_offer_ns / 1e9,
         }
@@ -150,6 +154,7 @@ class Camera:
         except BaseException:
             ring.give_back(slot)
             raise
-        ring.offer(slot, info, size_bytes)
-        self._offered += 1
+        if ring.offer(slot, info, size_bytes):
+            self._offered += 1
+            self._age_ns += self._clock.mono_ns() - info.t_mono_ns
         return ring

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -19,14 +19,27 @@ _log = log_for("control-room")
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """An alert that arrived for the first time, and how long after its picture."""
+    """An alert that arrived for the first time.
+
+    Attributes:
+        delay_us: since the instant of its picture.
+        rule_delay_us: since its rule came true, to the millisecond: that is when its id
+            was made.
+    """
 
     alert: Alert
     delay_us: int
+    rule_delay_us: int
 
 
 class ControlRoom:
-    """Keeps what arrived: alerts by id, duplicates removed, and their thumbnails."""
+    """Keeps what arrived: alerts by id, duplicates removed, and their thumbnails.
+
+    Args:
+        broker_port: on this machine.
+        clock: the pole's as well, so that delays mean something.
+        on_arrival: told of every alert once, in paho's thread: it must not wait.
+    """
 
     def __init__(
         self, broker_port: int, clock: Clock, *, on_arrival: Callable[[Arrival], None]
@@ -35,7 +48,7 @@ class ControlRoom:
         self.thumbnails: dict[str, bytes] = {}
         self._clock = clock
         self._on_arrival = on_arrival
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._connection = MqttConnection(
             BrokerOptions(host="127.0.0.1", port=broker_port, client_id="control-room"),
             self._take,
@@ -55,10 +68,15 @@ class ControlRoom:
         """Disconnect."""
         self._connection.close()
 
-    def delivered_ids(self) -> frozenset[str]:
-        """Ids of all alert messages that arrived."""
-        with self._lock:
-            return frozenset(self.arrivals)
+    def wait_for(self, ids: Collection[str], timeout_s: float) -> bool:
+        """Wait until all these alert messages arrived; False when they did not in time."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: self.arrivals.keys() >= set(ids), timeout_s)
+
+    def thumbnail_of(self, alert_id: str) -> bytes | None:
+        """The alert's picture, if it arrived."""
+        with self._arrived:
+            return self.thumbnails.get(alert_id)
 
     def _take(self, event: BrokerEvent) -> None:
         if not isinstance(event, Incoming):
@@ -70,12 +88,22 @@ class ControlRoom:
             log_error(_log, error)
             return
         if isinstance(message, Thumbnail):
-            with self._lock:
+            with self._arrived:
                 self.thumbnails[message.alert_id] = message.jpeg
         elif isinstance(message, Alert):
-            arrival = Arrival(alert=message, delay_us=now_us - message.t_utc_us)
-            with self._lock:
-                is_new = message.id not in self.arrivals
-                self.arrivals.setdefault(message.id, arrival)
-            if is_new:
-                self._on_arrival(arrival)
+            arrival = Arrival(
+                alert=message,
+                delay_us=now_us - message.t_utc_us,
+                rule_delay_us=now_us - _made_utc_us(message.id),
+            )
+            with self._arrived:
+                if message.id in self.arrivals:
+                    return
+                self.arrivals[message.id] = arrival
+                self._arrived.notify_all()
+            self._on_arrival(arrival)
+
+
+def _made_utc_us(uuid7: str) -> int:
+    """When a UUIDv7 was made: its first 48 bits are Unix milliseconds (RFC 9562)."""
+    return int(uuid7.replace("-", "")[:12], 16) * 1000

@@ -6,10 +6,15 @@ directory of its own, and kept in the user's cache. It is never part of the prod
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
+
+from rich.console import Console
 
 from roeh.core.errors import SourceUnreadable
 
@@ -21,6 +26,7 @@ DOWNLOAD_TEXT = "96 MB, once"
 #: Debian's own copy, where the package is installed.
 _INSTALLED = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 _TIMEOUT_S = 900
+_POLL_S = 0.2
 
 
 def cache_dir() -> Path:
@@ -37,8 +43,12 @@ def footage_at_hand(cache: Path | None = None) -> Path | None:
     return None
 
 
-def fetch_footage(cache: Path | None = None) -> Path:
-    """The footage, downloaded if need be.
+def fetch_footage(cache: Path | None = None, *, stop: threading.Event | None = None) -> Path:
+    """The footage, downloaded if need be; shows progress on a terminal.
+
+    Args:
+        cache: where it is kept.
+        stop: ends a download early.
 
     Raises:
         SourceUnreadable: it cannot be had on this machine, with the reason.
@@ -50,58 +60,82 @@ def fetch_footage(cache: Path | None = None) -> Path:
     for tool in ("apt-get", "dpkg-deb", "tar"):
         if shutil.which(tool) is None:
             raise _unavailable(f"there is no {tool} on this machine")
-    work = place / "download"
-    lists, archives = work / "lists", work / "archives"
     try:
-        for directory in (lists / "partial", archives / "partial"):
-            directory.mkdir(parents=True, exist_ok=True)
-        options = [
-            *("-o", f"Dir::State::Lists={lists}"),
-            *("-o", f"Dir::Cache={work}"),
-            *("-o", f"Dir::Cache::Archives={archives}"),
-            *("-o", "Debug::NoLocking=true"),
-            *("-o", "APT::Sandbox::User="),
-        ]
-        _call(["apt-get", *options, "update", "--quiet=2"], work)
-        _call(["apt-get", *options, "download", "--quiet=2", PACKAGE], work)
-        (package,) = work.glob(f"{PACKAGE}_*.deb")
-        _extract(package, place)
-    except ValueError:
-        raise _unavailable(f"apt-get gave no {PACKAGE} package") from None
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="download-", dir=place) as work:
+            _fetch(Path(work), place / FOOTAGE_FILE, stop or threading.Event())
     except OSError as error:
         raise _unavailable(f"{place} cannot be written ({error.strerror})") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return place / FOOTAGE_FILE
 
 
-def _extract(package: Path, place: Path) -> None:
-    """The one file out of the package; put in its place only when it is whole."""
-    unpacked = package.parent / "unpacked"
-    unpacked.mkdir()
-    archive = package.parent / "files.tar"
-    _call(["dpkg-deb", "--fsys-tarfile", str(package)], package.parent, output=archive)
-    _call(["tar", "-x", "-f", str(archive), "-C", str(unpacked), MEMBER], package.parent)
-    (unpacked / MEMBER).replace(place / FOOTAGE_FILE)
+def _fetch(work: Path, target: Path, stop: threading.Event) -> None:
+    """Download the package into `work`; the footage is put in its place only when whole."""
+    lists, archives = work / "lists", work / "archives"
+    for directory in (lists / "partial", archives / "partial"):
+        directory.mkdir(parents=True)
+    options = [
+        *("-o", f"Dir::State::Lists={lists}"),
+        *("-o", f"Dir::Cache={work}"),
+        *("-o", f"Dir::Cache::Archives={archives}"),
+        *("-o", "Debug::NoLocking=true"),
+        *("-o", "APT::Sandbox::User="),
+    ]
+    _call(["apt-get", *options, "update", "--quiet=2"], work, stop)
+    _call(["apt-get", *options, "download", "--quiet=2", PACKAGE], work, stop)
+    packages = list(work.glob(f"{PACKAGE}_*.deb"))
+    if len(packages) != 1:
+        raise _unavailable(f"apt-get gave no {PACKAGE} package")
+    archive = work / "files.tar"
+    _call(["dpkg-deb", "--fsys-tarfile", str(packages[0])], work, stop, output=archive)
+    _call(["tar", "-x", "-f", str(archive), MEMBER], work, stop)
+    (work / MEMBER).replace(target)
 
 
-def _call(command: list[str], directory: Path, *, output: Path | None = None) -> None:
-    with (output or Path(os.devnull)).open("wb") as out:
-        try:
-            done = subprocess.run(
-                command,
-                cwd=directory,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.PIPE,
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise _unavailable(f"{command[0]} took longer than {_TIMEOUT_S} s") from None
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _unavailable(f"{command[0]} failed: {said[-1] if said else done.returncode}")
+def _call(
+    command: list[str], work: Path, stop: threading.Event, *, output: Path | None = None
+) -> None:
+    """Run a program in `work`, showing how much lies there by now; its words only on failure."""
+    errors = work / "errors"
+    console = Console(stderr=True)
+    with (
+        (output or Path(os.devnull)).open("wb") as out,
+        errors.open("wb") as said,
+        console.status(f"{command[0]} ...") as status,
+    ):
+        child = subprocess.Popen(
+            command,
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=said,
+            # Ctrl-C is for us, who then end it.
+            start_new_session=True,
+        )
+        for _ in range(int(_TIMEOUT_S / _POLL_S)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_POLL_S)
+                break
+            status.update(f"{command[0]}: {_size_bytes(work) / 1e6:.0f} MB so far")
+            if stop.is_set():
+                break
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+            reason = "interrupted" if stop.is_set() else f"took longer than {_TIMEOUT_S} s"
+            raise _unavailable(f"{command[0]}: {reason}")
+    if child.returncode != 0:
+        lines = errors.read_text(errors="replace").strip().splitlines()
+        raise _unavailable(f"{command[0]} failed: {lines[-1] if lines else child.returncode}")
+
+
+def _size_bytes(work: Path) -> int:
+    """What has arrived; files come and go meanwhile."""
+    total = 0
+    for path in work.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def _unavailable(reason: str) -> SourceUnreadable:

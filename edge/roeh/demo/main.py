@@ -3,66 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-import cv2
-import msgspec
-
-from roeh.core.clock import Clock
+from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     AlertLost,
     OutputRefused,
-    RoehError,
+    SourceStopped,
     SourceUnreadable,
     error_types,
 )
 from roeh.core.log import log_for
-from roeh.core.paths import node_database
-from roeh.core.types import Alert, AlertPhase
-from roeh.demo.broker import Broker, choose_broker
-from roeh.demo.control_room import ControlRoom
+from roeh.core.peers import NodeStatus
+from roeh.demo import pictures
+from roeh.demo.broker import choose_broker
+from roeh.demo.control_room import Arrival, ControlRoom
+from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
-from roeh.demo.node import DemoNode
-from roeh.demo.overview import polar_picture
+from roeh.demo.node import DemoNode, is_drained, is_over
 from roeh.demo.scene import composed_scene, file_scene, on_this_machine, panorama_scene
-from roeh.demo.screen import JsonScreen, Screen, TerminalScreen
-from roeh.ledger.alerts import read_alerts
-from roeh.ledger.database import open_database
+from roeh.demo.screen import JsonScreen, Screen, ShownAlert, TerminalScreen
 
 COMPOSED = "composed"
-PICTURE_FILE = "polar.png"
-THUMBNAILS_DIR = "thumbnails"
+#: Where the pictures go, below the user's directory, when no other is named.
+PICTURES_DIR = "roeh-demo"
+
+_START_PATIENCE_S = 60.0
 _DRAIN_PATIENCE_S = 20.0
+_ARRIVAL_PATIENCE_S = 5.0
+_STATUS_PERIOD_S = 0.2
+_POLL_S = 0.05
+#: How long an alert is kept off the screen until its thumbnail is there.
+_THUMBNAIL_PATIENCE_S = 1.0
 
 _log = log_for("demo")
-
-
-class DemoCounts(msgspec.Struct, frozen=True):
-    """What the pole raised and what the control room got.
-
-    `alerts_raised` are those durable on the pole; `messages` counts updates and clears
-    too, and `messages_lost` those of them that never arrived. Delay: from the instant of
-    the picture to the subscriber.
-    """
-
-    scene: str
-    broker: str
-    alerts_raised: int
-    alerts_delivered: int
-    alerts_lost: int
-    messages: int
-    messages_lost: int
-    thumbnails_delivered: int
-    delay_median_ms: float | None
-    delay_p95_ms: float | None
-    picture: str
 
 
 def run_demo(
@@ -88,40 +71,164 @@ def run_demo(
 
     Raises:
         RoehError: what is missing or wrong, before anything is started.
+        SourceStopped: the footage did not come to its end.
         AlertLost: the product's promise was broken.
     """
     screen: Screen = JsonScreen(out) if as_json else TerminalScreen(out)
-    name, scene = _scene(source, screen)
-    with _directory(keep) as directory, _running(choose_broker(clock)) as broker:
-        config = on_this_machine(scene, directory, broker_port=broker.port, duration_s=duration_s)
-        screen.start(name, config, broker.kind, broker.port, duration_s)
-        room = ControlRoom(broker.port, clock, on_arrival=screen.arrival)
-        room.open()
-        node = DemoNode(config, directory, clock)
+    with _directory(keep) as directory:
+        place = Path.cwd() / PICTURES_DIR if keep is None else directory
+        pictures.prepare(place)
+        name, scene = _scene(source, screen, stop)
+        if stop.is_set():
+            return EXIT_INTERRUPTED
+        demo = _Demo(
+            name, scene, directory, place, screen=screen, clock=clock, duration_s=duration_s
+        )
+        return demo.run(stop)
+
+
+class _Demo:
+    """One run, from starting the broker to the counts."""
+
+    def __init__(
+        self,
+        name: str,
+        scene: NodeConfig,
+        directory: Path,
+        pictures_dir: Path,
+        *,
+        screen: Screen,
+        clock: Clock,
+        duration_s: float,
+    ) -> None:
+        self._name = name
+        self._scene = scene
+        self._directory = directory
+        self._pictures_dir = pictures_dir
+        self._screen = screen
+        self._clock = clock
+        self._duration_s = duration_s
+        self._last_status: NodeStatus | None = None
+        self._arrived: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
+        self._unshown: deque[tuple[Arrival, int]] = deque()
+
+    def run(self, stop: threading.Event) -> int:
+        """The exit status of the demo."""
+        with contextlib.ExitStack() as stack:
+            broker = choose_broker(self._clock)
+            stack.callback(broker.stop)
+            broker.start()
+            # A socket's path has to be short, whatever the directory's is.
+            run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roeh-run-")))
+            config = on_this_machine(
+                self._scene,
+                self._directory,
+                broker_port=broker.port,
+                duration_s=self._duration_s,
+                run_dir=run_dir,
+            )
+            room = ControlRoom(broker.port, self._clock, on_arrival=self._arrived.put)
+            stack.callback(room.close)
+            room.open()
+            self._screen.start(self._name, config, broker.kind, broker.port, self._duration_s)
+            status = self._run_node(config, room, stop)
+            if status and not stop.is_set():
+                return _node_failed(status)
+            counts = self._count(config, room, broker.kind)
+            pictures.write(self._pictures_dir, config, room.arrivals, room.thumbnails)
+            self._show(room, at_once=True)
+            self._screen.end(counts)
+        if stop.is_set():
+            return EXIT_INTERRUPTED
+        if counts.messages_lost:
+            raise AlertLost(
+                what=f"{counts.messages_lost} of {counts.messages} alert messages did not arrive",
+                which=self._name,
+                remedy="run again with --keep DIR and report what is in it",
+            )
+        return EXIT_OK
+
+    def _run_node(self, config: NodeConfig, room: ControlRoom, stop: threading.Event) -> int:
+        """The exit status of the node, which ended in good order."""
+        node = DemoNode(config, self._directory, self._clock, quiet=True)
+        ended: int | None = None
         try:
             node.start()
-            drained = node.wait_until_done(stop, _DRAIN_PATIENCE_S)
-            if not drained and not stop.is_set() and node.exit_status is None:
-                _log.warning("not everything left the pole in %.0f s", _DRAIN_PATIENCE_S)
+            self._follow(node, room, stop)
+            ended = node.exit_status
         finally:
-            status = node.exit_status
-            node.stop()
-            room.close()
-        if status:
-            return _node_failed(status)
-        counts = _count(name, config, directory, broker, room)
-        _write_pictures(config, room, Path(counts.picture))
-        screen.end(counts)
-    if counts.messages_lost and not stop.is_set():
-        raise AlertLost(
-            what=f"{counts.messages_lost} of {counts.messages} alert messages did not arrive",
-            which=name,
-            remedy="run again with --keep DIR and report what is in it",
+            status = node.stop()
+        return status if ended is None else ended
+
+    def _follow(self, node: DemoNode, room: ControlRoom, stop: threading.Event) -> None:
+        """Show what arrives until the footage is over and all it gave has left the pole.
+
+        Raises:
+            SourceStopped: the footage does not come to its end.
+        """
+        now_ns = next_status_ns = self._clock.mono_ns()
+        over = False
+        deadline_ns = now_ns + int((self._duration_s + _START_PATIENCE_S) * NS_PER_S)
+        while not stop.is_set() and node.exit_status is None:
+            self._show(room)
+            now_ns = self._clock.mono_ns()
+            if now_ns < next_status_ns:
+                continue
+            next_status_ns = now_ns + int(_STATUS_PERIOD_S * NS_PER_S)
+            status = node.status()
+            if status is not None:
+                self._last_status = status
+                if not over and is_over(status):
+                    over, deadline_ns = True, now_ns + int(_DRAIN_PATIENCE_S * NS_PER_S)
+                if over and is_drained(status):
+                    return
+            if now_ns > deadline_ns:
+                if over:
+                    _log.warning("not everything left the pole in %.0f s", _DRAIN_PATIENCE_S)
+                    return
+                raise SourceStopped(
+                    what="the footage did not come to its end",
+                    which=self._name,
+                    remedy="read the lines above; run again with --keep DIR and look into it",
+                )
+
+    def _show(self, room: ControlRoom, *, at_once: bool = False) -> None:
+        """Show what arrived, in order, each alert together with its thumbnail."""
+        with contextlib.suppress(queue.Empty):
+            arrival = self._arrived.get(block=not at_once, timeout=_POLL_S)
+            self._unshown.append((arrival, self._clock.mono_ns()))
+            while True:
+                self._unshown.append((self._arrived.get_nowait(), self._clock.mono_ns()))
+        patience_ns = int(_THUMBNAIL_PATIENCE_S * NS_PER_S)
+        while self._unshown:
+            arrival, since_ns = self._unshown[0]
+            thumbnail = room.thumbnail_of(arrival.alert.id)
+            is_whole = thumbnail is not None or arrival.alert.thumbnail_sha256 is None
+            if not (is_whole or at_once or self._clock.mono_ns() - since_ns > patience_ns):
+                return
+            self._unshown.popleft()
+            size_bytes = None if thumbnail is None else len(thumbnail)
+            self._screen.arrival(
+                ShownAlert(arrival.alert, arrival.delay_us, arrival.rule_delay_us, size_bytes)
+            )
+
+    def _count(self, config: NodeConfig, room: ControlRoom, broker: str) -> DemoCounts:
+        stored = StoredAlerts.of(config)
+        # What the broker took may still be on its way to us.
+        room.wait_for(stored.sent_ids, _ARRIVAL_PATIENCE_S)
+        room.close()
+        return count(
+            stored,
+            room.arrivals,
+            scene=self._name,
+            broker=broker,
+            thumbnails=len(room.thumbnails),
+            camera_delay_ms=camera_delay_ms(self._last_status),
+            picture=str(self._pictures_dir / pictures.PICTURE_FILE),
         )
-    return EXIT_INTERRUPTED if stop.is_set() else EXIT_OK
 
 
-def _scene(source: str | None, screen: Screen) -> tuple[str, NodeConfig]:
+def _scene(source: str | None, screen: Screen, stop: threading.Event) -> tuple[str, NodeConfig]:
     if source == COMPOSED:
         return "drawn people", composed_scene()
     if source is not None:
@@ -131,7 +238,7 @@ def _scene(source: str | None, screen: Screen) -> tuple[str, NodeConfig]:
             screen.note(
                 f"fetching footage of real people from your Debian mirror ({DOWNLOAD_TEXT})"
             )
-        footage = fetch_footage()
+        footage = fetch_footage(stop=stop)
     except SourceUnreadable as error:
         screen.note(f"{error}; going on with drawn people")
         return "drawn people", composed_scene()
@@ -162,88 +269,8 @@ def _directory(keep: Path | None) -> Iterator[Path]:
     yield keep.resolve()
 
 
-@contextlib.contextmanager
-def _running(broker: Broker) -> Iterator[Broker]:
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.stop()
-
-
 def _node_failed(status: int) -> int:
     """The node said in its own line what is wrong; end with the same status."""
-    known = {error.exit_status: error.code for error in error_types()}
-    _log.error("the node ended with status %d (%s)", status, known.get(status, "see above"))
-    return status if status > 0 else RoehError.exit_status
-
-
-def _count(
-    scene: str, config: NodeConfig, directory: Path, broker: Broker, room: ControlRoom
-) -> DemoCounts:
-    """Compare what is durable on the pole with what arrived."""
-    stored = _stored(config)
-    delivered = room.delivered_ids()
-    raised = [alert.id for alert in stored if alert.phase is AlertPhase.RAISED]
-    delays_ms = sorted(
-        arrival.delay_us / 1000
-        for arrival in room.arrivals.values()
-        if arrival.alert.phase is AlertPhase.RAISED
-    )
-    arrived = sum(alert_id in delivered for alert_id in raised)
-    return DemoCounts(
-        scene=scene,
-        broker=broker.kind,
-        alerts_raised=len(raised),
-        alerts_delivered=arrived,
-        alerts_lost=len(raised) - arrived,
-        messages=len(stored),
-        messages_lost=sum(alert.id not in delivered for alert in stored),
-        thumbnails_delivered=len(room.thumbnails),
-        delay_median_ms=_quantile(delays_ms, 0.5),
-        delay_p95_ms=_quantile(delays_ms, 0.95),
-        picture=str(_picture_path(directory)),
-    )
-
-
-def _stored(config: NodeConfig) -> list[Alert]:
-    database = open_database(node_database(config))
-    try:
-        return read_alerts(database)
-    finally:
-        database.close()
-
-
-def _picture_path(directory: Path) -> Path:
-    """In the kept directory; else where the user is, for the node's directory goes."""
-    kept = not directory.name.startswith("roeh-demo-")
-    return (directory if kept else Path.cwd() / "roeh-demo") / PICTURE_FILE
-
-
-def _write_pictures(config: NodeConfig, room: ControlRoom, picture_path: Path) -> None:
-    try:
-        thumbnails = picture_path.parent / THUMBNAILS_DIR
-        thumbnails.mkdir(parents=True, exist_ok=True)
-        for old in thumbnails.glob("*.jpg"):
-            old.unlink()
-        for alert_id, jpeg in room.thumbnails.items():
-            arrival = room.arrivals.get(alert_id)
-            if arrival is not None:
-                name = f"{arrival.alert.seq:04d}-{arrival.alert.rule}.jpg"
-                (thumbnails / name).write_bytes(jpeg)
-        alerts = [arrival.alert for arrival in room.arrivals.values()]
-        picture = polar_picture(config, Path(config.detect.track_log), alerts)
-        _, encoded = cv2.imencode(".png", picture)
-        picture_path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise OutputRefused(
-            what=f"the picture cannot be written ({error.strerror})",
-            which=str(picture_path),
-            remedy="run the demo from a directory that you can write, or give --keep DIR",
-        ) from None
-
-
-def _quantile(ordered: list[float], share: float) -> float | None:
-    if not ordered:
-        return None
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
+    if status not in {error.exit_status for error in error_types()}:
+        _log.error("the node ended with status %d; the lines above say why", status)
+    return status if status > 0 else 1

@@ -51,16 +51,32 @@ def file_scene(video: Path) -> NodeConfig:
     Raises:
         SourceUnreadable: it is not there or is not video.
     """
-    return ordinary_video(str(video), probe(str(video)).size, loop=False)
+    size = probe(str(video)).size
+    return ordinary_video(str(video.resolve()), size, loop=False)
 
 
 def on_this_machine(
-    scene: NodeConfig, directory: Path, *, broker_port: int, duration_s: float
+    scene: NodeConfig,
+    directory: Path,
+    *,
+    broker_port: int,
+    duration_s: float,
+    run_dir: Path | None = None,
 ) -> NodeConfig:
-    """The scene as a node in `directory`, publishing to a broker on loopback."""
+    """The scene as a node in `directory`, publishing to a broker on loopback.
+
+    Args:
+        scene: what it sees and its rules.
+        directory: for its data, and for its sockets unless `run_dir` is given.
+        broker_port: on this machine.
+        duration_s: after which each camera stops.
+        run_dir: for its sockets, whose paths have to be short.
+    """
     return msgspec.structs.replace(
         scene,
-        paths=PathsSection(data_dir=str(directory / "data"), run_dir=str(directory / "run")),
+        paths=PathsSection(
+            data_dir=str(directory / "data"), run_dir=str(run_dir or directory / "run")
+        ),
         sensors=tuple(
             msgspec.structs.replace(sensor, stop_after_s=duration_s) for sensor in scene.sensors
         ),

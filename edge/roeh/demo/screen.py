@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import NoReturn, Protocol, TextIO
 
 import msgspec
 from rich.console import Console
 
 from roeh.core.config import NodeConfig
-from roeh.core.types import AlertPhase
-from roeh.demo.control_room import Arrival
-
-if TYPE_CHECKING:
-    from roeh.demo.main import DemoCounts
+from roeh.core.types import Alert, AlertPhase
+from roeh.demo.counts import DemoCounts
 
 _COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 _PHASE_STYLE = {
@@ -20,6 +17,15 @@ _PHASE_STYLE = {
     AlertPhase.UPDATED: "yellow",
     AlertPhase.CLEARED: "green",
 }
+
+
+class ShownAlert(msgspec.Struct, frozen=True):
+    """An alert message as the demo shows it; see `roeh.demo.control_room.Arrival`."""
+
+    alert: Alert
+    delay_us: int
+    rule_delay_us: int
+    thumbnail_bytes: int | None
 
 
 class Screen(Protocol):
@@ -33,18 +39,25 @@ class Screen(Protocol):
     ) -> None:
         """The demo begins."""
 
-    def arrival(self, arrival: Arrival) -> None:
-        """An alert arrived at the control room; called from another thread."""
+    def arrival(self, arrival: ShownAlert) -> None:
+        """An alert arrived at the control room."""
 
     def end(self, counts: DemoCounts) -> None:
         """The demo is over."""
+
+
+class _TerminalConsole(Console):
+    """Whoever read our output has enough of it: that is for the command line to deal with."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
 
 
 class TerminalScreen:
     """Lines for people."""
 
     def __init__(self, out: TextIO) -> None:
-        self._console = Console(file=out, highlight=False, soft_wrap=True)
+        self._console = _TerminalConsole(file=out, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """One line."""
@@ -63,7 +76,7 @@ class TerminalScreen:
             "          thumbnail  delay[/dim]"
         )
 
-    def arrival(self, arrival: Arrival) -> None:
+    def arrival(self, arrival: ShownAlert) -> None:
         """One line per alert message."""
         alert = arrival.alert
         where = alert.where
@@ -72,12 +85,13 @@ class TerminalScreen:
             f"{time_of_day_s // 3600:02d}:{time_of_day_s // 60 % 60:02d}:{time_of_day_s % 60:02d}"
         )
         compass = _COMPASS[round(where.bearing_deg / 45) % 8]
-        picture = "with picture" if alert.thumbnail_sha256 else "-"
+        size_bytes = arrival.thumbnail_bytes
+        picture = "-" if size_bytes is None else f"{size_bytes / 1000:.1f} kB"
         style = _PHASE_STYLE[alert.phase]
         self._console.print(
             f"{clock_text}  [{style}]{alert.phase.value:8}[/{style}] {alert.rule:16}"
             f" {alert.zone or '-':14} {where.bearing_deg:5.1f}° {compass:2}"
-            f"  {where.range_m:5.1f} ± {where.range_sigma_m:4.1f} m  {picture:12}"
+            f"  {where.range_m:5.1f} ± {where.range_sigma_m:4.1f} m  {picture:>9}"
             f" {arrival.delay_us / 1000:5.0f} ms"
         )
 
@@ -88,9 +102,17 @@ class TerminalScreen:
             f"[{style}]alerts raised {counts.alerts_raised}, delivered"
             f" {counts.alerts_delivered}, lost {counts.alerts_lost}[/{style}]"
             f" (with updates and clears: {counts.messages} messages, lost"
-            f" {counts.messages_lost}; {counts.thumbnails_delivered} thumbnails;"
-            f" delay median {counts.delay_median_ms} ms, p95 {counts.delay_p95_ms} ms)"
+            f" {counts.messages_lost}, waiting {counts.messages_waiting};"
+            f" {counts.thumbnails_delivered} thumbnails)"
         )
+        if counts.delay_median_ms is not None:
+            self._console.print(
+                f"delay from the instant of the picture to the control room: median"
+                f" {counts.delay_median_ms:.0f} ms, p95 {counts.delay_p95_ms:.0f} ms, of which"
+                f" drawing or decoding the picture {counts.camera_delay_ms or 0:.0f} ms;"
+                f" from the instant the rule came true: median"
+                f" {counts.rule_delay_median_ms:.0f} ms, p95 {counts.rule_delay_p95_ms:.0f} ms"
+            )
         self._console.print(f"picture of the tracks: {counts.picture}")
 
 
@@ -114,7 +136,7 @@ class JsonScreen:
         """A note of what is going to happen."""
         self.note(f"{scene}; {config.node.name}; {broker} on port {port}; {duration_s:.0f} s")
 
-    def arrival(self, arrival: Arrival) -> None:
+    def arrival(self, arrival: ShownAlert) -> None:
         """The alert and its delay."""
         self._line(arrival)
 

@@ -65,8 +65,9 @@ class AlertBuilder:
             tracks: all live tracks as of that picture.
             synchronised: whether the node's clock was disciplined then.
         """
-        thumbnail = self._thumbnail(finding, frame, tracks)
+        # First: an id tells the instant it was made, and that is when the rule came true.
         message_id = self._ids.new()
+        thumbnail = self._thumbnail(finding, frame, tracks)
         key = (finding.rule, finding.number)
         if finding.phase is AlertPhase.RAISED:
             self._raised_ids[key] = message_id

@@ -58,8 +58,9 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         notifier.ready("watching")
         next_report_ns = clock.mono_ns()
         while not stop.is_set():
-            if loop.step(frames, stop):
-                notifier.progress()
+            loop.step(frames, stop)
+            # Without frames there is nothing to do, and that was done.
+            notifier.progress()
             if clock.mono_ns() >= next_report_ns:
                 next_report_ns = clock.mono_ns() + _REPORT_PERIOD_NS
                 loop.report(reporter)
@@ -87,24 +88,16 @@ class _Loop:
         self._first_frame_mono_ns = 0
         self._capture_there = True
 
-    def step(self, frames: FrameClient, stop: threading.Event) -> bool:
-        """Analyse the newest frame that waits; False when there was none in time."""
+    def step(self, frames: FrameClient, stop: threading.Event) -> None:
+        """Analyse what waits, or wait for it for a moment."""
+        waiting = self._waiting(frames, stop)
         try:
-            offered = self._newest(frames)
-        except PeerGone:
-            if self._capture_there:
-                _log.warning("no frames: capture is away")
-            self._capture_there = False
-            self._clock.wait(_RECONNECT_S, stop)
-            return False
-        self._capture_there = True
-        if offered is None:
-            return False
-        try:
-            self._analyse(offered)
+            for offered in waiting:
+                self._analyse(offered, stop)
+                offered.release()
         finally:
-            offered.release()
-        return True
+            for offered in waiting:
+                offered.release()
 
     def report(self, reporter: Reporter) -> None:
         """Tell how it goes."""
@@ -116,22 +109,35 @@ class _Loop:
         else:
             reporter.update("ok", "", self._counters())
 
-    def _newest(self, frames: FrameClient) -> OfferedFrame | None:
-        """Late is worse than rare: of one camera's frames that wait, only the last."""
-        offered = frames.next(_WAIT_S)
-        while offered is not None:
-            later = frames.next(0.0)
-            if later is None:
-                return offered
-            if later.info.camera_id != offered.info.camera_id:
-                self._analyse(offered)
-            else:
-                self._skipped += 1
-            offered.release()
-            offered = later
-        return None
+    def _waiting(self, frames: FrameClient, stop: threading.Event) -> list[OfferedFrame]:
+        """The newest frame of each camera that has one, in the order of their times.
 
-    def _analyse(self, offered: OfferedFrame) -> None:
+        Late is worse than rare: of one camera's frames that wait, only the last is seen.
+        """
+        newest: dict[str, OfferedFrame] = {}
+        try:
+            offered = frames.next(_WAIT_S)
+            self._capture_there = True
+            while offered is not None:
+                earlier = newest.get(offered.info.camera_id)
+                if earlier is not None:
+                    earlier.release()
+                    self._skipped += 1
+                newest[offered.info.camera_id] = offered
+                offered = frames.next(0.0)
+        except PeerGone:
+            # What it gave before it went is still there to be seen.
+            if not newest:
+                self._without_capture(stop)
+        return sorted(newest.values(), key=lambda offered: offered.info.t_mono_ns)
+
+    def _without_capture(self, stop: threading.Event) -> None:
+        if self._capture_there:
+            _log.info("no frames: capture is away")
+        self._capture_there = False
+        self._clock.wait(_RECONNECT_S, stop)
+
+    def _analyse(self, offered: OfferedFrame, stop: threading.Event) -> None:
         info = offered.info
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
@@ -147,7 +153,7 @@ class _Loop:
                     alert = self._builder.build(
                         finding, frame, analysis.tracks, synchronised=synchronised
                     )
-                self._sender.send(alert)
+                self._sender.send(alert, stop)
         if self._track_log is not None:
             write_tracks(analysis.tracks, self._track_log)
             self._track_log.flush()

@@ -5,6 +5,7 @@ A full queue blocks detection: fewer frames are looked at, no alert is lost.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import AlertStored, Role, StoreAlert, Verb
 
+_ROOM_POLL_S = 0.1
 _RETRY_S = 0.2
 _RETRY_STORAGE_S = 2.0
 
@@ -28,23 +30,29 @@ class AlertSender:
     def __init__(self, socket_path: Path, clock: Clock) -> None:
         self._clock = clock
         self._client = StreamClient(socket_path, Role.DETECT, clock)
-        self._queue: queue.Queue[StoreAlert] = queue.Queue(ALERTS.bound)
+        self._queue: queue.Queue[StoreAlert | None] = queue.Queue(ALERTS.bound)
         self._stopping = threading.Event()
         self._blocked_ns = 0
-        self._stored = self._refused = 0
+        self._accepted = self._stored = self._refused = self._given_up = 0
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._thread.start()
 
-    def send(self, alert: StoreAlert) -> None:
-        """Queue an alert; waits for room when evidence is slower than detection."""
+    def send(self, alert: StoreAlert, stop: threading.Event) -> None:
+        """Queue an alert; waits for room when evidence is slower than detection.
+
+        Told to stop while there is no room, it gives the alert up: nobody was promised it.
+        """
         start_ns = self._clock.mono_ns()
-        while not self._stopping.is_set():
+        while True:
             try:
-                self._queue.put(alert, timeout=1.0)
+                self._queue.put(alert, timeout=_ROOM_POLL_S)
+                self._accepted += 1
                 break
             except queue.Full:
-                continue
+                if stop.is_set():
+                    self._given_up += 1
+                    break
         self._blocked_ns += self._clock.mono_ns() - start_ns
 
     @property
@@ -52,34 +60,42 @@ class AlertSender:
         """Why alerts are not being stored; empty when they are."""
         return self._trouble
 
+    @property
+    def waiting(self) -> int:
+        """How many are not durable yet, the one under way among them."""
+        return self._accepted - self._stored - self._refused
+
     def counters(self) -> dict[str, float]:
         """Cumulative counts."""
         return {
             "alerts_stored": self._stored,
             "alerts_refused": self._refused,
-            "alerts_waiting": self._queue.qsize(),
+            "alerts_waiting": self.waiting,
             ALERTS.counter: self._blocked_ns / NS_PER_S,
         }
 
     def close(self, patience_s: float) -> None:
         """Store what is queued, for at most `patience_s`, and end."""
         deadline_ns = self._clock.mono_ns() + int(patience_s * NS_PER_S)
-        while self._queue.unfinished_tasks and self._clock.mono_ns() < deadline_ns:
+        while self.waiting and self._clock.mono_ns() < deadline_ns:
             if self._trouble:
                 break
             self._clock.wait(0.01)
         self._stopping.set()
         self._client.close()
+        with contextlib.suppress(queue.Full):
+            # Wakes the thread if it waits; with a full queue it does not.
+            self._queue.put_nowait(None)
         self._thread.join()
+        unstored = self.waiting + self._given_up
+        if unstored:
+            _log.warning("%d alerts could not be handed to evidence before the end", unstored)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                alert = self._queue.get(timeout=0.5)
-            except queue.Empty:
-                continue
-            self._store(alert)
-            self._queue.task_done()
+            alert = self._queue.get()
+            if alert is not None:
+                self._store(alert)
 
     def _store(self, alert: StoreAlert) -> None:
         """Ask until it is durable. Asking twice is safe: evidence knows the id."""

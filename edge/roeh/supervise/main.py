@@ -1,4 +1,9 @@
-"""The supervisor: starts the processes in order, restarts within limits, shows the state."""
+"""The supervisor: starts the processes in order, restarts within limits, shows the state.
+
+Ending loses nothing: first capture, so that no more frames come; then detect, which
+hands what it found to evidence; then, for a moment, publish may send what waits; then
+publish; evidence last.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +12,28 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_OK, EXIT_USAGE, PeerGone, RestartsExhausted, RoehError
+from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
+from roeh.core.config import ComposedSource, FileSource, NodeConfig, PanoramaSource, SensorSection
+from roeh.core.errors import EXIT_OK, EXIT_USAGE, RestartsExhausted, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
+from roeh.core.types import ProcessReport
 from roeh.supervise.children import Child, Exit
+from roeh.supervise.claim import claimed
 from roeh.supervise.restarts import RestartLimit
+from roeh.supervise.state import ProcessFacts, state_line
 
 #: Evidence first, so that nobody waits for it; it is stopped last.
 START_ORDER = (Role.EVIDENCE, Role.CAPTURE, Role.DETECT, Role.PUBLISH, Role.RETRIEVE)
 
-_STOP_TIMEOUT_S = 5.0
+#: A process that says within this time of the node's start that it cannot work is right:
+#: the node ends with its status. Later the others have work to do and go on.
+_SETTLING_S = 30.0
+_END_TIMEOUT_S = 5.0
+_DRAIN_PATIENCE_S = 2.0
+_DRAIN_POLL_S = 0.02
 _POLL_S = 1.0
 
 _log = log_for("run")
@@ -36,130 +49,153 @@ class Supervisor:
         clock: Clock,
         *,
         on_state: Callable[[str], None],
+        quiet: bool = False,
     ) -> None:
         self._clock = clock
         self._on_state = on_state
+        self._run_dir = Path(config.paths.run_dir)
+        self._footage_ends = all(_ends(sensor) for sensor in config.sensors)
         self._exits: queue.Queue[Exit] = queue.Queue()
-        self._children = {role: Child(role, config_path, self._exits) for role in START_ORDER}
+        self._children = {
+            role: Child(role, config_path, self._exits, clock, quiet=quiet) for role in START_ORDER
+        }
         self._limits = {role: RestartLimit(config.supervise) for role in START_ORDER}
         self._due_mono_ns: dict[Role, int] = {}
         self._given_up: set[Role] = set()
-        self._ended: set[Role] = set()
-        self._restarts = 0
+        self._done: set[Role] = set()
+        self._reports: tuple[ProcessReport, ...] = ()
         self._shown = ""
-        self._status_client = StreamClient(
-            evidence_socket(config), Role.SUPERVISE, clock, timeout_s=2.0
-        )
-
-    @property
-    def pids(self) -> dict[Role, int]:
-        """Process ids of those that run."""
-        running = {role: child.pid for role, child in self._children.items()}
-        return {role: pid for role, pid in running.items() if pid is not None}
-
-    @property
-    def ended(self) -> frozenset[Role]:
-        """Those that ended on purpose, their work done."""
-        return frozenset(self._ended)
-
-    @property
-    def restarts(self) -> int:
-        """How often a process had to be started again."""
-        return self._restarts
+        self._inherited = -1
+        self._evidence = StreamClient(evidence_socket(config), Role.SUPERVISE, clock, timeout_s=2.0)
 
     def run(self, stop: threading.Event) -> int:
-        """Start everything, keep it running until `stop`; the exit status of the node."""
-        try:
-            for role in START_ORDER:
-                self._children[role].start()
-            return self._watch(stop)
-        finally:
-            self._stop_all()
+        """Start everything, keep it running until `stop`; the exit status of the node.
+
+        Raises:
+            StorageFailed, OutputRefused: another node runs here, or none can.
+        """
+        with claimed(self._run_dir, self._clock) as self._inherited:
+            try:
+                for role in START_ORDER:
+                    self._children[role].start(self._inherited)
+                return self._watch(stop)
+            finally:
+                self._end_all()
+                self._evidence.close()
 
     def _watch(self, stop: threading.Event) -> int:
-        next_poll_ns = self._clock.mono_ns()
+        started_ns = next_poll_ns = self._clock.mono_ns()
         while not stop.is_set():
-            fatal = self._take_exit(_POLL_S / 4)
-            if fatal is not None:
-                return fatal
+            ended = self._next_exit(_POLL_S / 4)
             now_ns = self._clock.mono_ns()
+            if ended is not None:
+                settling = now_ns - started_ns < _SETTLING_S * NS_PER_S
+                if settling and self._cannot_work(ended):
+                    return ended.status
+                self._deal_with(ended, now_ns)
             for role in [role for role, due_ns in self._due_mono_ns.items() if due_ns <= now_ns]:
                 del self._due_mono_ns[role]
-                self._restarts += 1
-                self._children[role].start()
+                self._children[role].start(self._inherited)
             if now_ns >= next_poll_ns:
                 next_poll_ns = now_ns + int(_POLL_S * NS_PER_S)
                 self._show_state()
         return RestartsExhausted.exit_status if self._given_up else EXIT_OK
 
-    def _take_exit(self, timeout_s: float) -> int | None:
-        """Deal with one ended process; a status when the whole node has to end."""
+    def _next_exit(self, timeout_s: float) -> Exit | None:
         try:
-            ended = self._exits.get(timeout=timeout_s)
+            return self._exits.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        if ended.status == EXIT_OK:
-            self._ended.add(ended.role)
-            _log.info("%s is done", ended.role.value)
-            return None
-        first_start = self._limits[ended.role].recent == 0
-        if first_start and ended.status >= EXIT_USAGE:
-            # It said itself what is wrong; starting it again would not change that.
-            return ended.status
-        self._schedule(ended)
-        return None
 
-    def _schedule(self, ended: Exit) -> None:
-        now_ns = self._clock.mono_ns()
+    def _cannot_work(self, ended: Exit) -> bool:
+        """Whether it said itself what is wrong, and starting it again would not help."""
+        return ended.status >= EXIT_USAGE and self._children[ended.role].starts == 1
+
+    def _deal_with(self, ended: Exit, now_ns: int) -> None:
+        name = ended.role.value
+        if ended.role is Role.CAPTURE and ended.status == EXIT_OK and self._footage_ends:
+            self._done.add(ended.role)
+            _log.info("%s is done", name)
+            return
         backoff_s = self._limits[ended.role].after_exit(now_ns)
         if backoff_s is None:
             self._given_up.add(ended.role)
             error = RestartsExhausted(
-                what=f"{ended.role.value} {ended.describe()} too often and is left alone",
-                which=ended.role.value,
+                what=f"it {ended.describe()} too often and is left alone",
+                which=name,
                 remedy="read its lines above, mend the cause, start the node again; "
                 "the other processes go on",
             )
             log_error(_log, error)
             return
-        _log.warning(
-            "%s %s; starting it again in %.1f s", ended.role.value, ended.describe(), backoff_s
-        )
+        _log.warning("%s %s; starting it again in %.1f s", name, ended.describe(), backoff_s)
         self._due_mono_ns[ended.role] = now_ns + int(backoff_s * NS_PER_S)
 
     def _show_state(self) -> None:
         """One line whenever the state of the node changed."""
-        states = dict.fromkeys(START_ORDER, "starting")
-        details: list[str] = []
-        for report in self._reports().reports:
-            states[Role(report.process)] = report.state
-            if report.state != "ok" and report.detail:
-                details.append(f"{report.process}: {report.detail}")
-        for role in START_ORDER:
-            if role in self._given_up:
-                states[role] = "given up"
-            elif role in self._ended:
-                states[role] = "done"
-            elif self._children[role].pid is None:
-                states[role] = "down"
-        line = "  ".join(f"{role.value} {state}" for role, state in states.items())
-        if details:
-            line += "  (" + "; ".join(details) + ")"
+        status = self._status()
+        if status is not None:
+            self._reports = status.reports
+        line = state_line(
+            {role: self._facts(role) for role in START_ORDER},
+            self._reports,
+            self._clock.mono_ns() // NS_PER_US,
+        )
         if line != self._shown:
             self._shown = line
             self._on_state(line)
 
-    def _reports(self) -> NodeStatus:
-        try:
-            return self._status_client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
-        except PeerGone:
-            detail = "not answering"
-        except RoehError as error:
-            detail = str(error)
-        return NodeStatus(0, "", (), 0, 0, 0, 0, 0, 0, detail)
+    def _facts(self, role: Role) -> ProcessFacts:
+        child = self._children[role]
+        return ProcessFacts(
+            running=child.pid is not None,
+            started_mono_us=child.started_mono_ns // NS_PER_US,
+            given_up=role in self._given_up,
+            done=role in self._done,
+        )
 
-    def _stop_all(self) -> None:
-        """In the opposite order: what produces stops before what stores."""
-        self._status_client.close()
-        for role in (Role.CAPTURE, Role.DETECT, Role.RETRIEVE, Role.PUBLISH, Role.EVIDENCE):
-            self._children[role].stop(_STOP_TIMEOUT_S)
+    def _status(self) -> NodeStatus | None:
+        try:
+            return self._evidence.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
+        except RoehError:
+            # Evidence says in its own line what is wrong; here it shows as silent or down.
+            return None
+
+    def _end_all(self) -> None:
+        """What produces ends before what stores, and what stores before nothing is left."""
+        self._children[Role.RETRIEVE].ask_to_end()
+        self._end(Role.CAPTURE)
+        self._end(Role.DETECT)
+        self._let_publish_drain()
+        for role in (Role.PUBLISH, Role.RETRIEVE, Role.EVIDENCE):
+            self._end(role)
+
+    def _end(self, role: Role) -> None:
+        if not self._children[role].end(_END_TIMEOUT_S):
+            _log.warning("%s did not end within %.0f s and was killed", role.value, _END_TIMEOUT_S)
+
+    def _let_publish_drain(self) -> None:
+        """While the broker takes what waits, let it; what is left waits on the disk."""
+        deadline_ns = self._clock.mono_ns() + int(_DRAIN_PATIENCE_S * NS_PER_S)
+        while self._clock.mono_ns() < deadline_ns:
+            status = self._status()
+            if status is None or status.outbox_rows == 0 or not self._connected(status):
+                return
+            self._clock.wait(_DRAIN_POLL_S)
+
+    def _connected(self, status: NodeStatus) -> bool:
+        running = self._children[Role.PUBLISH].pid is not None
+        return running and any(
+            report.process == Role.PUBLISH.value and report.state == "ok"
+            for report in status.reports
+        )
+
+
+def _ends(sensor: SensorSection) -> bool:
+    """Whether this camera's pictures come to an end of their own."""
+    source = sensor.source
+    if sensor.stop_after_s > 0:
+        return True
+    if isinstance(source, FileSource | PanoramaSource):
+        return not source.loop
+    return isinstance(source, ComposedSource) and source.duration_s > 0

@@ -7,7 +7,8 @@ from collections import deque
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import SuperviseSection
 
-_MAX_BACKOFF_S = 10.0
+#: Short enough that what keeps failing reaches the default limit within its window.
+_MAX_BACKOFF_S = 3.0
 
 
 class RestartLimit:
@@ -27,8 +28,3 @@ class RestartLimit:
         backoff_s: float = min(_MAX_BACKOFF_S, self._settings.backoff_s * 2 ** len(self._restarts))
         self._restarts.append(t_mono_ns)
         return backoff_s
-
-    @property
-    def recent(self) -> int:
-        """Restarts in the window, as of the last exit."""
-        return len(self._restarts)
