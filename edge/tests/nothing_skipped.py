@@ -1,6 +1,6 @@
 """A pytest plugin for CI: a test that was skipped, or no test at all, fails the run.
 
-    PYTHONPATH=edge/tests pytest -p nothing_skipped
+PYTHONPATH=edge/tests pytest -p nothing_skipped
 """
 
 from __future__ import annotations
