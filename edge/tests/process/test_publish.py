@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 
 import jsonschema
 import msgspec
@@ -13,6 +14,7 @@ from roeh.core.types import Alert
 from roeh.demo.broker import LOOPBACK
 from roeh.transport.messages import HealthMessage, Incoming, StateMessage, Thumbnail, parse_up
 from roeh.transport.schema import message_schema
+from roeh.transport.tls import TlsFiles
 from roeh.transport.topics import Channel, parse_topic
 from tests.process.brokers import (
     CLOCK,
@@ -27,6 +29,22 @@ from tests.process.publishing_node import running_node
 
 #: Everything but alerts.
 ACCESS = ("readwrite roeh/v1/harbour/pole/up/state", "write roeh/v1/harbour/pole/up/health")
+
+
+#: As edge/docs/delivery.md prints it.
+DOCUMENTED_ACCESS = """\
+pattern write roeh/v1/+/%u/up/#
+pattern read roeh/v1/+/%u/up/state
+pattern read roeh/v1/+/%u/down/#
+
+user desk
+topic read roeh/v1/+/+/up/#
+"""
+
+
+def test_the_access_list_is_the_one_of_the_page():
+    page = Path(__file__).parents[2] / "docs" / "delivery.md"
+    assert DOCUMENTED_ACCESS in page.read_text()
 
 
 @pytest.fixture(params=KINDS)
@@ -221,24 +239,33 @@ def test_a_wrong_password_is_one_clear_line(tmp_path):
             assert "broker.password_file" in report.detail
 
 
-def test_mutual_tls_from_pole_to_control_room(tmp_path):
+def test_mutual_tls_and_the_documented_access_list(tmp_path):
     authority = Authority(tmp_path)
-    server, client = authority.certificate("localhost"), authority.certificate("pole")
+    server, pole, desk = (authority.certificate(name) for name in ("localhost", "pole", "desk"))
+    (tmp_path / "access").write_text(DOCUMENTED_ACCESS)
     config = (
         f"cafile {authority.ca}\ncertfile {server}.pem\nkeyfile {server}.key\n"
-        "require_certificate true\nallow_anonymous true\ntls_version tlsv1.3\n"
+        "tls_version tlsv1.3\nrequire_certificate true\n"
+        "use_identity_as_username true\nuse_username_as_clientid true\n"
+        f"acl_file {tmp_path / 'access'}\n"
     )
     with own_mosquitto(tmp_path, config) as port:
+        files = TlsFiles(str(authority.ca), f"{desk}.pem", f"{desk}.key")
+        room = ControlRoom(port, host="localhost", tls=files)
         tls = (
             f'host = "localhost"\ntls = {{ ca_file = "{authority.ca}", '
-            f'certificate_file = "{client}.pem", key_file = "{client}.key" }}'
+            f'certificate_file = "{pole}.pem", key_file = "{pole}.key" }}'
         )
         with running_node(tmp_path, port, tls) as node:
-            node.wait_for_report(is_connected)
+            assert room.next_message(StateMessage).online
+            node.store()
+            receive_all(room, node.stored)
+            assert is_connected(node.wait_for_report(lambda _report: True))
         stranger = f'host = "localhost"\ntls = {{ ca_file = "{authority.ca}" }}'
         with running_node(tmp_path, port, stranger) as node:
             report = node.wait_for_report(lambda report: report.state == "degraded")
             assert "certificate" in report.detail
+        room.connection.close()
 
 
 class Killer(threading.Thread):

@@ -222,7 +222,7 @@ class SimulatedConnection:
         self.deliver_retained()
 
     def deliver_retained(self):
-        if self.broker.retained is not None:
+        if self.broker.retained is not None and self.subscribed:
             message = self.broker.retained
             self.hand_over(Incoming(str(message.topic), message.payload, (), retained=True))
 
@@ -489,6 +489,22 @@ def test_an_older_will_that_comes_late_is_answered(pole):
 def test_a_birth_of_its_own_is_not_answered(pole):
     pole.run(60.0)
     assert len(pole.states()) == 1
+
+
+def test_the_last_words_of_an_old_connection_delete_nothing(pole):
+    pole.run(1.0)
+    old = pole.broker.connection
+    pole.broker.break_connection()
+    pole.run(5.0)
+    pole.broker.silent = True
+    pole.evidence.store(1)
+    pole.run(1.0)
+    for packet_id in range(1, 20):
+        old.hand_over(Acknowledged(packet_id, 0))
+    old.hand_over(Disconnected(reason="the connection was lost"))
+    pole.run(1.0)
+    assert set(pole.evidence.rows) == {1}
+    assert pole.evidence.reports[-1].state == "ok"
 
 
 def test_two_nodes_with_one_name_are_told_and_do_not_shout_at_each_other(pole):
