@@ -6,25 +6,28 @@ from typing import Protocol
 
 import msgspec
 
-from roeh.core.types import AlertPhase, GroundPoint, RuleKind, Track
+from roeh.core.types import AlertPhase, Frame, GroundPoint, RuleKind, Track
 
 
-class Condition(msgspec.Struct, frozen=True):
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """Something a rule looks for holds at this moment.
 
     Attributes:
-        key: the same for as long as it is the same occurrence.
-        cool_key: occurrences that share it are kept apart by the rule's cool-down.
-        tracks: whom it is about, the most telling first.
+        key: the same for as long as it is the same occurrence, and never used again by
+            the rule for another.
+        cool_key: occurrences that share it are kept apart by the rule's cool-down ...
+        cool_radius_m: ... and so are those that are this close to one another.
+        tracks: whom it is about, the most telling first; as last known.
         position: where.
-        started_mono_ns: since when it holds.
+        started: the frame with which it began to hold.
     """
 
     key: str
     cool_key: str
+    cool_radius_m: float = 0.0
     tracks: tuple[Track, ...]
     position: GroundPoint
-    started_mono_ns: int
+    started: Frame
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -34,7 +37,9 @@ class Finding(msgspec.Struct, frozen=True):
         rule: name from the configuration.
         number: counts the rule's occurrences; raise, updates and clear share it.
         zone: name of the zone or line.
-        first_frame_seq: of the frame in which it was raised.
+        started_mono_ns: since when it holds, which may be long before it was raised.
+        first_frame_seq: the earliest frame it rests on, of the camera whose frame the
+            finding was made with.
     """
 
     rule: str
@@ -54,7 +59,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Rule(Protocol):
-    """A rule's own memory; its life as alerts is the engine's matter."""
+    """A rule's own memory; its life as alerts is another's matter (`life`)."""
 
     @property
     def kind(self) -> RuleKind:
@@ -64,5 +69,5 @@ class Rule(Protocol):
     def place(self) -> str | None:
         """Name of its zone or line."""
 
-    def update(self, tracks: tuple[Track, ...], t_mono_ns: int) -> list[Condition]:
-        """What holds now, given confirmed tracks of the rule's labels."""
+    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+        """What holds now, given the confirmed tracks of the rule's labels."""

@@ -1,4 +1,8 @@
-"""Somebody stays: within a radius of where they mostly are, for a time, gaps bridged."""
+"""Somebody stays: within a radius of where they have been on the whole, gaps bridged.
+
+A stay belongs to a place more than to a track: who is lost and found again under a new
+number, at the same place and within the gap allowed, goes on with the stay.
+"""
 
 from __future__ import annotations
 
@@ -8,83 +12,113 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import LoiteringRule
-from roeh.core.types import RuleKind, Track
+from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
-from roeh.vision.rules.ground import Area, is_clearly_outside, sigma_m
+from roeh.vision.rules.geometry import Area, sigma_m
+from roeh.vision.rules.presence import Presence
 
-#: How fast the middle of a stay follows, seconds.
-_FOLLOW_S = 10.0
+#: A track unseen for so long may have come back under another number.
+_LOST_S = 0.5
+_LEAST_SLACK_M = 0.25
 
 
 class _Stay(msgspec.Struct):
-    """Where somebody has been since when; mutable, private to the rule."""
+    """Where somebody has been since when; mutable, private to the rule.
 
+    Attributes:
+        east_m, north_m: mean place, weighted by time.
+        last_ns: when the track was last seen.
+        holds: it has lasted long enough.
+    """
+
+    number: int
+    track: Track
     east_m: float
     north_m: float
-    since_ns: int
+    started: Frame
     last_ns: int
-    last_seen_ns: int
     holds: bool = False
+
+    def away_m(self, track: Track) -> float:
+        """How far a track is from the mean place."""
+        return math.hypot(
+            track.position.east_m - self.east_m, track.position.north_m - self.north_m
+        )
 
 
 class Loitering:
-    """One occurrence for each track that stays."""
+    """One occurrence for everybody who stays."""
 
     kind = RuleKind.LOITERING
 
     def __init__(self, settings: LoiteringRule, area: Area | None) -> None:
         self.place: str | None = settings.zone or None
         self._settings = settings
-        self._area = area
+        self._presence = Presence(area)
         self._stays: dict[int, _Stay] = {}
+        self._count = 0
 
-    def update(self, tracks: tuple[Track, ...], t_mono_ns: int) -> list[Condition]:
-        """A condition for each track that has stayed long enough."""
+    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+        """A condition for each who has stayed long enough."""
+        now_ns = frame.t_mono_ns
+        inside = self._presence.update(tracks, now_ns)
         live = {track.id for track in tracks}
-        for gone in [track_id for track_id in self._stays if track_id not in live]:
-            del self._stays[gone]
-        found: list[Condition] = []
+        gap_ns = self._settings.max_gap_s * NS_PER_S
+        self._stays = {
+            track_id: stay
+            for track_id, stay in self._stays.items()
+            if now_ns - stay.last_ns <= gap_ns and (track_id in inside or track_id not in live)
+        }
         for track in tracks:
-            stay = self._follow(track, t_mono_ns)
-            if stay is not None and stay.holds:
-                found.append(
-                    Condition(
-                        key=f"track-{track.id}-{stay.since_ns}",
-                        cool_key=f"track-{track.id}",
-                        tracks=(track,),
-                        position=track.position,
-                        started_mono_ns=stay.since_ns,
-                    )
-                )
-        return found
+            if track.seen and track.id in inside:
+                self._follow(track, frame)
+        return [self._condition(stay) for stay in self._stays.values() if stay.holds]
 
-    def _follow(self, track: Track, t_mono_ns: int) -> _Stay | None:
-        point = track.position
-        stay = self._stays.get(track.id)
-        if self._area is not None:
-            depth_m = self._area.depth_m(point.east_m, point.north_m)
-            outside = is_clearly_outside(depth_m, point) if stay is not None else depth_m <= 0
-            if outside:
-                self._stays.pop(track.id, None)
-                return None
-        if stay is None or self._has_left(stay, track, t_mono_ns):
-            stay = _Stay(point.east_m, point.north_m, t_mono_ns, t_mono_ns, t_mono_ns)
-            self._stays[track.id] = stay
-            return stay
-        share = 1 - math.exp(-(t_mono_ns - stay.last_ns) / (_FOLLOW_S * NS_PER_S))
-        stay.east_m += share * (point.east_m - stay.east_m)
-        stay.north_m += share * (point.north_m - stay.north_m)
-        stay.last_ns = t_mono_ns
-        if track.seen:
-            stay.last_seen_ns = t_mono_ns
-            # Said only of somebody who is seen, so that the picture shows them.
-            stay.holds |= t_mono_ns - stay.since_ns >= self._settings.dwell_s * NS_PER_S
+    def _follow(self, track: Track, frame: Frame) -> None:
+        now_ns = frame.t_mono_ns
+        stay = self._stays.get(track.id) or self._taken_over(track, now_ns)
+        if stay is None or stay.away_m(track) > self._reach_m(stay, track):
+            self._count += 1
+            place = track.position
+            stay = _Stay(self._count, track, place.east_m, place.north_m, frame, now_ns)
+        elapsed_ns = now_ns - stay.started.t_mono_ns
+        # The mean reaches back no farther than the dwell asked for, so that a slow
+        # stroll leaves its beginning behind and a long watch may shift its feet.
+        memory_ns = min(float(elapsed_ns), self._settings.dwell_s * NS_PER_S)
+        share = (now_ns - stay.last_ns) / memory_ns if memory_ns > 0 else 1.0
+        stay.east_m += min(share, 1.0) * (track.position.east_m - stay.east_m)
+        stay.north_m += min(share, 1.0) * (track.position.north_m - stay.north_m)
+        stay.track, stay.last_ns = track, now_ns
+        stay.holds |= elapsed_ns >= self._settings.dwell_s * NS_PER_S
+        self._stays[track.id] = stay
+
+    def _reach_m(self, stay: _Stay, track: Track) -> float:
+        """How far from the mean place is still there: farther once the stay is said to hold."""
+        slack_m = max(_LEAST_SLACK_M, sigma_m(track.position)) if stay.holds else 0.0
+        return self._settings.radius_m + slack_m
+
+    def _taken_over(self, track: Track, now_ns: int) -> _Stay | None:
+        """The stay of somebody just lost here, whom this new track may well be."""
+        lost = [
+            stay
+            for stay in self._stays.values()
+            if now_ns - stay.last_ns >= _LOST_S * NS_PER_S
+            and track.first_seen_mono_ns >= stay.last_ns
+            and stay.track.label == track.label
+            and stay.away_m(track) <= self._reach_m(stay, track)
+        ]
+        if not lost:
+            return None
+        stay = min(lost, key=lambda stay: (stay.away_m(track), stay.number))
+        del self._stays[stay.track.id]
         return stay
 
-    def _has_left(self, stay: _Stay, track: Track, t_mono_ns: int) -> bool:
-        if t_mono_ns - stay.last_seen_ns > self._settings.max_gap_s * NS_PER_S:
-            return True
-        point = track.position
-        away_m = math.hypot(point.east_m - stay.east_m, point.north_m - stay.north_m)
-        slack_m = sigma_m(point) if stay.holds else 0.0
-        return away_m > self._settings.radius_m + slack_m
+    def _condition(self, stay: _Stay) -> Condition:
+        return Condition(
+            key=f"stay-{stay.number}",
+            cool_key=f"track-{stay.track.id}",
+            cool_radius_m=self._settings.radius_m,
+            tracks=(stay.track,),
+            position=stay.track.position,
+            started=stay.started,
+        )

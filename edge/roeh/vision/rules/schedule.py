@@ -1,4 +1,8 @@
-"""Whether a rule holds at this hour, in the node's time zone."""
+"""Whether a rule is on at this hour, in the node's time zone.
+
+The only place where rules look at UTC: a wrong clock shifts the hours of a schedule and
+changes nothing else.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,15 @@ from roeh.core.clock import NS_PER_S
 from roeh.core.config import ScheduleSection
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MINUTES_PER_DAY = 24 * 60
 
 
 class Schedule:
-    """Days and hours; an end before its start belongs to the day it started on."""
+    """Days and hours.
+
+    A window whose end is not after its start runs over midnight and belongs to the day
+    it started on; equal start and end are a whole day from then on. Hours are those of
+    the clock on the wall: on the days of the change a window is an hour shorter or longer.
+    """
 
     def __init__(self, section: ScheduleSection, time_zone: str) -> None:
         self._days = frozenset(_DAYS.index(day) for day in section.days)
@@ -33,4 +41,4 @@ class Schedule:
 
 def _minutes(text: str) -> int:
     hours, minutes = text.split(":")
-    return (int(hours) * 60 + int(minutes)) % (_MINUTES_PER_DAY + 1)
+    return int(hours) * 60 + int(minutes)

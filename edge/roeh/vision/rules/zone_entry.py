@@ -1,13 +1,16 @@
-"""Somebody is in a zone: in N of the last M looks, and out again only well outside."""
+"""Somebody is in a zone: surely in N of the last M looks, and out again only if surely out."""
 
 from __future__ import annotations
 
-from collections import deque
-
+from roeh.core.clock import NS_PER_S
 from roeh.core.config import ZoneEntryRule
-from roeh.core.types import RuleKind, Track
+from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
-from roeh.vision.rules.ground import Area, is_clearly_outside
+from roeh.vision.rules.geometry import Area
+from roeh.vision.rules.presence import Presence
+
+#: Somebody lost inside the zone may be found again, under another number, so much later.
+_LOST_S = 2.0
 
 
 class ZoneEntry:
@@ -17,42 +20,39 @@ class ZoneEntry:
 
     def __init__(self, settings: ZoneEntryRule, area: Area) -> None:
         self.place: str | None = settings.zone
-        self._settings = settings
-        self._area = area
-        self._looks: dict[int, deque[bool]] = {}
-        self._inside_since_ns: dict[int, int] = {}
+        self._presence = Presence(area, min_looks=settings.min_frames, of_looks=settings.of_frames)
+        self._entered: dict[int, Frame] = {}
+        self._standing: Condition | None = None
+        self._lost_until_ns = 0
+        self._occurrences = 0
 
-    def update(self, tracks: tuple[Track, ...], t_mono_ns: int) -> list[Condition]:
+    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
         """One condition while anybody is inside."""
         live = {track.id for track in tracks}
-        for gone in [track_id for track_id in self._looks if track_id not in live]:
-            del self._looks[gone]
-            self._inside_since_ns.pop(gone, None)
-        for track in tracks:
-            self._judge(track, t_mono_ns)
-        inside = [track for track in tracks if track.id in self._inside_since_ns]
-        if not inside:
-            return []
-        inside.sort(key=lambda track: (self._inside_since_ns[track.id], track.id))
-        return [
-            Condition(
-                key="zone",
-                cool_key="zone",
-                tracks=tuple(inside),
-                position=inside[0].position,
-                started_mono_ns=self._inside_since_ns[inside[0].id],
-            )
-        ]
+        if any(track_id not in live for track_id in self._entered):
+            self._lost_until_ns = frame.t_mono_ns + round(_LOST_S * NS_PER_S)
+        present = self._presence.update(tracks, frame.t_mono_ns)
+        self._entered = {
+            track.id: self._entered.get(track.id, frame) for track in tracks if track.id in present
+        }
+        inside = [track for track in tracks if track.id in present]
+        if inside:
+            self._standing = self._condition(inside)
+        elif frame.t_mono_ns >= self._lost_until_ns:
+            self._standing = None
+        return [] if self._standing is None else [self._standing]
 
-    def _judge(self, track: Track, t_mono_ns: int) -> None:
-        depth_m = self._area.depth_m(track.position.east_m, track.position.north_m)
-        if track.id in self._inside_since_ns:
-            if is_clearly_outside(depth_m, track.position):
-                del self._inside_since_ns[track.id]
-                self._looks[track.id].clear()
-            return
-        looks = self._looks.setdefault(track.id, deque(maxlen=self._settings.of_frames))
-        # A track that merely coasts into the zone was not seen there.
-        looks.append(depth_m > 0 and track.seen)
-        if sum(looks) >= self._settings.min_frames:
-            self._inside_since_ns[track.id] = t_mono_ns
+    def _condition(self, inside: list[Track]) -> Condition:
+        first = min(inside, key=lambda track: (self._entered[track.id].t_mono_ns, track.id))
+        if self._standing is None:
+            self._occurrences += 1
+            key, started = f"occupied-{self._occurrences}", self._entered[first.id]
+        else:
+            key, started = self._standing.key, self._standing.started
+        return Condition(
+            key=key,
+            cool_key="zone",
+            tracks=(first, *(track for track in inside if track is not first)),
+            position=first.position,
+            started=started,
+        )

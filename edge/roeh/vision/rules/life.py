@@ -1,0 +1,154 @@
+"""The life of what a rule finds: raised once, updated while it lasts, cleared once.
+
+Time here is monotonic. UTC decides only whether the schedule covers the hour.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roeh.core.clock import NS_PER_S
+from roeh.core.config import RuleSection
+from roeh.core.types import AlertPhase, Frame, GroundPoint, Track
+from roeh.vision.rules.finding import Condition, Finding, Rule
+from roeh.vision.rules.geometry import apart_m
+from roeh.vision.rules.schedule import Schedule
+
+#: An update is worth sending when this much changed, and not more often than that.
+UPDATE_PERIOD_S = 5.0
+_UPDATE_MOVED_M = 3.0
+_UPDATE_DWELL_FACTOR = 2.0
+_LEAST_DWELL_S = 1.0
+
+
+class _Occurrence(msgspec.Struct):
+    """One that was raised and not cleared; mutable, private to its life.
+
+    Attributes:
+        first_seq: by camera, the earliest frame it rests on.
+        said_ns, said_count, said_dwell_s, said_position: as the last message said.
+    """
+
+    number: int
+    condition: Condition
+    first_seq: dict[str, int]
+    said_ns: int
+    said_count: int
+    said_dwell_s: float
+    said_position: GroundPoint
+
+
+class _Cooling(msgspec.Struct, frozen=True):
+    """Where and of whom nothing is raised again until a time."""
+
+    condition: Condition
+    until_ns: int
+
+    def holds_back(self, condition: Condition) -> bool:
+        """Whether that would be the same thing once more."""
+        ended = self.condition
+        return condition.cool_key == ended.cool_key or (
+            condition.cool_radius_m > 0
+            and apart_m(condition.position, ended.position) <= condition.cool_radius_m
+        )
+
+
+class Life:
+    """One rule with its schedule, its cool-down and what it has raised.
+
+    A rule goes on watching while its schedule is off, so that whoever was there before
+    it came on is found when it does.
+    """
+
+    def __init__(self, section: RuleSection, rule: Rule, schedule: Schedule | None) -> None:
+        self._section = section
+        self._rule = rule
+        self._schedule = schedule
+        self._labels = frozenset(section.labels)
+        self._raised: dict[str, _Occurrence] = {}
+        self._cooling: list[_Cooling] = []
+        self._count = 0
+
+    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Finding]:
+        """What is raised, updated or cleared, given all confirmed tracks."""
+        now_ns = frame.t_mono_ns
+        conditions = self._rule.update(
+            tuple(track for track in tracks if track.label in self._labels), frame
+        )
+        if self._schedule is not None and not self._schedule.holds(frame.t_utc_ns):
+            conditions = []
+        found = self._clear({condition.key for condition in conditions}, frame)
+        self._cooling = [cooling for cooling in self._cooling if cooling.until_ns > now_ns]
+        for condition in conditions:
+            occurrence = self._raised.get(condition.key)
+            if occurrence is not None:
+                found.extend(self._update(occurrence, condition, frame))
+            elif not any(cooling.holds_back(condition) for cooling in self._cooling):
+                found.append(self._raise(condition, frame))
+        return found
+
+    def _raise(self, condition: Condition, frame: Frame) -> Finding:
+        self._count += 1
+        occurrence = _Occurrence(
+            number=self._count,
+            condition=condition,
+            first_seq={condition.started.camera_id: condition.started.seq},
+            said_ns=frame.t_mono_ns,
+            said_count=len(condition.tracks),
+            said_dwell_s=_dwell_s(condition, frame),
+            said_position=condition.position,
+        )
+        self._raised[condition.key] = occurrence
+        return self._finding(AlertPhase.RAISED, occurrence, frame)
+
+    def _update(self, occurrence: _Occurrence, condition: Condition, frame: Frame) -> list[Finding]:
+        """An update, if something that matters changed since the last word."""
+        occurrence.condition = condition
+        occurrence.first_seq.setdefault(frame.camera_id, frame.seq)
+        if frame.t_mono_ns - occurrence.said_ns < UPDATE_PERIOD_S * NS_PER_S:
+            return []
+        dwell_s = _dwell_s(condition, frame)
+        changed = (
+            len(condition.tracks) != occurrence.said_count
+            or dwell_s >= _UPDATE_DWELL_FACTOR * max(_LEAST_DWELL_S, occurrence.said_dwell_s)
+            or apart_m(condition.position, occurrence.said_position) > _UPDATE_MOVED_M
+        )
+        if not changed:
+            return []
+        occurrence.said_ns = frame.t_mono_ns
+        occurrence.said_count = len(condition.tracks)
+        occurrence.said_dwell_s = dwell_s
+        occurrence.said_position = condition.position
+        return [self._finding(AlertPhase.UPDATED, occurrence, frame)]
+
+    def _clear(self, holding: set[str], frame: Frame) -> list[Finding]:
+        found: list[Finding] = []
+        cool_down_ns = int(self._section.cool_down_s * NS_PER_S)
+        for key in [key for key in self._raised if key not in holding]:
+            occurrence = self._raised.pop(key)
+            self._cooling.append(_Cooling(occurrence.condition, frame.t_mono_ns + cool_down_ns))
+            found.append(self._finding(AlertPhase.CLEARED, occurrence, frame))
+        return found
+
+    def _finding(self, phase: AlertPhase, occurrence: _Occurrence, frame: Frame) -> Finding:
+        condition = occurrence.condition
+        return Finding(
+            rule=self._section.name,
+            rule_kind=self._rule.kind,
+            number=occurrence.number,
+            phase=phase,
+            priority=self._section.priority,
+            zone=self._rule.place,
+            label=condition.tracks[0].label,
+            confidence=max(track.confidence for track in condition.tracks),
+            position=condition.position,
+            track_ids=tuple(track.id for track in condition.tracks),
+            count=len(condition.tracks),
+            dwell_s=_dwell_s(condition, frame),
+            started_mono_ns=condition.started.t_mono_ns,
+            first_frame_seq=occurrence.first_seq.get(frame.camera_id, frame.seq),
+        )
+
+
+def _dwell_s(condition: Condition, frame: Frame) -> float:
+    return (frame.t_mono_ns - condition.started.t_mono_ns) / NS_PER_S
