@@ -46,6 +46,7 @@ from tests.waiting import wait_until
 
 HELLO = {"role": "publish", "protocol": PROTOCOL}
 STATUS = {"verb": "node.status", "body": msgspec.msgpack.encode({})}
+FEW_DESCRIPTORS = 24
 EMPTY = NodeStatus(0, "", (), 0, 0, 0, 0, 0, 0, "ok")
 
 
@@ -426,7 +427,7 @@ def test_connections_are_limited_and_the_limit_passes(serve):
 
 
 def serve_with_few_descriptors(path, ready):
-    resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
     server = StreamServer(path, Users({}), Served.answer, on_refused=lambda error: None)
     server.start()
     ready.set()
@@ -443,6 +444,8 @@ def test_a_server_out_of_descriptors_serves_again_when_they_are_free(short_direc
             peer.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 peer.connect(str(path))
+        open_files = Path(f"/proc/{process.pid}/fd")
+        wait_until(lambda: len(list(open_files.iterdir())) == FEW_DESCRIPTORS)
     with contextlib.closing(StreamClient(path, Role.PUBLISH, CLOCK)) as client:
         number = client.call(Verb.CONNECTION_BEGIN, ConnectionBegin(), ConnectionNumber)
     assert number == ConnectionNumber(7)
@@ -501,6 +504,34 @@ def test_an_answer_of_another_shape_is_refused_and_the_next_call_works(serve):
     with pytest.raises(PeerRefused, match="not a ConnectionNumber"):
         client.call(Verb.NODE_STATUS, NodeStatusRequest(), ConnectionNumber)
     assert client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus) == EMPTY
+
+
+def test_what_is_left_of_a_broken_answer_belongs_to_no_later_call(short_directory):
+    path = short_directory / "evidence.sock"
+    good = {"body": msgspec.msgpack.encode(EMPTY), "failure": None}
+    welcome = {"body": None, "failure": None}
+    answers = [
+        frame(welcome) + struct.pack(">I", MAX_MESSAGE_BYTES + 1) + frame({"body": b"stale"}),
+        frame(welcome) + frame(good),
+    ]
+
+    def serve_badly(listener):
+        for answer in answers:
+            with listener.accept()[0] as peer, contextlib.suppress(ConnectionError):
+                peer.sendall(answer)
+                while peer.recv(4096):
+                    pass
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        serving = threading.Thread(target=serve_badly, args=(listener,))
+        serving.start()
+        with contextlib.closing(StreamClient(path, Role.PUBLISH, CLOCK)) as client:
+            with pytest.raises(PeerRefused, match="a message of"):
+                client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
+            assert client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus) == EMPTY
+        serving.join(PATIENCE_S)
 
 
 def test_a_request_too_long_to_be_taken_is_refused_before_it_is_sent(serve):
