@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 _POSITION_FLOOR_M2 = 0.03**2
 _VOTE_MEMORY = 0.9
+_REACH_M = 1.0
 _OTHER_LABEL_COST = 2.0
 # How much less well a rival may explain a detection and still put it in doubt.
 _RIVAL_MARGIN = 6.0
@@ -38,18 +39,20 @@ class Motion:
         family: labels of one family may be the same object, named differently by a model.
         density_m2ps3: spectral density of its acceleration.
         speed_sigma_mps: of a newly seen one, each way.
+        stray_mps: how fast one that is not seen may stray from where it was heading.
     """
 
     family: str
     density_m2ps3: float
     speed_sigma_mps: float
+    stray_mps: float
 
 
-_VEHICLE = Motion("vehicle", 4.0, 8.0)
-_TWO_WHEELER = Motion("two-wheeler", 2.0, 5.0)
+_VEHICLE = Motion("vehicle", 4.0, 8.0, 5.0)
+_TWO_WHEELER = Motion("two-wheeler", 2.0, 5.0, 3.0)
 MOTIONS: dict[str, Motion] = {
-    "person": Motion("person", 0.6, 1.5),
-    "dog": Motion("dog", 2.0, 3.0),
+    "person": Motion("person", 0.6, 1.5, 1.2),
+    "dog": Motion("dog", 2.0, 3.0, 2.5),
     "bicycle": _TWO_WHEELER,
     "motorcycle": _TWO_WHEELER,
     "car": _VEHICLE,
@@ -253,7 +256,7 @@ class Tracker:
         confident = np.flatnonzero(sightings.confident)
         if not self._histories or not sightings.detections:
             return [int(row) for row in confident]
-        reward = self._rewards(sightings)
+        reward = self._rewards(sightings, now_ns)
         strong = np.where(sightings.confident[None], reward, 0.0)
         rows, columns = pair_up(strong)
         if not sightings.confident.all():
@@ -282,7 +285,7 @@ class Tracker:
             )
         return [int(row) for row in np.setdiff1d(confident, columns)]
 
-    def _rewards(self, sightings: _Sightings) -> Array:
+    def _rewards(self, sightings: _Sightings, now_ns: int) -> Array:
         """How well every track explains every detection (n, m); 0 where it cannot at all.
 
         The log determinant makes a track that has coasted, and so could be anywhere,
@@ -295,7 +298,7 @@ class Tracker:
         families = [motion_of(label).family for label in labels]
         alike = np.array(families)[:, None] == np.array(sightings.family)[None]
         named_otherwise = np.array(labels)[:, None] != np.array(sightings.label)[None]
-        possible = alike & (squared <= self._settings.gate)
+        possible = alike & (squared <= self._settings.gate) & self._within_reach(sightings, now_ns)
         if not possible.any():
             return np.zeros_like(squared)
         vaguest = float(log_determinant[possible].max())
@@ -303,6 +306,21 @@ class Tracker:
         reward += _OTHER_LABEL_COST * (1.0 - named_otherwise)
         rewards: Array = np.where(possible, reward + 1e-6, 0.0)
         return rewards
+
+    def _within_reach(self, sightings: _Sightings, now_ns: int) -> NDArray[np.bool_]:
+        """Whether each track may have got to each detection (n, m).
+
+        A track of few looks hardly knows its speed: unseen for seconds it could be
+        anywhere, as far as its covariance goes, and would jump across the square to
+        whoever turns up there.
+        """
+        unseen_s = np.array([now_ns - history.last_seen_mono_ns for history in self._histories])
+        stray = np.array([motion_of(history.label).stray_mps for history in self._histories])
+        jitter_m = np.sqrt(np.trace(sightings.jitter_m2, axis1=1, axis2=2))
+        gap = sightings.position_m[None] - self._state[:, None, :2]
+        reach_m = _REACH_M + (stray * unseen_s / NS_PER_S)[:, None] + 3.0 * jitter_m[None]
+        within: NDArray[np.bool_] = np.hypot(gap[..., 0], gap[..., 1]) <= reach_m
+        return within
 
     def _settle(self) -> None:
         """Confirm what was seen often enough, drop what cannot be any more."""
@@ -371,7 +389,7 @@ class Tracker:
 
 def motion_of(label: str) -> Motion:
     """How objects of this label move; one that nobody listed is a family of its own."""
-    return MOTIONS.get(label) or Motion(label, 2.0, 3.0)
+    return MOTIONS.get(label) or Motion(label, 2.0, 3.0, 1.2)
 
 
 def _track(

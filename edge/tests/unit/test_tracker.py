@@ -222,3 +222,21 @@ def test_detections_without_a_place_are_passed_over():
     nowhere = msgspec.structs.replace(detection_at(3, 4), position=None)
 
     assert run(Tracker(), [[nowhere]] * 5) == ()
+
+
+def test_a_track_unseen_for_seconds_does_not_jump_to_somebody_far_away():
+    tracker = Tracker()
+    (before,) = run(tracker, standing(3))
+
+    after = tracker.update([detection_at(11.0, 4.0)], at_s(2.5))
+
+    assert [track.id for track in after if track.seen] != [before.id]
+
+
+def test_a_track_unseen_for_seconds_goes_on_where_somebody_may_have_strayed_to():
+    tracker = Tracker()
+    (before,) = run(tracker, standing(5))
+
+    after = tracker.update([detection_at(4.5, 5.0)], at_s(2.4))
+
+    assert [track.id for track in after if track.seen] == [before.id]
