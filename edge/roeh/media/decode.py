@@ -8,6 +8,7 @@ then straight into the place where they are wanted.
 from __future__ import annotations
 
 import contextlib
+import enum
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 
@@ -23,7 +24,6 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.errors import SourceUnreadable
 from roeh.core.types import PixelFormat, Size
 from roeh.media.frames import UInt8Image, pixel_shape
 
@@ -100,40 +100,60 @@ class DecodedPicture:
         return upright
 
 
+class VideoTrouble(enum.Enum):
+    """What can be wrong with a video that cannot be opened or read on."""
+
+    NOT_VIDEO = "it is not a video"
+    REFUSED = "the camera refuses the user name or password"
+    NOT_FOUND = "the camera has no stream of that name"
+    SILENT = "no answer in time"
+    OTHER = "it cannot be read"
+
+
+class VideoFailed(Exception):
+    """A video cannot be opened or read on; for the source to put into its own words.
+
+    It never carries the address, which may hold a password, and neither do its causes.
+    """
+
+    def __init__(self, trouble: VideoTrouble, reason: str) -> None:
+        super().__init__(trouble, reason)
+        self.trouble = trouble
+        self.reason = reason
+
+
 class VideoInput:
     """An opened video, file or network; a context manager.
 
     Args:
         address: what FFmpeg opens; may hold credentials and is never shown.
-        which: how the video is called in messages.
         options: FFmpeg's.
         timeout_s: for opening and for every read; None waits for ever.
 
     Raises:
-        SourceUnreadable: there is no video to be had; the cause in FFmpeg's words.
+        VideoFailed: there is no video to be had.
     """
 
     def __init__(
         self,
         address: str,
         *,
-        which: str,
         options: Mapping[str, str],
         timeout_s: float | None = None,
     ) -> None:
-        # FFmpeg's errors carry the address and with it the password: the message is
-        # taken, the error itself is not chained.
-        self.which = which
         self.damaged_packets = 0
+        failure: VideoFailed | None = None
         try:
             self._container = av.open(address, options=dict(options), timeout=timeout_s)
         except av.error.FFmpegError as error:
-            reason = error.strerror or "no reason given"
-            raise _unreadable(f"cannot open the video ({reason})", which) from None
+            failure = _failure(error)
+        # Raised out here, or Python would chain FFmpeg's error, which shows the address.
+        if failure is not None:
+            raise failure
         streams = self._container.streams.video
         if not streams or self._container.format.name in _TEXT_DEMUXERS:
             self._container.close()
-            raise _unreadable("not a video", which)
+            raise VideoFailed(VideoTrouble.NOT_VIDEO, VideoTrouble.NOT_VIDEO.value)
         self._stream = streams[0]
         self._stream.thread_type = "NONE"
         self._stream.codec_context.thread_count = 1
@@ -180,9 +200,21 @@ class VideoInput:
         """Compressed pictures in the order of the file, a last empty one that flushes.
 
         Raises:
-            av.error.FFmpegError: reading failed.
+            VideoFailed: reading failed.
         """
-        yield from self._container.demux(self._stream)
+        packets = self._container.demux(self._stream)
+        packet: Packet[VideoStream] | None = None
+        failure: VideoFailed | None = None
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                failure = _failure(error)
+            if failure is not None:
+                raise failure
+            if packet is None:
+                return
+            yield packet
 
     def decode(self, packet: Packet[VideoStream]) -> list[DecodedPicture]:
         """The pictures that this packet completes; none, counted, if it is damaged."""
@@ -194,22 +226,22 @@ class VideoInput:
 
     def pictures(self) -> Iterator[DecodedPicture]:
         """All pictures; where reading fails they end, and the failure is counted."""
-        packets = self.packets()
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:
-                self.damaged_packets += 1
-                return
-            if packet is None:
-                return
-            yield from self.decode(packet)
+        try:
+            for packet in self.packets():
+                yield from self.decode(packet)
+        except VideoFailed:
+            self.damaged_packets += 1
 
 
-def _unreadable(what: str, which: str) -> SourceUnreadable:
-    return SourceUnreadable(
-        what=what, which=which, remedy="give a video file or a camera's address"
-    )
+def _failure(error: av.error.FFmpegError) -> VideoFailed:
+    """FFmpeg's error without the address in it."""
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        return VideoFailed(VideoTrouble.REFUSED, VideoTrouble.REFUSED.value)
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return VideoFailed(VideoTrouble.NOT_FOUND, VideoTrouble.NOT_FOUND.value)
+    if isinstance(error, av.error.ExitError | av.error.TimeoutError):
+        return VideoFailed(VideoTrouble.SILENT, VideoTrouble.SILENT.value)
+    return VideoFailed(VideoTrouble.OTHER, error.strerror or VideoTrouble.OTHER.value)
 
 
 def _pts_ns(frame: VideoFrame) -> int | None:

@@ -10,7 +10,6 @@ from roeh.core.config.schema import (
     SensorSection,
     SourceSection,
 )
-from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
 from roeh.optics.rig import Rig
@@ -18,6 +17,7 @@ from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
 from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.protocol import Source, SourceObserver, ignore_notices
+from roeh.sources.rtsp import RtspFrames
 
 
 def open_source(
@@ -61,6 +61,6 @@ def open_source(
         return ComposedFrames(
             section, rig=rig, sensor=camera, clock=clock, paced=paced, observer=observer
         )
-    raise SourceUnreadable(
-        what="network cameras are not built in yet", which=section.url, remedy="use a file"
+    return RtspFrames(
+        section, camera_id=sensor.name, clock=clock, lens_size=lens_size, observer=observer
     )

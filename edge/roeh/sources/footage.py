@@ -11,7 +11,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S
 from roeh.core.errors import LensError, SourceUnreadable
 from roeh.core.types import Size
-from roeh.media.decode import DecodedPicture, PictureFormat, VideoInput
+from roeh.media.decode import DecodedPicture, PictureFormat, VideoFailed, VideoInput
 from roeh.sources.timeline import FootageTimeline
 
 # Reading a named file never reaches for another file's or host's content.
@@ -184,7 +184,14 @@ def _open(path: str) -> VideoInput:
         raise SourceUnreadable(
             what=reason, which=path or "(no path)", remedy="give the path of a video file"
         )
-    return VideoInput(f"file:{path}", which=path, options=_OPTIONS)
+    try:
+        return VideoInput(f"file:{path}", options=_OPTIONS)
+    except VideoFailed as failed:
+        raise SourceUnreadable(
+            what=f"cannot be opened as a video ({failed.reason})",
+            which=path,
+            remedy="give a video file that plays",
+        ) from failed
 
 
 def _from_start(video: VideoInput, start_s: float) -> Iterator[DecodedPicture]:

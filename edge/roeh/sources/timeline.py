@@ -13,7 +13,7 @@ from roeh.core.types import Frame
 from roeh.media.decode import PictureFormat
 
 #: The least time between two frames: distinct on the wire, where times are in us.
-MIN_STEP_NS = 1_000_000
+MIN_STEP_NS = 1_000
 #: A step back or a leap forward beyond these is a splice in the footage, not time.
 MAX_BACK_NS = NS_PER_S
 MAX_LEAP_NS = 60 * NS_PER_S
@@ -69,12 +69,15 @@ class LiveTimeline:
 
     A picture never arrives before it was taken, so the least transit seen is the best
     estimate of the constant part; it may grow by the drift of the camera's clock.
+
+    Args:
+        after_ns: time of the last frame before; all of these are later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after_ns: int = 0) -> None:
         self._transit_ns: int | None = None
         self._last_pts_ns = 0
-        self._last_ns: int | None = None
+        self._last_ns = after_ns
 
     def place(self, pts_ns: int | None, arrival_ns: int) -> int:
         """Monotonic time of a frame that arrived at `arrival_ns`."""
@@ -86,10 +89,8 @@ class LiveTimeline:
                 transit_ns = min(transit_ns, self._transit_ns + drift_ns)
             self._transit_ns, self._last_pts_ns = transit_ns, pts_ns
             taken_ns = pts_ns + transit_ns
-        if self._last_ns is not None:
-            taken_ns = max(taken_ns, self._last_ns + MIN_STEP_NS)
-        self._last_ns = taken_ns
-        return taken_ns
+        self._last_ns = max(taken_ns, self._last_ns + MIN_STEP_NS)
+        return self._last_ns
 
 
 class Pacer:

@@ -1,0 +1,31 @@
+"""How long to wait before trying again: full jitter, so that a site does not retry in step.
+
+Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+"""
+
+from __future__ import annotations
+
+import random
+
+FIRST_S = 0.5
+CAP_S = 30.0
+
+
+class Backoff:
+    """Waits drawn from an interval that doubles with every failure."""
+
+    def __init__(self, jitter: random.Random) -> None:
+        self._jitter = jitter
+        self._failures = 0
+
+    def next_s(self, *, slowly: bool = False) -> float:
+        """Seconds to wait now; `slowly` for what only a person can mend."""
+        if slowly:
+            return self._jitter.uniform(CAP_S / 2, CAP_S)
+        limit_s = min(CAP_S, FIRST_S * 2**self._failures)
+        self._failures = min(self._failures + 1, 16)
+        return self._jitter.uniform(0.0, limit_s)
+
+    def reset(self) -> None:
+        """It worked: the next failure is a first one."""
+        self._failures = 0
