@@ -138,7 +138,9 @@ def disagreements(listed: list[Dependency]) -> Iterator[str]:
         if listed_item is None or distribution.version not in listed_item.versions:
             continue
         said = licences_said(distribution)
-        if said and listed_item.licence not in said:
+        # Old metadata names the main licence alone, where an expression names them all.
+        terms = {listed_item.licence, *listed_item.licence.split(" AND ")}
+        if said and not said & terms:
             yield (
                 f"{listed_item.name} {distribution.version} says {' or '.join(sorted(said))}, "
                 f"licences.toml {listed_item.licence}"

@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
+REPOSITORY = Path(__file__).parents[3]
 CODECS_AND_ARRAYS = {"av", "cv2", "numpy", "scipy", "picamera2"}
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "tensorflow"}
 
@@ -18,8 +19,12 @@ def loaded_by(module):
     return set(result.stdout.split())
 
 
-def test_imports_go_down_only(capsys):
-    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+def test_imports_go_down_only():
+    # In a process of its own: it silences every log of the one it runs in.
+    program = "import sys, importlinter.cli as cli; sys.exit(cli.lint_imports(no_cache=True))"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("process", ["evidence", "publish", "retrieve", "supervise"])
