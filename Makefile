@@ -33,7 +33,7 @@ check: setup ## style, types, imports, and the pages that are held against the c
 	$(BIN)/python -m pytest -q edge/tests/unit/test_readme.py
 
 bench: setup ## CPU, memory and delay, measured on this machine
-	@$(BIN)/roeh bench $(ARGS)
+	@$(BIN)/python -m roeh.bench $(ARGS)
 
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models
