@@ -10,7 +10,6 @@ from roeh.core.config.schema import (
     LineCrossingRule,
     MaskSection,
     NodeConfig,
-    PanoramaSource,
     SensorSection,
     ZoneEntryRule,
     ZoneSection,
@@ -108,12 +107,6 @@ def _check_node(config: NodeConfig, name: str) -> None:
 
 def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     check_lens(sensor.lens, place=f"{place}.lens", name=name)
-    if isinstance(sensor.source, PanoramaSource) and not sensor.source.views:
-        raise ConfigError(
-            what="a panorama without views shows nothing",
-            which=f"{place}.source.views in {name}",
-            remedy="add at least one [[sensors.source.views]] with azimuth_deg",
-        )
     _check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
@@ -199,12 +192,6 @@ def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str)
             which=f"{place} in {name}",
             remedy="add points, in order round the edge",
         )
-    if _area(points) == 0:
-        raise ConfigError(
-            what="the polygon has no area",
-            which=f"{place} in {name}",
-            remedy="give points that do not lie on one line",
-        )
     count = len(points)
     for i in range(count):
         for j in range(i + 1, count):
@@ -216,6 +203,12 @@ def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str)
                     which=f"{place}, edges {i + 1} and {j + 1} in {name}",
                     remedy="list the points in order round the edge",
                 )
+    if _area(points) == 0:
+        raise ConfigError(
+            what="the polygon has no area",
+            which=f"{place} in {name}",
+            remedy="give points that do not lie on one line",
+        )
 
 
 def _area(points: Sequence[tuple[float, float]]) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from roeh.core.config.wanted import TYPE_WORDS, UNITS, known_keys, plain_type, wanted
+from roeh.core.config.wanted import TYPE_WORDS, UNITS, known_keys, plain_type, same_quantity, wanted
 from roeh.core.errors import ConfigError
 
 _PLACE = re.compile(r"^(?P<message>.*?)(?: - at `(?P<place>[^`]*)`)?$", re.DOTALL)
@@ -148,8 +148,8 @@ def _suggest(key: str, known: list[str]) -> str:
     stem, _, unit = key.rpartition("_")
     for candidate in known:
         known_stem, _, known_unit = candidate.rpartition("_")
-        same = known_stem == stem and unit in UNITS and known_unit in UNITS
-        if same or (known_stem == key and known_unit in UNITS):
+        converted = known_stem == stem and same_quantity(unit, known_unit)
+        if converted or (known_stem == key and known_unit in UNITS):
             return f"{candidate} is given in {UNITS[known_unit]}: write {candidate}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:

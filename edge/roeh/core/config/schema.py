@@ -40,7 +40,14 @@ DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a dir
 PictureSide = Annotated[int, Meta(ge=16, le=16384)]
 PointM = tuple[float, float]
 PointPx = tuple[float, float]
-Label = Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"]
+Label = Annotated[
+    Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"],
+    Meta(description="one of: person, bicycle, car, motorcycle, bus, truck, dog"),
+]
+Day = Annotated[
+    Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+    Meta(description="one of: mon, tue, wed, thu, fri, sat, sun"),
+]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +148,7 @@ class PanoramaSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="
     """Ordinary footage re-projected into the sensor's own fisheye picture."""
 
     path: FilePath
-    views: tuple[PanoramaView, ...]
+    views: Annotated[tuple[PanoramaView, ...], Meta(min_length=1)]
     fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
     loop: bool = True
 
@@ -240,9 +247,9 @@ class ScheduleSection(Section, frozen=True, kw_only=True):
     """When a rule holds, in the node's time zone; `end` before `start` runs over midnight."""
 
     name: Name
-    days: Annotated[
-        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Meta(min_length=1)
-    ] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    days: Annotated[tuple[Day, ...], Meta(min_length=1)] = (
+        "mon", "tue", "wed", "thu", "fri", "sat", "sun",
+    )  # fmt: skip
     start: TimeOfDay = "00:00"
     end: TimeOfDay = "24:00"
 

@@ -16,13 +16,21 @@ TYPE_WORDS = {
     "datetime": "a date and time", "time": "a time",
 }  # fmt: skip
 
-#: Endings that carry a unit, with the words for an error line.
-UNITS = {
-    "m": "metres", "cm": "centimetres", "mm": "millimetres", "km": "kilometres", "ft": "feet",
-    "deg": "degrees", "rad": "radians", "s": "seconds", "ms": "milliseconds", "min": "minutes",
-    "h": "hours", "px": "pixels", "bytes": "bytes", "kb": "kilobytes", "mb": "megabytes",
-    "fps": "frames per second",
-}  # fmt: skip
+#: Endings that carry a unit, by the quantity they measure, with the words for an error line.
+_QUANTITIES = (
+    {"m": "metres", "cm": "centimetres", "mm": "millimetres", "km": "kilometres", "ft": "feet"},
+    {"deg": "degrees", "rad": "radians"},
+    {"s": "seconds", "ms": "milliseconds", "min": "minutes", "h": "hours"},
+    {"bytes": "bytes", "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes"},
+    {"px": "pixels"},
+    {"fps": "frames per second"},
+)
+UNITS = {ending: words for quantity in _QUANTITIES for ending, words in quantity.items()}
+
+
+def same_quantity(unit: str, other: str) -> bool:
+    """Whether two endings measure the same thing."""
+    return any(unit in quantity and other in quantity for quantity in _QUANTITIES)
 
 
 def wanted(info: Any, key: str) -> str:

@@ -25,7 +25,7 @@ def _write_table(section: Section, path: tuple[str, ...], lines: list[str]) -> N
     if not isinstance(info, inspect.StructType):  # a Section is one
         raise TypeError(f"{type(section).__name__} is not a table")
     if info.tag_field is not None:
-        lines.append(f"{info.tag_field} = {_toml_value(info.tag)}")
+        lines.append(f"{info.tag_field} = {toml_value(info.tag)}")
     tables: list[tuple[str, Section | tuple[Section, ...]]] = []
     for field in info.fields:
         value = getattr(section, field.name)
@@ -34,7 +34,7 @@ def _write_table(section: Section, path: tuple[str, ...], lines: list[str]) -> N
         elif value is None:
             lines.append(f"# {field.encode_name} is not set")
         else:
-            lines.append(f"{field.encode_name} = {_toml_value(value)}")
+            lines.append(f"{field.encode_name} = {toml_value(value)}")
     for key, value in tables:
         dotted = ".".join((*path, key))
         if isinstance(value, Section):
@@ -59,7 +59,8 @@ def _has_tables(info: inspect.Type) -> bool:
     return all(isinstance(member, inspect.StructType) for member in members)
 
 
-def _toml_value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A scalar or a list as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -68,5 +69,5 @@ def _toml_value(value: object) -> str:
         # A JSON string is a valid TOML basic string, but for DEL.
         return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     raise TypeError(f"no TOML form for {type(value).__name__}")
