@@ -228,7 +228,7 @@ def test_a_track_unseen_for_seconds_does_not_jump_to_somebody_far_away():
     tracker = Tracker()
     (before,) = run(tracker, standing(3))
 
-    after = tracker.update([detection_at(11.0, 4.0)], at_s(2.5))
+    after = tracker.update([detection_at(11.0, 4.0)], at_s(3.1))
 
     assert [track.id for track in after if track.seen] != [before.id]
 
