@@ -44,7 +44,8 @@ td.state{margin:0;padding:.375rem .75rem;font-size:1rem}
 .scroll{overflow-x:auto}
 table{width:100%;border-collapse:collapse}
 th,td{padding:.375rem .75rem;border-bottom:1px solid var(--line);text-align:left;
-vertical-align:top;overflow-wrap:anywhere}
+vertical-align:top}
+td:last-child{overflow-wrap:anywhere;min-width:12rem}
 thead th{color:var(--soft);font-weight:600}
 a{color:inherit}
 a:focus-visible,.scroll:focus-visible{outline:.1875rem solid;outline-offset:.125rem}
@@ -77,7 +78,7 @@ def health_page(health: NodeHealth) -> str:
             ("Boot", health.boot_id),
         )
     )
-    body = f"""<p class="state {health.condition}">{_WORDS[health.condition]}</p>
+    body = f"""<p class="state {health.condition}">{escape(_headline(health))}</p>
 <h2 id="processes">Processes</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="processes"><table>
 <thead><tr><th scope="col">Process</th><th scope="col">State</th><th scope="col">Heard</th>\
@@ -119,6 +120,14 @@ def _document(name: str, state: str, body: str) -> str:
 </body>
 </html>
 """
+
+
+def _headline(health: NodeHealth) -> str:
+    word = _WORDS[health.condition]
+    if health.condition == "ok":
+        return word
+    worst = [item.process for item in health.processes if item.condition == health.condition]
+    return f"{word} ({', '.join(worst)})"
 
 
 def _process_row(process: ProcessHealth) -> str:
