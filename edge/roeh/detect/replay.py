@@ -8,6 +8,7 @@ the machine is.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,9 +20,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
-from roeh.core.config import FileSource, NodeConfig, PanoramaSource, SensorSection, SourceSection
+from roeh.core.config import (
+    FileSource,
+    NodeConfig,
+    PanoramaSource,
+    PathsSection,
+    SensorSection,
+    SourceSection,
+)
 from roeh.core.errors import EXIT_INTERRUPTED, EXIT_OK, ConfigError, OutputRefused
 from roeh.core.ids import DerivedIds
+from roeh.core.log import log_for
 from roeh.core.types import Alert, AlertPhase
 from roeh.detect.alerts import AlertBuilder
 from roeh.detect.ordinary import ordinary_video
@@ -30,6 +39,7 @@ from roeh.media.frames import PixelFrame
 from roeh.sources.factory import open_source
 from roeh.sources.footage import probe
 from roeh.sources.pace import OfferPace
+from roeh.sources.protocol import SourceNotice, SourceState
 from roeh.vision.pipeline import Pipeline
 
 #: Replayed footage happens at a fixed time, so that the same video gives the same bytes.
@@ -40,6 +50,10 @@ ALERTS_FILE = "alerts.jsonl"
 THUMBNAILS_DIR = "thumbnails"
 
 _READ_BYTES = 1 << 20
+#: Our own names, so that nothing else is ever removed.
+_OWN_THUMBNAIL = re.compile(r"\d{4,}-[a-z0-9-]+\.jpg")
+
+_log = log_for("replay")
 
 
 class ReplaySummary(msgspec.Struct, frozen=True):
@@ -81,13 +95,15 @@ def run_replay(
             remedy="give a configuration with the one sensor whose video this is",
         )
     _make_directories(out_dir)
+    console = Console(stderr=True)
     with Progress(
         TextColumn("replay"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %  {task.fields[note]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("replay", total=facts.duration_s or None, note="")
         replay = _Replay(video, config, out_dir)
@@ -128,6 +144,7 @@ class _Replay:
             clock=self._clock,
             paced=False,
             heading_deg=self._config.node.heading_deg,
+            observer=_tell,
         )
         pace = OfferPace(self._config.detect.fps)
         read = analysed = 0
@@ -173,6 +190,12 @@ class _Replay:
                 path.write_bytes(stored.thumbnail_jpeg)
 
 
+def _tell(notice: SourceNotice) -> None:
+    """How the video ended: it may have been cut off, or damaged on the way."""
+    if notice.state is SourceState.ENDED and notice.detail:
+        _log.info("%s: %s", notice.camera_id, notice.detail)
+
+
 def _source_of(section: SensorSection, video: Path) -> SourceSection:
     """The video in place of the sensor's own; in a panorama, in place of its footage."""
     if isinstance(section.source, PanoramaSource):
@@ -181,8 +204,17 @@ def _source_of(section: SensorSection, video: Path) -> SourceSection:
 
 
 def _seed(video: Path, config: NodeConfig) -> bytes:
-    """What the ids of a replay derive from: the video's bytes and whose eyes they were."""
-    digest = hashlib.sha256(f"{config.node.site}/{config.node.name}".encode())
+    """What the ids of a replay derive from: the video's bytes and the configuration.
+
+    Where things lie on this machine is left out: the same video elsewhere is the same.
+    """
+    (section,) = config.sensors
+    placeless = msgspec.structs.replace(
+        config,
+        paths=PathsSection(),
+        sensors=(msgspec.structs.replace(section, source=_source_of(section, Path())),),
+    )
+    digest = hashlib.sha256(msgspec.json.encode(placeless))
     with video.open("rb") as file:
         while part := file.read(_READ_BYTES):
             digest.update(part)
@@ -190,13 +222,16 @@ def _seed(video: Path, config: NodeConfig) -> bytes:
 
 
 def _make_directories(out_dir: Path) -> None:
-    """An empty place for the results: thumbnails of an earlier replay would mislead."""
+    """A place for the results: thumbnails of an earlier replay would mislead."""
     thumbnails = out_dir / THUMBNAILS_DIR
     try:
         thumbnails.mkdir(parents=True, exist_ok=True)
-        for old in thumbnails.glob("*.jpg"):
-            old.unlink()
-        (out_dir / TRACKS_FILE).touch()
+        if (out_dir / ALERTS_FILE).exists():
+            for old in thumbnails.iterdir():
+                if _OWN_THUMBNAIL.fullmatch(old.name):
+                    old.unlink()
+        for name in (TRACKS_FILE, ALERTS_FILE):
+            (out_dir / name).touch()
     except OSError as error:
         raise OutputRefused(
             what=f"cannot write ({error.strerror})",
