@@ -41,6 +41,9 @@ ProcessMain = Callable[[NodeConfig, Clock, threading.Event], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    # Our matrices are small: numpy's own threads would cost more than they save. Set
+    # before numpy is imported, for this process and those it starts.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that knows no degree sign gets a question mark, not a traceback.
