@@ -1,10 +1,10 @@
 """A mistake in node.toml is one line that names the field and what to write instead."""
 
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
-import tomllib
 
 from roeh.core.config import (
     ComposedSource,
@@ -18,6 +18,11 @@ from roeh.core.config import (
 )
 from roeh.core.errors import ConfigError, LensError
 from roeh.core.users import node_users
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 SENSOR = """
 [[sensors]]
