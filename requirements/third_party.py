@@ -49,6 +49,7 @@ _LOOSE: dict[str, frozenset[str]] = {
     "bsd 3-clause": frozenset({"BSD-3-Clause"}),
     "bsd license": _BSD,
     "gnu lesser general public license v2 or later (lgplv2+)": frozenset({"LGPL-2.1-or-later"}),
+    "lgplv2+": frozenset({"LGPL-2.1-or-later"}),
     "mit license": frozenset({"MIT"}),
     "mozilla public license 2.0 (mpl 2.0)": frozenset({"MPL-2.0"}),
     "python software foundation license": frozenset({"PSF-2.0"}),
