@@ -1,9 +1,15 @@
 """What moves: the cheap look at every picture that decides where the network looks.
 
-Per pixel a running mean and variance of the luma at about 256 px across. Noise raises
-the threshold by itself, so that night is not all motion; brightness of the whole
-picture is taken out, so that flickering lamps are not. A fixed threshold found 30 % of
-people at night, an adaptive one 75 %: neither is safe without the scheduler's sweep.
+Per pixel a background and its noise, both running means, on the luma at about 256 px
+across. Noise raises the threshold by itself, so that night is not all motion; the
+brightness of the whole picture is divided out, so that flickering lamps are not. What
+differs from the background but has stood still for half a second is no motion: the gap
+that a car left, or somebody who waits and whom a track knows. A fixed threshold found
+30 % of people at night, an adaptive one 75 %: neither is safe without the scheduler's
+sweep.
+
+Integer arithmetic on bytes wherever it serves: 0.11 ms for a quiet 256 x 256, 0.33 ms
+with a dozen people in it (edge/design/tracking.md says how it was measured).
 """
 
 from __future__ import annotations
@@ -14,7 +20,6 @@ import cv2
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from cv2.typing import MatLike
 
 from roeh.core.clock import NS_PER_S
 from roeh.media.frames import UInt8Image
@@ -24,18 +29,34 @@ Float32Image = npt.NDArray[np.float32]
 #: Luma pictures are about this wide.
 LUMA_WIDTH_PX = 256
 
+#: How far from the background is motion: so many sigmas, and at least so many levels.
 _SIGMAS = 4.0
-_FLOOR_LEVELS = 10.0
-_FIRST_VARIANCE = 16.0
+_FLOOR_LEVELS = 9.0
+#: The mean of |x| of a normal distribution is this much less than its sigma.
+_SIGMA_PER_MEAN_DEVIATION = 1.25
+_FIRST_DEVIATION = 3.0
 #: How fast background and noise follow, seconds; slower where something moves, so that
-#: who stands still for a minute becomes background and their ghost goes when they leave.
+#: a passer-by leaves no trail.
 _FOLLOW_S = 3.0
-_FOLLOW_MOVING_S = 30.0
-#: The picture changed as a whole: an exposure step, the IR filter, the lamps.
-_STEP_SHARE = 0.5
-_STEP_LEVELS = 30.0
+_FOLLOW_MOVING_S = 20.0
+#: What is there now is compared with a picture at least this old.
+_STILL_S = 0.4
+#: A cell of so many pixels square moves if this many of its pixels do.
+_CELL_PX = 4
+_CELL_MIN_MOVING_PX = 4
+#: A region that spans more is told piece by piece: one tile may not hold it.
+_PIECE_PX = 32
+#: More regions than this are rain or leaves: where they are roughly is enough.
+_MANY_REGIONS = 64
+#: The picture changed as a whole (the IR filter, the lamps, an exposure step): so much
+#: of it differs, or its brightness does by this factor.
+_STEP_SHARE = 0.4
+_STEP_GAIN = 2.5
 _SETTLE_S = 2.5
-_MIN_REGION_PX = 6
+#: Strobes and downpours must not keep a pole quiet: having begun to settle, a picture
+#: does not begin again before so long, and meanwhile its noise is learnt.
+_SETTLE_AGAIN_S = 10.0
+_GRID = slice(None, None, 8)
 
 
 class MovingRegion(msgspec.Struct, frozen=True):
@@ -52,80 +73,165 @@ class Motion(msgspec.Struct, frozen=True):
     Attributes:
         regions: connected moving pieces; none while the picture settles.
         settling: the picture changed as a whole a moment ago; rules had better wait.
+        share: of the picture that differs from the background, moving or not.
     """
 
     regions: tuple[MovingRegion, ...]
     settling: bool
+    share: float
 
 
-_NOTHING = Motion(regions=(), settling=False)
-_SETTLING = Motion(regions=(), settling=True)
+class _Sight(msgspec.Struct, frozen=True):
+    """A picture and how bright it is beside the background."""
+
+    picture: UInt8Image
+    gain: float
+    t_mono_ns: int
 
 
 class MotionDetector:
     """Follows one camera's background."""
 
     def __init__(self) -> None:
-        self._mean: Float32Image | None = None
-        self._variance: Float32Image | None = None
-        self._t_mono_ns = 0
-        self._settled_ns = 0
-        self._kernel = np.ones((2, 2), np.uint8)
+        self._background: Float32Image | None = None
+        self._deviation: Float32Image = np.zeros((0, 0), np.float32)
+        self._last_ns = 0
+        self._settled_ns: int | None = None
+        self._recent: _Sight | None = None
+        self._older: _Sight | None = None
 
     def update(self, luma: UInt8Image, t_mono_ns: int) -> Motion:
         """What moves in a picture (height, width) compared with those before."""
-        picture = cv2.blur(luma, (3, 3))
-        if self._mean is None or self._mean.shape != picture.shape:
+        picture = np.asarray(cv2.blur(luma, (3, 3)), np.uint8)
+        background = self._background
+        if background is None or background.shape != picture.shape:
             self._restart(picture, t_mono_ns)
-            return _NOTHING
-        assert self._variance is not None
-        elapsed_s = max(0.0, (t_mono_ns - self._t_mono_ns) / NS_PER_S)
-        self._t_mono_ns = t_mono_ns
-        difference = np.asarray(cv2.subtract(picture, self._mean, dtype=cv2.CV_32F), np.float32)
-        shift = float(np.median(difference[::4, ::4]))
-        difference -= shift
-        squared = cv2.multiply(difference, difference)
-        threshold = np.maximum(self._variance * _SIGMAS**2, np.float32(_FLOOR_LEVELS**2))
-        moving = cv2.compare(squared, threshold, cv2.CMP_GT)
-        if abs(shift) > _STEP_LEVELS or cv2.countNonZero(moving) > _STEP_SHARE * moving.size:
+            return Motion(regions=(), settling=False, share=0.0)
+        elapsed_s = max(0.0, (t_mono_ns - self._last_ns) / NS_PER_S)
+        self._last_ns = t_mono_ns
+        gain = _gain(picture, background)
+        difference = _difference(picture, background, gain)
+        threshold = cv2.convertScaleAbs(self._deviation, alpha=_SIGMAS * _SIGMA_PER_MEAN_DEVIATION)
+        threshold = cv2.max(threshold, _FLOOR_LEVELS)  # type: ignore[call-overload]  # a number is fine, the stubs want an array
+        differs = np.asarray(cv2.compare(difference, threshold, cv2.CMP_GT), np.uint8)
+        count = cv2.countNonZero(differs)
+        share = count / differs.size
+        stepped = share > _STEP_SHARE or not 1 / _STEP_GAIN < gain < _STEP_GAIN
+        if stepped and self._may_settle(t_mono_ns):
             self._restart(picture, t_mono_ns)
-            self._settled_ns = t_mono_ns + int(_SETTLE_S * NS_PER_S)
-            return _SETTLING
-        moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, self._kernel)
-        still = cv2.bitwise_not(moving)
-        self._follow(picture, squared, still, elapsed_s)
-        if t_mono_ns < self._settled_ns:
-            return _SETTLING
-        if cv2.countNonZero(moving) == 0:
-            return _NOTHING
-        return Motion(regions=_regions(np.asarray(moving, np.uint8)), settling=False)
+            return Motion(regions=(), settling=True, share=share)
+        self._follow(background, picture, difference, differs, elapsed_s)
+        before = self._remember(_Sight(picture, gain, t_mono_ns))
+        if self._is_settling(t_mono_ns):
+            return Motion(regions=(), settling=True, share=share)
+        if count < _CELL_MIN_MOVING_PX or before is None:
+            return Motion(regions=(), settling=False, share=share)
+        since = _difference(picture, before.picture, gain / before.gain)
+        moves = cv2.bitwise_and(cv2.compare(since, threshold, cv2.CMP_GT), differs)
+        regions = _regions(differs, np.asarray(moves, np.uint8))
+        return Motion(regions=regions, settling=False, share=share)
 
-    def _restart(self, picture: MatLike, t_mono_ns: int) -> None:
-        self._mean = picture.astype(np.float32)
-        self._variance = np.full(picture.shape, _FIRST_VARIANCE, np.float32)
-        self._t_mono_ns = t_mono_ns
+    def _restart(self, picture: UInt8Image, t_mono_ns: int) -> None:
+        self._background = picture.astype(np.float32)
+        self._deviation = np.full(picture.shape, _FIRST_DEVIATION, np.float32)
+        self._last_ns = t_mono_ns
+        self._recent = self._older = _Sight(picture, 1.0, t_mono_ns)
+
+    def _may_settle(self, t_mono_ns: int) -> bool:
+        """Whether the picture settles now, or begins to because it has not for long."""
+        if self._is_settling(t_mono_ns):
+            return True
+        again_ns = round((_SETTLE_AGAIN_S - _SETTLE_S) * NS_PER_S)
+        if self._settled_ns is not None and t_mono_ns < self._settled_ns + again_ns:
+            return False
+        self._settled_ns = t_mono_ns + round(_SETTLE_S * NS_PER_S)
+        return True
+
+    def _is_settling(self, t_mono_ns: int) -> bool:
+        return self._settled_ns is not None and t_mono_ns < self._settled_ns
 
     def _follow(
         self,
-        picture: MatLike,
-        squared: MatLike,
-        still: MatLike,
+        background: Float32Image,
+        picture: UInt8Image,
+        difference: UInt8Image,
+        differs: UInt8Image,
         elapsed_s: float,
     ) -> None:
-        share = 1 - math.exp(-elapsed_s / _FOLLOW_S)
-        slow_share = 1 - math.exp(-elapsed_s / _FOLLOW_MOVING_S)
-        assert self._mean is not None
-        assert self._variance is not None
-        cv2.accumulateWeighted(picture, self._mean, slow_share, mask=cv2.bitwise_not(still))
-        cv2.accumulateWeighted(picture, self._mean, share, mask=still)
-        cv2.accumulateWeighted(squared, self._variance, share, mask=still)
+        for mask, follow_s in (
+            (cv2.bitwise_not(differs), _FOLLOW_S),
+            (differs, _FOLLOW_MOVING_S),
+        ):
+            share = 1 - math.exp(-elapsed_s / follow_s)
+            cv2.accumulateWeighted(picture, background, share, mask=mask)
+            cv2.accumulateWeighted(difference, self._deviation, share, mask=mask)
+
+    def _remember(self, sight: _Sight) -> _Sight | None:
+        """Keep a picture for later; returns the one to compare with, at least so old."""
+        before = self._older
+        if self._recent is None or (
+            sight.t_mono_ns - self._recent.t_mono_ns >= _STILL_S * NS_PER_S
+        ):
+            self._older, self._recent = self._recent, sight
+        return before
 
 
-def _regions(moving: UInt8Image) -> tuple[MovingRegion, ...]:
-    joined = cv2.dilate(moving, np.ones((5, 5), np.uint8))
-    count, _, stats, centroids = cv2.connectedComponentsWithStats(joined)
-    return tuple(
-        MovingRegion(float(centroids[i, 0]), float(centroids[i, 1]), int(stats[i, 4]))
-        for i in range(1, count)
-        if stats[i, 4] >= _MIN_REGION_PX
-    )
+def _gain(picture: UInt8Image, background: Float32Image) -> float:
+    """How much brighter the picture is than the background: the median of a grid.
+
+    Light multiplies, also after the camera's gamma; the median lets whatever moves
+    cover nearly half of the picture.
+    """
+    # One level is added to both so that black on black is no division by nothing.
+    ratio = ((picture[_GRID, _GRID] + np.float32(1)) / (background[_GRID, _GRID] + 1)).ravel()
+    middle = ratio.size // 2
+    return float(np.partition(ratio, middle)[middle])
+
+
+def _difference(picture: UInt8Image, other: UInt8Image | Float32Image, gain: float) -> UInt8Image:
+    """|picture - other|, the other taken as if it were as bright."""
+    expected = cv2.convertScaleAbs(other, alpha=gain, beta=gain - 1)
+    return np.asarray(cv2.absdiff(picture, expected), np.uint8)
+
+
+def _regions(differs: UInt8Image, moves: UInt8Image) -> tuple[MovingRegion, ...]:
+    """Connected cells that differ from the background, if anything in them moves."""
+    if cv2.countNonZero(moves) == 0:
+        return ()
+    height, width = differs.shape
+    size = (max(1, width // _CELL_PX), max(1, height // _CELL_PX))
+    enough = 255 * _CELL_MIN_MOVING_PX // _CELL_PX**2
+    cells = cv2.resize(differs, size, interpolation=cv2.INTER_AREA) >= enough
+    if not cells.any():
+        return ()
+    count, labels, stats, centers = cv2.connectedComponentsWithStats(cells.astype(np.uint8))
+    stirred = cells & (cv2.resize(moves, size, interpolation=cv2.INTER_AREA) > 0)
+    if count > _MANY_REGIONS:
+        return tuple(_pieces(stirred))
+    spans = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) * _CELL_PX
+    found: list[MovingRegion] = []
+    for label in np.unique(labels[stirred]).tolist():
+        if spans[label] <= _PIECE_PX:
+            found.append(_region(centers[label], int(stats[label, cv2.CC_STAT_AREA])))
+        else:
+            found.extend(_pieces(stirred & (labels == label)))
+    return tuple(found)
+
+
+def _pieces(cells: npt.NDArray[np.bool_]) -> list[MovingRegion]:
+    """Cells (rows, columns) gathered block by block."""
+    places = np.argwhere(cells)[:, ::-1]
+    blocks = places // (_PIECE_PX // _CELL_PX)
+    keys, piece = np.unique(blocks[:, 1] * cells.shape[1] + blocks[:, 0], return_inverse=True)
+    areas = np.bincount(piece, minlength=len(keys))
+    x, y = (np.bincount(piece, weights=places[:, axis]) / areas for axis in (0, 1))
+    return [
+        _region(center, area)
+        for center, area in zip(np.column_stack([x, y]), areas.tolist(), strict=True)
+    ]
+
+
+def _region(center_cells: npt.NDArray[np.float64], area_cells: int) -> MovingRegion:
+    """From cells to luma pixels."""
+    x, y = ((center_cells + 0.5) * _CELL_PX - 0.5).tolist()
+    return MovingRegion(center_x_px=x, center_y_px=y, area_px=area_cells * _CELL_PX**2)

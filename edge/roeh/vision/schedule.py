@@ -1,20 +1,26 @@
-"""Which tiles the network looks at: where something moves, where somebody is, then all in turn.
+"""Which tiles the network looks at: all in turn, where something moves, where somebody is.
 
-Every tile is looked at within `sweep_s`, moving or not, since motion alone misses people
-who stand and most people at night. At most `max_tiles` are looked at in one picture,
-which holds in rain; then the longest unseen goes first among equals, and because age
-outweighs every other reason in the end no tile starves (see `worst_wait_s`).
+Motion alone misses people who stand and most people at night, so every tile is looked
+at within `sweep_s` whatever happens. In a quiet scene that is all: each tile once in
+`sweep_s`, as late as can be, spread over the pictures as far as the cap asks. Beyond it
+tiles are looked at in every picture in which something moves or somebody is in them.
+
+At most `max_tiles` are looked at in one picture. When more are wanted, in rain say, half
+of the looks go to the sweep as far as it needs them, the longest unseen first, and the
+rest to what is wanted, in proportion to how much and how long. So no tile starves:
+`worst_wait_s` says how long one may wait, and a property test holds it to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 
 from roeh.core.clock import NS_PER_S
 
-#: What a reason to look is worth, in sweeps of waiting.
-_MOVING_WORTH = 2.0
-_TRACKED_WORTH = 1.0
+#: A tile where something moves and somebody is counts so much more than one or the other.
+_BOTH_WEIGHT = 1.5
+_SWEEP_SHARE = 0.5
 
 
 class TileScheduler:
@@ -24,14 +30,21 @@ class TileScheduler:
         tile_count: how many there are.
         max_tiles: at most so many in one picture.
         sweep_s: time in which each is looked at whatever happens.
+        tracked_every_s: how often a tile is looked at in which nothing moves and live
+            tracks are; 0 for every picture.
     """
 
-    def __init__(self, tile_count: int, *, max_tiles: int, sweep_s: float) -> None:
+    def __init__(
+        self, tile_count: int, *, max_tiles: int, sweep_s: float, tracked_every_s: float = 0.0
+    ) -> None:
         self._max_tiles = max_tiles
         self._sweep_s = sweep_s
-        self._looked_ns: list[int | None] = [None] * tile_count
-        self._last_ns: int | None = None
-        self._step_s = 0.0
+        self._tracked_every_s = tracked_every_s
+        self._looked_ns: list[int] = []
+        self._tile_count = tile_count
+        self._last_ns = 0
+        # Looks set aside for the sweep, carried over where half of them is no whole one.
+        self._set_aside = 0.0
 
     def choose(
         self, moving: Collection[int], tracked: Collection[int], t_mono_ns: int
@@ -43,39 +56,82 @@ class TileScheduler:
             tracked: tiles in which a live track is.
             t_mono_ns: when the picture was taken.
         """
-        if self._last_ns is not None:
-            self._step_s = max(0.0, (t_mono_ns - self._last_ns) / NS_PER_S)
-        self._last_ns = t_mono_ns
-        waits = [self._wait_s(tile, t_mono_ns) for tile in range(len(self._looked_ns))]
-        due = [
-            tile
-            for tile, wait_s in enumerate(waits)
-            # The next picture would be too late for the sweep.
-            if tile in moving or tile in tracked or wait_s + self._step_s > self._sweep_s
-        ]
+        step_s = self._step_s(t_mono_ns)
+        waits = [(t_mono_ns - looked_ns) / NS_PER_S for looked_ns in self._looked_ns]
+        oldest = sorted(range(self._tile_count), key=lambda tile: (-waits[tile], tile))
+        due = oldest[: self._due_count([waits[tile] for tile in oldest], step_s)]
+        wanted = self._wanted(moving, tracked, waits, step_s)
 
-        def urgency(tile: int) -> tuple[float, int]:
-            reasons = _MOVING_WORTH * (tile in moving) + _TRACKED_WORTH * (tile in tracked)
-            return reasons + waits[tile] / self._sweep_s, -tile
-
-        chosen = sorted(due, key=urgency, reverse=True)[: self._max_tiles]
+        self._set_aside = min(
+            self._set_aside % 1.0 + _SWEEP_SHARE * self._max_tiles, float(self._max_tiles)
+        )
+        chosen = due[: int(self._set_aside)]
+        for tile in (*wanted, *due):
+            if len(chosen) < self._max_tiles and tile not in chosen:
+                chosen.append(tile)
         for tile in chosen:
             self._looked_ns[tile] = t_mono_ns
         return tuple(sorted(chosen))
 
-    def worst_wait_s(self, frame_interval_s: float) -> float:
+    def worst_wait_s(self, interval_s: float) -> float:
         """The longest that any tile waits while pictures come at this interval.
 
-        Sorted by urgency, a tile is passed over by a given other one only while that
-        other's reasons outweigh its age: at most (moving + tracked) sweeps more than the
-        time to go once round all tiles.
+        The sweep has at least half of the looks, serves the longest unseen first and
+        begins early enough; it keeps to `sweep_s` unless going once round all tiles
+        takes longer than that.
         """
-        rounds = -(-len(self._looked_ns) // self._max_tiles)
-        head_start_s = (_MOVING_WORTH + _TRACKED_WORTH) * self._sweep_s
-        return self._sweep_s + head_start_s + (rounds + 1) * frame_interval_s
+        rounds = math.ceil(self._tile_count / (_SWEEP_SHARE * self._max_tiles)) + 1
+        return max(self._sweep_s, rounds * interval_s)
 
-    def _wait_s(self, tile: int, t_mono_ns: int) -> float:
-        looked_ns = self._looked_ns[tile]
-        if looked_ns is None:
-            return self._sweep_s + tile * 1e-6  # never looked at: due at once
-        return (t_mono_ns - looked_ns) / NS_PER_S
+    def _step_s(self, t_mono_ns: int) -> float:
+        """Time since the last picture, which the next one is expected to take as well."""
+        if not self._looked_ns:
+            # As if the sweep had been going on, so that it begins evenly spread; the
+            # first tile's turn is now.
+            part_ns = self._sweep_s * NS_PER_S / self._tile_count
+            self._looked_ns = [
+                t_mono_ns - 1 - math.ceil(part_ns * (self._tile_count - tile))
+                for tile in range(self._tile_count)
+            ]
+            self._last_ns = t_mono_ns
+        step_s = max(0.0, (t_mono_ns - self._last_ns) / NS_PER_S)
+        self._last_ns = max(t_mono_ns, self._last_ns)
+        return step_s
+
+    def _due_count(self, waits_s: Sequence[float], step_s: float) -> int:
+        """How many of the tiles, longest unseen first, the sweep cannot put off.
+
+        Those left over can be served by the sweep's share of the coming pictures, and
+        each of them in time.
+        """
+        share = _SWEEP_SHARE * self._max_tiles
+        due = 0
+        for rank, wait_s in enumerate(waits_s):
+            while due <= rank:
+                # The picture in which its turn comes, if `due` are looked at in this one.
+                pictures = math.ceil((rank - due + 1) / share)
+                if wait_s + pictures * step_s <= self._sweep_s:
+                    break
+                due += 1
+        return due
+
+    def _wanted(
+        self,
+        moving: Collection[int],
+        tracked: Collection[int],
+        waits_s: Sequence[float],
+        step_s: float,
+    ) -> list[int]:
+        """Tiles with a reason to look, the most urgent first.
+
+        Where something begins to move nobody looked just now: it goes before tiles that
+        are looked at in every picture.
+        """
+        urgency: dict[int, float] = {}
+        for tile, wait_s in enumerate(waits_s):
+            moves, followed = tile in moving, tile in tracked
+            # Half a step early is nearer to the time asked for than half a step late.
+            followed &= moves or wait_s + step_s / 2 >= self._tracked_every_s
+            if moves or followed:
+                urgency[tile] = wait_s * (_BOTH_WEIGHT if moves and followed else 1.0)
+        return sorted(urgency, key=lambda tile: (-urgency[tile], tile))

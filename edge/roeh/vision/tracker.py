@@ -20,45 +20,18 @@ from roeh.core.types import Box, Covariance, Detection, GroundPoint, Track
 from roeh.vision.assignment import pair_up
 from roeh.vision.duplicates import keep_best, same_thing
 from roeh.vision.kalman import correct, distances, predict
+from roeh.vision.mobility import mobility_of
 
 Array = NDArray[np.float64]
 
 _POSITION_FLOOR_M2 = 0.03**2
 _VOTE_MEMORY = 0.9
 _REACH_M = 1.0
+# A speed not known yet may take a track so far and no farther, however long unseen.
+_DASH_SIGMAS, _DASH_S = 2.5, 0.5
 _OTHER_LABEL_COST = 2.0
 # How much less well a rival may explain a detection and still put it in doubt.
 _RIVAL_MARGIN = 6.0
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """How a kind of object moves.
-
-    Attributes:
-        family: labels of one family may be the same object, named differently by a model.
-        density_m2ps3: spectral density of its acceleration.
-        speed_sigma_mps: of a newly seen one, each way.
-        stray_mps: how fast one that is not seen may stray from where it was heading.
-    """
-
-    family: str
-    density_m2ps3: float
-    speed_sigma_mps: float
-    stray_mps: float
-
-
-_VEHICLE = Motion("vehicle", 4.0, 8.0, 5.0)
-_TWO_WHEELER = Motion("two-wheeler", 2.0, 5.0, 3.0)
-MOTIONS: dict[str, Motion] = {
-    "person": Motion("person", 0.6, 1.5, 1.2),
-    "dog": Motion("dog", 2.0, 3.0, 2.5),
-    "bicycle": _TWO_WHEELER,
-    "motorcycle": _TWO_WHEELER,
-    "car": _VEHICLE,
-    "bus": _VEHICLE,
-    "truck": _VEHICLE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +199,7 @@ class Tracker:
             position_m=position[kept],
             jitter_m2=jitter[kept],
             lasting_m2=(1 - share) * total[kept],
-            family=tuple(motion_of(detection.label).family for detection in chosen),
+            family=tuple(mobility_of(detection.label).family for detection in chosen),
             label=tuple(detection.label for detection in chosen),
             confident=np.array(
                 [d.confidence >= self._settings.start_confidence for d in chosen], np.bool_
@@ -242,7 +215,7 @@ class Tracker:
             position,
             jitter,
             np.array([(box.x0_px, box.y0_px, box.x1_px, box.y1_px) for box in boxes]),
-            _equal_pairs([motion_of(detection.label).family for detection in ordered]),
+            _equal_pairs([mobility_of(detection.label).family for detection in ordered]),
             _equal_pairs([detection.sensor for detection in ordered]),
             within_m=settings.merge_within_m,
             agreement=settings.merge_agreement,
@@ -295,7 +268,7 @@ class Tracker:
             self._state, self._covariance, sightings.position_m, sightings.jitter_m2
         )
         labels = [history.label for history in self._histories]
-        families = [motion_of(label).family for label in labels]
+        families = [mobility_of(label).family for label in labels]
         alike = np.array(families)[:, None] == np.array(sightings.family)[None]
         named_otherwise = np.array(labels)[:, None] != np.array(sightings.label)[None]
         possible = alike & (squared <= self._settings.gate) & self._within_reach(sightings, now_ns)
@@ -314,11 +287,15 @@ class Tracker:
         anywhere, as far as its covariance goes, and would jump across the square to
         whoever turns up there.
         """
-        unseen_s = np.array([now_ns - history.last_seen_mono_ns for history in self._histories])
-        stray = np.array([motion_of(history.label).stray_mps for history in self._histories])
+        unseen_s = (
+            np.array([now_ns - history.last_seen_mono_ns for history in self._histories]) / NS_PER_S
+        )
+        stray = np.array([mobility_of(history.label).stray_mps for history in self._histories])
+        speed_sigma = np.sqrt((self._covariance[:, 2, 2] + self._covariance[:, 3, 3]) / 2)
+        dash_m = _DASH_SIGMAS * speed_sigma * np.minimum(unseen_s, _DASH_S)
         jitter_m = np.sqrt(np.trace(sightings.jitter_m2, axis1=1, axis2=2))
         gap = sightings.position_m[None] - self._state[:, None, :2]
-        reach_m = _REACH_M + (stray * unseen_s / NS_PER_S)[:, None] + 3.0 * jitter_m[None]
+        reach_m = _REACH_M + (stray * unseen_s + dash_m)[:, None] + 3.0 * jitter_m[None]
         within: NDArray[np.bool_] = np.hypot(gap[..., 0], gap[..., 1]) <= reach_m
         return within
 
@@ -339,16 +316,18 @@ class Tracker:
         """A new track at each of these detections."""
         if not rows:
             return
-        motions = [motion_of(sightings.detections[row].label) for row in rows]
+        mobilities = [mobility_of(sightings.detections[row].label) for row in rows]
         state = np.zeros((len(rows), 4))
         state[:, :2] = sightings.position_m[rows]
         covariance = np.zeros((len(rows), 4, 4))
         covariance[:, :2, :2] = sightings.jitter_m2[rows]
-        for index, motion in enumerate(motions):
-            covariance[index, 2, 2] = covariance[index, 3, 3] = motion.speed_sigma_mps**2
+        for index, mobility in enumerate(mobilities):
+            covariance[index, 2, 2] = covariance[index, 3, 3] = mobility.speed_sigma_mps**2
         self._state = np.concatenate([self._state, state])
         self._covariance = np.concatenate([self._covariance, covariance])
-        self._density = np.append(self._density, [motion.density_m2ps3 for motion in motions])
+        self._density = np.append(
+            self._density, [mobility.density_m2ps3 for mobility in mobilities]
+        )
         for row in rows:
             detection = sightings.detections[row]
             history = _History(
@@ -385,11 +364,6 @@ class Tracker:
                 self._histories, self._state.tolist(), position_m2, speed_sigma, strict=True
             )
         )
-
-
-def motion_of(label: str) -> Motion:
-    """How objects of this label move; one that nobody listed is a family of its own."""
-    return MOTIONS.get(label) or Motion(label, 2.0, 3.0, 1.2)
 
 
 def _track(

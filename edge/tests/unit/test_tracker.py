@@ -240,3 +240,18 @@ def test_a_track_unseen_for_seconds_goes_on_where_somebody_may_have_strayed_to()
     after = tracker.update([detection_at(4.5, 5.0)], at_s(2.4))
 
     assert [track.id for track in after if track.seen] == [before.id]
+
+
+@pytest.mark.parametrize(
+    ("label", "speed_mps", "fps"),
+    [("car", 15.0, 5.0), ("car", 15.0, 1.0), ("person", 5.0, 5.0), ("bicycle", 8.0, 2.0)],
+)
+def test_what_comes_fast_is_one_track_from_the_start(label: str, speed_mps: float, fps: float):
+    tracker = Tracker()
+
+    for number in range(6):
+        t_s = number / fps
+        car = detection_at(-20 + speed_mps * t_s, 8.0, label=label)
+        tracks = tracker.update([car], at_s(t_s))
+
+    assert [(track.id, track.confirmed) for track in tracks] == [(1, True)]
