@@ -16,7 +16,6 @@ import traceback
 from pathlib import Path
 from typing import NamedTuple
 
-
 #: By commands.
 IMPORTED_WHEN_USED = (
     "roeh.demo.main",
@@ -43,8 +42,12 @@ class CommandLines:
             [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, *arguments, cwd=None, environment=(), stdout=None):
-        """Run one; `stdout` names where its output goes instead: a path, or "closed pipe"."""
+    def run(self, *arguments, cwd=None, environment=(), stdout=None, processors=None):
+        """Run one.
+
+        `stdout` names where its output goes instead: a path, or "closed pipe";
+        `processors` is how many it may use.
+        """
         with tempfile.TemporaryDirectory(prefix="roeh-") as directory:
             out, err = Path(directory) / "out", Path(directory) / "err"
             order = {
@@ -53,6 +56,7 @@ class CommandLines:
                 "environment": dict(environment),
                 "stdout": str(stdout or out),
                 "stderr": str(err),
+                "processors": processors,
             }
             self._server.stdin.write(json.dumps(order) + "\n")
             self._server.stdin.flush()
@@ -99,6 +103,8 @@ def _run(order, main):
         _redirect(order)
         os.chdir(order["cwd"])
         os.environ.update(order["environment"])
+        if order["processors"]:
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: order["processors"]])
         status = main(order["arguments"])
     except SystemExit as end:
         status = end.code
