@@ -24,6 +24,16 @@ def short_directory():
 
 
 @pytest.fixture
+def memory_directory():
+    """A directory in memory, for stores: what a disk does to them is tested with disks."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="roeh-", dir=memory if memory.is_dir() else None
+    ) as path:
+        yield Path(path)
+
+
+@pytest.fixture
 def as_root():
     """The test starts processes of other users, or mounts."""
     if os.geteuid() != 0:

@@ -25,7 +25,7 @@ from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
 from roeh.ledger.database import open_database, storage_errors, transaction
 from roeh.ledger.history import History
-from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, Outbox, OutboxCounts, row_of
+from roeh.ledger.outbox import Outbox, OutboxCounts, OutboxRow, size_on_disk
 
 MAX_ALERT_BYTES = 8 * 1024
 MAX_THUMBNAIL_BYTES = 8 * 1024
@@ -67,9 +67,7 @@ class NodeStore:
             with self._writing():
                 alert = Alert(**msgspec.structs.asdict(draft), seq=self._next("alert"))
                 self._insert(alert, thumbnail_jpeg)
-                evicted = self._outbox.shrink()
-                self._history.take_in(evicted, delivered_utc_us=None)
-                self._history.shrink()
+                self._make_room()
             self._stored.notify_all()
         return alert.seq
 
@@ -96,8 +94,10 @@ class NodeStore:
         """The receiver has these rows: they leave the outbox; the alerts stay."""
         now_us = self._clock.read().t_utc_ns // NS_PER_US
         with self._lock, self._writing():
-            self._history.take_in(self._outbox.remove(rows), delivered_utc_us=now_us)
-            self._history.shrink()
+            for row in self._outbox.remove(rows):
+                if row.kind is OutboxKind.ALERT:
+                    self._history.take_in(row.seq, delivered_utc_us=now_us)
+            self._make_room()
 
     def next_number(self, name: str) -> int:
         """The next value of a counter that only grows, durable before it is returned."""
@@ -143,6 +143,15 @@ class NodeStore:
         ):
             yield
 
+    def _make_room(self) -> None:
+        """Hold both bounds: of what waits, and of what is kept."""
+        for evicted in self._outbox.shrink():
+            if evicted.kind is OutboxKind.ALERT:
+                self._history.take_in(evicted.seq, delivered_utc_us=None)
+            else:
+                self._history.drop_thumbnail(evicted.seq)
+        self._history.shrink(waiting_bytes=self._outbox.waiting_bytes)
+
     def _known(self, draft: AlertDraft) -> int | None:
         """The `seq` of this very message, if it is stored already."""
         with storage_errors(self._path):
@@ -170,19 +179,10 @@ class NodeStore:
 
     def _insert(self, alert: Alert, thumbnail_jpeg: bytes | None) -> None:
         payload = msgspec.json.encode(alert)
-        size_bytes = ROW_OVERHEAD_BYTES + len(payload) + len(thumbnail_jpeg or b"")
         self._database.execute(
-            "INSERT INTO alert (seq, id, phase, priority, t_utc_us, payload_json, size_bytes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                alert.seq,
-                alert.id,
-                alert.phase.value,
-                alert.priority,
-                alert.t_utc_us,
-                payload,
-                size_bytes,
-            ),
+            "INSERT INTO alert (seq, id, phase, priority, t_utc_us, payload_json)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (alert.seq, alert.id, alert.phase.value, alert.priority, alert.t_utc_us, payload),
         )
         self._queue(alert, OutboxKind.ALERT, payload)
         if thumbnail_jpeg is not None:
@@ -193,18 +193,19 @@ class NodeStore:
 
     def _queue(self, alert: Alert, kind: OutboxKind, payload: bytes) -> None:
         now = self._clock.read()
-        item = OutboxItem(
-            row=row_of(kind, alert.seq),
-            kind=kind,
-            alert_id=alert.id,
-            seq=alert.seq,
-            priority=alert.priority,
-            payload=payload,
-            payload_sha256=hashlib.sha256(payload).hexdigest(),
-            t_stored_mono_us=now.t_mono_ns // NS_PER_US,
-            boot_id=now.boot_id,
+        self._history.add(payload)
+        self._outbox.add(
+            OutboxRow(
+                kind=kind,
+                alert_id=alert.id,
+                seq=alert.seq,
+                phase=alert.phase.value,
+                priority=alert.priority,
+                size_bytes=size_on_disk(payload),
+                t_stored_mono_us=now.t_mono_ns // NS_PER_US,
+                boot_id=now.boot_id,
+            )
         )
-        self._outbox.add(item, phase=alert.phase)
 
 
 def _check(draft: AlertDraft, thumbnail_jpeg: bytes | None) -> None:

@@ -43,12 +43,11 @@ _SCHEMA = (
         phase           TEXT NOT NULL,        -- raised, updated, cleared
         priority        INTEGER NOT NULL,     -- 1 (lowest) to 9
         t_utc_us        INTEGER NOT NULL,
-        payload_json    BLOB NOT NULL,        -- the message as it is sent
-        size_bytes      INTEGER NOT NULL      -- with its thumbnail and what the row takes
+        payload_json    BLOB NOT NULL         -- the message as it is sent
     ) STRICT
     """,
     """
-    CREATE TABLE thumbnail (                  -- written once, never changed
+    CREATE TABLE thumbnail (                  -- written once; gone when the outbox evicts it
         seq             INTEGER PRIMARY KEY,  -- of its alert
         jpeg            BLOB NOT NULL
     ) STRICT
@@ -63,8 +62,7 @@ _SCHEMA = (
         priority          INTEGER NOT NULL,
         size_bytes        INTEGER NOT NULL,
         t_stored_mono_us  INTEGER NOT NULL,
-        boot_id           TEXT NOT NULL,
-        payload_sha256    TEXT NOT NULL
+        boot_id           TEXT NOT NULL
     ) STRICT
     """,
     "CREATE INDEX outbox_send ON outbox (priority DESC, row)",

@@ -1,4 +1,4 @@
-"""Alerts that no longer wait to be sent, kept for a desk that asks again, bounded by bytes."""
+"""What no longer waits to be sent, kept for a desk that asks again, bounded by bytes."""
 
 from __future__ import annotations
 
@@ -7,62 +7,73 @@ import sqlite3
 from collections.abc import Iterator
 
 from roeh.core.peers import OutboxKind
-from roeh.ledger.outbox import row_of
+from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, row_of, size_on_disk
 
 
 class History:
-    """Delivered and evicted alerts; every call belongs to a transaction of the caller's."""
+    """Alerts and thumbnails on disk; every call belongs to a transaction of the caller's.
+
+    What is kept is all that is stored less what waits in the outbox.
+    """
 
     def __init__(self, database: sqlite3.Connection, *, max_bytes: int) -> None:
         self._database = database
         self._max_bytes = max_bytes
-        self._size_bytes: int
-        (self._size_bytes,) = database.execute(
-            "SELECT coalesce(sum(size_bytes), 0) FROM history JOIN alert USING (seq)"
+        self._stored_bytes: int
+        (self._stored_bytes,) = database.execute(
+            "SELECT (SELECT coalesce(sum(length(payload_json) + ?1), 0) FROM alert)"
+            " + (SELECT coalesce(sum(length(jpeg) + ?1), 0) FROM thumbnail)",
+            (ROW_OVERHEAD_BYTES,),
         ).fetchone()
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes on disk."""
-        return self._size_bytes
 
     @contextlib.contextmanager
     def undone_on_failure(self) -> Iterator[None]:
         """Keep the count of bytes in step with a transaction inside that is undone."""
-        before = self._size_bytes
+        before = self._stored_bytes
         try:
             yield
         except BaseException:
-            self._size_bytes = before
+            self._stored_bytes = before
             raise
 
-    def take_in(self, seqs: list[int], *, delivered_utc_us: int | None) -> None:
-        """These alerts left the outbox: delivered at that time, or evicted (None)."""
-        for seq in seqs:
-            self._database.execute(
-                "INSERT INTO history (seq, delivered_utc_us) VALUES (?, ?)",
-                (seq, delivered_utc_us),
-            )
-            (size_bytes,) = self._database.execute(
-                "SELECT size_bytes FROM alert WHERE seq = ?", (seq,)
-            ).fetchone()
-            self._size_bytes += size_bytes
+    def add(self, payload: bytes) -> None:
+        """An alert or a thumbnail was stored."""
+        self._stored_bytes += size_on_disk(payload)
 
-    def shrink(self) -> None:
-        """Forget the oldest until the bound holds; never one whose thumbnail still waits."""
-        while self._size_bytes > self._max_bytes:
+    def take_in(self, seq: int, *, delivered_utc_us: int | None) -> None:
+        """An alert left the outbox: delivered at that time, or evicted (None)."""
+        self._database.execute(
+            "INSERT INTO history (seq, delivered_utc_us) VALUES (?, ?)", (seq, delivered_utc_us)
+        )
+
+    def drop_thumbnail(self, seq: int) -> None:
+        """A thumbnail was evicted from the outbox: it makes room on the disk."""
+        self._delete("thumbnail", "jpeg", seq)
+
+    def shrink(self, *, waiting_bytes: int) -> None:
+        """Forget the oldest until the bound holds; never one whose thumbnail still waits.
+
+        Args:
+            waiting_bytes: what of all that is stored still waits in the outbox.
+        """
+        while self._stored_bytes - waiting_bytes > self._max_bytes:
             oldest = self._database.execute(
-                "SELECT seq, size_bytes FROM history JOIN alert USING (seq)"
-                " WHERE NOT EXISTS (SELECT 1 FROM outbox WHERE row = seq * ? + ?)"
+                "SELECT seq FROM history WHERE NOT EXISTS"
+                " (SELECT 1 FROM outbox WHERE outbox.row = history.seq * ? + ?)"
                 " ORDER BY seq LIMIT 1",
                 (row_of(OutboxKind.ALERT, 1), row_of(OutboxKind.THUMBNAIL, 0)),
             ).fetchone()
             if oldest is None:
                 return
-            seq, size_bytes = oldest
-            for table in ("thumbnail", "alert", "history"):
-                self._database.execute(
-                    f"DELETE FROM {table} WHERE seq = ?",  # noqa: S608 - constants
-                    (seq,),
-                )
-            self._size_bytes -= size_bytes
+            (seq,) = oldest
+            self._delete("alert", "payload_json", seq)
+            self._delete("thumbnail", "jpeg", seq)
+            self._database.execute("DELETE FROM history WHERE seq = ?", (seq,))
+
+    def _delete(self, table: str, column: str, seq: int) -> None:
+        deleted = self._database.execute(
+            f"DELETE FROM {table} WHERE seq = ? RETURNING length({column})",  # noqa: S608 - constants
+            (seq,),
+        ).fetchone()
+        if deleted is not None:
+            self._stored_bytes -= deleted[0] + ROW_OVERHEAD_BYTES

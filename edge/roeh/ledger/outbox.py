@@ -13,27 +13,26 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from roeh.core.errors import StorageFailed
 from roeh.core.peers import OutboxItem, OutboxKind
-from roeh.core.types import AlertPhase
 
-#: What a row takes beside its payload: key, ids, hash and index entries.
+#: What a message takes beside its payload: rows, keys, ids and index entries.
 ROW_OVERHEAD_BYTES = 300
 MAX_TOMBSTONE_BYTES = 100
 
 _OFFSETS = {OutboxKind.ALERT: 0, OutboxKind.THUMBNAIL: 1, OutboxKind.TOMBSTONE: 2}
 _ROWS_PER_SEQ = 4
 
-_ITEM = (
-    "SELECT o.row, o.kind, o.alert_id, o.seq, o.priority, o.payload_sha256, o.t_stored_mono_us,"
-    " o.boot_id, CASE o.kind"
-    " WHEN 'alert' THEN (SELECT payload_json FROM alert WHERE alert.seq = o.seq)"
-    " WHEN 'thumb' THEN (SELECT jpeg FROM thumbnail WHERE thumbnail.seq = o.seq) END"
-    " FROM outbox AS o"
+_COLUMNS = "kind, alert_id, seq, phase, priority, size_bytes, t_stored_mono_us, boot_id"
+_PAYLOAD = (
+    "CASE kind"
+    " WHEN 'alert' THEN (SELECT payload_json FROM alert WHERE alert.seq = outbox.seq)"
+    " WHEN 'thumb' THEN (SELECT jpeg FROM thumbnail WHERE thumbnail.seq = outbox.seq) END"
 )
 
 #: Who gives way first, in the very words of the schema's partial indexes.
@@ -61,9 +60,30 @@ class OutboxCounts(msgspec.Struct, frozen=True):
     evicted: int
 
 
+class OutboxRow(msgspec.Struct, frozen=True):
+    """A message that waits; its payload stands with the alert.
+
+    `phase` is that of the alert, empty for a tombstone.
+    """
+
+    kind: OutboxKind
+    alert_id: str
+    seq: int
+    phase: str
+    priority: int
+    size_bytes: int
+    t_stored_mono_us: int
+    boot_id: str
+
+
 def row_of(kind: OutboxKind, seq: int) -> int:
     """The key of a message's row: never used twice, since `seq` is not; oldest first."""
     return seq * _ROWS_PER_SEQ + _OFFSETS[kind]
+
+
+def size_on_disk(payload: bytes) -> int:
+    """Bytes that a message of this payload takes."""
+    return len(payload) + ROW_OVERHEAD_BYTES
 
 
 def tombstone_json(seq: int, alert_id: str) -> bytes:
@@ -77,61 +97,74 @@ class Outbox:
     def __init__(self, database: sqlite3.Connection, *, max_bytes: int) -> None:
         self._database = database
         self._max_bytes = max_bytes
-        (self._size_bytes,) = database.execute(
-            "SELECT coalesce(sum(size_bytes), 0) FROM outbox"
+        self._size_bytes: int
+        self._buried_bytes: int
+        self._size_bytes, self._buried_bytes = database.execute(
+            "SELECT coalesce(sum(size_bytes), 0),"
+            " coalesce(sum(size_bytes) FILTER (WHERE kind = 'tombstone'), 0) FROM outbox"
         ).fetchone()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the alerts and thumbnails that wait take on disk."""
+        return self._size_bytes - self._buried_bytes
 
     @contextlib.contextmanager
     def undone_on_failure(self) -> Iterator[None]:
-        """Keep the count of bytes in step with a transaction inside that is undone."""
-        before = self._size_bytes
+        """Keep the counts of bytes in step with a transaction inside that is undone."""
+        before = self._size_bytes, self._buried_bytes
         try:
             yield
         except BaseException:
-            self._size_bytes = before
+            self._size_bytes, self._buried_bytes = before
             raise
 
-    def add(self, item: OutboxItem, *, phase: AlertPhase) -> None:
-        """Queue a message whose payload the ledger holds; `shrink` comes after."""
-        self._insert(item, phase.value)
+    def add(self, row: OutboxRow) -> None:
+        """Queue a message; `shrink` comes after."""
+        self._database.execute(
+            f"INSERT INTO outbox (row, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+            (
+                row_of(row.kind, row.seq),
+                row.kind.value,
+                row.alert_id,
+                row.seq,
+                row.phase,
+                row.priority,
+                row.size_bytes,
+                row.t_stored_mono_us,
+                row.boot_id,
+            ),
+        )
+        self._count(row, row.size_bytes)
 
-    def shrink(self) -> list[int]:
-        """Evict in the order of the flow table until the bound holds; `seq` of the alerts."""
-        evicted: list[int] = []
+    def shrink(self) -> list[OutboxRow]:
+        """Evict in the order of the flow table until the bound holds."""
+        evicted: list[OutboxRow] = []
         for victims in _VICTIMS:
             while self._size_bytes > self._max_bytes:
                 victim = self._database.execute(victims).fetchone()
                 if victim is None:
                     break
-                item = self._evict(victim[0])
-                if item.kind is OutboxKind.ALERT:
-                    self._bury(item)
-                    evicted.append(item.seq)
+                row = self._delete(victim[0])
+                if row is not None:
+                    self._bury(row)
+                    evicted.append(row)
         return evicted
 
     def take(self, limit: int, in_flight_rows: tuple[int, ...]) -> tuple[OutboxItem, ...]:
         """Up to `limit` rows that are not in flight, highest priority first, then oldest."""
         marks = ", ".join("?" * len(in_flight_rows))
         found = self._database.execute(
-            f"{_ITEM} WHERE o.row NOT IN ({marks}) ORDER BY o.priority DESC, o.row LIMIT ?",
+            f"SELECT {_COLUMNS}, {_PAYLOAD} FROM outbox WHERE row NOT IN ({marks})"  # noqa: S608 - constants and marks
+            " ORDER BY priority DESC, row LIMIT ?",
             (*in_flight_rows, limit),
         ).fetchall()
-        return tuple(_item(values) for values in found)
+        return tuple(_item(_row(columns), payload) for *columns, payload in found)
 
-    def remove(self, rows: tuple[int, ...]) -> list[int]:
-        """These rows were delivered; `seq` of the alerts among them."""
-        delivered: list[int] = []
-        for row in rows:
-            removed = self._database.execute(
-                "DELETE FROM outbox WHERE row = ? RETURNING size_bytes, kind, seq", (row,)
-            ).fetchone()
-            if removed is None:
-                continue  # acknowledged twice, or evicted meanwhile
-            size_bytes, kind, seq = removed
-            self._size_bytes -= size_bytes
-            if kind == OutboxKind.ALERT.value:
-                delivered.append(seq)
-        return delivered
+    def remove(self, keys: Sequence[int]) -> list[OutboxRow]:
+        """These rows were delivered; those of them that were still there."""
+        removed = (self._delete(key) for key in keys)
+        return [row for row in removed if row is not None]
 
     def counts(self) -> OutboxCounts:
         """How full it is."""
@@ -150,71 +183,61 @@ class Outbox:
             evicted=evicted[0] if evicted else 0,
         )
 
-    def _evict(self, row: int) -> OutboxItem:
-        item = _item(self._database.execute(f"{_ITEM} WHERE o.row = ?", (row,)).fetchone())
-        (size_bytes,) = self._database.execute(
-            "DELETE FROM outbox WHERE row = ? RETURNING size_bytes", (row,)
+    def _delete(self, key: int) -> OutboxRow | None:
+        """Take a row out; None when it was acknowledged before, or evicted meanwhile."""
+        deleted = self._database.execute(
+            f"DELETE FROM outbox WHERE row = ? RETURNING {_COLUMNS}",  # noqa: S608 - constants
+            (key,),
         ).fetchone()
-        self._size_bytes -= size_bytes
+        if deleted is None:
+            return None
+        row = _row(deleted)
+        self._count(row, -row.size_bytes)
+        return row
+
+    def _bury(self, row: OutboxRow) -> None:
+        """Count what was evicted; an alert leaves its tombstone."""
         self._database.execute(
             "INSERT INTO counter (name, value) VALUES ('outbox_evicted', 1)"
             " ON CONFLICT (name) DO UPDATE SET value = value + 1"
         )
-        return item
-
-    def _bury(self, item: OutboxItem) -> None:
-        payload = tombstone_json(item.seq, item.alert_id)
-        self._insert(
-            msgspec.structs.replace(
-                item,
-                row=row_of(OutboxKind.TOMBSTONE, item.seq),
-                kind=OutboxKind.TOMBSTONE,
-                payload=payload,
-                payload_sha256=hashlib.sha256(payload).hexdigest(),
-            ),
-            "",
-        )
-
-    def _insert(self, item: OutboxItem, phase: str) -> None:
-        size_bytes = len(item.payload) + ROW_OVERHEAD_BYTES
-        self._database.execute(
-            "INSERT INTO outbox (row, kind, alert_id, seq, phase, priority, size_bytes,"
-            " t_stored_mono_us, boot_id, payload_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                item.row,
-                item.kind.value,
-                item.alert_id,
-                item.seq,
-                phase,
-                item.priority,
-                size_bytes,
-                item.t_stored_mono_us,
-                item.boot_id,
-                item.payload_sha256,
-            ),
-        )
-        self._size_bytes += size_bytes
-
-
-def _item(values: tuple[int, str, str, int, int, str, int, str, bytes | None]) -> OutboxItem:
-    row, name, alert_id, seq, priority, digest, t_stored_mono_us, boot_id, payload = values
-    kind = OutboxKind(name)
-    if payload is None:
-        if kind is not OutboxKind.TOMBSTONE:
-            raise StorageFailed(
-                what=f"row {row} of the outbox waits for a message that is not there",
-                which=f"alert {seq} in node.db",
-                remedy="the store is damaged: keep it for examination and start a new one",
+        if row.kind is OutboxKind.ALERT:
+            size_bytes = size_on_disk(tombstone_json(row.seq, row.alert_id))
+            self.add(
+                msgspec.structs.replace(
+                    row, kind=OutboxKind.TOMBSTONE, phase="", size_bytes=size_bytes
+                )
             )
-        payload = tombstone_json(seq, alert_id)
+
+    def _count(self, row: OutboxRow, change_bytes: int) -> None:
+        self._size_bytes += change_bytes
+        if row.kind is OutboxKind.TOMBSTONE:
+            self._buried_bytes += change_bytes
+
+
+def _row(columns: Sequence[Any]) -> OutboxRow:
+    """A row as SQLite gives it (its types are the schema's)."""
+    kind, *others = columns
+    return OutboxRow(OutboxKind(kind), *others)
+
+
+def _item(row: OutboxRow, payload: bytes | None) -> OutboxItem:
+    if row.kind is OutboxKind.TOMBSTONE:
+        payload = tombstone_json(row.seq, row.alert_id)
+    if payload is None:
+        raise StorageFailed(
+            what=f"a {row.kind.value} waits in the outbox and is not there",
+            which=f"alert {row.seq} in node.db",
+            remedy="the store is damaged: keep it for examination and start a new one",
+        )
     return OutboxItem(
-        row=row,
-        kind=kind,
-        alert_id=alert_id,
-        seq=seq,
-        priority=priority,
+        row=row_of(row.kind, row.seq),
+        kind=row.kind,
+        alert_id=row.alert_id,
+        seq=row.seq,
+        priority=row.priority,
         payload=payload,
-        payload_sha256=digest,
-        t_stored_mono_us=t_stored_mono_us,
-        boot_id=boot_id,
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
+        t_stored_mono_us=row.t_stored_mono_us,
+        boot_id=row.boot_id,
     )

@@ -78,8 +78,8 @@ def store_with_a_limit(path, limit_bytes, draft, acknowledged):
     os._exit(0)
 
 
-def test_killed_at_any_byte_it_writes_an_alert_is_stored_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "node.db"
+def test_killed_at_any_byte_it_writes_an_alert_is_stored_whole_or_not_at_all(memory_directory):
+    path = memory_directory / "node.db"
     drafts = {}
     NodeStore(path, CLOCK, outbox_max_bytes=OUTBOX_BYTES).close()
     limit_bytes, killed = 1, 0

@@ -67,14 +67,14 @@ def scalar(info):
 CONFIGS = strategy(inspect.type_info(NodeConfig))
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(CONFIGS)
 def test_a_configuration_that_is_shown_loads_again_as_the_same(config):
     shown = config_as_toml(config)
     assert msgspec.convert(tomllib.loads(shown), NodeConfig) == config
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(CONFIGS)
 def test_what_the_types_allow_is_meant_or_refused_in_one_line(config):
     parsed_or_refused(config_as_toml(config))
@@ -130,6 +130,7 @@ def as_toml(value):
     return value.isoformat() if hasattr(value, "isoformat") else repr(value)
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 @example({"sensors": [{"source": {"kind": ["composed"]}}]})
 @example({"sensors": [{"source": {"kind": "composed"}, "lens": {"k": float("inf")}}]})

@@ -18,12 +18,12 @@ CLOCK = SystemClock()
 
 
 @pytest.fixture
-def open_store(tmp_path):
+def open_store(memory_directory):
     opened = []
 
     def open_with(**bounds):
         bounds = {"outbox_max_bytes": 1 << 20, **bounds}
-        opened.append(NodeStore(tmp_path / "node.db", SimulatedClock(), **bounds))
+        opened.append(NodeStore(memory_directory / "node.db", SimulatedClock(), **bounds))
         return opened[-1]
 
     yield open_with
@@ -45,14 +45,14 @@ def read(path):
         database.close()
 
 
-def test_the_count_goes_on_across_restarts_without_a_hole(open_store, tmp_path):
+def test_the_count_goes_on_across_restarts_without_a_hole(open_store, memory_directory):
     for start in range(3):
         store = open_store()
         assert [store.store(alert_draft(), None) for _ in range(3)] == [
             3 * start + n for n in (1, 2, 3)
         ]
         store.close()
-    assert [alert.seq for alert in read(tmp_path / "node.db")] == list(range(1, 10))
+    assert [alert.seq for alert in read(memory_directory / "node.db")] == list(range(1, 10))
 
 
 def test_the_same_message_stored_twice_is_stored_once(open_store):
@@ -148,7 +148,7 @@ def test_closing_ends_a_waiting_lease_at_once(open_store):
     assert CLOCK.mono_ns() - started_ns < 5e9
 
 
-def test_what_was_sent_is_kept_up_to_its_bound_oldest_forgotten_first(open_store, tmp_path):
+def test_what_was_sent_is_kept_up_to_its_bound_oldest_forgotten_first(open_store, memory_directory):
     store = open_store(history_max_bytes=65536)
     thumbnail = bytes(6000)
     for _ in range(30):
@@ -157,7 +157,7 @@ def test_what_was_sent_is_kept_up_to_its_bound_oldest_forgotten_first(open_store
         store.delivered(tuple(item.row for item in items))
     assert store.store(alert_draft(), None) == 31
     store.close()
-    kept = [alert.seq for alert in read(tmp_path / "node.db")]
+    kept = [alert.seq for alert in read(memory_directory / "node.db")]
     assert kept == list(range(kept[0], 32))
     assert 5 < len(kept) < 12
 
@@ -174,18 +174,36 @@ def test_an_alert_is_kept_while_its_thumbnail_waits(open_store):
     assert all(item.payload == thumbnail for item in left)
 
 
-def test_the_write_ahead_log_stays_bounded(open_store, tmp_path):
+def test_one_thumbnail_that_waits_keeps_its_own_alert_and_no_other(open_store):
+    store = open_store(history_max_bytes=65536)
+    thumbnail = bytes(6000)
+    draft = alert_draft(thumbnail=thumbnail)
+    store.store(draft, thumbnail)
+    kept, waiting = store.lease(limit=2, in_flight_rows=(), wait_s=0).items
+    store.delivered((kept.row,))
+    others = [alert_draft(thumbnail=thumbnail) for _ in range(30)]
+    for other in others:
+        store.store(other, thumbnail)
+        items = store.lease(limit=2, in_flight_rows=(waiting.row,), wait_s=0).items
+        store.delivered(tuple(item.row for item in items))
+    assert store.lease(limit=2, in_flight_rows=(), wait_s=0).items == (waiting,)
+    assert store.store(draft, thumbnail) == 1
+    # The oldest of the others is forgotten: its id is new to the store.
+    assert store.store(others[0], thumbnail) == 32
+
+
+def test_the_write_ahead_log_stays_bounded(open_store, memory_directory):
     store = open_store()
     thumbnail = os.urandom(7000)
     bound_bytes = (WAL_CHECKPOINT_PAGES + 100) * (PAGE_BYTES + 24)
     for _ in range(200):
         store.store(alert_draft(thumbnail=thumbnail), thumbnail)
-        assert (tmp_path / "node.db-wal").stat().st_size < bound_bytes
+        assert (memory_directory / "node.db-wal").stat().st_size < bound_bytes
 
 
-def test_nobody_but_its_user_can_read_the_store(open_store, tmp_path):
+def test_nobody_but_its_user_can_read_the_store(open_store, memory_directory):
     open_store().store(alert_draft(), None)
-    for path in tmp_path.glob("node.db*"):
+    for path in memory_directory.glob("node.db*"):
         assert path.stat().st_mode & 0o077 == 0
 
 
@@ -198,11 +216,11 @@ def test_stored_times_are_the_clocks(tmp_path):
     assert item.t_stored_mono_us == clock.mono_ns() // NS_PER_US
 
 
-def test_a_second_node_on_the_same_store_is_told(open_store, tmp_path):
+def test_a_second_node_on_the_same_store_is_told(open_store, memory_directory):
     open_store()
-    assert refusal(tmp_path / "node.db") == (
+    assert refusal(memory_directory / "node.db") == (
         "roeh: STORAGE_FAILED: another process has the store open: "
-        f"{tmp_path}/node.db; one node runs on one data_dir: stop the other one"
+        f"{memory_directory}/node.db; one node runs on one data_dir: stop the other one"
     )
 
 
@@ -233,13 +251,13 @@ def test_a_store_of_a_newer_version_is_left_alone(tmp_path):
     assert f"the store has schema {SCHEMA_VERSION + 1}" in refusal(tmp_path / "node.db")
 
 
-def test_damage_inside_is_told_and_nothing_is_acknowledged(open_store, tmp_path):
+def test_damage_inside_is_told_and_nothing_is_acknowledged(open_store, memory_directory):
     store = open_store()
     thumbnail = os.urandom(7000)
     for _ in range(50):
         store.store(alert_draft(thumbnail=thumbnail), thumbnail)
     store.close()
-    path = tmp_path / "node.db"
+    path = memory_directory / "node.db"
     content = bytearray(path.read_bytes())
     content[PAGE_BYTES:] = os.urandom(len(content) - PAGE_BYTES)
     path.write_bytes(content)

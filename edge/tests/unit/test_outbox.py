@@ -1,5 +1,7 @@
 """What gives way when the outbox is full, in which order, and what is left of it."""
 
+import random
+
 import msgspec
 import pytest
 
@@ -16,12 +18,19 @@ TOMBSTONE_BYTES = len(tombstone_json(1, alert_draft().id)) + ROW_OVERHEAD_BYTES
 
 
 @pytest.fixture
-def open_store(tmp_path):
+def open_store(memory_directory):
     """Makes the node's store with an outbox of so many bytes; closes it at the end."""
     opened = []
 
-    def open_with(max_bytes):
-        opened.append(NodeStore(tmp_path / "node.db", SimulatedClock(), outbox_max_bytes=max_bytes))
+    def open_with(max_bytes, history_max_bytes=1 << 24):
+        opened.append(
+            NodeStore(
+                memory_directory / "node.db",
+                SimulatedClock(),
+                outbox_max_bytes=max_bytes,
+                history_max_bytes=history_max_bytes,
+            )
+        )
         return opened[-1]
 
     yield open_with
@@ -183,3 +192,18 @@ def test_counts_tell_the_oldest_that_waits(open_store):
     counts = store.counts()
     assert counts.oldest_t_stored_mono_us == 0
     assert counts.rows == 1
+
+
+def test_the_file_stays_within_its_bounds_whatever_comes(open_store, memory_directory):
+    bound_bytes = 1 << 19
+    store = open_store(bound_bytes, history_max_bytes=bound_bytes)
+    thumbnail = random.Random(5).randbytes(7000)
+    for count in range(600):
+        store.store(alert_draft(priority=1 + count % 9, thumbnail=thumbnail), thumbnail)
+        if count % 3 == 0:
+            items = store.lease(limit=2, in_flight_rows=(), wait_s=0).items
+            store.delivered(tuple(item.row for item in items))
+    assert store.counts().size_bytes <= bound_bytes
+    store.close()
+    # Pages are filled as tables go: not more than a quarter over.
+    assert (memory_directory / "node.db").stat().st_size < 2 * bound_bytes * 1.25

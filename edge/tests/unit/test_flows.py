@@ -1,0 +1,46 @@
+"""The queue table is whole, and the page for engineers shows it as it is."""
+
+from pathlib import Path
+
+from roeh.core.config import OutboxSection
+from roeh.core.flows import ALERTS, FLOWS, FRAMES, IN_FLIGHT, OUTBOX, OUTBOX_HISTORY_BYTES
+from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
+from roeh.core.peers import MAX_LEASE_ROWS, MAX_NAMED_ROWS, Role
+from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES
+
+PAGE = Path(__file__).parents[2] / "design" / "ipc.md"
+
+
+def test_every_flow_joins_processes_and_has_a_bound_and_a_counter_of_its_own():
+    processes = {role.value for role in Role} | {"broker"}
+    for flow in FLOWS:
+        assert {flow.producer, flow.consumer} <= processes
+        assert flow.bound > 0
+    assert len({flow.counter for flow in FLOWS}) == len(FLOWS)
+    assert FLOWS == (FRAMES, ALERTS, OUTBOX, IN_FLIGHT)
+
+
+def test_the_defaults_of_the_configuration_are_those_of_the_table():
+    assert OutboxSection().max_bytes == OUTBOX.bound
+    assert OutboxSection().history_max_bytes == OUTBOX_HISTORY_BYTES
+
+
+def test_a_window_can_be_leased_and_named_in_one_request():
+    assert IN_FLIGHT.bound <= MAX_LEASE_ROWS <= MAX_NAMED_ROWS
+
+
+def test_the_largest_lease_fits_into_one_message():
+    largest = max(MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES) + 1024
+    assert MAX_LEASE_ROWS * largest <= MAX_MESSAGE_BYTES
+
+
+def test_the_page_shows_every_flow_as_it_is():
+    rows = [
+        f"| {flow.producer} → {flow.consumer} | {flow.carries} | {flow.bound} {flow.unit} "
+        f"| {flow.when_full.value} | `{flow.counter}` |"
+        for flow in FLOWS
+    ]
+    lines = PAGE.read_text().splitlines()
+    assert [
+        line for line in lines if line.endswith(tuple(f"| `{f.counter}` |" for f in FLOWS))
+    ] == rows
