@@ -80,9 +80,10 @@ class EvidenceService:
 
     def status(self) -> NodeStatus:
         """How the node is now."""
+        counts = self._store.counts()
+        # After the counts: what they tell of was stored before this moment.
         now = self._clock.read()
         now_us = now.t_mono_ns // NS_PER_US
-        counts = self._store.counts()
         oldest_us = counts.oldest_t_stored_mono_us
         if oldest_us is not None and counts.oldest_boot_id != now.boot_id:
             oldest_us = 0  # stored before this boot: at least as old as the boot

@@ -195,6 +195,32 @@ def test_the_age_of_what_an_earlier_boot_stored_is_at_least_that_of_this_boot(tm
     assert status.outbox_oldest_age_us == 7_000_000
 
 
+class ClockOfABusyMoment(SimulatedClock):
+    """While evidence looks at the clock, a second passes and an alert is stored."""
+
+    def __init__(self):
+        super().__init__()
+        self.store = None
+
+    def read(self):
+        reading = super().read()
+        store, self.store = self.store, None
+        if store is not None:
+            self.advance(1.0)
+            store.store(alert_draft(), None)
+        return reading
+
+
+def test_an_age_is_never_negative(tmp_path):
+    clock = ClockOfABusyMoment()
+    store = NodeStore(tmp_path / "node.db", clock, outbox_max_bytes=OUTBOX_BYTES)
+    clock.store = store
+    status = EvidenceService(store, clock, on_progress=lambda: None).status()
+    assert store.alerts_stored() == 1
+    store.close()
+    assert status.outbox_oldest_age_us >= 0
+
+
 # Starting where it cannot
 
 
