@@ -33,7 +33,7 @@ def render_thumbnail(
     sensor: Sensor,
     outlines_px: Sequence[npt.NDArray[np.float64]],
     mask: npt.NDArray[np.bool_] | None,
-) -> bytes:
+) -> bytes | None:
     """A JPEG of the street round the outlined objects.
 
     Args:
@@ -44,12 +44,21 @@ def render_thumbnail(
         mask: true where the picture must be black, (height, width); None for nothing.
 
     Returns:
-        At most `MAX_THUMBNAIL_BYTES` of JPEG.
+        At most `MAX_THUMBNAIL_BYTES` of JPEG; None when the first outline lies wholly
+        outside the lens.
     """
-    view = view_around(sensor, outlines_px[0], THUMBNAIL_SIZE, margin=_MARGIN)
+    first = outlines_px[0]
+    # Corners may lie beyond the lens's rim where the object itself does not.
+    middle = first.mean(axis=0, keepdims=True)
+    try:
+        view = view_around(sensor, np.vstack([first, middle]), THUMBNAIL_SIZE, margin=_MARGIN)
+    except ValueError:
+        return None
     picture = view.render(frame.bgr())
-    for index, outline_px in enumerate(outlines_px):
-        _draw_box(picture, view, outline_px, _OTHER_BGR if index else _BOX_BGR)
+    # The one that the alert is about is drawn last, over the others.
+    for outline_px in outlines_px[1:]:
+        _draw_box(picture, view, outline_px, _OTHER_BGR)
+    _draw_box(picture, view, first, _BOX_BGR)
     if mask is not None:
         # Last, so that no box shows where somebody behind a mask is.
         picture[view.render_mask(mask)] = 0
@@ -67,9 +76,8 @@ def encode_jpeg(picture_bgr: UInt8Image, max_bytes: int) -> bytes:
             if len(encoded) <= max_bytes:
                 return encoded.tobytes()
         height_px, width_px = picture_bgr.shape[:2]
-        halved = cv2.resize(
-            picture_bgr, (width_px // 2, height_px // 2), interpolation=cv2.INTER_AREA
-        )
+        half = (max(1, width_px // 2), max(1, height_px // 2))
+        halved = cv2.resize(picture_bgr, half, interpolation=cv2.INTER_AREA)
         picture_bgr = np.asarray(halved, np.uint8)
 
 

@@ -7,7 +7,7 @@ import msgspec
 from roeh.core.config import NodeConfig, SensorSection
 from roeh.core.types import Detection, Track
 from roeh.media.frames import PixelFrame
-from roeh.media.masks import mask_of
+from roeh.media.masks import mask_of, outside
 from roeh.optics.configured import rig_from
 from roeh.vision.attention import Attention
 from roeh.vision.detector import SensorDetector
@@ -49,6 +49,7 @@ class Pipeline:
         self._tracks: tuple[Track, ...] = ()
         self._detectors: dict[str, SensorDetector] = {}
         self._attention: dict[str, Attention] = {}
+        self._masks = {section.name: mask_of(section) for section in config.sensors}
         self.models: dict[str, VerifiedModel] = {}
         for section in config.sensors:
             self._open(section)
@@ -61,7 +62,7 @@ class Pipeline:
         if look.tiles:
             with self.stages.stage("convert"):
                 picture = frame.bgr()
-            detections = self._detectors[name].look(picture, look.tiles)
+            detections = outside(self._detectors[name].look(picture, look.tiles), self._masks[name])
         with self.stages.stage("track"):
             self._tracks = self._tracker.update(
                 detections, frame.info.t_mono_ns, not_looked_at=look.unseen_track_ids
@@ -80,7 +81,7 @@ class Pipeline:
     def _open(self, section: SensorSection) -> None:
         detect = self._config.detect
         sensor = self.rig.sensor(section.name)
-        mask = mask_of(section)
+        mask = self._masks[section.name]
         model = open_model_for(sensor, detect.model, self._config.paths.model_dir)
         detector = open_detector(
             self.rig,
