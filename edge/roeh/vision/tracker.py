@@ -158,6 +158,8 @@ class Tracker:
             All live tracks by id: tentative and confirmed, seen and coasting.
         """
         now_ns = self._advance(t_mono_ns)
+        if not self._histories and not detections:
+            return ()
         for history in self._histories:
             history.seen = False
         sightings = self._sightings(detections)

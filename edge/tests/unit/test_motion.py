@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from roeh.core.clock import NS_PER_S
+from roeh.core.clock import NS_PER_S, SimulatedClock
+from roeh.core.config.schema import ComposedSource
+from roeh.core.types import Box
 from roeh.media.frames import UInt8Image
-from roeh.vision.motion import Motion, MotionDetector
+from roeh.optics.lens import Equidistant
+from roeh.optics.rig import Pose, Rig, Sensor
+from roeh.sources.composed import ComposedFrames
+from roeh.vision.motion import Motion, MotionDetector, MovingRegion
 
 FPS = 10.0
 HEIGHT_PX, WIDTH_PX = 128, 192
@@ -235,3 +242,67 @@ def test_a_stream_that_changes_its_size_begins_anew():
     (_, motion), *_ = watch(lambda n: STREET[:64, :96], 1, detector, first=10)
 
     assert motion == Motion(regions=(), settling=False, share=0.0)
+
+
+# The composed scene: drawn people with exact truth, in a fisheye
+
+
+@functools.cache
+def composed(night: float, flicker: float, seconds: float = 6.0) -> list[tuple[UInt8Image, tuple]]:
+    """Luma of a 1024² fisheye and who truly is where in it."""
+    lens = Equidistant(width_px=1024, height_px=1024, fov_deg=185.0)
+    sensor = Sensor("dome", lens, Pose(0.0, 90.0, 0.0, 5.0))
+    section = ComposedSource(
+        seed=5, people=12, fps=FPS, duration_s=seconds, night=night, flicker=flicker
+    )
+    source = ComposedFrames(
+        section, rig=Rig((sensor,), 0.0, 1.0), sensor=sensor, clock=SimulatedClock(), paced=False
+    )
+    with source:
+        return [
+            (frame.read().luma(4), source.truth(frame.info))
+            for frame in source.frames(threading.Event())
+        ]
+
+
+@pytest.mark.parametrize(
+    ("night", "flicker", "share"), [(0.0, 0.0, 0.95), (0.0, 0.6, 0.9), (0.8, 0.0, 0.75)]
+)
+def test_most_walkers_within_14_m_are_found_by_day_at_night_and_under_lamps(
+    night: float, flicker: float, share: float
+):
+    detector = MotionDetector()
+    scene = composed(night, flicker)
+    found, strays = [], 0
+
+    for number, (luma, people) in enumerate(scene):
+        motion = detector.update(luma, round(number / FPS * NS_PER_S))
+        if number < 20:
+            continue
+        before = {person.id: person.box_px for person in scene[number - 5][1]}
+        for person in people:
+            moved = _shift_px(person.box_px, before.get(person.id)) > 8.0
+            if moved and person.range_m < 14.0:
+                found.append(any(_is_on(region, person.box_px) for region in motion.regions))
+        strays += sum(
+            not any(_is_on(region, person.box_px) for person in people) for region in motion.regions
+        )
+
+    assert np.mean(found) >= share
+    assert strays <= 0.02 * len(scene)
+
+
+def _shift_px(box: Box, before: Box | None) -> float:
+    """How far the middle of a box went, pixels of the sensor."""
+    if before is None:
+        return 0.0
+    return float(np.hypot(*np.subtract(box.center_px, before.center_px)))
+
+
+def _is_on(region: MovingRegion, box_px: Box) -> bool:
+    """Whether a region of the luma lies on somebody's box, or within 5 px of it."""
+    x, y = region.center_x_px, region.center_y_px
+    return (
+        box_px.x0_px / 4 - 5 <= x <= box_px.x1_px / 4 + 5
+        and box_px.y0_px / 4 - 5 <= y <= box_px.y1_px / 4 + 5
+    )

@@ -131,7 +131,7 @@ def fullest_circle(places_m: Array, radius_m: float) -> tuple[Array, NDArray[np.
     halfway = (places_m[first] + places_m[second]) / 2
     aside = np.sqrt(radius_m**2 - (apart / 2) ** 2)[:, None] * gap[:, ::-1] / apart[:, None]
     turned = aside * (-1, 1)
-    middles = np.concatenate([places_m, halfway, halfway + turned, halfway - turned])
+    middles = np.concatenate([places_m, halfway + turned, halfway - turned])
     squared = np.sum((middles[:, None] - places_m[None]) ** 2, axis=2)
     held = squared <= (radius_m + 1e-6) ** 2
     spread = np.sum(np.where(held, squared, 0.0), axis=1)
