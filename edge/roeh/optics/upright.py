@@ -23,7 +23,7 @@ from roeh.optics.rig import angles_of, directions_of
 PERSON_HEIGHT_M = 1.7
 _STEP_PX = 0.25
 _STEP_DEG = 0.05
-_NEWTON_STEPS = 4
+_NEWTON_STEPS = 2
 # A step short of straight up and down, where azimuth turns over: 9 mm on the ground at 5 m.
 _ZENITH_DEG = 89.9
 
@@ -163,7 +163,9 @@ def ends_of(shown: Shown, boxes: Array) -> Ends:
     return Ends(points[: len(corners)], points[len(corners) :])
 
 
-def agrees(heights: Heights, low_m: float, high_m: float, sigmas: float = 2.0) -> NDArray[np.bool_]:
+def agrees(
+    heights: Heights, low_m: float | Array, high_m: float | Array, sigmas: float = 2.0
+) -> NDArray[np.bool_]:
     """Whether each height may lie in [low_m, high_m], given its sigma: (n,); NaN does not."""
     slack = sigmas * heights.sigma_m
     fits: NDArray[np.bool_] = (heights.height_m + slack >= low_m) & (

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from roeh.core.types import Box, Detection
+from roeh.core.types import Box, Detection, GroundPoint
 from roeh.media.frames import UInt8Image
 from roeh.optics.ground import GroundPlane
 from roeh.optics.rig import Rig, Sensor
 from roeh.optics.tiles import Tile, source_px_per_tile_px
 from roeh.optics.upright import agrees, ends_of, upright_heights
-from roeh.optics.view import box_around
 from roeh.vision.nanodet import NanodetDecoder, TileDetection
 from roeh.vision.overlap import Outlined, distinct
 from roeh.vision.plausible import PLAUSIBLE_HEIGHTS
@@ -74,28 +75,16 @@ class SensorDetector:
             picture_bgr: (height, width, 3) of the sensor.
             tile_indices: which tiles to look through.
         """
-        found: list[Detection] = []
-        outlined: list[Outlined] = []
+        sightings: list[_Sightings] = []
         for index in tile_indices:
-            tile = self.tiles[index]
             boxes = self._infer(picture_bgr, index)
-            if not boxes:
-                continue
-            with self._stages.stage("locate"):
-                for box, detection in zip(boxes, self._located(tile, boxes), strict=True):
-                    if detection is None:
-                        continue
-                    found.append(detection)
-                    outlined.append(
-                        Outlined(
-                            _GROUPS.get(box.label, box.label),
-                            box.confidence,
-                            _is_cut(box.box_input_px, tile),
-                            detection.outline_sensor_px,
-                        )
-                    )
+            if boxes:
+                with self._stages.stage("locate"):
+                    sightings.append(_sightings(self.tiles[index], boxes))
+        if not sightings:
+            return []
         with self._stages.stage("locate"):
-            return [found[i] for i in distinct(outlined)]
+            return self._placed(_joined(sightings))
 
     def _infer(self, picture_bgr: UInt8Image, index: int) -> list[TileDetection]:
         mask = self._tile_masks[index]
@@ -109,55 +98,112 @@ class SensorDetector:
         with self._stages.stage("locate"):
             return self._decoder.decode(raw)
 
-    def _located(self, tile: Tile, found: list[TileDetection]) -> list[Detection | None]:
-        """Each box with its place; None for what cannot be there."""
-        boxes = np.asarray(
-            [
-                (b.x0_px, b.y0_px, b.x1_px, b.y1_px)
-                for b in (detection.box_input_px for detection in found)
-            ],
-            np.float64,
-        )
-        limits = np.asarray([tile.width_px, tile.height_px, tile.width_px, tile.height_px])
-        boxes = np.clip(boxes, 0.0, limits - 1.0)
-        ends = ends_of(tile, boxes)
-        scale = source_px_per_tile_px(tile, ends.foot_px)
-        foot_px, head_px = tile.to_source_px(ends.foot_px), tile.to_source_px(ends.head_px)
+    def _placed(self, seen: _Sightings) -> list[Detection]:
+        """Each object once, with its place; what cannot stand where it seems to is left out."""
         fixes = self._plane.fix(
-            foot_px,
-            foot_sigma_px=_BOX_SIGMA_TILE_PX * np.nan_to_num(scale, nan=1.0),
-            foot_sigma_m=_FOOT_SIGMA_M,
+            seen.foot_px, foot_sigma_px=seen.foot_sigma_px, foot_sigma_m=_FOOT_SIGMA_M
         )
-        heights = upright_heights(self._plane, foot_px, head_px)
-        corners = tile.to_source_px(_corners(boxes)).reshape(-1, 4, 2)
+        heights = upright_heights(self._plane, seen.foot_px, seen.head_px)
         points = fixes.points()
-        located: list[Detection | None] = []
-        for i, detection in enumerate(found):
-            box = box_around(corners[i])
-            if box is None or np.isnan(corners[i]).any():
-                located.append(None)
-                continue
-            range_m = PLAUSIBLE_HEIGHTS[detection.label]
-            if self._check_height and points[i] is not None:
-                fits = agrees(heights, range_m.low_m, range_m.high_m)[i]
-                # Near the nadir a head hides the feet and no height can be told.
-                if not fits and not np.isnan(heights.height_m[i]):
-                    located.append(None)
-                    continue
-            height_m = float(heights.height_m[i])
-            located.append(
-                Detection(
-                    sensor=self.sensor.name,
-                    label=detection.label,
-                    confidence=detection.confidence,
-                    box_sensor_px=box,
-                    outline_sensor_px=tuple((float(x), float(y)) for x, y in corners[i]),
-                    foot_sensor_px=(float(foot_px[i, 0]), float(foot_px[i, 1])),
-                    position=points[i],
-                    height_m=None if np.isnan(height_m) else height_m,
-                )
+        possible = ~np.isnan(seen.corners_px).any(axis=(1, 2))
+        if self._check_height:
+            limits = [PLAUSIBLE_HEIGHTS[found.label] for found in seen.found]
+            fits = agrees(
+                heights,
+                np.asarray([limit.low_m for limit in limits]),
+                np.asarray([limit.high_m for limit in limits]),
             )
-        return located
+            # Near the nadir a head hides the feet and no height can be told.
+            possible &= fits | ~fixes.seen | np.isnan(heights.height_m)
+        rows = np.flatnonzero(possible).tolist()
+        kept = distinct([_outlined(seen, row) for row in rows])
+        return [
+            self._detection(seen, row, points[row], float(heights.height_m[row]))
+            for row in (rows[number] for number in kept)
+        ]
+
+    def _detection(
+        self, seen: _Sightings, row: int, position: GroundPoint | None, height_m: float
+    ) -> Detection:
+        corners_px = seen.corners_px[row]
+        (x0, y0), (x1, y1) = corners_px.min(axis=0).tolist(), corners_px.max(axis=0).tolist()
+        foot_x, foot_y = seen.foot_px[row].tolist()
+        return Detection(
+            sensor=self.sensor.name,
+            label=seen.found[row].label,
+            confidence=seen.found[row].confidence,
+            box_sensor_px=Box(x0_px=x0, y0_px=y0, x1_px=x1, y1_px=y1),
+            outline_sensor_px=tuple((x, y) for x, y in corners_px.tolist()),
+            foot_sensor_px=(foot_x, foot_y),
+            position=position,
+            height_m=None if math.isnan(height_m) else height_m,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sightings:
+    """Boxes of one or more tiles, in the sensor's picture.
+
+    Attributes:
+        found: n detections, in pixels of their tiles.
+        cut: n, whether the box touches the edge of its tile.
+        corners_px: (n, 4, 2), clockwise from the upper left in the tile.
+        foot_px: (n, 2).
+        head_px: (n, 2).
+        foot_sigma_px: (n,), how well the detector knows the foot.
+    """
+
+    found: tuple[TileDetection, ...]
+    cut: tuple[bool, ...]
+    corners_px: Array
+    foot_px: Array
+    head_px: Array
+    foot_sigma_px: Array
+
+
+def _sightings(tile: Tile, found: Sequence[TileDetection]) -> _Sightings:
+    """What a tile showed.
+
+    All points go to the sensor's picture in one call: calls cost, points hardly do.
+    """
+    in_tile = [detection.box_input_px for detection in found]
+    boxes = np.asarray([(b.x0_px, b.y0_px, b.x1_px, b.y1_px) for b in in_tile], np.float64)
+    limits = np.asarray([tile.width_px, tile.height_px, tile.width_px, tile.height_px])
+    boxes = np.clip(boxes, 0.0, limits - 1.0)
+    ends = ends_of(tile, boxes)
+    count = len(found)
+    pixels = tile.to_source_px(np.concatenate([ends.foot_px, ends.head_px, _corners(boxes)]))
+    scale = np.nan_to_num(source_px_per_tile_px(tile, ends.foot_px), nan=1.0)
+    return _Sightings(
+        found=tuple(found),
+        cut=tuple(_is_cut(box, tile) for box in in_tile),
+        corners_px=pixels[2 * count :].reshape(count, 4, 2),
+        foot_px=pixels[:count],
+        head_px=pixels[count : 2 * count],
+        foot_sigma_px=_BOX_SIGMA_TILE_PX * scale,
+    )
+
+
+def _joined(parts: Sequence[_Sightings]) -> _Sightings:
+    """The sightings of several tiles as one."""
+    return _Sightings(
+        found=tuple(found for part in parts for found in part.found),
+        cut=tuple(cut for part in parts for cut in part.cut),
+        corners_px=np.concatenate([part.corners_px for part in parts]),
+        foot_px=np.concatenate([part.foot_px for part in parts]),
+        head_px=np.concatenate([part.head_px for part in parts]),
+        foot_sigma_px=np.concatenate([part.foot_sigma_px for part in parts]),
+    )
+
+
+def _outlined(seen: _Sightings, row: int) -> Outlined:
+    found = seen.found[row]
+    return Outlined(
+        group=_GROUPS.get(found.label, found.label),
+        confidence=found.confidence,
+        cut=seen.cut[row],
+        corners_px=tuple((x, y) for x, y in seen.corners_px[row].tolist()),
+    )
 
 
 def _is_cut(box: Box, tile: Tile) -> bool:
