@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from roeh.core.config.load import parse_config
 from roeh.core.config.schema import (
     CrowdRule,
     LineCrossingRule,
@@ -446,3 +449,18 @@ def test_the_first_frame_named_is_of_the_camera_that_speaks():
 
 def test_a_pole_without_rules_finds_nothing():
     assert play(RuleEngine(node()), standing({1: (3, 3)}), 0, 5) == []
+
+
+def test_the_examples_of_the_rules_page_are_a_configuration():
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    sensor = """
+        [[sensors]]
+        source = { kind = "file", path = "street.mp4" }
+        lens = { width_px = 2048, height_px = 2048, fov_deg = 185 }
+    """
+
+    config = parse_config("\n".join([sensor, *examples]), name="rules.md")
+
+    assert len(config.rules) == 4
+    assert play(RuleEngine(config), standing({1: (3, 5)}), 0, 5) != []
