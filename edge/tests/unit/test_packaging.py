@@ -112,3 +112,14 @@ def test_an_installed_wheel_finds_its_models(wheel, tmp_path):
     text = (REPOSITORY / "models" / "manifest.json").read_bytes()
     manifest = msgspec.json.decode(text, type=Manifest)
     assert states == ["ok" for _ in manifest.entries()]
+
+
+def test_what_tests_ask_of_debian_is_in_its_list():
+    listed = re.findall(r"^[a-z][\w.+-]*", (REQUIREMENTS / "debian.txt").read_text(), re.MULTILINE)
+    asked = set()
+    for test in (REPOSITORY / "edge" / "tests").rglob("*.py"):
+        text = test.read_text()
+        for call in re.findall(r"(?:require_packages|PACKAGES = )\(([^)]*)\)", text):
+            asked.update(re.findall(r'"([a-z][\w.+-]*)"', call))
+    assert asked
+    assert asked <= set(listed)
