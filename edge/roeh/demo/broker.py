@@ -147,8 +147,11 @@ class MosquittoBroker(_ChildBroker):
 
     def _command(self, directory: Path) -> list[str]:
         config = directory / "mosquitto.conf"
+        # Started by root it would become another user, and with that forget that it is to
+        # end with its parent (prctl(2), PR_SET_PDEATHSIG).
+        user = "user root\n" if os.geteuid() == 0 else ""
         config.write_text(
-            f"listener {self.port} {LOOPBACK}\n"
+            f"{user}listener {self.port} {LOOPBACK}\n"
             "allow_anonymous true\n"
             "persistence false\n"
             "set_tcp_nodelay true\n"
