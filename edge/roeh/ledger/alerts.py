@@ -48,9 +48,13 @@ class NodeStore:
         self._stored = threading.Condition(self._lock)
         self._waiting_over = False
         self._database = open_database(path)
-        with storage_errors(path):
-            self._outbox = Outbox(self._database, max_bytes=outbox_max_bytes)
-            self._history = History(self._database, max_bytes=history_max_bytes)
+        try:
+            with storage_errors(path):
+                self._outbox = Outbox(self._database, max_bytes=outbox_max_bytes)
+                self._history = History(self._database, max_bytes=history_max_bytes)
+        except BaseException:
+            self._database.close()
+            raise
 
     def store(self, draft: AlertDraft, thumbnail_jpeg: bytes | None) -> int:
         """Make an alert durable and give it its place in the node's count.
