@@ -125,14 +125,21 @@ class RunningNode:
 
     def pid(self, role):
         """Waits until it is there."""
-        return wait_until(lambda: self.pids().get(role), PATIENCE_S)
+        return self.wait_until(lambda: self.pids().get(role))
 
     def said(self):
         return self._said.read_text(errors="replace")
 
+    def wait_until(self, predicate):
+        """The first true value; failing, what the node said is told."""
+        try:
+            return wait_until(predicate, PATIENCE_S)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the node said:\n{self.said()}") from None
+
     def wait_for_line(self, pattern, since=0):
         """The first match in what it said from that character on."""
-        return wait_until(lambda: re.search(pattern, self.said()[since:]), PATIENCE_S)
+        return self.wait_until(lambda: re.search(pattern, self.said()[since:]))
 
     def status(self):
         with contextlib.suppress(PeerGone):
@@ -148,7 +155,7 @@ class RunningNode:
             report = self.report(role)
             return report if report is not None and wanted(report) else None
 
-        return wait_until(check, PATIENCE_S)
+        return self.wait_until(check)
 
     def wait_for_news(self, role):
         """A report that was made from now on."""
@@ -166,7 +173,7 @@ class RunningNode:
         """kill -9 one of its processes; its process id."""
         pid = self.pid(role)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: self.pids().get(role) != pid, PATIENCE_S)
+        self.wait_until(lambda: self.pids().get(role) != pid)
         return pid
 
     def alerts(self):
