@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 
 import msgspec
+import numpy as np
 import pytest
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.types import Detection, Track
 from roeh.vision.tracker import Tracker, TrackerSettings
-from tests.unit.walkers import detection_at
+from tests.unit.walkers import Circlers, Watcher, detection_at, follow
 
 FPS = 10.0
 
@@ -216,6 +217,37 @@ def test_two_who_pass_close_by_each_other_keep_their_ids_though_one_hides_the_ot
 
     east = {track.id: track.position.east_m for track in tracks}
     assert east == {1: pytest.approx(first, abs=0.3), 2: pytest.approx(second, abs=0.3)}
+
+
+@pytest.mark.parametrize("seed", [2, 26, 27, 29])
+def test_two_who_meet_head_on_on_one_path_keep_their_ids(seed: int):
+    """For most of a second they are one detection, of now the one and now the other."""
+    pair = Circlers(
+        radius_m=np.array([6.6, 6.6]),
+        phase_rad=np.array([0.0, 0.65]),
+        speed_mps=np.array([0.7, -0.2]),
+    )
+
+    score = follow(Tracker().update, pair, Watcher(np.random.default_rng(seed)), duration_s=9.0)
+
+    assert (score.switches, len(score.ids)) == (0, 2)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_track_that_coasts_takes_nothing_from_one_that_is_seen(seed: int):
+    """One stops behind a tree; another comes the way that the first was thought to go."""
+    rng = np.random.default_rng(seed)
+    tracker = Tracker()
+    for number in range(50):
+        t_s = number / FPS
+        coming_m = 5.0 - 1.4 * t_s
+        places = rng.normal([(coming_m, 6.0)] + [(1.4 * t_s - 5.0, 6.0)] * (t_s < 2.6), 0.1)
+        detections = [detection_at(e, n, sigma_m=0.14) for e, n in places if rng.random() >= 0.1]
+        tracks = tracker.update(detections, at_s(t_s))
+        if number == 8:
+            seen = min(tracks, key=lambda track: abs(track.position.east_m - coming_m))
+
+    assert [track.id for track in tracks if track.seen] in ([seen.id], [])
 
 
 def test_detections_without_a_place_are_passed_over():
