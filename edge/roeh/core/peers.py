@@ -13,10 +13,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from roeh.core.types import AlertDraft, Count, ProcessReport
+from roeh.core.types import Alert, AlertDraft, Count, ProcessReport
 
 #: The most rows in one lease: their messages fit into one answer.
 MAX_LEASE_ROWS = 128
+#: The most alerts in one answer: of 8 kB each they fit into one message.
+MAX_OPEN_ALERTS = 256
 #: The most rows a request can name.
 MAX_NAMED_ROWS = 1024
 #: The longest that a lease may wait.
@@ -38,6 +40,7 @@ class Verb(enum.Enum):
     """What can be asked of evidence."""
 
     ALERT_STORE = "alert.store"
+    ALERTS_OPEN = "alerts.open"
     OUTBOX_LEASE = "outbox.lease"
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_REFUSED = "outbox.refused"
@@ -48,7 +51,7 @@ class Verb(enum.Enum):
 
 PEER_VERBS: dict[Role, frozenset[Verb]] = {
     Role.CAPTURE: frozenset({Verb.PROCESS_REPORT}),
-    Role.DETECT: frozenset({Verb.ALERT_STORE, Verb.PROCESS_REPORT}),
+    Role.DETECT: frozenset({Verb.ALERT_STORE, Verb.ALERTS_OPEN, Verb.PROCESS_REPORT}),
     Role.EVIDENCE: frozenset(),
     Role.PUBLISH: frozenset(
         {
@@ -76,6 +79,18 @@ class AlertStored(msgspec.Struct, frozen=True):
     """The alert is durable; `seq` is its place in the node's count."""
 
     seq: int
+
+
+class OpenAlertsRequest(msgspec.Struct, frozen=True):
+    """ALERTS_OPEN: the alerts that were raised and not cleared, at most `limit`."""
+
+    limit: Annotated[int, Meta(ge=1, le=MAX_OPEN_ALERTS)]
+
+
+class OpenAlerts(msgspec.Struct, frozen=True):
+    """The newest message of each, in the order in which they were raised."""
+
+    alerts: tuple[Alert, ...]
 
 
 class OutboxKind(enum.Enum):
@@ -179,6 +194,7 @@ class Done(msgspec.Struct, frozen=True):
 #: The request and the answer of each verb.
 VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.ALERT_STORE: (StoreAlert, AlertStored),
+    Verb.ALERTS_OPEN: (OpenAlertsRequest, OpenAlerts),
     Verb.OUTBOX_LEASE: (LeaseOutbox, OutboxBatch),
     Verb.OUTBOX_DELIVERED: (OutboxDelivered, Done),
     Verb.OUTBOX_REFUSED: (OutboxRefused, Done),

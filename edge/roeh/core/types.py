@@ -30,6 +30,8 @@ Count = Annotated[int, Meta(ge=0, lt=2**53)]
 #: How much a process may say of itself.
 MAX_DETAIL_CHARS = 500
 MAX_COUNTERS = 100
+#: What a tombstone takes at the most.
+MAX_TOMBSTONE_BYTES = 100
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -160,6 +162,17 @@ class AlertPhase(enum.Enum):
     CLEARED = "cleared"
 
 
+class ClearedBy(enum.Enum):
+    """Why an alert was cleared.
+
+    RULE: what it was about is over. RESTART: detection began anew and cannot know; what
+    still holds is raised again.
+    """
+
+    RULE = "rule"
+    RESTART = "restart"
+
+
 class RuleKind(enum.Enum):
     """The rules a pole knows."""
 
@@ -200,6 +213,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
         count: how many objects it is about.
         dwell_s: how long the condition has held.
         model_sha256: of the model that saw it.
+        cleared_by: why, when it clears; None otherwise.
     """
 
     schema: Literal["roeh/alert/1"] = "roeh/alert/1"
@@ -225,6 +239,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     evidence: EvidenceReference
     model_sha256: Sha256
     thumbnail_sha256: Sha256 | None
+    cleared_by: ClearedBy | None = None
 
 
 class Alert(AlertDraft, frozen=True, kw_only=True):
@@ -236,6 +251,17 @@ class Alert(AlertDraft, frozen=True, kw_only=True):
     """
 
     seq: Count
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that had to be evicted before it was sent; at most 100 bytes of JSON.
+
+    It takes the alert's place in the node's count and travels on the alert topic; it is
+    the one payload there without `schema`, to stay that small.
+    """
+
+    evicted_seq: Count
+    id: Uuid7
 
 
 class ProcessReport(msgspec.Struct, frozen=True):

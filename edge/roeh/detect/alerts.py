@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
-from roeh.core.clock import NS_PER_US
+from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.config import NodeConfig
 from roeh.core.ids import Ids
 from roeh.core.peers import StoreAlert
 from roeh.core.types import (
+    Alert,
     AlertDraft,
     AlertPhase,
+    ClearedBy,
     ClockState,
     EvidenceReference,
     Frame,
@@ -101,6 +104,7 @@ class AlertBuilder:
             evidence=_evidence(finding, info),
             model_sha256=self._models[info.camera_id].sha256,
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
+            cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
         )
         return StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
 
@@ -125,6 +129,35 @@ class AlertBuilder:
             [np.asarray(track.outline_sensor_px, np.float64) for track in shown],
             self._masks[sensor_name],
         )
+
+
+def cleared_by_restart(alert: Alert, message_id: str, now: ClockReading) -> StoreAlert:
+    """The message that ends an alert of a detection before this one.
+
+    Args:
+        alert: its newest message.
+        message_id: of the new message.
+        now: when detection began anew; the message rests on no picture.
+    """
+    now_us = now.t_mono_ns // NS_PER_US
+    fields = msgspec.structs.asdict(alert)
+    del fields["seq"]
+    fields.update(
+        id=message_id,
+        phase=AlertPhase.CLEARED,
+        cleared_by=ClearedBy.RESTART,
+        boot_id=now.boot_id,
+        t_utc_us=now.t_utc_ns // NS_PER_US,
+        t_mono_us=now_us,
+        clock=ClockState(
+            synchronised=now.synchronised,
+            error_us=min(now.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
+        ),
+        evidence=EvidenceReference(alert.evidence.camera_id, 0, 0, now_us, now_us),
+        track_ids=(),
+        thumbnail_sha256=None,
+    )
+    return StoreAlert(draft=AlertDraft(**fields), thumbnail_jpeg=None)
 
 
 def _rounded(where: Where) -> Where:

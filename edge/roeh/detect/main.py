@@ -14,7 +14,7 @@ import numpy as np
 from roeh.core.clock import NS_PER_S, Clock, process_cpu_ns
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EXIT_OK, OutputRefused, PeerGone
-from roeh.core.ids import ClockIds
+from roeh.core.ids import ClockIds, Ids
 from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.slots import FrameClient, OfferedFrame
 from roeh.core.log import log_for
@@ -46,7 +46,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     cv2.setNumThreads(1)
     notifier = Notifier()
     pipeline = Pipeline(config)
-    sender = AlertSender(evidence_socket(config), clock)
+    ids = ClockIds(clock)
+    sender = AlertSender(evidence_socket(config), clock, ids)
     reporter = Reporter(evidence_socket(config), Role.DETECT, clock)
     frames = FrameClient(frames_socket(config))
     with contextlib.ExitStack() as stack:
@@ -54,7 +55,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         stack.callback(reporter.close)
         stack.callback(sender.close, _CLOSE_PATIENCE_S)
         track_log = stack.enter_context(_open_log(config.detect.track_log))
-        loop = _Loop(config, clock, pipeline, sender, track_log)
+        loop = _Loop(config, clock, pipeline, sender, ids, track_log=track_log)
         notifier.ready("watching")
         next_report_ns = clock.mono_ns()
         while not stop.is_set():
@@ -77,13 +78,15 @@ class _Loop:
         clock: Clock,
         pipeline: Pipeline,
         sender: AlertSender,
+        ids: Ids,
+        *,
         track_log: TextIO | None,
     ) -> None:
         self._clock = clock
         self._pipeline = pipeline
         self._sender = sender
         self._track_log = track_log
-        self._builder = AlertBuilder(config, pipeline.rig, ClockIds(clock), pipeline.models)
+        self._builder = AlertBuilder(config, pipeline.rig, ids, pipeline.models)
         self._analysed = self._skipped = self._tiles = 0
         self._first_frame_mono_ns = 0
         self._capture_there = True

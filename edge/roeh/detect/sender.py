@@ -13,9 +13,19 @@ from pathlib import Path
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import MessageRefused, PeerGone, RoehError
 from roeh.core.flows import ALERTS
+from roeh.core.ids import Ids
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
-from roeh.core.peers import AlertStored, Role, StoreAlert, Verb
+from roeh.core.peers import (
+    MAX_OPEN_ALERTS,
+    AlertStored,
+    OpenAlerts,
+    OpenAlertsRequest,
+    Role,
+    StoreAlert,
+    Verb,
+)
+from roeh.detect.alerts import cleared_by_restart
 
 _ROOM_POLL_S = 0.1
 _RETRY_S = 0.2
@@ -25,15 +35,20 @@ _log = log_for("detect")
 
 
 class AlertSender:
-    """Hands alerts to evidence in a thread of its own, each until it is acknowledged."""
+    """Hands alerts to evidence in a thread of its own, each until it is acknowledged.
 
-    def __init__(self, socket_path: Path, clock: Clock) -> None:
+    First it clears what a detection before this one raised and nobody will ever clear
+    (edge/design/alerts.md).
+    """
+
+    def __init__(self, socket_path: Path, clock: Clock, ids: Ids) -> None:
         self._clock = clock
+        self._ids = ids
         self._client = StreamClient(socket_path, Role.DETECT, clock)
         self._queue: queue.Queue[StoreAlert | None] = queue.Queue(ALERTS.bound)
         self._stopping = threading.Event()
         self._blocked_ns = 0
-        self._accepted = self._stored = self._refused = self._given_up = 0
+        self._accepted = self._inherited = self._stored = self._refused = self._given_up = 0
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._thread.start()
@@ -63,7 +78,7 @@ class AlertSender:
     @property
     def waiting(self) -> int:
         """How many are not durable yet, the one under way among them."""
-        return self._accepted - self._stored - self._refused
+        return self._accepted + self._inherited - self._stored - self._refused
 
     def counters(self) -> dict[str, float]:
         """Cumulative counts."""
@@ -92,10 +107,34 @@ class AlertSender:
             _log.warning("%d alerts could not be handed to evidence before the end", unstored)
 
     def _run(self) -> None:
+        self._clear_open_alerts()
         while not self._stopping.is_set():
             alert = self._queue.get()
             if alert is not None:
                 self._store(alert)
+
+    def _clear_open_alerts(self) -> None:
+        """Clear every alert that is open when detection begins."""
+        known: set[str] = set()
+        while not self._stopping.is_set():
+            try:
+                found = self._client.call(
+                    Verb.ALERTS_OPEN, OpenAlertsRequest(MAX_OPEN_ALERTS), OpenAlerts
+                )
+            except RoehError as error:
+                self._tell(error)
+                self._clock.wait(_RETRY_S, self._stopping)
+                continue
+            self._trouble = ""
+            new = [alert for alert in found.alerts if alert.raised_id not in known]
+            if not new:
+                break
+            for alert in new:
+                known.add(alert.raised_id)
+                self._inherited += 1
+                self._store(cleared_by_restart(alert, self._ids.new(), self._clock.read()))
+        if known:
+            _log.info("cleared %d alerts of the detection before", len(known))
 
     def _store(self, alert: StoreAlert) -> None:
         """Ask until it is durable. Asking twice is safe: evidence knows the id."""

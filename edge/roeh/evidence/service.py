@@ -19,6 +19,8 @@ from roeh.core.peers import (
     LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
+    OpenAlerts,
+    OpenAlertsRequest,
     OutboxDelivered,
     OutboxRefused,
     Role,
@@ -53,6 +55,8 @@ class EvidenceService:
         """
         if isinstance(request, StoreAlert):
             answer: msgspec.Struct = self._store_alert(request)
+        elif isinstance(request, OpenAlertsRequest):
+            answer = OpenAlerts(self._store.open_alerts(request.limit))
         elif isinstance(request, LeaseOutbox):
             answer = self._store.lease(
                 limit=request.limit,

@@ -25,6 +25,7 @@ from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
 from roeh.ledger.database import open_database, storage_errors, transaction
 from roeh.ledger.history import History
+from roeh.ledger.open_alerts import OpenAlerts
 from roeh.ledger.outbox import Outbox, OutboxCounts, OutboxRow, size_on_disk
 
 MAX_ALERT_BYTES = 8 * 1024
@@ -52,6 +53,7 @@ class NodeStore:
             with storage_errors(path):
                 self._outbox = Outbox(self._database, max_bytes=outbox_max_bytes)
                 self._history = History(self._database, max_bytes=history_max_bytes)
+                self._open_alerts = OpenAlerts(self._database)
         except BaseException:
             self._database.close()
             raise
@@ -71,6 +73,7 @@ class NodeStore:
             with self._writing():
                 alert = Alert(**msgspec.structs.asdict(draft), seq=self._next("alert"))
                 self._insert(alert, thumbnail_jpeg)
+                self._open_alerts.follow(alert)
                 self._make_room()
             self._stored.notify_all()
         return alert.seq
@@ -112,6 +115,11 @@ class NodeStore:
         """How full the outbox is."""
         with self._lock, storage_errors(self._path):
             return self._outbox.counts()
+
+    def open_alerts(self, limit: int) -> tuple[Alert, ...]:
+        """Up to `limit` alerts that were raised and not cleared, oldest first."""
+        with self._lock, storage_errors(self._path):
+            return self._open_alerts.oldest(limit)
 
     def alerts_stored(self) -> int:
         """How many alert messages this node ever stored."""

@@ -75,6 +75,13 @@ _SCHEMA = (
         delivered_utc_us  INTEGER             -- when the receiver had it; NULL: evicted
     ) STRICT
     """,
+    """
+    CREATE TABLE open_alert (                 -- raised and not cleared yet
+        raised_id         TEXT PRIMARY KEY,
+        seq               INTEGER NOT NULL,   -- of the message that raised it
+        payload_json      BLOB NOT NULL       -- its newest message
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 

@@ -67,6 +67,20 @@ cool_down_s = 0.0
 """
 
 
+_ANYBODY = """
+[[zones]]
+name = "street"
+bearing_from_deg = 270.0
+bearing_to_deg = 90.0
+range_to_m = 30.0
+[[rules]]
+kind = "zone_entry"
+name = "anybody"
+zone = "street"
+cool_down_s = 0.0
+"""
+
+
 def street_lines():
     """Lines two metres apart, along and across."""
     text = ""
@@ -88,7 +102,7 @@ def write_street(directory, *, port, source=DRAWN, data_dir=None, paths="", supe
         source=source,
         supervise=supervise,
     )
-    path.write_text(head + street_lines())
+    path.write_text(head + _ANYBODY + street_lines())
     return path
 
 

@@ -24,6 +24,7 @@ from roeh.core.peers import (
     LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
+    OpenAlertsRequest,
     OutboxBatch,
     OutboxDelivered,
     OutboxKind,
@@ -153,6 +154,7 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
     thumbnail = b"jpeg"
     requests = {
         Verb.ALERT_STORE: StoreAlert(alert_draft(thumbnail=thumbnail), thumbnail),
+        Verb.ALERTS_OPEN: OpenAlertsRequest(10),
         Verb.OUTBOX_LEASE: LeaseOutbox(10, (), 0.0),
         Verb.OUTBOX_DELIVERED: OutboxDelivered((4,)),
         Verb.OUTBOX_REFUSED: OutboxRefused(5, 0x97),

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from roeh.core.peers import Role
+from roeh.core.types import AlertPhase, ClearedBy
 from tests.process.brokers import running_broker
 from tests.process.running_node import (
     PATIENCE_S,
@@ -54,6 +55,27 @@ def test_a_killed_process_comes_back_and_the_others_never_noticed(street, role):
     node.wait_for_news(role)
     arrivals.wait_for_more(2)
     assert "Traceback" not in node.said()
+
+
+def test_what_a_killed_detection_had_raised_is_cleared_and_raised_again(street):
+    node, arrivals = street.node, street.arrivals
+
+    def raised():
+        return [a for a in arrivals.alerts if (a.rule, a.phase) == ("anybody", AlertPhase.RAISED)]
+
+    def cleared_by(cause):
+        return {a.raised_id for a in arrivals.alerts if a.cleared_by is cause}
+
+    wait_until(lambda: raised() and raised()[-1].id not in cleared_by(ClearedBy.RESTART))
+    before = raised()[-1]
+    node.kill(Role.DETECT)
+    wait_until(lambda: before.id in cleared_by(ClearedBy.RESTART), PATIENCE_S)
+    # The street is as busy as before, so somebody is there again.
+    after = wait_until(lambda: raised()[-1].seq > before.seq and raised()[-1], PATIENCE_S)
+    (cleared,) = [a for a in arrivals.alerts if a.raised_id == before.id and a is not before][-1:]
+    assert cleared.phase is AlertPhase.CLEARED
+    assert before.seq < cleared.seq < after.seq
+    assert (cleared.rule, cleared.zone) == (before.rule, before.zone)
 
 
 def test_of_all_alerts_that_were_counted_none_is_missing_at_the_control_room(street):

@@ -22,6 +22,7 @@ def test_only_detect_stores_alerts_and_only_publish_touches_the_outbox():
         return {role for role, verbs in PEER_VERBS.items() if verb in verbs}
 
     assert askers(Verb.ALERT_STORE) == {Role.DETECT}
+    assert askers(Verb.ALERTS_OPEN) == {Role.DETECT}
     for verb in (
         Verb.OUTBOX_LEASE,
         Verb.OUTBOX_DELIVERED,
