@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from roeh.core.types import Alert
+from roeh.core.types import Alert, Tombstone
 from roeh.desk.seq_ranges import SeqRange
-from roeh.transport.messages import HealthMessage, StateMessage, Tombstone
+from roeh.transport.messages import HealthMessage, StateMessage
 
 
 class Pole(msgspec.Struct, frozen=True, order=True):

@@ -13,7 +13,7 @@ from collections import OrderedDict
 import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, ClockReading
-from roeh.core.types import Alert
+from roeh.core.types import Alert, Tombstone
 from roeh.desk.notices import (
     AlertArrived,
     AlertEvicted,
@@ -31,7 +31,6 @@ from roeh.transport.messages import (
     HealthMessage,
     StateMessage,
     Thumbnail,
-    Tombstone,
     UpMessage,
 )
 

@@ -12,6 +12,10 @@ import msgspec
 from roeh.core.types import Alert, AlertPhase
 
 
+#: More are not open at once on any pole that works; the oldest are forgotten first.
+MAX_OPEN_ALERTS = 128
+
+
 class OpenAlerts:
     """The open alerts; every call belongs to a transaction of the caller's."""
 
@@ -27,6 +31,11 @@ class OpenAlerts:
             "INSERT INTO open_alert (raised_id, seq, payload_json) VALUES (?, ?, ?)"
             " ON CONFLICT (raised_id) DO UPDATE SET payload_json = excluded.payload_json",
             (alert.raised_id, alert.seq, msgspec.json.encode(alert)),
+        )
+        self._database.execute(
+            "DELETE FROM open_alert WHERE raised_id IN"
+            " (SELECT raised_id FROM open_alert ORDER BY seq DESC LIMIT -1 OFFSET ?)",
+            (MAX_OPEN_ALERTS,),
         )
 
     def oldest(self, limit: int) -> tuple[Alert, ...]:

@@ -20,10 +20,10 @@ import msgspec
 
 from roeh.core.errors import StorageFailed
 from roeh.core.peers import OutboxItem, OutboxKind
+from roeh.core.types import Tombstone
 
 #: What a message takes beside its payload: rows, keys, ids and index entries.
 ROW_OVERHEAD_BYTES = 300
-MAX_TOMBSTONE_BYTES = 100
 
 _OFFSETS = {OutboxKind.ALERT: 0, OutboxKind.THUMBNAIL: 1, OutboxKind.TOMBSTONE: 2}
 _ROWS_PER_SEQ = 4
@@ -41,13 +41,6 @@ _VICTIMS = (
     "SELECT row FROM outbox WHERE kind = 'alert' AND phase = 'updated' ORDER BY row LIMIT 1",
     "SELECT row FROM outbox WHERE kind = 'alert' ORDER BY priority, row LIMIT 1",
 )
-
-
-class Tombstone(msgspec.Struct, frozen=True):
-    """What is left of an evicted alert: at most `MAX_TOMBSTONE_BYTES` of JSON."""
-
-    evicted_seq: int
-    id: str
 
 
 class OutboxCounts(msgspec.Struct, frozen=True):

@@ -15,12 +15,11 @@ from msgspec import Meta
 
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import NodeStatus, OutboxItem, OutboxKind
-from roeh.core.types import Alert, ClockState, Count, Sha256, TimeUs, Uuid7
+from roeh.core.types import Alert, ClockState, Count, Sha256, TimeUs, Tombstone, Uuid7
 from roeh.transport.topics import Channel, Topic
 
 #: The largest integer that every reader of JSON keeps exactly.
 MAX_INTEGER = 2**53 - 1
-MAX_TOMBSTONE_BYTES = 100
 ALERT_ID = "alert_id"
 SHA256 = "sha256"
 
@@ -43,17 +42,6 @@ class Incoming(msgspec.Struct, frozen=True):
     payload: bytes
     user_properties: tuple[tuple[str, str], ...]
     retained: bool
-
-
-class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert that had to be evicted before it was sent; at most 100 bytes.
-
-    It takes the alert's place in the node's count and travels on the alert topic; it is
-    the one payload there without `schema`, to stay that small.
-    """
-
-    evicted_seq: Count
-    id: Uuid7
 
 
 class Thumbnail(msgspec.Struct, frozen=True):

@@ -17,14 +17,13 @@ from typing import Any
 import msgspec
 
 import roeh
-from roeh.core.types import Alert
+from roeh.core.types import Alert, Tombstone
 from roeh.transport.messages import (
     ALERT_ID,
     MAX_INTEGER,
     SHA256,
     HealthMessage,
     StateMessage,
-    Tombstone,
 )
 from roeh.transport.topics import ROOT, TOPICS, Channel, Direction, TopicRow
 

@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.peers import OutboxKind
-from roeh.core.types import Alert, AlertPhase
+from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase
 from roeh.ledger.alerts import NodeStore
-from roeh.ledger.outbox import MAX_TOMBSTONE_BYTES, ROW_OVERHEAD_BYTES
+from roeh.ledger.outbox import ROW_OVERHEAD_BYTES
 from tests.alert_drafts import alert_draft
 
 MAX_BYTES = 65536

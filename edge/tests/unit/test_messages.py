@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import OutboxItem, OutboxKind
-from roeh.core.types import Alert
+from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, Tombstone
 from roeh.transport.messages import (
     MAX_INTEGER,
-    MAX_TOMBSTONE_BYTES,
     HealthMessage,
     Incoming,
     OutboxHealth,
     ProcessHealth,
     StateMessage,
     Thumbnail,
-    Tombstone,
     health_message,
     outbox_message,
     parse_up,

@@ -7,9 +7,9 @@ import pytest
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.peers import OutboxKind
-from roeh.core.types import Alert, AlertPhase
+from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase, Tombstone
 from roeh.ledger.alerts import NodeStore
-from roeh.ledger.outbox import MAX_TOMBSTONE_BYTES, ROW_OVERHEAD_BYTES, Tombstone, tombstone_json
+from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, tombstone_json
 from tests.alert_drafts import alert_draft
 
 THUMBNAIL = b"\xff\xd8" + bytes(3000)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.types import AlertPhase
+from roeh.core.types import AlertPhase, Tombstone
 from roeh.desk.notices import (
     AlertArrived,
     AlertEvicted,
@@ -21,7 +21,7 @@ from roeh.desk.notices import (
 )
 from roeh.desk.picture import MISSING_GRACE_S, THUMBNAIL_GRACE_S, Picture
 from roeh.desk.seq_ranges import SeqRange, SeqRanges
-from roeh.transport.messages import Thumbnail, Tombstone
+from roeh.transport.messages import Thumbnail
 from tests.unit.test_messages import ALERT, HEALTH, STATE
 
 POLE = Pole("harbour", "pole-7")
