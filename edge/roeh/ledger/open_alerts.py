@@ -11,9 +11,8 @@ import msgspec
 
 from roeh.core.types import Alert, AlertPhase
 
-
 #: More are not open at once on any pole that works; the oldest are forgotten first.
-MAX_OPEN_ALERTS = 128
+MAX_OPEN_ALERTS = 64
 
 
 class OpenAlerts:
