@@ -31,6 +31,8 @@ from roeh.core.types import ProcessReport
 from roeh.ledger.alerts import NodeStore
 
 _STORAGE_OK = "ok"
+#: Processes repeat their report every five seconds; after three of them it is old news.
+_SILENT_AFTER_US = 15_000_000
 
 _log = log_for("evidence")
 
@@ -102,7 +104,7 @@ class EvidenceService:
             return NodeStatus(
                 t_mono_us=now_us,
                 boot_id=now.boot_id,
-                reports=(own, *self._reports.values()),
+                reports=(own, *(_judged(report, now_us) for report in self._reports.values())),
                 alerts_stored=self._store.alerts_stored(),
                 outbox_rows=counts.rows,
                 outbox_bytes=counts.size_bytes,
@@ -152,6 +154,15 @@ class EvidenceService:
         with self._lock:
             self._reports[role.value] = msgspec.structs.replace(report, process=role.value)
         return Done()
+
+
+def _judged(report: ProcessReport, now_us: int) -> ProcessReport:
+    """A process that says nothing any more is not believed to be well."""
+    age_us = now_us - report.t_mono_us
+    if report.state == "stopped" or age_us <= _SILENT_AFTER_US:
+        return report
+    detail = f"no report for more than {_SILENT_AFTER_US // 1_000_000} s"
+    return msgspec.structs.replace(report, state="degraded", detail=detail)
 
 
 def log_refusal(error: Exception) -> None:

@@ -139,7 +139,6 @@ class Supervisor:
         line = state_line(
             {role: self._facts(role) for role in START_ORDER},
             self._reports,
-            self._clock.mono_ns() // NS_PER_US,
         )
         if line != self._shown:
             self._shown = line

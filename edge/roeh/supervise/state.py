@@ -9,9 +9,6 @@ import msgspec
 from roeh.core.peers import Role
 from roeh.core.types import ProcessReport
 
-#: Processes repeat their report every five seconds; after three of them it is old news.
-SILENT_AFTER_US = 15_000_000
-
 
 class ProcessFacts(msgspec.Struct, frozen=True):
     """What the supervisor knows of a process by itself.
@@ -29,21 +26,18 @@ class ProcessFacts(msgspec.Struct, frozen=True):
     done: bool = False
 
 
-def state_line(
-    facts: Mapping[Role, ProcessFacts], reports: Sequence[ProcessReport], now_mono_us: int
-) -> str:
+def state_line(facts: Mapping[Role, ProcessFacts], reports: Sequence[ProcessReport]) -> str:
     """Every process with its state, and in brackets why some are not well.
 
     Args:
         facts: of every process, in the order in which they are shown.
         reports: the newest of each process, as evidence has them.
-        now_mono_us: the present.
     """
     newest = {report.process: report for report in reports}
     states: list[str] = []
     details: list[str] = []
     for role, fact in facts.items():
-        state, detail = _state(fact, newest.get(role.value), now_mono_us)
+        state, detail = _state(fact, newest.get(role.value))
         states.append(f"{role.value} {state}")
         if detail:
             details.append(f"{role.value}: {detail}")
@@ -51,7 +45,7 @@ def state_line(
     return f"{line}  ({'; '.join(details)})" if details else line
 
 
-def _state(fact: ProcessFacts, report: ProcessReport | None, now_mono_us: int) -> tuple[str, str]:
+def _state(fact: ProcessFacts, report: ProcessReport | None) -> tuple[str, str]:
     if fact.given_up:
         return "given up", ""
     if fact.done:
@@ -60,6 +54,4 @@ def _state(fact: ProcessFacts, report: ProcessReport | None, now_mono_us: int) -
         return "down", ""
     if report is None or report.t_mono_us < fact.started_mono_us:
         return "starting", ""
-    if now_mono_us - report.t_mono_us > SILENT_AFTER_US:
-        return "silent", f"no report for more than {SILENT_AFTER_US // 1_000_000} s"
     return report.state, "" if report.state == "ok" else report.detail

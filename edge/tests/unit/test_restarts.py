@@ -7,7 +7,7 @@ from roeh.core.config import SuperviseSection
 from roeh.core.peers import Role
 from roeh.core.types import ProcessReport
 from roeh.supervise.restarts import RestartLimit
-from roeh.supervise.state import SILENT_AFTER_US, ProcessFacts, state_line
+from roeh.supervise.state import ProcessFacts, state_line
 
 
 def limit(**settings):
@@ -55,7 +55,7 @@ def report(role, state="ok", detail="", t_mono_us=NOW_US - 1_000_000):
 
 
 def line(facts, *reports):
-    return state_line(facts, reports, NOW_US)
+    return state_line(facts, reports)
 
 
 def test_processes_stand_in_the_order_in_which_they_were_given():
@@ -99,10 +99,3 @@ def test_whoever_is_not_well_says_why_in_brackets():
 )
 def test_the_supervisor_knows_better_than_an_old_report(facts, reports, state):
     assert line({Role.DETECT: facts}, *reports) == f"detect {state}"
-
-
-def test_a_process_that_says_nothing_any_more_is_called_silent():
-    old = report(Role.DETECT, t_mono_us=NOW_US - SILENT_AFTER_US - 1)
-    assert line({Role.DETECT: RUNNING}, old) == (
-        "detect silent  (detect: no report for more than 15 s)"
-    )
