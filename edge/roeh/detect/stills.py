@@ -10,19 +10,22 @@ import msgspec
 import numpy as np
 
 from roeh.core.config import StandaloneLens, parse_lens
-from roeh.core.errors import SourceUnreadable
+from roeh.core.errors import LensError, RoehError, SourceUnreadable
 from roeh.core.types import Detection
 from roeh.media.frames import UInt8Image
 from roeh.optics.configured import standalone_rig
 from roeh.optics.ground import bearing_of, range_of
 from roeh.optics.rig import Rig
 from roeh.vision.detector import SensorDetector
-from roeh.vision.open import open_detector, open_model_for
+from roeh.vision.open import open_model_for, open_still_detector
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
 
 _ANY_RANGE_M = 1000.0
+#: How a JPEG and a PNG file begin and end; some cameras write a little more after it.
+_FILE_MARKS = ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND"))
+_TAIL_BYTES = 65536
 #: Without a lens nothing is known of angles; this one only carries the picture's size.
 _UNKNOWN_HFOV_DEG = 60.0
 
@@ -33,7 +36,7 @@ class StillDetection(msgspec.Struct, frozen=True):
     Attributes:
         label: class name.
         confidence: in [0, 1].
-        center_px: middle of the object's box, (x, y).
+        center_px: middle of the object, (x, y).
         box_px: upright box round it, x0, y0, x1, y1.
         bearing_deg: clockwise from the direction in which the picture's upper edge points
             (of the lens's azimuth_deg, where given); None without a lens.
@@ -77,7 +80,7 @@ def pictures_at(path: Path) -> list[Path]:
 def detect_stills(
     pictures: list[Path], lens_path: Path | None, *, model: str, min_confidence: float
 ) -> Iterator[StillResult]:
-    """Look at each picture.
+    """Look at each picture; one that cannot be looked at does not keep the others back.
 
     Args:
         pictures: files.
@@ -86,23 +89,34 @@ def detect_stills(
         min_confidence: from which a detection counts.
 
     Raises:
-        SourceUnreadable: a file is not a picture.
-        LensError: a picture has another size than the lens.
+        SourceUnreadable: a file is not a picture, after all others were looked at.
+        LensError: a picture has another size than the lens, likewise.
     """
+    # What is wrong with a file is said once, by the error below.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     lens = parse_lens(lens_path) if lens_path is not None else None
     detector: SensorDetector | None = None
+    refused: RoehError | None = None
     for path in pictures:
-        picture = _read(path)
-        height_px, width_px = picture.shape[:2]
-        size = (width_px, height_px)
-        if detector is None or (lens is None and size != _size(detector)):
-            rig = _rig(lens, width_px, height_px)
-            detector = _open(rig, model, min_confidence, check_height=False)
-        found = detector.look(picture, range(len(detector.tiles)))
+        try:
+            picture = _read(path)
+            height_px, width_px = picture.shape[:2]
+            if detector is None or (lens is None and (width_px, height_px) != _size(detector)):
+                detector = _open(_rig(lens, width_px, height_px), model, min_confidence)
+            found = detector.look(picture, range(len(detector.tiles)))
+        except (SourceUnreadable, LensError) as error:
+            refused = refused or error
+            continue
         yield StillResult(
             image=str(path),
-            detections=tuple(_still(detection, lens is not None) for detection in found),
+            detections=tuple(
+                _still(detection, lens is not None)
+                for detection in found
+                if detection.confidence >= min_confidence
+            ),
         )
+    if refused is not None:
+        raise refused
 
 
 def _rig(lens: StandaloneLens | None, width_px: int, height_px: int) -> Rig:
@@ -118,9 +132,9 @@ def _rig(lens: StandaloneLens | None, width_px: int, height_px: int) -> Rig:
     return standalone_rig(lens, "still")
 
 
-def _open(rig: Rig, model: str, min_confidence: float, *, check_height: bool) -> SensorDetector:
+def _open(rig: Rig, model: str, min_confidence: float) -> SensorDetector:
     (sensor,) = rig.sensors
-    return open_detector(
+    return open_still_detector(
         rig,
         sensor,
         open_model_for(sensor, model, ""),
@@ -128,7 +142,6 @@ def _open(rig: Rig, model: str, min_confidence: float, *, check_height: bool) ->
         min_confidence=min_confidence,
         threads=1,
         max_range_m=_ANY_RANGE_M,
-        check_height=check_height,
     )
 
 
@@ -139,25 +152,33 @@ def _size(detector: SensorDetector) -> tuple[int, int]:
 
 def _read(path: Path) -> UInt8Image:
     try:
-        encoded = np.fromfile(path, np.uint8)
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if len(encoded) else None
+        encoded = path.read_bytes()
+        whole = bool(encoded) and not _ends_early(encoded)
+        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
     except (OSError, cv2.error):
-        picture = None
-    if picture is None:
+        pixels = None
+    if pixels is None:
         raise SourceUnreadable(
             what="not a picture", which=str(path), remedy="give a JPEG, PNG, WebP, BMP or TIFF file"
         )
-    return np.asarray(picture, np.uint8)
+    return np.asarray(pixels, np.uint8)
+
+
+def _ends_early(encoded: bytes) -> bool:
+    """Whether a JPEG or PNG file stops before its end: their libraries would print about it."""
+    for start, end in _FILE_MARKS:
+        if encoded.startswith(start):
+            return end not in encoded[-_TAIL_BYTES:]
+    return False
 
 
 def _still(detection: Detection, located: bool) -> StillDetection:
     box, place = detection.box_sensor_px, detection.position if located else None
-    outline = np.asarray(detection.outline_sensor_px)
-    center = outline.mean(axis=0)
+    center_x, center_y = box.center_px
     return StillDetection(
         label=detection.label,
         confidence=round(detection.confidence, 4),
-        center_px=(round(float(center[0]), 2), round(float(center[1]), 2)),
+        center_px=(round(center_x, 2), round(center_y, 2)),
         box_px=(
             round(box.x0_px, 2), round(box.y0_px, 2), round(box.x1_px, 2), round(box.y1_px, 2),
         ),

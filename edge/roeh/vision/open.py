@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from roeh.optics.rig import Rig, Sensor
 from roeh.vision.detector import SensorDetector
-from roeh.vision.layout import default_model, tiles_for
+from roeh.vision.layout import default_model, is_fisheye, sameness_for, still_tiles_for, tiles_for
 from roeh.vision.manifest import VerifiedModel, open_model
 from roeh.vision.nanodet import NanodetDecoder, same_threshold
 from roeh.vision.runner import open_runner
@@ -26,6 +26,10 @@ def open_model_for(sensor: Sensor, model: str, model_dir: str) -> VerifiedModel:
     return open_model(model or default_model(sensor), Path(model_dir) if model_dir else None)
 
 
+#: From which confidence a look at a still counts as a vote.
+_VOTE_CONFIDENCE = 0.05
+
+
 def open_detector(
     rig: Rig,
     sensor: Sensor,
@@ -39,7 +43,7 @@ def open_detector(
     mask: npt.NDArray[np.bool_] | None = None,
     stages: StageTimes | None = None,
 ) -> SensorDetector:
-    """A detector for one sensor, its model loaded.
+    """A detector for one sensor's pictures as they come, its model loaded.
 
     Raises:
         ModelRefused, RuntimeMissing: the model cannot be run here.
@@ -49,13 +53,53 @@ def open_detector(
         sensor,
         tiles_for(sensor, model.input_size),
         open_runner(model, threads=threads),
-        NanodetDecoder(
-            input_size=model.input_size,
-            labels=model.labels,
-            classes=same_threshold(labels, min_confidence),
-        ),
+        _decoder(model, labels, min_confidence),
         mask=mask,
         max_range_m=max_range_m,
         check_height=check_height,
+        sameness=sameness_for(sensor),
         stages=stages,
+    )
+
+
+def open_still_detector(
+    rig: Rig,
+    sensor: Sensor,
+    model: VerifiedModel,
+    *,
+    labels: Sequence[str],
+    min_confidence: float,
+    threads: int,
+    max_range_m: float,
+) -> SensorDetector:
+    """A detector for single pictures: it takes more time, and refuses nothing by its height.
+
+    From a fisheye it also gives what fell below `min_confidence` in the vote.
+
+    Raises:
+        ModelRefused, RuntimeMissing: the model cannot be run here.
+    """
+    careful = is_fisheye(sensor)
+    if careful:
+        min_confidence = min(min_confidence, _VOTE_CONFIDENCE)
+    return SensorDetector(
+        rig,
+        sensor,
+        still_tiles_for(sensor, model.input_size),
+        open_runner(model, threads=threads),
+        _decoder(
+            model, labels, min(min_confidence, _VOTE_CONFIDENCE) if careful else min_confidence
+        ),
+        max_range_m=max_range_m,
+        check_height=False,
+        sameness=sameness_for(sensor),
+        careful=careful,
+    )
+
+
+def _decoder(model: VerifiedModel, labels: Sequence[str], min_confidence: float) -> NanodetDecoder:
+    return NanodetDecoder(
+        input_size=model.input_size,
+        labels=model.labels,
+        classes=same_threshold(labels, min_confidence),
     )

@@ -25,8 +25,8 @@ class Sameness(msgspec.Struct, frozen=True):
         union_share: shared area as a part of the union.
         smaller_share: the same as a part of the smaller outline: somebody cut by a
             tile's edge lies inside the whole of him.
-        within_tile: whether that holds inside one tile too, after the decoder's own
-            suppression of doubles.
+        within_tile: whether that holds for one label inside one tile too, where the
+            decoder has already suppressed doubles.
     """
 
     union_share: float
@@ -44,6 +44,7 @@ class Outlined(msgspec.Struct, frozen=True):
     """A detection as far as doubles are concerned.
 
     Attributes:
+        label: class name.
         group: detections of different groups are never one object.
         confidence: in [0, 1].
         cut: it touches an edge of its tile, where it may go on.
@@ -51,6 +52,7 @@ class Outlined(msgspec.Struct, frozen=True):
         corners_px: its four corners in the sensor's picture, in order round the edge.
     """
 
+    label: str
     group: str
     confidence: float
     cut: bool
@@ -88,8 +90,9 @@ def sightings(found: Sequence[Outlined], sameness: Sameness) -> list[Sighting]:
     union_share, smaller_share = _shared_areas(found)
     same = (union_share > sameness.union_share) | (smaller_share > sameness.smaller_share)
     if not sameness.within_tile:
-        tiles = np.asarray([item.tile for item in found])
-        same &= tiles[:, None] != tiles
+        tiles = np.asarray([one.tile for one in found])
+        labels = np.asarray([one.label for one in found])
+        same &= (tiles[:, None] != tiles) | (labels[:, None] != labels)
     members: dict[int, list[int]] = {}
     for i in sorted(range(len(found)), key=lambda i: found[i].weight, reverse=True):
         shown = [best for best in members if same[i, best]]
