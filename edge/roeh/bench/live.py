@@ -35,7 +35,7 @@ class LiveFigures(msgspec.Struct, frozen=True):
         model: that was used.
         pss_bytes: of all processes of the node.
         first_frame_s: from starting the node to the first picture analysed.
-        delays_ms: from the picture in which a rule came true to the subscriber.
+        delays_ms: from the instant a rule came true to the subscriber.
     """
 
     cpu_s_per_s: float
@@ -137,7 +137,7 @@ def _figures(
         pss_bytes=pss,
         first_frame_s=first_frame_s,
         delays_ms=tuple(
-            arrival.delay_us / 1000
+            arrival.rule_delay_us / 1000
             for arrival in arrivals
             if arrival.alert.phase is AlertPhase.RAISED
         ),
