@@ -24,7 +24,7 @@ FOOTAGE_FILE = "vtest.avi"
 DOWNLOAD_TEXT = "96 MB, once"
 
 #: Debian's own copy, where the package is installed.
-_INSTALLED = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+INSTALLED = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
 _TIMEOUT_S = 900
 _POLL_S = 0.2
 
@@ -35,26 +35,32 @@ def cache_dir() -> Path:
     return Path(base) / "roeh" / "footage"
 
 
-def footage_at_hand(cache: Path | None = None) -> Path | None:
+def footage_at_hand(cache: Path | None = None, *, installed: Path = INSTALLED) -> Path | None:
     """The footage, if it is on this machine already."""
-    for path in ((cache or cache_dir()) / FOOTAGE_FILE, _INSTALLED):
+    for path in ((cache or cache_dir()) / FOOTAGE_FILE, INSTALLED):
         if path.is_file() and path.stat().st_size > 0:
             return path
     return None
 
 
-def fetch_footage(cache: Path | None = None, *, stop: threading.Event | None = None) -> Path:
+def fetch_footage(
+    cache: Path | None = None,
+    *,
+    stop: threading.Event | None = None,
+    installed: Path = INSTALLED,
+) -> Path:
     """The footage, downloaded if need be; shows progress on a terminal.
 
     Args:
         cache: where it is kept.
         stop: ends a download early.
+        installed: where the package would have put it.
 
     Raises:
         SourceUnreadable: it cannot be had on this machine, with the reason.
     """
     place = cache or cache_dir()
-    found = footage_at_hand(place)
+    found = footage_at_hand(place, installed=installed)
     if found is not None:
         return found
     for tool in ("apt-get", "dpkg-deb", "tar"):
