@@ -37,7 +37,7 @@ def cache_dir() -> Path:
 
 def footage_at_hand(cache: Path | None = None, *, installed: Path = INSTALLED) -> Path | None:
     """The footage, if it is on this machine already."""
-    for path in ((cache or cache_dir()) / FOOTAGE_FILE, INSTALLED):
+    for path in ((cache or cache_dir()) / FOOTAGE_FILE, installed):
         if path.is_file() and path.stat().st_size > 0:
             return path
     return None
