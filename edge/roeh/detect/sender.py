@@ -49,7 +49,7 @@ class AlertSender:
         self._stopping = threading.Event()
         self._blocked_ns = 0
         self._accepted = self._inherited = self._stored = self._refused = self._given_up = 0
-        self._trouble = ""
+        self._trouble: RoehError | None = None
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._thread.start()
 
@@ -73,7 +73,7 @@ class AlertSender:
     @property
     def trouble(self) -> str:
         """Why alerts are not being stored; empty when they are."""
-        return self._trouble
+        return "" if self._trouble is None else str(self._trouble)
 
     @property
     def waiting(self) -> int:
@@ -93,8 +93,8 @@ class AlertSender:
         """Store what is queued, for at most `patience_s`, and end."""
         deadline_ns = self._clock.mono_ns() + int(patience_s * NS_PER_S)
         while self.waiting and self._clock.mono_ns() < deadline_ns:
-            if self._trouble:
-                break
+            if self._trouble is not None and not isinstance(self._trouble, PeerGone):
+                break  # a disk that is full stays so; a process that is away may come back
             self._clock.wait(0.01)
         self._stopping.set()
         self._client.close()
@@ -125,7 +125,7 @@ class AlertSender:
                 self._tell(error)
                 self._clock.wait(_RETRY_S, self._stopping)
                 continue
-            self._trouble = ""
+            self._trouble = None
             new = [alert for alert in found.alerts if alert.raised_id not in known]
             if not new:
                 break
@@ -152,10 +152,10 @@ class AlertSender:
                 self._clock.wait(pause_s, self._stopping)
             else:
                 self._stored += 1
-                self._trouble = ""
+                self._trouble = None
                 return
 
     def _tell(self, error: RoehError) -> None:
-        if not self._trouble:
+        if self._trouble is None and not self._stopping.is_set():
             log_error(_log, error)
-        self._trouble = str(error)
+        self._trouble = error

@@ -57,6 +57,15 @@ def test_a_killed_process_comes_back_and_the_others_never_noticed(street, role):
     assert "Traceback" not in node.said()
 
 
+def test_a_process_that_somebody_ended_politely_comes_back_too(street):
+    node = street.node
+    said = len(node.said())
+    before = node.pid(Role.RETRIEVE)
+    os.kill(before, signal.SIGTERM)
+    node.wait_for_line("retrieve ended with status 0; starting it again", since=said)
+    node.wait_until(lambda: node.pids().get(Role.RETRIEVE) not in {None, before})
+
+
 def test_what_a_killed_detection_had_raised_is_cleared_and_raised_again(street):
     node, arrivals = street.node, street.arrivals
 
