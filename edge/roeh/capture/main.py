@@ -73,9 +73,14 @@ def _watch(
         if total != seen:
             notifier.progress()
             seen = total
-        blind = "; ".join(detail for camera in cameras if (detail := camera.blind_detail()))
-        counters: dict[str, float] = {}
-        for camera in cameras:
-            counters.update(camera.counters())
-        reporter.update("blind" if blind else "ok", blind, counters)
+        _report(cameras, reporter)
         clock.wait(_PERIOD_S, stop)
+    _report(cameras, reporter)
+
+
+def _report(cameras: list[Camera], reporter: Reporter) -> None:
+    blind = "; ".join(detail for camera in cameras if (detail := camera.blind_detail()))
+    counters: dict[str, float] = {}
+    for camera in cameras:
+        counters.update(camera.counters())
+    reporter.update("blind" if blind else "ok", blind, counters)

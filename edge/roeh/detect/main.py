@@ -65,6 +65,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             if clock.mono_ns() >= next_report_ns:
                 next_report_ns = clock.mono_ns() + _REPORT_PERIOD_NS
                 loop.report(reporter)
+        loop.report(reporter)
         notifier.stopping()
     return EXIT_OK
 
