@@ -20,6 +20,8 @@ from roeh.demo.scene import on_this_machine
 from roeh.vision.stages import STAGES
 
 _WARM_UP_S = 4.0
+#: The footage runs on for so long, lest capture ends before the last sample.
+_SPARE_S = 60.0
 _FIRST_FRAME_TIMEOUT_S = 30.0
 _POLL_S = 0.02
 
@@ -61,7 +63,7 @@ def measure_live(
     arrivals: list[Arrival] = []
     room = ControlRoom(broker.port, clock, on_arrival=arrivals.append)
     config = on_this_machine(
-        scene, directory, broker_port=broker.port, duration_s=_WARM_UP_S + duration_s + 10.0
+        scene, directory, broker_port=broker.port, duration_s=_WARM_UP_S + duration_s + _SPARE_S
     )
     node = DemoNode(config, directory, clock)
     try:
