@@ -36,19 +36,19 @@ zone = "north"
 [[rules]]
 kind = "loitering"
 name = "staying"
-dwell_s = 1.5
+dwell_s = 1.0
 radius_m = 2.0
 [[rules]]
 kind = "crowd"
 name = "crowd"
 count = 3
-radius_m = 4.0
-duration_s = 1.0
+radius_m = 5.0
+duration_s = 0.4
 [[sensors]]
 name = "dome"
 source = { kind = "composed" }
 height_m = 5.0
-lens = { width_px = 768, height_px = 768, fov_deg = 185.0 }
+lens = { width_px = 704, height_px = 704, fov_deg = 185.0 }
 """
 #: An ordinary camera: one tile, lines to cross.
 STREET = """
@@ -59,7 +59,7 @@ height_m = 5.0
 tilt_deg = 25.0
 lens = { model = "pinhole", width_px = 640, height_px = 384, fov_deg = 60.0 }
 """ + street_lines()
-SCENES = {"dome": (DOME, 3, 8, 5.0), "street": (STREET, 2, 10, 8.0)}
+SCENES = {"dome": (DOME, 3, 8, 3.2), "street": (STREET, 2, 10, 7.0)}
 
 
 def make_scene(name, directory):
