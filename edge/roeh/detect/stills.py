@@ -23,6 +23,8 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
 
 _ANY_RANGE_M = 1000.0
+#: Nothing can be seen in a picture that is a line or a point.
+_LEAST_SIDE_PX = 2
 #: How a JPEG and a PNG file begin and end; some cameras write a little more after it.
 _FILE_MARKS = ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND"))
 _TAIL_BYTES = 65536
@@ -101,6 +103,9 @@ def detect_stills(
         try:
             picture = _read(path)
             height_px, width_px = picture.shape[:2]
+            if lens is None and min(picture.shape[:2]) < _LEAST_SIDE_PX:
+                yield StillResult(image=str(path), detections=())
+                continue
             if detector is None or (lens is None and (width_px, height_px) != _size(detector)):
                 detector = _open(_rig(lens, width_px, height_px), model, min_confidence)
             found = detector.look(picture, range(len(detector.tiles)))

@@ -54,17 +54,16 @@ class PictureWindow:
     width_px: int
     height_px: int
     window: Window
-    scale: float
+    drawn: Size
 
     @classmethod
     def of(cls, sensor: Sensor, window: Window, size: Size) -> PictureWindow:
         """The window, as large as fits a tile of that size."""
-        scale = min(
-            size.width_px / (window.x1_px - window.x0_px),
-            size.height_px / (window.y1_px - window.y0_px),
-        )
+        width_px, height_px = window.x1_px - window.x0_px, window.y1_px - window.y0_px
+        scale = min(size.width_px / width_px, size.height_px / height_px)
+        drawn = Size(max(1, round(width_px * scale)), max(1, round(height_px * scale)))
         name = f"{sensor.name}/{window.x0_px},{window.y0_px}"
-        return cls(name, sensor, size.width_px, size.height_px, window, scale)
+        return cls(name, sensor, size.width_px, size.height_px, window, drawn)
 
     def render(self, picture: Picture, out: Picture | None = None) -> Picture:
         """The tile (height, width, 3) from the sensor's picture."""
@@ -72,17 +71,18 @@ class PictureWindow:
         if out is None:
             out = np.empty((self.height_px, self.width_px, 3), np.uint8)
         out[:] = 0
-        part = self._shown(picture)
-        width_px, height_px = self._drawn_size()
-        how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
-        cv2.resize(part, (width_px, height_px), dst=out[:height_px, :width_px], interpolation=how)
+        width_px, height_px = self.drawn.width_px, self.drawn.height_px
+        how = cv2.INTER_AREA if self._scale().max() < 1 else cv2.INTER_LINEAR
+        out[:height_px, :width_px] = cv2.resize(
+            self._shown(picture), (width_px, height_px), interpolation=how
+        )
         return out
 
     def render_mask(self, mask: Mask) -> Mask:
         """The sensor's mask in the tile."""
         check_picture(mask, self.sensor)
         blended = np.zeros((self.height_px, self.width_px), np.uint8)
-        width_px, height_px = self._drawn_size()
+        width_px, height_px = self.drawn.width_px, self.drawn.height_px
         blended[:height_px, :width_px] = cv2.resize(
             self._shown(mask.astype(np.uint8) * np.uint8(255)), (width_px, height_px)
         )
@@ -91,12 +91,12 @@ class PictureWindow:
 
     def to_source_px(self, points: Array) -> Array:
         """Points (n, 2) of the tile to pixels of the sensor, over its edges as well."""
-        pixels: Array = (np.asarray(points) + 0.5) / self.scale - 0.5 + self._corner()
+        pixels: Array = (np.asarray(points) + 0.5) / self._scale() - 0.5 + self._corner()
         return pixels
 
     def from_source_px(self, pixels: Array) -> Array:
         """Pixels (n, 2) of the sensor to points of the tile."""
-        points: Array = (np.asarray(pixels) - self._corner() + 0.5) * self.scale - 0.5
+        points: Array = (np.asarray(pixels) - self._corner() + 0.5) * self._scale() - 0.5
         return points
 
     def pole_directions(self, points: Array) -> Array:
@@ -110,7 +110,7 @@ class PictureWindow:
 
     def contains(self, points: Array) -> npt.NDArray[np.bool_]:
         """Whether points (n, 2) lie in the window."""
-        size_px = np.asarray(self._drawn_size())
+        size_px = np.asarray([self.drawn.width_px, self.drawn.height_px])
         inside: npt.NDArray[np.bool_] = np.all(
             (np.asarray(points) >= -0.5) & (np.asarray(points) <= size_px - 0.5), axis=1
         )
@@ -120,12 +120,12 @@ class PictureWindow:
         window = self.window
         return picture[window.y0_px : window.y1_px, window.x0_px : window.x1_px]
 
-    def _drawn_size(self) -> tuple[int, int]:
+    def _scale(self) -> Array:
+        # Per axis, because what is drawn has a whole number of pixels.
         window = self.window
-        return (
-            min(self.width_px, max(1, round((window.x1_px - window.x0_px) * self.scale))),
-            min(self.height_px, max(1, round((window.y1_px - window.y0_px) * self.scale))),
-        )
+        size_px = np.asarray([window.x1_px - window.x0_px, window.y1_px - window.y0_px])
+        scale: Array = np.asarray([self.drawn.width_px, self.drawn.height_px]) / size_px
+        return scale
 
     def _corner(self) -> Array:
         return np.asarray([self.window.x0_px, self.window.y0_px], np.float64)
