@@ -20,6 +20,8 @@ from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
 #: No frame for this long, and the pole is blind on this camera whatever the source says.
 STALL_S = 5.0
 
+_JOIN_TIMEOUT_S = 3.0
+
 _log = log_for("capture")
 
 
@@ -101,9 +103,9 @@ class Camera:
         }
 
     def join(self) -> None:
-        """Wait for the thread to end."""
+        """Wait for the thread to end; one that hangs in a read ends with the process."""
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(_JOIN_TIMEOUT_S)
 
     def _observe(self, notice: SourceNotice) -> None:
         self._notice = notice
