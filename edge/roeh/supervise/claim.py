@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,10 @@ _POLL_S = 0.05
 
 
 @contextlib.contextmanager
-def claimed(run_dir: Path, clock: Clock) -> Iterator[int]:
+def claimed(run_dir: Path, clock: Clock, stop: threading.Event) -> Iterator[int]:
     """Hold the directory; gives the descriptor that every process is to inherit.
+
+    What is left of a node before is waited for, unless told to stop.
 
     Raises:
         StorageFailed: another node runs here, or something of one does not end.
@@ -47,9 +50,8 @@ def claimed(run_dir: Path, clock: Clock) -> Iterator[int]:
             raise _taken("another node runs here already", run_dir)
         deadline_ns = clock.mono_ns() + int(PATIENCE_S * NS_PER_S)
         while not _lock(node):
-            if clock.mono_ns() > deadline_ns:
+            if clock.mono_ns() > deadline_ns or clock.wait(_POLL_S, stop):
                 raise _taken("processes of a node before are still there", run_dir)
-            clock.wait(_POLL_S)
         yield node
 
 

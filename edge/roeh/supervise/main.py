@@ -74,7 +74,7 @@ class Supervisor:
         Raises:
             StorageFailed, OutputRefused: another node runs here, or none can.
         """
-        with claimed(self._run_dir, self._clock) as self._inherited:
+        with claimed(self._run_dir, self._clock, stop) as self._inherited:
             try:
                 for role in START_ORDER:
                     self._children[role].start(self._inherited)
