@@ -22,8 +22,6 @@ def tied_environment() -> dict[str, str]:
         _PARENT_VARIABLE: str(os.getpid()),
         # What lies in the user's directory is not to be taken for a module.
         "PYTHONSAFEPATH": "1",
-        # glibc keeps an arena a thread and core: two save 47 of a node's 353 MB.
-        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
     }
 
 
