@@ -181,6 +181,27 @@ class OutputRefused(RoehError):
     exit_status = 27
 
 
+class KeyRefused(RoehError):
+    """A key or certificate that is missing, unsafe, revoked or not for this use."""
+
+    code = "KEY_REFUSED"
+    exit_status = 28
+
+
+class EvidenceRefused(RoehError):
+    """Evidence that is not there, or that cannot be read or cut as asked."""
+
+    code = "EVIDENCE_REFUSED"
+    exit_status = 29
+
+
+class HoldRefused(RoehError):
+    """A hold that does not exist, or a release that needs another person."""
+
+    code = "HOLD_REFUSED"
+    exit_status = 30
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []

@@ -15,6 +15,7 @@ class WhenFull(enum.Enum):
 
     SKIP_NEWEST = "the new item is not offered; counted"
     BLOCK_PRODUCER = "the producer waits: it works slower, nothing is lost"
+    DROP_OLDEST = "the oldest group of pictures is dropped; a signed gap says so"
     EVICT_BY_RULE = (
         "oldest thumbnails first, then merged updates, then lowest priority; "
         "each eviction leaves a tombstone and is counted"
@@ -47,6 +48,15 @@ FRAMES = Flow(
     when_full=WhenFull.SKIP_NEWEST,
     counter="frames_not_offered",
 )
+ACCESS_UNITS = Flow(
+    producer="capture",
+    consumer="evidence",
+    carries="groups of pictures of one camera, acknowledged when their bytes are on the disk",
+    bound=64 * 1024 * 1024,
+    unit="bytes",
+    when_full=WhenFull.DROP_OLDEST,
+    counter="gops_dropped",
+)
 ALERTS = Flow(
     producer="detect",
     consumer="evidence",
@@ -78,4 +88,4 @@ IN_FLIGHT = Flow(
 #: How much of what left the outbox is kept for a desk that asks again; oldest go first.
 OUTBOX_HISTORY_BYTES = 256 * 1024 * 1024
 
-FLOWS: tuple[Flow, ...] = (FRAMES, ALERTS, OUTBOX, IN_FLIGHT)
+FLOWS: tuple[Flow, ...] = (FRAMES, ACCESS_UNITS, ALERTS, OUTBOX, IN_FLIGHT)

@@ -18,5 +18,20 @@ def frames_socket(config: NodeConfig) -> Path:
 
 
 def node_database(config: NodeConfig) -> Path:
-    """Alerts and outbox."""
+    """Alerts, outbox, evidence index and ledger."""
     return Path(config.paths.data_dir) / "node.db"
+
+
+def segments_dir(config: NodeConfig) -> Path:
+    """Recorded video: one directory a camera, one file a segment."""
+    return Path(config.paths.data_dir) / "segments"
+
+
+def ledger_dir(config: NodeConfig) -> Path:
+    """The mirror of the ledger's records and its newest checkpoint."""
+    return Path(config.paths.data_dir) / "ledger"
+
+
+def keys_dir(config: NodeConfig) -> Path:
+    """Keys (home `file`) and certificates."""
+    return Path(config.keys.dir or Path(config.paths.data_dir) / "keys")

@@ -13,7 +13,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from roeh.core.types import Alert, AlertDraft, Count, ProcessReport
+from roeh.core.gop import Gop, StreamEnd
+from roeh.core.types import Alert, AlertDraft, Count, ProcessReport, Sha256, TimeUs, Uuid7
 
 #: The most rows in one lease: their messages fit into one answer.
 MAX_LEASE_ROWS = 128
@@ -23,10 +24,12 @@ MAX_OPEN_ALERTS = 256
 MAX_NAMED_ROWS = 1024
 #: The longest that a lease may wait.
 MAX_LEASE_WAIT_S = 30.0
+#: The most rows in one page of the evidence index: read within 50 ms on a board.
+MAX_PAGE_ROWS = 200
 
 
 class Role(enum.Enum):
-    """The processes of a pole."""
+    """The processes of a pole, and `roeh evidence` in the hands of whoever looks after it."""
 
     CAPTURE = "capture"
     DETECT = "detect"
@@ -34,11 +37,14 @@ class Role(enum.Enum):
     PUBLISH = "publish"
     RETRIEVE = "retrieve"
     SUPERVISE = "supervise"
+    CUSTODY = "custody"
 
 
 class Verb(enum.Enum):
     """What can be asked of evidence."""
 
+    GOP_STORE = "gop.store"
+    STREAM_END = "stream.end"
     ALERT_STORE = "alert.store"
     ALERTS_OPEN = "alerts.open"
     OUTBOX_LEASE = "outbox.lease"
@@ -47,10 +53,19 @@ class Verb(enum.Enum):
     CONNECTION_BEGIN = "connection.begin"
     PROCESS_REPORT = "process.report"
     NODE_STATUS = "node.status"
+    SEGMENTS_PAGE = "segments.page"
+    GAPS_PAGE = "gaps.page"
+    LOCKS_PAGE = "locks.page"
+    HOLDS_PAGE = "holds.page"
+    RECORDS_PAGE = "records.page"
+    HOLD_PLACE = "hold.place"
+    HOLD_RELEASE = "hold.release"
+    ACCESS_RECORD = "access.record"
+    EVIDENCE_STATUS = "evidence.status"
 
 
 PEER_VERBS: dict[Role, frozenset[Verb]] = {
-    Role.CAPTURE: frozenset({Verb.PROCESS_REPORT}),
+    Role.CAPTURE: frozenset({Verb.GOP_STORE, Verb.STREAM_END, Verb.PROCESS_REPORT}),
     Role.DETECT: frozenset({Verb.ALERT_STORE, Verb.ALERTS_OPEN, Verb.PROCESS_REPORT}),
     Role.EVIDENCE: frozenset(),
     Role.PUBLISH: frozenset(
@@ -65,7 +80,41 @@ PEER_VERBS: dict[Role, frozenset[Verb]] = {
     ),
     Role.RETRIEVE: frozenset({Verb.PROCESS_REPORT, Verb.NODE_STATUS}),
     Role.SUPERVISE: frozenset({Verb.NODE_STATUS}),
+    Role.CUSTODY: frozenset(
+        {
+            Verb.NODE_STATUS,
+            Verb.SEGMENTS_PAGE,
+            Verb.GAPS_PAGE,
+            Verb.LOCKS_PAGE,
+            Verb.HOLDS_PAGE,
+            Verb.RECORDS_PAGE,
+            Verb.HOLD_PLACE,
+            Verb.HOLD_RELEASE,
+            Verb.ACCESS_RECORD,
+            Verb.EVIDENCE_STATUS,
+        }
+    ),
 }
+
+
+class StoreGop(msgspec.Struct, frozen=True):
+    """GOP_STORE: make this group of pictures durable; the same one twice is stored once."""
+
+    gop: Gop
+
+
+class GopStored(msgspec.Struct, frozen=True):
+    """Its bytes are on the disk: fragment `fragment` of segment `segment` of its camera."""
+
+    segment: int
+    fragment: int
+
+
+class EndStream(msgspec.Struct, frozen=True):
+    """STREAM_END: no more pictures come from this camera for now; its segment closes."""
+
+    camera_id: str
+    reason: StreamEnd
 
 
 class StoreAlert(msgspec.Struct, frozen=True):
@@ -187,12 +236,197 @@ class NodeStatus(msgspec.Struct, frozen=True):
     storage_state: str
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A stretch of one camera's time in one boot, [from, to)."""
+
+    camera_id: str
+    boot_id: str
+    from_mono_us: TimeUs
+    to_mono_us: TimeUs
+
+
+class PageRequest(msgspec.Struct, frozen=True):
+    """The rows after key `after` (-1: from the first), at most `limit`."""
+
+    after: Annotated[int, Meta(ge=-1, lt=2**53)] = -1
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = MAX_PAGE_ROWS
+
+
+class FragmentRow(msgspec.Struct, frozen=True):
+    """One fragment of a segment: a GOP with the boxes round it."""
+
+    offset_bytes: int
+    size_bytes: int
+    sha256: Sha256
+    gop_counter: int
+    t_first_mono_us: int
+    t_end_mono_us: int
+
+
+class SegmentRow(msgspec.Struct, frozen=True):
+    """One segment file as the index knows it. `row` is the key of the page.
+
+    `end_reason` is None while it is written; `leaf` is its record in the ledger, None
+    likewise. `is_present` is False once it was pruned.
+    """
+
+    row: int
+    camera_id: str
+    segment: int
+    path: str
+    boot_id: str
+    t_first_mono_us: int
+    t_end_mono_us: int
+    t_utc_us: int
+    utc_error_us: int
+    synchronised: bool
+    size_bytes: int
+    end_reason: str | None
+    leaf: int | None
+    is_present: bool
+    locked: bool
+    held: bool
+    fragments: tuple[FragmentRow, ...]
+
+
+class SegmentsPage(msgspec.Struct, frozen=True):
+    """Segments in the order in which they were begun."""
+
+    segments: tuple[SegmentRow, ...]
+
+
+class GapRow(msgspec.Struct, frozen=True):
+    """A signed statement that nothing was recorded; `row` is its leaf in the ledger.
+
+    From and to may lie in different boots.
+    """
+
+    row: int
+    camera_id: str
+    from_boot_id: str
+    from_mono_us: int
+    from_utc_us: int
+    to_boot_id: str
+    to_mono_us: int
+    to_utc_us: int
+    reason: str
+
+
+class GapsPage(msgspec.Struct, frozen=True):
+    """Gaps in the order in which they ended."""
+
+    gaps: tuple[GapRow, ...]
+
+
+class LockRow(msgspec.Struct, frozen=True):
+    """A stretch kept because of an alert. `state`: active, expired or released."""
+
+    row: int
+    raised_id: str
+    alert_seq: int
+    priority: int
+    span: Span
+    expires_age_us: int
+    state: str
+
+
+class LocksPage(msgspec.Struct, frozen=True):
+    """Locks in the order in which they were made, and the node's age now."""
+
+    age_us: int
+    locks: tuple[LockRow, ...]
+
+
+class HoldRow(msgspec.Struct, frozen=True):
+    """A stretch kept because a person said so. `state`: active, release_asked, released."""
+
+    row: int
+    hold_id: str
+    person: str
+    reason: str
+    spans: tuple[Span, ...]
+    t_utc_us: int
+    state: str
+    release_asked_by: str | None
+
+
+class HoldsPage(msgspec.Struct, frozen=True):
+    """Holds in the order in which they were placed."""
+
+    holds: tuple[HoldRow, ...]
+
+
+class RecordsPage(msgspec.Struct, frozen=True):
+    """Ledger records as they are hashed (canonical JSON), from leaf `first`."""
+
+    first: int
+    size: int
+    records: tuple[bytes, ...]
+
+
+class PlaceHold(msgspec.Struct, frozen=True):
+    """HOLD_PLACE: keep these spans until two persons release them."""
+
+    hold_id: Uuid7
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+    spans: Annotated[tuple[Span, ...], Meta(min_length=1, max_length=256)]
+
+
+class ReleaseHold(msgspec.Struct, frozen=True):
+    """HOLD_RELEASE: the first person asks, another one confirms."""
+
+    hold_id: Uuid7
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class HoldState(msgspec.Struct, frozen=True):
+    """The hold after what was asked."""
+
+    hold: HoldRow
+
+
+class RecordAccess(msgspec.Struct, frozen=True):
+    """ACCESS_RECORD: somebody looked at or took evidence; the audit cannot be trimmed."""
+
+    person: Annotated[str, Meta(min_length=1, max_length=64)]
+    action: Annotated[str, Meta(min_length=1, max_length=64)]
+    detail: Annotated[str, Meta(max_length=500)]
+
+
+class EvidenceStatusRequest(msgspec.Struct, frozen=True):
+    """EVIDENCE_STATUS: how recording is."""
+
+
+class EvidenceStatus(msgspec.Struct, frozen=True):
+    """How recording is. Counters are cumulative since the store was made.
+
+    `bytes_written` maps what was written ("video", "index", "mirror") to bytes, over the
+    node's age `age_us` (time it ran).
+    """
+
+    age_us: int
+    segments: int
+    segments_bytes: int
+    locked_bytes: int
+    held_bytes: int
+    max_bytes: int
+    free_bytes: int
+    ledger_size: int
+    checkpoint: str | None
+    bytes_written: dict[str, int]
+    alarms: tuple[str, ...]
+
+
 class Done(msgspec.Struct, frozen=True):
     """It was done, durably where the verb says so."""
 
 
 #: The request and the answer of each verb.
 VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    Verb.GOP_STORE: (StoreGop, GopStored),
+    Verb.STREAM_END: (EndStream, Done),
     Verb.ALERT_STORE: (StoreAlert, AlertStored),
     Verb.ALERTS_OPEN: (OpenAlertsRequest, OpenAlerts),
     Verb.OUTBOX_LEASE: (LeaseOutbox, OutboxBatch),
@@ -201,4 +435,13 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.CONNECTION_BEGIN: (ConnectionBegin, ConnectionNumber),
     Verb.PROCESS_REPORT: (ProcessReport, Done),
     Verb.NODE_STATUS: (NodeStatusRequest, NodeStatus),
+    Verb.SEGMENTS_PAGE: (PageRequest, SegmentsPage),
+    Verb.GAPS_PAGE: (PageRequest, GapsPage),
+    Verb.LOCKS_PAGE: (PageRequest, LocksPage),
+    Verb.HOLDS_PAGE: (PageRequest, HoldsPage),
+    Verb.RECORDS_PAGE: (PageRequest, RecordsPage),
+    Verb.HOLD_PLACE: (PlaceHold, HoldState),
+    Verb.HOLD_RELEASE: (ReleaseHold, HoldState),
+    Verb.ACCESS_RECORD: (RecordAccess, Done),
+    Verb.EVIDENCE_STATUS: (EvidenceStatusRequest, EvidenceStatus),
 }

@@ -14,6 +14,7 @@ from roeh.core.paths import evidence_socket, node_database
 from roeh.core.users import node_users
 from roeh.evidence.service import EvidenceService, log_refusal
 from roeh.ledger.alerts import NodeStore
+from roeh.ledger.database import NodeDatabase
 
 
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
@@ -24,13 +25,14 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     """
     notifier = Notifier()
     with contextlib.ExitStack() as closing:
+        database = NodeDatabase(node_database(config))
+        closing.callback(database.close)
         store = NodeStore(
-            node_database(config),
+            database,
             clock,
             outbox_max_bytes=config.outbox.max_bytes,
             history_max_bytes=config.outbox.history_max_bytes,
         )
-        closing.callback(store.close)
         service = EvidenceService(store, clock, on_progress=notifier.progress)
         server = StreamServer(
             evidence_socket(config),

@@ -13,8 +13,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -23,7 +22,7 @@ from roeh.core.errors import MessageRefused
 from roeh.core.flows import OUTBOX_HISTORY_BYTES
 from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
-from roeh.ledger.database import open_database, storage_errors, transaction
+from roeh.ledger.database import NodeDatabase, next_number
 from roeh.ledger.history import History
 from roeh.ledger.open_alerts import OpenAlerts
 from roeh.ledger.outbox import Outbox, OutboxCounts, OutboxRow, size_on_disk
@@ -32,31 +31,35 @@ MAX_ALERT_BYTES = 8 * 1024
 MAX_THUMBNAIL_BYTES = 8 * 1024
 
 
+AlertWitness = Callable[[sqlite3.Connection, Alert], None]
+"""Told of each alert inside the transaction that stores it: its ledger record, its lock."""
+
+
 class NodeStore:
-    """node.db, for its single writer. Safe to call from several threads."""
+    """Alerts and their way out, for the single writer. Safe to call from several threads.
+
+    Args:
+        witnesses: what else the one transaction of an alert writes.
+    """
 
     def __init__(
         self,
-        path: Path,
+        database: NodeDatabase,
         clock: Clock,
         *,
         outbox_max_bytes: int,
         history_max_bytes: int = OUTBOX_HISTORY_BYTES,
+        witnesses: tuple[AlertWitness, ...] = (),
     ) -> None:
-        self._path = path
+        self._database = database
         self._clock = clock
-        self._lock = threading.Lock()
-        self._stored = threading.Condition(self._lock)
+        self._witnesses = witnesses
+        self._stored = threading.Condition(database.lock)
         self._waiting_over = False
-        self._database = open_database(path)
-        try:
-            with storage_errors(path):
-                self._outbox = Outbox(self._database, max_bytes=outbox_max_bytes)
-                self._history = History(self._database, max_bytes=history_max_bytes)
-                self._open_alerts = OpenAlerts(self._database)
-        except BaseException:
-            self._database.close()
-            raise
+        with database.reading() as connection:
+            self._outbox = Outbox(connection, max_bytes=outbox_max_bytes)
+            self._history = History(connection, max_bytes=history_max_bytes)
+            self._open_alerts = OpenAlerts(connection)
 
     def store(self, draft: AlertDraft, thumbnail_jpeg: bytes | None) -> int:
         """Make an alert durable and give it its place in the node's count.
@@ -70,11 +73,14 @@ class NodeStore:
             known = self._known(draft)
             if known is not None:
                 return known
-            with self._writing():
-                alert = Alert(**msgspec.structs.asdict(draft), seq=self._next("alert"))
-                self._insert(alert, thumbnail_jpeg)
+            with self._writing() as connection:
+                seq = next_number(connection, "alert")
+                alert = Alert(**msgspec.structs.asdict(draft), seq=seq)
+                self._insert(connection, alert, thumbnail_jpeg)
                 self._open_alerts.follow(alert)
                 self._make_room()
+                for witness in self._witnesses:
+                    witness(connection, alert)
             self._stored.notify_all()
         return alert.seq
 
@@ -93,14 +99,14 @@ class NodeStore:
             items = self._outbox.take(limit, in_flight_rows)
             return self._waiting_over or bool(items)
 
-        with self._stored, storage_errors(self._path):
+        with self._stored, self._database.reading():
             self._stored.wait_for(found, wait_s)
         return OutboxBatch(items=items)
 
     def delivered(self, rows: tuple[int, ...]) -> None:
         """The receiver has these rows: they leave the outbox; the alerts stay."""
         now_us = self._clock.read().t_utc_ns // NS_PER_US
-        with self._lock, self._writing():
+        with self._writing():
             for row in self._outbox.remove(rows):
                 if row.kind is OutboxKind.ALERT:
                     self._history.take_in(row.seq, delivered_utc_us=now_us)
@@ -108,25 +114,23 @@ class NodeStore:
 
     def next_number(self, name: str) -> int:
         """The next value of a counter that only grows, durable before it is returned."""
-        with self._lock, self._writing():
-            return self._next(name)
+        with self._database.writing() as connection:
+            return next_number(connection, name)
 
     def counts(self) -> OutboxCounts:
         """How full the outbox is."""
-        with self._lock, storage_errors(self._path):
+        with self._database.reading():
             return self._outbox.counts()
 
     def open_alerts(self, limit: int) -> tuple[Alert, ...]:
         """Up to `limit` alerts that were raised and not cleared, oldest first."""
-        with self._lock, storage_errors(self._path):
+        with self._database.reading():
             return self._open_alerts.oldest(limit)
 
     def alerts_stored(self) -> int:
         """How many alert messages this node ever stored."""
-        with self._lock, storage_errors(self._path):
-            found = self._database.execute(
-                "SELECT value FROM counter WHERE name = 'alert'"
-            ).fetchone()
+        with self._database.reading() as connection:
+            found = connection.execute("SELECT value FROM counter WHERE name = 'alert'").fetchone()
         return int(found[0]) if found else 0
 
     def wake(self) -> None:
@@ -135,25 +139,19 @@ class NodeStore:
             self._waiting_over = True
             self._stored.notify_all()
 
-    def close(self) -> None:
-        """Close the database; what comes later is refused."""
-        self.wake()
-        with self._lock, storage_errors(self._path):
-            self._database.close()
-
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; what is counted in memory is undone with it.
 
         That includes a COMMIT that finds no room.
         """
         with (
-            storage_errors(self._path),
+            self._database.lock,
             self._outbox.undone_on_failure(),
             self._history.undone_on_failure(),
-            transaction(self._database),
+            self._database.writing() as connection,
         ):
-            yield
+            yield connection
 
     def _make_room(self) -> None:
         """Hold both bounds: of what waits, and of what is kept."""
@@ -166,8 +164,8 @@ class NodeStore:
 
     def _known(self, draft: AlertDraft) -> int | None:
         """The `seq` of this very message, if it is stored already."""
-        with storage_errors(self._path):
-            found = self._database.execute(
+        with self._database.reading() as connection:
+            found = connection.execute(
                 "SELECT payload_json FROM alert WHERE id = ?", (draft.id,)
             ).fetchone()
         if found is None:
@@ -181,24 +179,18 @@ class NodeStore:
             )
         return stored.seq
 
-    def _next(self, name: str) -> int:
-        (value,) = self._database.execute(
-            "INSERT INTO counter (name, value) VALUES (?, 1)"
-            " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-            (name,),
-        ).fetchone()
-        return int(value)
-
-    def _insert(self, alert: Alert, thumbnail_jpeg: bytes | None) -> None:
+    def _insert(
+        self, connection: sqlite3.Connection, alert: Alert, thumbnail_jpeg: bytes | None
+    ) -> None:
         payload = msgspec.json.encode(alert)
-        self._database.execute(
+        connection.execute(
             "INSERT INTO alert (seq, id, phase, priority, t_utc_us, payload_json)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             (alert.seq, alert.id, alert.phase.value, alert.priority, alert.t_utc_us, payload),
         )
         self._queue(alert, OutboxKind.ALERT, payload)
         if thumbnail_jpeg is not None:
-            self._database.execute(
+            connection.execute(
                 "INSERT INTO thumbnail (seq, jpeg) VALUES (?, ?)", (alert.seq, thumbnail_jpeg)
             )
             self._queue(alert, OutboxKind.THUMBNAIL, thumbnail_jpeg)

@@ -11,12 +11,13 @@ import errno
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Frames of the write-ahead log before a checkpoint; 4 KiB pages: about 4 MB at most.
 WAL_CHECKPOINT_PAGES = 1000
@@ -131,6 +132,53 @@ def open_database(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+class NodeDatabase:
+    """The open database and its lock: one transaction at a time, from any thread.
+
+    What belongs to one transaction takes the connection that `writing` gives.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self._connection = open_database(path)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, durable when the block is left.
+
+        Raises:
+            StorageFull, StorageFailed: nothing of it was stored.
+        """
+        with self.lock, storage_errors(self.path), transaction(self._connection):
+            yield self._connection
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """What was stored so far, unchanged while the block is in.
+
+        Raises:
+            StorageFailed: the database cannot be read.
+        """
+        with self.lock, storage_errors(self.path):
+            yield self._connection
+
+    def close(self) -> None:
+        """Close the file; what comes later is refused."""
+        with self.reading() as connection:
+            connection.close()
+
+
+def next_number(connection: sqlite3.Connection, name: str) -> int:
+    """The next value of a counter that only grows, in the caller's transaction."""
+    (value,) = connection.execute(
+        "INSERT INTO counter (name, value) VALUES (?, 1)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+        (name,),
+    ).fetchone()
+    return int(value)
 
 
 @contextlib.contextmanager

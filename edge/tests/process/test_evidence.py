@@ -36,7 +36,6 @@ from roeh.core.peers import (
 from roeh.core.types import MAX_DETAIL_CHARS, Alert, ProcessReport
 from roeh.evidence.main import run as run_evidence
 from roeh.evidence.service import EvidenceService
-from roeh.ledger.alerts import NodeStore
 from tests.alert_drafts import alert_draft
 from tests.process.children import (
     CLOCK,
@@ -47,6 +46,7 @@ from tests.process.children import (
     running_evidence,
     start,
 )
+from tests.stores import AloneStore
 from tests.waiting import wait_until
 
 OUTBOX_BYTES = 1 << 26
@@ -55,7 +55,7 @@ THUMBNAIL = random.Random(1).randbytes(7000)
 
 def stored_alerts(path):
     """What the outbox of a store holds: seq → (alert, whether its thumbnail is there)."""
-    store = NodeStore(path, CLOCK, outbox_max_bytes=OUTBOX_BYTES)
+    store = AloneStore(path, CLOCK, outbox_max_bytes=OUTBOX_BYTES)
     try:
         items = store.lease(limit=100_000, in_flight_rows=(), wait_s=0).items
         assert store.alerts_stored() == sum(item.kind is OutboxKind.ALERT for item in items)
@@ -71,7 +71,7 @@ def stored_alerts(path):
 
 def store_with_a_limit(path, limit_bytes, draft, acknowledged):
     """Store one alert; the kernel ends the process where a file would grow beyond the limit."""
-    store = NodeStore(path, SystemClock(), outbox_max_bytes=OUTBOX_BYTES)
+    store = AloneStore(path, SystemClock(), outbox_max_bytes=OUTBOX_BYTES)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
@@ -82,7 +82,7 @@ def store_with_a_limit(path, limit_bytes, draft, acknowledged):
 def test_killed_at_any_byte_it_writes_an_alert_is_stored_whole_or_not_at_all(memory_directory):
     path = memory_directory / "node.db"
     drafts = {}
-    NodeStore(path, CLOCK, outbox_max_bytes=OUTBOX_BYTES).close()
+    AloneStore(path, CLOCK, outbox_max_bytes=OUTBOX_BYTES).close()
     limit_bytes, killed = 1, 0
     while True:
         draft = alert_draft(thumbnail=THUMBNAIL)
@@ -183,7 +183,7 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
 
 
 def test_the_age_of_what_an_earlier_boot_stored_is_at_least_that_of_this_boot(tmp_path):
-    first = NodeStore(
+    first = AloneStore(
         tmp_path / "node.db",
         SimulatedClock(t_mono_ns=10**15, boot_id="first"),
         outbox_max_bytes=OUTBOX_BYTES,
@@ -191,7 +191,7 @@ def test_the_age_of_what_an_earlier_boot_stored_is_at_least_that_of_this_boot(tm
     first.store(alert_draft(), None)
     first.close()
     clock = SimulatedClock(t_mono_ns=7_000_000_000, boot_id="second")
-    store = NodeStore(tmp_path / "node.db", clock, outbox_max_bytes=OUTBOX_BYTES)
+    store = AloneStore(tmp_path / "node.db", clock, outbox_max_bytes=OUTBOX_BYTES)
     status = EvidenceService(store, clock, on_progress=lambda: None).status()
     store.close()
     assert status.outbox_oldest_age_us == 7_000_000
@@ -215,7 +215,7 @@ class ClockOfABusyMoment(SimulatedClock):
 
 def test_an_age_is_never_negative(tmp_path):
     clock = ClockOfABusyMoment()
-    store = NodeStore(tmp_path / "node.db", clock, outbox_max_bytes=OUTBOX_BYTES)
+    store = AloneStore(tmp_path / "node.db", clock, outbox_max_bytes=OUTBOX_BYTES)
     clock.store = store
     status = EvidenceService(store, clock, on_progress=lambda: None).status()
     assert store.alerts_stored() == 1

@@ -22,9 +22,9 @@ from roeh.core.peers import (
     Verb,
 )
 from roeh.evidence.main import run as run_evidence
-from roeh.ledger.alerts import NodeStore
 from tests.alert_drafts import alert_draft
 from tests.process.children import CLOCK, Evidence, node_config
+from tests.stores import AloneStore
 
 DISK_BYTES = 12 * 1024 * 1024
 THUMBNAIL = random.Random(3).randbytes(7000)
@@ -113,7 +113,7 @@ def store_until_refused(evidence, acknowledged):
 
 def stored(path):
     """id → seq of every alert whose thumbnail is there too."""
-    opened = NodeStore(path, CLOCK, outbox_max_bytes=1 << 26)
+    opened = AloneStore(path, CLOCK, outbox_max_bytes=1 << 26)
     try:
         items = opened.lease(limit=100_000, in_flight_rows=(), wait_s=0).items
     finally:

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from roeh.core.clock import SimulatedClock
 from roeh.core.peers import OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase
-from roeh.ledger.alerts import NodeStore
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES
 from tests.alert_drafts import alert_draft
+from tests.stores import AloneStore
 
 MAX_BYTES = 65536
 #: Memory, where there is: what a disk does is tested elsewhere.
@@ -33,7 +33,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.lost_thumbnails = 0
 
     def open(self):
-        return NodeStore(
+        return AloneStore(
             Path(self.directory.name) / "node.db",
             SimulatedClock(),
             outbox_max_bytes=MAX_BYTES,

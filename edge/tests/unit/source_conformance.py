@@ -14,6 +14,7 @@ import pytest
 from roeh.core.clock import Clock, SimulatedClock
 from roeh.core.types import Frame
 from roeh.sources.protocol import Source, SourceFrame, SourceNotice, SourceObserver, SourceState
+from tests.waiting import wait_until
 
 #: Builds the source under test against a clock, live or not, told to an observer.
 Build = Callable[[Clock, bool, SourceObserver], Source]
@@ -162,10 +163,17 @@ def check_end(build: Build, count: int) -> None:
 def check_released(build: Build) -> None:
     """Left in the middle, a source gives its files and threads back."""
     open_files = Path("/proc/self/fd")
+
+    def released(most):
+        # A network camera's reader may still be in a read when its source is left.
+        return threading.active_count() <= most[1] and len(list(open_files.iterdir())) <= most[0]
+
+    threads = threading.active_count()
     with build(SimulatedClock(), False, lambda _: None) as source:
         take_frames(source, 1)
-    before = len(list(open_files.iterdir())), threading.active_count()
+    wait_until(lambda: threading.active_count() <= threads)
+    before = len(list(open_files.iterdir())), threads
     for _ in range(3):
         with build(SimulatedClock(), False, lambda _: None) as source:
             take_frames(source, 2)
-    assert (len(list(open_files.iterdir())), threading.active_count()) == before
+    wait_until(lambda: released(before))

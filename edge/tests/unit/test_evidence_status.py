@@ -6,7 +6,7 @@ from roeh.core.clock import SimulatedClock
 from roeh.core.peers import NodeStatusRequest, Role, Verb
 from roeh.core.types import ProcessReport
 from roeh.evidence.service import EvidenceService
-from roeh.ledger.alerts import NodeStore
+from tests.stores import AloneStore
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def clock():
 
 @pytest.fixture
 def service(tmp_path, clock):
-    store = NodeStore(tmp_path / "node.db", clock, outbox_max_bytes=1 << 20)
+    store = AloneStore(tmp_path / "node.db", clock, outbox_max_bytes=1 << 20)
     yield EvidenceService(store, clock, on_progress=lambda: None)
     store.close()
 

@@ -9,9 +9,10 @@ import pytest
 from roeh.core.clock import NS_PER_US, SimulatedClock, SystemClock
 from roeh.core.errors import MessageRefused, StorageFailed
 from roeh.core.types import Where
-from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES, NodeStore, read_alerts
+from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES, read_alerts
 from roeh.ledger.database import PAGE_BYTES, SCHEMA_VERSION, WAL_CHECKPOINT_PAGES
 from tests.alert_drafts import alert_draft
+from tests.stores import AloneStore
 from tests.waiting import wait_until
 
 CLOCK = SystemClock()
@@ -23,7 +24,7 @@ def open_store(memory_directory):
 
     def open_with(**bounds):
         bounds = {"outbox_max_bytes": 1 << 20, **bounds}
-        opened.append(NodeStore(memory_directory / "node.db", SimulatedClock(), **bounds))
+        opened.append(AloneStore(memory_directory / "node.db", SimulatedClock(), **bounds))
         return opened[-1]
 
     yield open_with
@@ -33,7 +34,7 @@ def open_store(memory_directory):
 
 def refusal(path):
     with pytest.raises(StorageFailed) as caught:
-        NodeStore(path, CLOCK, outbox_max_bytes=1 << 20)
+        AloneStore(path, CLOCK, outbox_max_bytes=1 << 20)
     return caught.value.line()
 
 
@@ -209,7 +210,7 @@ def test_nobody_but_its_user_can_read_the_store(open_store, memory_directory):
 
 def test_stored_times_are_the_clocks(tmp_path):
     clock = SimulatedClock(t_mono_ns=5_000_000_000)
-    store = NodeStore(tmp_path / "node.db", clock, outbox_max_bytes=1 << 20)
+    store = AloneStore(tmp_path / "node.db", clock, outbox_max_bytes=1 << 20)
     store.store(alert_draft(), None)
     (item,) = store.lease(limit=1, in_flight_rows=(), wait_s=0).items
     store.close()

@@ -8,10 +8,10 @@ import pytest
 from roeh.core.clock import SimulatedClock
 from roeh.core.peers import OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase, Tombstone
-from roeh.ledger.alerts import NodeStore
 from roeh.ledger.open_alerts import MAX_OPEN_ALERTS
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, tombstone_json
 from tests.alert_drafts import alert_draft
+from tests.stores import AloneStore
 
 THUMBNAIL = b"\xff\xd8" + bytes(3000)
 ALERT_BYTES = len(msgspec.json.encode(alert_draft())) + len(',"seq":1') + ROW_OVERHEAD_BYTES
@@ -25,7 +25,7 @@ def open_store(memory_directory):
 
     def open_with(max_bytes, history_max_bytes=1 << 24):
         opened.append(
-            NodeStore(
+            AloneStore(
                 memory_directory / "node.db",
                 SimulatedClock(),
                 outbox_max_bytes=max_bytes,

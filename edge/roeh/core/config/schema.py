@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roeh.core.flows import OUTBOX, OUTBOX_HISTORY_BYTES
+from roeh.core.flows import ACCESS_UNITS, OUTBOX, OUTBOX_HISTORY_BYTES
 
 # `(?!\n)` because `$` alone lets a last line feed pass.
 Name = Annotated[
@@ -300,6 +300,50 @@ class CrowdRule(_Rule, frozen=True, kw_only=True, tag="crowd"):
 RuleSection = ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule
 
 
+class EvidenceSection(Section, frozen=True, kw_only=True):
+    """What is recorded, and how long it is kept.
+
+    Sources that give compressed video (files, network cameras with H.264 or H.265) are
+    recorded as they come: privacy masks can NOT be burnt into such a recording. Other
+    sources are encoded here with `encode_bps` and a key picture each `encode_gop_s`; with
+    `mask_recording` their masks are blackened in what is recorded. With
+    `refuse_unmasked` a camera with masks whose recording cannot be masked is not recorded.
+    `ring_bytes` is what capture holds of each camera while evidence is away.
+    A segment is kept until the ring is full (`max_bytes`, or less than `min_free_bytes`
+    free) or until the node has run for `max_age_days` since. An alert locks
+    `pre_roll_s` before and `post_roll_s` after it for `lock_days`; locks take at most
+    `max_locked_share` of `max_bytes`.
+    """
+
+    record: bool = True
+    max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 32 * 1024**3
+    min_free_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024**2
+    max_age_days: Positive = 30.0
+    segment_s: Annotated[float, Meta(ge=1, le=600)] = 10.0
+    pre_roll_s: NotNegative = 30.0
+    post_roll_s: NotNegative = 30.0
+    lock_days: Positive = 90.0
+    max_locked_share: Annotated[float, Meta(ge=0.05, le=0.95)] = 0.5
+    encode_bps: Annotated[int, Meta(ge=100_000, le=100_000_000)] = 4_000_000
+    encode_gop_s: Annotated[float, Meta(ge=0.5, le=4)] = 2.0
+    mask_recording: bool = True
+    refuse_unmasked: bool = False
+    ring_bytes: Annotated[int, Meta(ge=1024 * 1024)] = ACCESS_UNITS.bound
+
+
+class KeysSection(Section, frozen=True, kw_only=True):
+    """Where the node's signing keys are at home.
+
+    `file`: PEM files that only evidence's user can read, in `dir` (empty: `keys` in
+    paths.data_dir). `credential`: the same names, loaded by systemd (LoadCredential).
+    `tpm`: wrapped by the TPM 2.0 that `tpm_tcti` names; certificates lie in `dir`.
+    """
+
+    home: Literal["file", "credential", "tpm"] = "file"
+    dir: str = ""
+    tpm_tcti: str = "device:/dev/tpmrm0"
+
+
 class OutboxSection(Section, frozen=True, kw_only=True):
     """How much waits on disk for a broker that is away, and how much is kept afterwards."""
 
@@ -359,6 +403,7 @@ class UsersSection(Section, frozen=True, kw_only=True):
     publish: str = ""
     retrieve: str = ""
     supervise: str = ""
+    custody: str = ""
 
 
 class NodeConfig(Section, frozen=True, kw_only=True):
@@ -372,6 +417,8 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     lines: tuple[LineSection, ...] = ()
     schedules: tuple[ScheduleSection, ...] = ()
     rules: tuple[RuleSection, ...] = ()
+    evidence: EvidenceSection = EvidenceSection()
+    keys: KeysSection = KeysSection()
     outbox: OutboxSection = OutboxSection()
     broker: BrokerSection = BrokerSection()
     retrieve: RetrieveSection = RetrieveSection()

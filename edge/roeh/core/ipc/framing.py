@@ -12,7 +12,8 @@ import struct
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import PeerRefused
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+#: The largest group of pictures (core/gop.py) and what is round it.
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 #: Once its first byte came, the whole of a message; also a whole answer, to be taken.
 WHOLE_MESSAGE_TIMEOUT_S = 10.0
 

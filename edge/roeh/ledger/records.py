@@ -1,0 +1,252 @@
+"""What the ledger says: one type a kind of record, and the envelope round each.
+
+No figure is a float: canonical JSON (RFC 8785) is then the same in every language. Hashes
+are lower-case hexadecimal, times microseconds. Fields are added, never renamed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What all bodies have: the tag `kind`."""
+
+
+class BootRecord(_Body, frozen=True, kw_only=True, tag="boot"):
+    """Evidence began. `was_clean`: it had ended as it should before."""
+
+    version: str
+    was_clean: bool
+
+
+class ConfigRecord(_Body, frozen=True, kw_only=True, tag="config"):
+    """The configuration and the model in force; a new one when either changes."""
+
+    config_sha256: str
+    model_sha256: str | None
+
+
+class KeyRecord(_Body, frozen=True, kw_only=True, tag="key"):
+    """A signing key in force from here on. `home` is the level that keeps it."""
+
+    usage: str
+    spki_sha256: str
+    certificate_sha256: str
+    home: str
+    is_provisioned: bool
+
+
+class FragmentEntry(msgspec.Struct, frozen=True):
+    """One GOP of a segment; `sha256` is of the whole fragment, boxes included."""
+
+    size_bytes: int
+    sha256: str
+    gop_counter: int
+    t_first_mono_us: int
+
+
+class SegmentRecord(_Body, frozen=True, kw_only=True, tag="segment"):
+    """A segment closed. `row` is its row in the index; `sha256` of the whole file."""
+
+    row: int
+    camera_id: str
+    segment: int
+    path: str
+    boot_id: str
+    t_first_mono_us: int
+    t_end_mono_us: int
+    t_utc_us: int
+    utc_error_us: int
+    synchronised: bool
+    codec: str
+    width_px: int
+    height_px: int
+    is_masked: bool
+    init_bytes: int
+    init_sha256: str
+    size_bytes: int
+    sha256: str
+    end_reason: str
+    fragments: tuple[FragmentEntry, ...]
+
+
+class GapRecord(_Body, frozen=True, kw_only=True, tag="gap"):
+    """Nothing was recorded from one camera in between."""
+
+    camera_id: str
+    from_boot_id: str
+    from_mono_us: int
+    from_utc_us: int
+    to_boot_id: str
+    to_mono_us: int
+    to_utc_us: int
+    reason: str
+
+
+class AlertRecord(_Body, frozen=True, kw_only=True, tag="alert"):
+    """An alert message was stored."""
+
+    seq: int
+    id: str
+    raised_id: str
+    phase: str
+    priority: int
+    rule: str
+    payload_sha256: str
+    thumbnail_sha256: str | None
+
+
+class LockRecord(_Body, frozen=True, kw_only=True, tag="lock"):
+    """An alert keeps a stretch of video, or keeps it longer."""
+
+    raised_id: str
+    camera_id: str
+    boot_id: str
+    from_mono_us: int
+    to_mono_us: int
+    expires_age_us: int
+
+
+class UnlockRecord(_Body, frozen=True, kw_only=True, tag="unlock"):
+    """A lock ended: `expired`, or `released` because locks took too much."""
+
+    raised_id: str
+    reason: Literal["expired", "released"]
+
+
+class HoldSpan(msgspec.Struct, frozen=True):
+    """A stretch of one camera's time in one boot."""
+
+    camera_id: str
+    boot_id: str
+    from_mono_us: int
+    to_mono_us: int
+
+
+class HoldRecord(_Body, frozen=True, kw_only=True, tag="hold"):
+    """A person keeps these stretches."""
+
+    hold_id: str
+    person: str
+    reason: str
+    spans: tuple[HoldSpan, ...]
+
+
+class ReleaseRecord(_Body, frozen=True, kw_only=True, tag="release"):
+    """A person asks for the end of a hold (`asked`), or another one confirms (`released`)."""
+
+    hold_id: str
+    person: str
+    reason: str
+    step: Literal["asked", "released"]
+
+
+class AccessRecord(_Body, frozen=True, kw_only=True, tag="access"):
+    """Somebody looked at evidence."""
+
+    person: str
+    action: str
+    detail: str
+
+
+class ExportRecord(_Body, frozen=True, kw_only=True, tag="export"):
+    """Evidence left the pole; `sha256` is of what left."""
+
+    person: str
+    detail: str
+    sha256: str
+
+
+class PruneRecord(_Body, frozen=True, kw_only=True, tag="prune"):
+    """A segment was deleted by rule; its hashes stay in the record at `segment_leaf`."""
+
+    row: int
+    camera_id: str
+    segment: int
+    segment_leaf: int
+    reason: Literal["full", "age", "disk_full"]
+
+
+class EvictionRecord(_Body, frozen=True, kw_only=True, tag="eviction"):
+    """An alert left the outbox unsent; its tombstone is sent in its place."""
+
+    seq: int
+    id: str
+
+
+class ClockStepRecord(_Body, frozen=True, kw_only=True, tag="clock_step"):
+    """UTC moved against the monotonic clock; `by_us` > 0: forwards."""
+
+    by_us: int
+    synchronised_before: bool
+    synchronised_after: bool
+
+
+class TamperRecord(_Body, frozen=True, kw_only=True, tag="tamper"):
+    """Something on the disk is not as it was left. `what` is a stable word."""
+
+    what: str
+    where: str
+    detail: str
+
+
+class RebuildRecord(_Body, frozen=True, kw_only=True, tag="rebuild"):
+    """Index and ledger were restored from segments and mirror."""
+
+    records: int
+    segments: int
+    reason: str
+
+
+class FaultRecord(_Body, frozen=True, kw_only=True, tag="fault"):
+    """The medium failed: `disk_full`, `read_only`, `sync_failed`, `io_error`."""
+
+    what: str
+    detail: str
+
+
+RecordBody = (
+    BootRecord
+    | ConfigRecord
+    | KeyRecord
+    | SegmentRecord
+    | GapRecord
+    | AlertRecord
+    | LockRecord
+    | UnlockRecord
+    | HoldRecord
+    | ReleaseRecord
+    | AccessRecord
+    | ExportRecord
+    | PruneRecord
+    | EvictionRecord
+    | ClockStepRecord
+    | TamperRecord
+    | RebuildRecord
+    | FaultRecord
+)
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One leaf of the ledger.
+
+    Attributes:
+        leaf: its place, from 0 without holes.
+        t_utc_us: off by at most `utc_error_us`; nothing is ordered by it.
+        t_mono_us: in the boot `boot_id`.
+        body: what it says.
+    """
+
+    schema: Literal["roeh/record/1"] = "roeh/record/1"
+    leaf: int
+    site: str
+    node: str
+    boot_id: str
+    t_mono_us: int
+    t_utc_us: int
+    utc_error_us: int
+    synchronised: bool
+    body: RecordBody
