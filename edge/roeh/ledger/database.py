@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
+from roeh.ledger.index_tables import INDEX_TABLES
 
 SCHEMA_VERSION = 2
 
@@ -83,6 +84,7 @@ _SCHEMA = (
         payload_json      BLOB NOT NULL       -- its newest message
     ) STRICT, WITHOUT ROWID
     """,
+    *INDEX_TABLES,
 )
 
 
