@@ -30,7 +30,7 @@ from roeh.core.errors import (
     OutputRefused,
     RoehError,
 )
-from roeh.core.peers import Role
+from roeh.core.peers import PROCESSES, Role
 
 _MAX_SECONDS = 7 * 24 * 3600
 _EPILOG = "Exit statuses: 0 done, 2 wrong usage, others: edge/docs/errors.md."
@@ -180,7 +180,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     text = "Run a node: all its processes, restarted within limits, or one of them alone."
     parser = _add(commands, "run", text, _run)
     _add_config_option(parser, required=True)
-    processes = [role.value for role in Role if role is not Role.SUPERVISE]
+    processes = [role.value for role in PROCESSES]
     parser.add_argument("--only", choices=processes, help="this process alone, unsupervised")
     parser.add_argument("--quiet", action="store_true", help="only what goes wrong, no states")
 

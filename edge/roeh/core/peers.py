@@ -40,6 +40,17 @@ class Role(enum.Enum):
     CUSTODY = "custody"
 
 
+#: What `roeh run` starts and supervises, in that order: evidence first, so that nobody waits
+#: for it; it is stopped last.
+PROCESSES: tuple[Role, ...] = (
+    Role.EVIDENCE,
+    Role.CAPTURE,
+    Role.DETECT,
+    Role.PUBLISH,
+    Role.RETRIEVE,
+)
+
+
 class Verb(enum.Enum):
     """What can be asked of evidence."""
 

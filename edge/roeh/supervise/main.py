@@ -18,15 +18,12 @@ from roeh.core.errors import EXIT_OK, EXIT_USAGE, RestartsExhausted, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
+from roeh.core.peers import PROCESSES, NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.core.types import ProcessReport
 from roeh.supervise.children import Child, Exit
 from roeh.supervise.claim import claimed
 from roeh.supervise.restarts import RestartLimit
 from roeh.supervise.state import ProcessFacts, state_line
-
-#: Evidence first, so that nobody waits for it; it is stopped last.
-START_ORDER = (Role.EVIDENCE, Role.CAPTURE, Role.DETECT, Role.PUBLISH, Role.RETRIEVE)
 
 #: A process that says within this time of the node's start that it cannot work is right:
 #: the node ends with its status. Later the others have work to do and go on.
@@ -57,9 +54,9 @@ class Supervisor:
         self._footage_ends = all(_ends(sensor) for sensor in config.sensors)
         self._exits: queue.Queue[Exit] = queue.Queue()
         self._children = {
-            role: Child(role, config_path, self._exits, clock, quiet=quiet) for role in START_ORDER
+            role: Child(role, config_path, self._exits, clock, quiet=quiet) for role in PROCESSES
         }
-        self._limits = {role: RestartLimit(config.supervise) for role in START_ORDER}
+        self._limits = {role: RestartLimit(config.supervise) for role in PROCESSES}
         self._due_mono_ns: dict[Role, int] = {}
         self._given_up: set[Role] = set()
         self._done: set[Role] = set()
@@ -76,7 +73,7 @@ class Supervisor:
         """
         with claimed(self._run_dir, self._clock, stop) as self._inherited:
             try:
-                for role in START_ORDER:
+                for role in PROCESSES:
                     self._children[role].start(self._inherited)
                 return self._watch(stop)
             finally:
@@ -137,7 +134,7 @@ class Supervisor:
         if status is not None:
             self._reports = status.reports
         line = state_line(
-            {role: self._facts(role) for role in START_ORDER},
+            {role: self._facts(role) for role in PROCESSES},
             self._reports,
         )
         if line != self._shown:

@@ -2,8 +2,17 @@
 
 from pathlib import Path
 
-from roeh.core.config import OutboxSection
-from roeh.core.flows import ALERTS, FLOWS, FRAMES, IN_FLIGHT, OUTBOX, OUTBOX_HISTORY_BYTES
+from roeh.core.config import EvidenceSection, OutboxSection
+from roeh.core.flows import (
+    ACCESS_UNITS,
+    ALERTS,
+    FLOWS,
+    FRAMES,
+    IN_FLIGHT,
+    OUTBOX,
+    OUTBOX_HISTORY_BYTES,
+)
+from roeh.core.gop import MAX_GOP_BYTES, MAX_GOP_UNITS
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
 from roeh.core.peers import MAX_LEASE_ROWS, MAX_NAMED_ROWS, Role
 from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES
@@ -17,11 +26,12 @@ def test_every_flow_joins_processes_and_has_a_bound_and_a_counter_of_its_own():
         assert {flow.producer, flow.consumer} <= processes
         assert flow.bound > 0
     assert len({flow.counter for flow in FLOWS}) == len(FLOWS)
-    assert FLOWS == (FRAMES, ALERTS, OUTBOX, IN_FLIGHT)
+    assert FLOWS == (FRAMES, ACCESS_UNITS, ALERTS, OUTBOX, IN_FLIGHT)
 
 
 def test_the_defaults_of_the_configuration_are_those_of_the_table():
     assert OutboxSection().max_bytes == OUTBOX.bound
+    assert EvidenceSection().ring_bytes == ACCESS_UNITS.bound
     assert OutboxSection().history_max_bytes == OUTBOX_HISTORY_BYTES
 
 
@@ -32,6 +42,13 @@ def test_a_window_can_be_leased_and_named_in_one_request():
 def test_the_largest_lease_fits_into_one_message():
     largest = max(MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES) + 1024
     assert MAX_LEASE_ROWS * largest <= MAX_MESSAGE_BYTES
+
+
+def test_the_largest_group_of_pictures_fits_into_one_message():
+    overhead_bytes_a_picture = 64
+    largest = MAX_GOP_BYTES + MAX_GOP_UNITS * overhead_bytes_a_picture + 64 * 1024
+    assert largest <= MAX_MESSAGE_BYTES
+    assert MAX_GOP_BYTES < ACCESS_UNITS.bound
 
 
 def test_the_page_shows_every_flow_as_it_is():
