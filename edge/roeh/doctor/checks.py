@@ -11,6 +11,7 @@ from roeh.doctor.machine import (
     check_python,
     check_sqlite,
 )
+from roeh.doctor.medium import check_medium
 from roeh.doctor.network import check_broker, check_ports
 from roeh.doctor.storage import check_data_dir, check_run_dir, check_users
 
@@ -27,6 +28,7 @@ NODE_CHECKS = (
     NodeCheck("model", check_chosen_model),
     NodeCheck("users", check_users),
     NodeCheck("data_dir", check_data_dir),
+    NodeCheck("medium", check_medium),
     NodeCheck("run_dir", check_run_dir),
     NodeCheck("source", check_sources),
     NodeCheck("broker", check_broker),

@@ -312,7 +312,8 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
     A segment is kept until the ring is full (`max_bytes`, or less than `min_free_bytes`
     free) or until the node has run for `max_age_days` since. An alert locks
     `pre_roll_s` before and `post_roll_s` after it for `lock_days`; locks take at most
-    `max_locked_share` of `max_bytes`.
+    `max_locked_share` of `max_bytes`. `medium_endurance_tb` is the TBW of the disk's data
+    sheet (0: not known), for the doctor.
     """
 
     record: bool = True
@@ -329,6 +330,7 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
     mask_recording: bool = True
     refuse_unmasked: bool = False
     ring_bytes: Annotated[int, Meta(ge=1024 * 1024)] = ACCESS_UNITS.bound
+    medium_endurance_tb: NotNegative = 0.0
 
 
 class KeysSection(Section, frozen=True, kw_only=True):

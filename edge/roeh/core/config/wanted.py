@@ -20,10 +20,11 @@ TYPE_WORDS = {
 _QUANTITIES = (
     {"m": "metres", "cm": "centimetres", "mm": "millimetres", "km": "kilometres", "ft": "feet"},
     {"deg": "degrees", "rad": "radians"},
-    {"s": "seconds", "ms": "milliseconds", "min": "minutes", "h": "hours"},
-    {"bytes": "bytes", "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes"},
+    {"s": "seconds", "ms": "milliseconds", "min": "minutes", "h": "hours", "days": "days"},
+    {"bytes": "bytes", "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes", "tb": "terabytes"},
     {"px": "pixels"},
     {"fps": "frames per second"},
+    {"bps": "bits per second", "kbps": "kilobits per second", "mbps": "megabits per second"},
 )
 UNITS = {ending: words for quantity in _QUANTITIES for ending, words in quantity.items()}
 
