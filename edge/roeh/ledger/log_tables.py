@@ -1,0 +1,32 @@
+"""Tables of the ledger: its records, the nodes of its tree, its checkpoints.
+
+Rows of `record` and `tree_node` are written once and never changed or dropped.
+"""
+
+from __future__ import annotations
+
+LOG_TABLES = (
+    """
+    CREATE TABLE record (
+        leaf              INTEGER PRIMARY KEY,   -- from 0 without holes
+        kind              TEXT NOT NULL,         -- of its body
+        json              BLOB NOT NULL          -- canonical, as it is hashed
+    ) STRICT
+    """,
+    "CREATE INDEX record_kind ON record (kind, leaf)",
+    """
+    CREATE TABLE tree_node (                     -- over complete stretches of leaves only
+        level             INTEGER NOT NULL,      -- 0: leaf hashes
+        position          INTEGER NOT NULL,      -- over [position << level, (position+1) << level)
+        hash              BLOB NOT NULL,         -- 32 bytes
+        PRIMARY KEY (level, position)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE checkpoint (                    -- the newest and those that a witness signed
+        size              INTEGER PRIMARY KEY,   -- leaves under it
+        note              TEXT NOT NULL,         -- the signed note, cosignatures included
+        is_cosigned       INTEGER NOT NULL
+    ) STRICT
+    """,
+)
