@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench model golden schema third-party lock clean
+.PHONY: help setup setup-demo demo test check bench powercut model golden schema third-party lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -34,6 +34,10 @@ check: setup ## style, types, imports, and the pages that are held against the c
 
 bench: setup ## CPU, memory and delay, measured on this machine
 	@$(BIN)/python -m roeh.bench $(ARGS)
+
+powercut: setup ## cuts the power 300 times; root (ARGS="--seed 7 --disk 41" repeats one disk)
+	@sh requirements/debian.sh
+	@PYTHONPATH=edge $(BIN)/python -m tests.powercut $(ARGS)
 
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models

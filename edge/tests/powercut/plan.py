@@ -1,0 +1,92 @@
+"""What is cut when: drawn from one seed, so that any disk of a run can be had again."""
+
+from __future__ import annotations
+
+import enum
+import random
+
+import msgspec
+
+from tests.powercut.disks import DiskKind
+
+#: One medium goes through so many cuts, each on what the recovery before it left.
+CUTS_A_DISK = 3
+#: Uniform cuts fall in here; it is about what the longest run before one writes.
+_MOST_WRITES = 900
+#: A cut that aims at a step comes at most so many writes after it.
+_NEIGHBOURHOOD_WRITES = 12
+_AIMED_SHARE = 0.4
+#: Enough sessions to pass every cut that is drawn; then the power goes anyhow.
+_SESSIONS = 8
+
+
+class Step(enum.Enum):
+    """What a program does to its files beside writing and syncing, as Python's audit events."""
+
+    CREATE = "open"
+    RENAME = "os.rename"
+    REMOVE = "os.remove"
+    TRUNCATE = "os.truncate"
+
+
+class Aim(msgspec.Struct, frozen=True):
+    """The cut comes `writes` after the step's `occurrence`-th time, counted from 1."""
+
+    step: Step
+    occurrence: int
+    writes: int
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One opening of the store. `is_killed`: it ends as by kill -9, else it is closed."""
+
+    seed: int
+    things: int
+    is_killed: bool
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """When the power goes: at a write, or near a step (`at_write` then is None)."""
+
+    seed: int
+    at_write: int | None
+    aim: Aim | None
+    sessions: tuple[Session, ...]
+
+
+class DiskPlan(msgspec.Struct, frozen=True):
+    """A medium and its cuts."""
+
+    number: int
+    kind: DiskKind
+    cuts: tuple[Cut, ...]
+
+
+def plan_disk(seed: int, number: int, kind: DiskKind) -> DiskPlan:
+    """The plan of disk `number` of a run; the same for the same arguments."""
+    chance = random.Random(f"{seed} {number} {kind.value}")
+    return DiskPlan(number, kind, tuple(_cut(chance) for _ in range(CUTS_A_DISK)))
+
+
+def _cut(chance: random.Random) -> Cut:
+    is_aimed = chance.random() < _AIMED_SHARE
+    at_write = chance.randint(1, _MOST_WRITES)
+    aim = Aim(
+        step=chance.choice(list(Step)),
+        occurrence=chance.randint(1, 6),
+        writes=chance.randint(0, _NEIGHBOURHOOD_WRITES),
+    )
+    sessions = tuple(
+        Session(
+            seed=chance.getrandbits(32),
+            things=chance.randint(5, 60),
+            is_killed=chance.random() < 0.5,
+        )
+        for _ in range(_SESSIONS)
+    )
+    return Cut(
+        seed=chance.getrandbits(32),
+        at_write=None if is_aimed else at_write,
+        aim=aim if is_aimed else None,
+        sessions=sessions,
+    )

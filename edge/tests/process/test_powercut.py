@@ -1,0 +1,166 @@
+"""The power goes at any write: nothing acknowledged is lost (the long form: make powercut)."""
+
+import errno
+import os
+import random
+
+import pytest
+
+from tests.apt import require_packages
+from tests.powercut.disks import DiskKind, cut_now, powered
+from tests.powercut.mounts import make_file_system, mount_points, mounted, workplace
+from tests.powercut.panel import Panel
+from tests.powercut.report import sum_lines
+from tests.powercut.sectors import SECTOR_BYTES, VolatileSectors
+from tests.powercut.suite import Run, run
+from tests.powercut.unsynced import Unsynced
+
+pytestmark = pytest.mark.apt("fuse3 e2fsprogs")
+
+CUTS = 24
+#: Of the seed; another one is another run.
+SEED = 20
+
+
+@pytest.fixture(scope="module")
+def machine():
+    """One that can mount a loop device and FUSE."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it mounts")
+    require_packages("fuse3", "e2fsprogs")
+    if not os.access("/dev/fuse", os.W_OK):
+        assert not os.environ.get("CI"), "no /dev/fuse here"
+        pytest.skip("needs /dev/fuse")
+
+
+@pytest.fixture
+def place(machine):
+    with workplace() as place:
+        yield place
+
+
+@pytest.fixture
+def image(place):
+    image = place / "disk.img"
+    make_file_system(image, 16 * 1024 * 1024)
+    return image
+
+
+@pytest.fixture
+def panel(place):
+    (place / "acknowledgements").touch()
+    return Panel(place / "panel", place / "acknowledgements")
+
+
+def put(path, content, *, synced):
+    with path.open("wb", buffering=0) as file:
+        file.write(content)
+        if synced:
+            os.fsync(file.fileno())
+
+
+def test_nothing_that_was_acknowledged_is_lost(machine):
+    outcomes = list(run(Run(SEED, CUTS)))
+    report = "\n".join(sum_lines(outcomes, 0.0))
+    assert [(one.disk, one.lost, one.wrong) for one in outcomes if not one.is_good] == [], report
+    assert len(outcomes) == CUTS
+    assert sum(one.unflushed_sectors for one in outcomes) > CUTS, report
+    assert sum(sum(one.acknowledged.values()) for one in outcomes) > 20 * CUTS, report
+
+
+@pytest.mark.parametrize("unsynced", Unsynced)
+@pytest.mark.parametrize("kind", DiskKind)
+def test_without_syncs_the_suite_finds_losses(machine, unsynced, kind):
+    outcomes = list(run(Run(SEED, cuts=9, kinds=(kind,), unsynced=unsynced)))
+    assert sum(len(one.lost) for one in outcomes) > 0
+
+
+@pytest.mark.parametrize("kind", DiskKind)
+def test_what_was_synced_is_there_after_the_cut_and_nothing_is_taken_after_it(
+    kind, image, place, panel
+):
+    synced, unsynced = random.Random(1).randbytes(100_000), random.Random(2).randbytes(100_000)
+    with powered(kind, image, place, panel) as point:
+        put(point / "synced", synced, synced=True)
+        put(point / "unsynced", unsynced, synced=False)
+        cut_now(kind, point, panel)
+        assert panel.numbers.is_cut
+        with pytest.raises(OSError):
+            put(point / "late", b"late", synced=True)
+    with mounted(image, place / "after") as point:
+        assert (point / "synced").read_bytes() == synced
+        assert not (point / "late").exists()
+        left = point / "unsynced"
+        assert not left.exists() or left.read_bytes() != unsynced
+
+
+@pytest.mark.parametrize("kind", DiskKind)
+def test_the_power_goes_at_the_write_that_was_named(kind, image, place, panel):
+    with powered(kind, image, place, panel) as point:
+        panel.numbers.cut_at_write = 40
+        written = 0
+        with pytest.raises(OSError):
+            while True:
+                put(point / "file", bytes(10_000), synced=True)
+                written += 1
+        # A device that is watched from outside is a few writes late.
+        assert 40 <= panel.numbers.writes <= (40 if kind is DiskKind.VOLATILE else 60)
+    assert 1 <= written < 40
+
+
+def test_a_flush_that_fails_is_told_and_takes_the_file_system_with_it(image, place, panel):
+    with powered(DiskKind.VOLATILE, image, place, panel) as point:
+        put(point / "before", b"before", synced=True)
+        panel.numbers.fail_from_flush = panel.numbers.flushes + 1
+        with pytest.raises(OSError) as caught:
+            put(point / "after", b"after", synced=True)
+        assert caught.value.errno == errno.EIO
+        assert (point / "before").read_bytes() == b"before"
+    assert not panel.numbers.is_cut
+
+
+def test_nothing_stays_mounted_when_it_goes_wrong(machine):
+    with pytest.raises(ZeroDivisionError), workplace() as place:
+        image = place / "disk.img"
+        make_file_system(image, 16 * 1024 * 1024)
+        (place / "acknowledgements").touch()
+        panel = Panel(place / "panel", place / "acknowledgements")
+        with powered(DiskKind.VOLATILE, image, place, panel):
+            raise ZeroDivisionError
+    assert not place.exists()
+    assert not [point for point in mount_points() if place in point.parents]
+
+
+def sector(number):
+    return bytes([number]) * SECTOR_BYTES
+
+
+def test_a_sector_keeps_some_version_since_the_last_flush():
+    kept = set()
+    for seed in range(40):
+        medium = bytearray(sector(0) * 2)
+        disk = VolatileSectors(medium)
+        disk.write(0, sector(1))
+        disk.flush()
+        for version in (2, 3):
+            disk.write(0, sector(version))
+        assert disk.read(0, SECTOR_BYTES) == sector(3)
+        assert disk.unflushed == 1
+        disk.power_off(random.Random(seed))
+        assert medium[SECTOR_BYTES:] == sector(0)
+        assert len(set(medium[:SECTOR_BYTES])) == 1
+        kept.add(medium[0])
+    assert kept == {1, 2, 3}
+
+
+def test_a_write_across_sectors_may_be_torn_but_only_between_them():
+    torn = set()
+    for seed in range(40):
+        medium = bytearray(sector(0) * 3)
+        disk = VolatileSectors(medium)
+        disk.write(SECTOR_BYTES // 2, sector(7) * 2)
+        assert disk.unflushed == 3
+        disk.power_off(random.Random(seed))
+        torn.add((medium[SECTOR_BYTES // 2], medium[SECTOR_BYTES], medium[2 * SECTOR_BYTES]))
+        assert set(medium[: SECTOR_BYTES // 2]) == {0}
+    assert len(torn) == 8
