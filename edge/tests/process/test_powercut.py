@@ -86,7 +86,7 @@ def test_what_was_synced_is_there_after_the_cut_and_nothing_is_taken_after_it(
         put(point / "unsynced", unsynced, synced=False)
         cut_now(kind, point, panel)
         assert panel.numbers.is_cut
-        with pytest.raises(OSError, match="error|system"):
+        with pytest.raises(OSError, match=r"error|system"):
             put(point / "late", b"late", synced=True)
     with mounted(image, place / "after") as point:
         assert (point / "synced").read_bytes() == synced
