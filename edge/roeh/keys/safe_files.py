@@ -1,0 +1,145 @@
+"""Reading and writing private keys: what is read must be ours alone, what is written is whole.
+
+Everything goes through file descriptors of directories, so that no link and no renaming
+leads elsewhere in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from roeh.core.errors import KeyRefused
+
+#: No file of ours comes near it; a device or a mistake is not read into memory.
+MAX_FILE_BYTES = 64 * 1024
+
+_PRIVATE_MODE = 0o600
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def opened_directory(path: Path, *, follow: bool = True) -> Iterator[int]:
+    """A directory as a descriptor; without `follow` a symbolic link is refused.
+
+    Raises:
+        KeyRefused: it is not a directory, or cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, _DIRECTORY_FLAGS | (0 if follow else os.O_NOFOLLOW))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def check_directory(descriptor: int, path: Path, owner_uid: int) -> None:
+    """Refuse a directory in which somebody else could exchange files.
+
+    Raises:
+        KeyRefused: another owner, or writable for group or others.
+    """
+    status = os.fstat(descriptor)
+    _check_owner(status, path, owner_uid)
+    if status.st_mode & 0o022:
+        raise KeyRefused(
+            what=f"others may write to it (mode {stat.S_IMODE(status.st_mode):04o})",
+            which=str(path),
+            remedy=f"chmod 700 {path}, and find out who could have put keys there",
+        )
+
+
+def read_private(directory: int, path: Path, owner_uid: int) -> bytes:
+    """The bytes of `path`, a file in the open directory, when it is ours alone.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        KeyRefused: a link, another owner, readable or writable for group or others, no
+            regular file, or too large.
+    """
+    try:
+        descriptor = os.open(
+            path.name,
+            os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+            dir_fd=directory,
+        )
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise KeyRefused(what="not a regular file", which=str(path), remedy="remove it")
+        _check_owner(status, path, owner_uid)
+        if status.st_mode & 0o077:
+            raise KeyRefused(
+                what=f"others may read or write it (mode {stat.S_IMODE(status.st_mode):04o})",
+                which=str(path),
+                remedy=f"chmod 600 {path}; if others read it, roeh keys rotate",
+            )
+        return read_bounded(file.read(MAX_FILE_BYTES + 1), path)
+
+
+def read_bounded(content: bytes, path: Path) -> bytes:
+    """What was read, refused when it is larger than any file of ours.
+
+    Raises:
+        KeyRefused: too large.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise KeyRefused(
+            what=f"larger than {MAX_FILE_BYTES} bytes",
+            which=str(path),
+            remedy="this is no key or certificate; name another file",
+        )
+    return content
+
+
+def write_durably(directory: int, name: str, content: bytes, owner_uid: int) -> None:
+    """A new file of mode 0600 in the open directory, on the disk when this returns.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    descriptor = os.open(
+        name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_MODE, dir_fd=directory
+    )
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
+        file.write(content)
+        file.flush()
+        give_to(descriptor, owner_uid)
+        os.fsync(descriptor)
+
+
+def give_to(descriptor: int, owner_uid: int) -> None:
+    """Make it its owner's; root prepares keys for evidence's user."""
+    if os.fstat(descriptor).st_uid != owner_uid:
+        os.fchown(descriptor, owner_uid, -1)
+
+
+def _check_owner(status: os.stat_result, path: Path, owner_uid: int) -> None:
+    if status.st_uid != owner_uid:
+        raise KeyRefused(
+            what=f"belongs to user id {status.st_uid}, not to evidence's {owner_uid}",
+            which=str(path),
+            remedy=f"check [users] evidence, then chown {owner_uid} {path}",
+        )
+
+
+def _unreadable(path: Path, error: OSError) -> KeyRefused:
+    if error.errno == errno.ELOOP:
+        what, remedy = "a symbolic link", "put the file itself there"
+    elif error.errno == errno.ENOTDIR:
+        what, remedy = "not a directory", "remove it, or name another directory in [keys] dir"
+    elif isinstance(error, PermissionError):
+        what, remedy = "may not be read", "run as evidence's user or as root"
+    else:
+        what, remedy = f"cannot be read ({error.strerror})", "check the path and its medium"
+    return KeyRefused(what=what, which=str(path), remedy=remedy)
