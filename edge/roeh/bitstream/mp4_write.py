@@ -106,6 +106,11 @@ def fragment(
     return b"".join((moof, struct.pack(">I4s", mdat_bytes, b"mdat"), *pictures))
 
 
+def note_box(text: str) -> bytes:
+    """Words in a box that every reader passes over."""
+    return _box(b"free", text.encode())
+
+
 def _movie_header() -> bytes:
     times = struct.pack(">IIII", 0, 0, TICKS_PER_S, 0)
     rate_and_volume = struct.pack(">IH10x", 0x10000, 0x100)
