@@ -17,6 +17,7 @@ from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
 from roeh.ledger.index_tables import INDEX_TABLES
+from roeh.ledger.keeping_tables import KEEPING_TABLES
 from roeh.ledger.log_tables import LOG_TABLES
 
 SCHEMA_VERSION = 2
@@ -86,6 +87,7 @@ _SCHEMA = (
     ) STRICT, WITHOUT ROWID
     """,
     *INDEX_TABLES,
+    *KEEPING_TABLES,
     *LOG_TABLES,
 )
 
