@@ -26,6 +26,7 @@ LOG_TABLES = (
     CREATE TABLE checkpoint (                    -- the newest and those that a witness signed
         size              INTEGER PRIMARY KEY,   -- leaves under it
         note              TEXT NOT NULL,         -- the signed note, cosignatures included
+        t_utc_us          INTEGER NOT NULL,      -- when it was stored
         is_cosigned       INTEGER NOT NULL
     ) STRICT
     """,

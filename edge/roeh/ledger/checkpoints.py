@@ -1,0 +1,213 @@
+"""Signed checkpoints of the ledger: what may leave the pole, and when.
+
+Invariants:
+    1. A checkpoint is signed of what is in the mirror durably, and so in the database.
+    2. No checkpoint is signed that does not continue the one before: the tree is checked
+       against the last signed root first.
+    3. `newest` gives a checkpoint only after it is stored and written to its file.
+
+Order of `renew`: mirror the records and sync; sign; store, dropping the one before unless a
+witness signed it; write `ledger/checkpoint` anew, sync, rename, sync the directory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.errors import EvidenceRefused, StorageFailed
+from roeh.ledger.database import NodeDatabase, storage_errors
+from roeh.ledger.log import Log
+from roeh.ledger.mirror import Mirror
+from roeh.ledger.mirror_parts import sync_directory, write_new
+from roeh.ledger.note import (
+    Checkpoint,
+    SignatureState,
+    WitnessKey,
+    add_signature_line,
+    checkpoint_text,
+    cosignatures,
+    log_signature_state,
+    parse_checkpoint,
+    parse_note,
+    sign_note,
+    signature_line,
+)
+
+#: Names in the ledger's directory.
+CHECKPOINT_FILE = "checkpoint"
+COSIGNED_FILE = "cosigned"
+
+
+class LogSigner(Protocol):
+    """The log key, wherever it is at home."""
+
+    @property
+    def spki_der(self) -> bytes:
+        """Its public key, SubjectPublicKeyInfo in DER."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256 over the message, in DER."""
+        ...
+
+
+class Checkpoints:
+    """Signs and keeps checkpoints. Safe to call from several threads.
+
+    Args:
+        mirror: reconciled; a checkpoint says nothing that is not in it.
+    """
+
+    def __init__(
+        self,
+        database: NodeDatabase,
+        log: Log,
+        mirror: Mirror,
+        signer: LogSigner,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._mirror = mirror
+        self._signer = signer
+        self._clock = clock
+        self._renewing = threading.Lock()
+        with database.reading() as connection:
+            self._newest = _newest_note(connection)
+        self._is_in_file = False
+
+    def newest(self) -> str | None:
+        """The newest signed note that may leave the pole; None while there is none."""
+        return self._newest
+
+    def renew(self) -> None:
+        """Mirror what was committed and sign the ledger as it is then.
+
+        Nothing is signed when no record was added since.
+
+        Raises:
+            StorageFull, StorageFailed: mirror, store or file refused, or the ledger does not
+                continue the one that was signed; `newest` stays as it was.
+            KeyRefused: the key's home does not sign.
+        """
+        with self._renewing:
+            size = self._mirror.catch_up()
+            before = None if self._newest is None else _checkpoint_of(self._newest)
+            if size and (before is None or before.size != size):
+                note = self._sign(before, size)
+                self._store(size, note, is_cosigned=False)
+                self._is_in_file = False
+                self._write(CHECKPOINT_FILE, note)
+                self._newest = note
+            elif self._newest is not None and not self._is_in_file:
+                self._write(CHECKPOINT_FILE, self._newest)
+            self._is_in_file = True
+
+    def keep_cosigned(self, written: str, witnesses: Sequence[WitnessKey]) -> None:
+        """Keep a checkpoint that a witness signed, for as long as the ledger.
+
+        The newest of them is also in the file `ledger/cosigned`.
+
+        Raises:
+            EvidenceRefused: it is not a checkpoint of this ledger and this key, or none of
+                the witnesses signed it, or a signature is wrong.
+            StorageFull, StorageFailed: it could not be stored.
+        """
+        note = parse_note(written)
+        checkpoint = parse_checkpoint(note.text)
+        ours = log_signature_state(note, name=self._log.origin, spki_der=self._signer.spki_der)
+        states = {found.state for found in cosignatures(note, witnesses)}
+        if ours is not SignatureState.VALID or SignatureState.WRONG in states:
+            raise _refused("a signature on it is missing or wrong", checkpoint)
+        if SignatureState.VALID not in states:
+            raise _refused("no witness that this node knows signed it", checkpoint)
+        with self._renewing:
+            self._check_ours(checkpoint)
+            with self._database.reading() as connection:
+                stored = _note_of(connection, checkpoint.size) or written
+            for signature in note.signatures:
+                stored = add_signature_line(stored, signature_line(signature))
+            self._store(checkpoint.size, stored, is_cosigned=True)
+            if self._newest is not None and _checkpoint_of(self._newest) == checkpoint:
+                self._newest = stored
+            with self._database.reading() as connection:
+                newest = _newest_note(connection, is_cosigned=True)
+            self._write(COSIGNED_FILE, newest or stored)
+
+    def _sign(self, before: Checkpoint | None, size: int) -> str:
+        with self._database.reading() as connection:
+            if before is not None and (
+                before.size > size or self._log.root(connection, before.size) != before.root
+            ):
+                raise StorageFailed(
+                    what="the ledger does not continue the one that was signed",
+                    which=f"checkpoint of {before.size} records; node.db holds {size}",
+                    remedy="keep node.db for examination and run roeh evidence check",
+                )
+            root = self._log.root(connection, size)
+        return sign_note(
+            checkpoint_text(Checkpoint(self._log.origin, size, root)),
+            name=self._log.origin,
+            spki_der=self._signer.spki_der,
+            sign=self._signer.sign,
+        )
+
+    def _check_ours(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.origin != self._log.origin or checkpoint.size > self._mirror.size:
+            raise _refused("it is not of this ledger", checkpoint)
+        with self._database.reading() as connection:
+            if self._log.root(connection, checkpoint.size) != checkpoint.root:
+                raise _refused("it is of another ledger of the same name", checkpoint)
+
+    def _store(self, size: int, note: str, *, is_cosigned: bool) -> None:
+        """Store a note; of those that no witness signed, only the newest stays."""
+        t_utc_us = self._clock.read().t_utc_ns // NS_PER_US
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO checkpoint (size, note, t_utc_us, is_cosigned) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (size) DO UPDATE SET note = excluded.note,"
+                " is_cosigned = MAX(is_cosigned, excluded.is_cosigned)",
+                (size, note, t_utc_us, is_cosigned),
+            )
+            connection.execute(
+                "DELETE FROM checkpoint"
+                " WHERE NOT is_cosigned AND size < (SELECT MAX(size) FROM checkpoint)"
+            )
+
+    def _write(self, name: str, note: str) -> None:
+        path = self._mirror.directory / name
+        fresh = path.with_name(f"{name}.new")
+        with storage_errors(path):
+            fresh.unlink(missing_ok=True)
+            write_new(fresh, [note.encode("utf-8")])
+            fresh.replace(path)
+            sync_directory(path.parent)
+
+
+def _newest_note(connection: sqlite3.Connection, *, is_cosigned: bool = False) -> str | None:
+    found = connection.execute(
+        "SELECT note FROM checkpoint WHERE is_cosigned >= ? ORDER BY size DESC LIMIT 1",
+        (is_cosigned,),
+    ).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _note_of(connection: sqlite3.Connection, size: int) -> str | None:
+    found = connection.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _checkpoint_of(written: str) -> Checkpoint:
+    return parse_checkpoint(parse_note(written).text)
+
+
+def _refused(why: str, checkpoint: Checkpoint) -> EvidenceRefused:
+    return EvidenceRefused(
+        what=f"the cosigned checkpoint is not kept ({why})",
+        which=f"{checkpoint.origin}, {checkpoint.size} records",
+        remedy="check which witness answered, and the keys of witnesses",
+    )
