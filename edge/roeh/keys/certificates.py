@@ -83,7 +83,7 @@ def node_authority(
     """A node CA under a root: it signs leaves only."""
     builder = _builder(root.certificate.subject, subject, private_key.public_key(), validity)
     builder = _as_authority(builder, private_key.public_key(), path_length=0)
-    builder = builder.add_extension(_authority_key(root), critical=False)
+    builder = builder.add_extension(authority_key(root), critical=False)
     return Authority(builder.sign(root.private_key, hashes.SHA256()), private_key)
 
 
@@ -99,7 +99,7 @@ def leaf_certificate(
         _builder(issuer.certificate.subject, subject, public_key, validity)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(_extended_key_usage(usage), critical=False)
-        .add_extension(_authority_key(issuer), critical=False)
+        .add_extension(authority_key(issuer), critical=False)
         .sign(issuer.private_key, hashes.SHA256())
     )
 
@@ -156,6 +156,12 @@ def spki_der(public_key: ec.EllipticCurvePublicKey) -> bytes:
     )
 
 
+def authority_key(issuer: Authority) -> x509.AuthorityKeyIdentifier:
+    """Which key of its issuer signed a certificate or list."""
+    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
+
+
 def _builder(
     issuer: x509.Name,
     subject: x509.Name,
@@ -202,8 +208,3 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 def _extended_key_usage(usage: KeyUsage) -> x509.ExtendedKeyUsage:
     return x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in EXTENDED_KEY_USAGES[usage]])
-
-
-def _authority_key(issuer: Authority) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)

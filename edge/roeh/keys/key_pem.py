@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -143,7 +144,7 @@ def load_pkcs8(entry: KeyEntry, which: str) -> ec.EllipticCurvePrivateKey:
             which=which,
             remedy="restore it (PKCS#8, not encrypted), or roeh keys rotate",
         ) from error
-    if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not _is_p256(
+    if not isinstance(private_key, ec.EllipticCurvePrivateKey) or not is_p256(
         private_key.public_key()
     ):
         raise KeyRefused(
@@ -174,7 +175,7 @@ def _wrong_chain(chain: tuple[x509.Certificate, ...], usage: KeyUsage) -> str:
     if len(chain) != 2:
         return f"holds {len(chain)} certificates where its own and the node CA's are wanted"
     leaf, authority = chain
-    if not _is_p256(leaf.public_key()):
+    if not is_p256(leaf.public_key()):
         return "the certificate's key is not on the curve P-256"
     if usage_of(leaf.extensions) is not usage:
         return f"the certificate is not for {usage.value}"
@@ -185,7 +186,8 @@ def _wrong_chain(chain: tuple[x509.Certificate, ...], usage: KeyUsage) -> str:
     return ""
 
 
-def _is_p256(public_key: object) -> bool:
+def is_p256(public_key: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    """Whether a public key is ECDSA's on the curve P-256."""
     return isinstance(public_key, ec.EllipticCurvePublicKey) and isinstance(
         public_key.curve, ec.SECP256R1
     )
