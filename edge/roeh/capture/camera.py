@@ -6,13 +6,16 @@ import threading
 
 import numpy as np
 
+from roeh.capture.recording import CameraRecording
 from roeh.core.clock import NS_PER_S, Clock, thread_cpu_ns
 from roeh.core.config import SensorSection
 from roeh.core.errors import RoehError
 from roeh.core.flows import FRAMES
+from roeh.core.gop import StreamEnd
 from roeh.core.ipc.slots import FrameRing, FrameServer
 from roeh.core.log import log_for
-from roeh.media.frames import pixel_bytes, pixel_shape
+from roeh.core.types import Size
+from roeh.media.frames import UInt8Image, pixel_bytes, pixel_shape
 from roeh.sources.factory import open_source
 from roeh.sources.pace import OfferPace
 from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
@@ -37,8 +40,10 @@ class Camera:
         detect_fps: float,
         heading_deg: float,
         stop: threading.Event,
+        recording: CameraRecording | None,
     ) -> None:
         self.name = section.name
+        self._recording = recording
         self.failure: RoehError | None = None
         self._clock = clock
         self._server = server
@@ -46,6 +51,7 @@ class Camera:
         self._stop_after_ns = int(section.stop_after_s * NS_PER_S)
         self._stop = stop
         self._notice: SourceNotice | None = None
+        self._scratch: UInt8Image | None = None
         self._last_frame_mono_ns = clock.mono_ns()
         self._frames = self._offered = self._not_offered = 0
         self._cpu_source_ns = self._cpu_offer_ns = self._age_ns = 0
@@ -56,6 +62,7 @@ class Camera:
             paced=True,
             heading_deg=heading_deg,
             observer=self._observe,
+            coded=recording,
         )
         self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
 
@@ -90,6 +97,11 @@ class Camera:
             return f"{self.name}: no frame for more than {STALL_S:.0f} s"
         return ""
 
+    @property
+    def recording(self) -> CameraRecording | None:
+        """What records it; None when nothing is recorded."""
+        return self._recording
+
     def counters(self) -> dict[str, float]:
         """Cumulative counts and CPU times of this camera."""
         return {
@@ -107,8 +119,16 @@ class Camera:
         if self._thread.ident is not None:
             self._thread.join(_JOIN_TIMEOUT_S)
 
+    def finish_recording(self, drain_s: float) -> None:
+        """Once it has ended: hand over what is still to be recorded, for at most `drain_s`."""
+        if self._recording is not None:
+            ended = StreamEnd.CAPTURE_STOPPED if self._stop.is_set() else StreamEnd.SOURCE_ENDED
+            self._recording.close(ended, drain_s)
+
     def _observe(self, notice: SourceNotice) -> None:
         self._notice = notice
+        if notice.state is SourceState.STALLED and self._recording is not None:
+            self._recording.stalled()
         log = _log.warning if notice.state is SourceState.STALLED else _log.info
         log("%s %s: %s", notice.camera_id, notice.state.value, notice.detail)
 
@@ -132,13 +152,20 @@ class Camera:
                 return
             self._frames += 1
             self._last_frame_mono_ns = self._clock.mono_ns()
-            if self._pace.wants(frame.info.t_mono_ns):
-                ring = self._offer(frame, ring)
+            wanted = self._pace.wants(frame.info.t_mono_ns)
+            buffer = self._claim_for_recording(frame)
+            if wanted:
+                ring = self._offer(frame, ring, buffer)
+            elif buffer is not None:
+                self._record(frame, buffer)
             self._cpu_source_ns += read_ns - mark_ns
             mark_ns = thread_cpu_ns()
             self._cpu_offer_ns += mark_ns - read_ns
 
-    def _offer(self, frame: SourceFrame, ring: FrameRing | None) -> FrameRing:
+    def _offer(
+        self, frame: SourceFrame, ring: FrameRing | None, buffer: UInt8Image | None
+    ) -> FrameRing:
+        """Offer a frame to detect; where `buffer` is one, record it too."""
         info = frame.info
         size_bytes = pixel_bytes(info.width_px, info.height_px, info.pixel_format)
         if ring is not None and ring.slot_bytes != size_bytes:
@@ -149,10 +176,16 @@ class Camera:
         slot = ring.claim()
         if slot is None:
             self._not_offered += self._server.connected
+            if buffer is not None:
+                self._record(frame, buffer)
             return ring
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
+        pixels = np.frombuffer(ring.memory(slot), np.uint8).reshape(shape)
         try:
-            frame.pixels_into(np.frombuffer(ring.memory(slot), np.uint8).reshape(shape))
+            frame.pixels_into(pixels)
+            if self._recording is not None and buffer is not None:
+                # Out of the slot while it is ours: a picture is drawn only once.
+                self._recording.frame(buffer, info, pixels)
         except BaseException:
             ring.give_back(slot)
             raise
@@ -160,3 +193,20 @@ class Camera:
             self._offered += 1
             self._age_ns += self._clock.mono_ns() - info.t_mono_ns
         return ring
+
+    def _claim_for_recording(self, frame: SourceFrame) -> UInt8Image | None:
+        """A buffer, if this frame is to be encoded and the encoder keeps up."""
+        if self._recording is None or not self._recording.takes_frames:
+            return None
+        info = frame.info
+        return self._recording.claim(Size(info.width_px, info.height_px), self._source.fps)
+
+    def _record(self, frame: SourceFrame, buffer: UInt8Image) -> None:
+        """Encode a frame that detect does not get."""
+        info = frame.info
+        shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
+        if self._scratch is None or self._scratch.shape != shape:
+            self._scratch = np.empty(shape, np.uint8)
+        frame.pixels_into(self._scratch)
+        if self._recording is not None:
+            self._recording.frame(buffer, info, self._scratch)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 from roeh.capture.camera import Camera
-from roeh.core.clock import Clock
+from roeh.capture.recording import CameraRecording, RecordingCounters
+from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EXIT_OK
-from roeh.core.ipc.report import Reporter
+from roeh.core.ids import ClockIds
+from roeh.core.ipc.report import Reporter, State
 from roeh.core.ipc.slots import FrameServer
+from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
+from roeh.core.types import MAX_COUNTERS
 from roeh.core.users import node_users
 
 _PERIOD_S = 1.0
+#: How long the end waits, all together, for evidence to take what is not stored yet.
+_DRAIN_S = 3.0
 
 _log = log_for("capture")
 
@@ -31,6 +38,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     server = FrameServer(
         frames_socket(config), node_users(config), on_refused=lambda error: log_error(_log, error)
     )
+    recordings = _recordings(config, clock)
     cameras = [
         Camera(
             section,
@@ -39,8 +47,9 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             detect_fps=config.detect.fps,
             heading_deg=config.node.heading_deg,
             stop=stop,
+            recording=recording,
         )
-        for section in config.sensors
+        for section, recording in zip(config.sensors, recordings, strict=True)
     ]
     reporter = Reporter(evidence_socket(config), Role.CAPTURE, clock)
     try:
@@ -54,9 +63,29 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
                 raise camera.failure
     finally:
         notifier.stopping()
+        drained_ns = clock.mono_ns() + int(_DRAIN_S * NS_PER_S)
+        for camera in cameras:
+            camera.finish_recording(max(0.0, (drained_ns - clock.mono_ns()) / NS_PER_S))
         reporter.close()
         server.close()
     return EXIT_OK
+
+
+def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None]:
+    """One for each sensor; None for all when nothing is recorded."""
+    if not config.evidence.record:
+        return [None] * len(config.sensors)
+    capture_id = ClockIds(clock).new()
+    return [
+        CameraRecording(
+            section,
+            config.evidence,
+            capture_id=capture_id,
+            client=StreamClient(evidence_socket(config), Role.CAPTURE, clock),
+            clock=clock,
+        )
+        for section in config.sensors
+    ]
 
 
 def _watch(
@@ -79,8 +108,26 @@ def _watch(
 
 
 def _report(cameras: list[Camera], reporter: Reporter) -> None:
-    blind = "; ".join(detail for camera in cameras if (detail := camera.blind_detail()))
+    recordings = {camera.name: camera.recording for camera in cameras if camera.recording}
+    blind = [detail for camera in cameras if (detail := camera.blind_detail())]
+    degraded = [detail for one in recordings.values() if (detail := one.trouble())]
+    remarks = [detail for one in recordings.values() if (detail := one.remark())]
+    state: State = "blind" if blind else "degraded" if degraded else "ok"
     counters: dict[str, float] = {}
     for camera in cameras:
         counters.update(camera.counters())
-    reporter.update("blind" if blind else "ok", blind, counters)
+    counters.update(recording_counters(recordings, MAX_COUNTERS - len(counters)))
+    reporter.update(state, "; ".join(blind + degraded + remarks), counters)
+
+
+def recording_counters(recordings: Mapping[str, CameraRecording], limit: int) -> dict[str, float]:
+    """Those of each camera; of all together where a report cannot hold so many."""
+    named: dict[str, float] = {}
+    total: RecordingCounters | None = None
+    for camera, recording in recordings.items():
+        counted = recording.counters()
+        named.update(counted.named(camera))
+        total = counted if total is None else total.joined(counted)
+    if len(named) <= limit or total is None:
+        return named
+    return total.named("all")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
 import av
@@ -25,7 +25,10 @@ from av.video.stream import VideoStream
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.types import PixelFormat, Size
+from roeh.media.compressed import CompressedFormat, CompressedPacket, compressed_packet, format_of
 from roeh.media.frames import UInt8Image, pixel_shape
+
+PacketTap = Callable[[CompressedPacket], None]
 
 DEFAULT_FPS = 25.0
 # FFmpeg renders any text as a picture; to us that is a file that is not video.
@@ -191,6 +194,14 @@ class VideoInput:
             known_s.append(self._container.duration / av.time_base)
         return max(known_s, default=None)
 
+    @property
+    def compressed_format(self) -> CompressedFormat:
+        """What the packets hold; the size follows the last one that was decoded."""
+        context = self._stream.codec_context
+        # The stream's codec, not the decoder's name: there may be several decoders.
+        size = Size(context.width, context.height)
+        return format_of(context.codec.canonical_name, context, size)
+
     def seek(self, start_s: float) -> None:
         """Go on from the last key picture before `start_s`; where it cannot, stay."""
         with contextlib.suppress(av.error.FFmpegError):
@@ -224,11 +235,17 @@ class VideoInput:
             self.damaged_packets += 1
             return []
 
-    def pictures(self) -> Iterator[DecodedPicture]:
-        """All pictures; where reading fails they end, and the failure is counted."""
+    def pictures(self, tap: PacketTap | None = None) -> Iterator[DecodedPicture]:
+        """All pictures; where reading fails they end, and the failure is counted.
+
+        `tap` is called with each packet after it was decoded, before its pictures.
+        """
         try:
             for packet in self.packets():
-                yield from self.decode(packet)
+                decoded = self.decode(packet)
+                if tap is not None and packet.size:
+                    tap(compressed_packet(packet))
+                yield from decoded
         except VideoFailed:
             self.damaged_packets += 1
 

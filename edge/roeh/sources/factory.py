@@ -7,12 +7,14 @@ from roeh.core.config.schema import (
     ComposedSource,
     FileSource,
     PanoramaSource,
+    RtspSource,
     SensorSection,
     SourceSection,
 )
 from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
 from roeh.optics.rig import Rig
+from roeh.sources.coded import CodedObserver
 from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
 from roeh.sources.panorama import PanoramaFrames
@@ -28,6 +30,7 @@ def open_source(
     paced: bool,
     heading_deg: float = 0.0,
     observer: SourceObserver = ignore_notices,
+    coded: CodedObserver | None = None,
 ) -> Source:
     """The source that a configuration describes, not yet entered.
 
@@ -39,6 +42,8 @@ def open_source(
             times that depend on the footage alone. A network camera is always paced.
         heading_deg: true bearing of the pole's forward mark, for drawn ground truth.
         observer: told when the source connects, stalls, comes back or ends.
+        coded: given the compressed pictures where the source has them; told at once of
+            one that draws its pictures.
     """
     lens_size = Size(sensor.lens.width_px, sensor.lens.height_px)
     if isinstance(section, FileSource):
@@ -50,7 +55,10 @@ def open_source(
             loop=section.loop,
             lens_size=lens_size,
             observer=observer,
+            coded=coded,
         )
+    if coded is not None and not isinstance(section, RtspSource):
+        coded.begins("drawn pictures", is_coded=False)
     if isinstance(section, PanoramaSource):
         return PanoramaFrames(
             section, sensor=sensor_from(sensor), clock=clock, paced=paced, observer=observer
@@ -62,5 +70,10 @@ def open_source(
             section, rig=rig, sensor=camera, clock=clock, paced=paced, observer=observer
         )
     return RtspFrames(
-        section, camera_id=sensor.name, clock=clock, lens_size=lens_size, observer=observer
+        section,
+        camera_id=sensor.name,
+        clock=clock,
+        lens_size=lens_size,
+        observer=observer,
+        coded=coded,
     )

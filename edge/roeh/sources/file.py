@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
 
-from roeh.core.clock import Clock
+import msgspec
+
+from roeh.core.clock import NS_PER_S, Clock, ClockReading
+from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
-from roeh.sources.footage import Footage, fitted
+from roeh.sources.coded import CodedObserver, CodedStream
+from roeh.sources.footage import Footage, FootagePacket, fitted
 from roeh.sources.protocol import (
     SourceFrame,
     SourceNotice,
@@ -18,7 +22,26 @@ from roeh.sources.protocol import (
     SourceState,
     ignore_notices,
 )
-from roeh.sources.timeline import Pacer, frame_at
+from roeh.sources.timeline import MAX_LEAP_NS, Pacer, frame_at, moved
+
+
+class _Shown(msgspec.Struct, frozen=True):
+    """A picture that was given: when it was taken, and its stamp in the footage."""
+
+    at: ClockReading
+    pts_ns: int | None
+
+    def taken_at(self, read: FootagePacket) -> ClockReading:
+        """When the picture of a packet that was read about then was taken."""
+        packet = read.packet
+        stamp = packet.dts if packet.pts is None else packet.pts
+        if stamp is None or self.pts_ns is None:
+            return self.at
+        apart_ns = stamp * NS_PER_S // TICKS_PER_S - self.pts_ns
+        # Farther apart they lie on two sides of a splice.
+        if abs(apart_ns) > MAX_LEAP_NS:
+            return self.at
+        return moved(self.at, self.at.t_mono_ns + apart_ns)
 
 
 class FileFrames:
@@ -32,6 +55,7 @@ class FileFrames:
         loop: whether the file starts again at its end.
         lens_size: the picture that the sensor's lens is for; None takes the file's.
         observer: told of the end and its reason.
+        coded: given the compressed pictures, each no later than its frame.
     """
 
     def __init__(
@@ -44,9 +68,13 @@ class FileFrames:
         loop: bool = False,
         lens_size: Size | None = None,
         observer: SourceObserver = ignore_notices,
+        coded: CodedObserver | None = None,
     ) -> None:
         self.camera_id = camera_id
-        self._footage = Footage(path, loop=loop)
+        self._footage = Footage(path, loop=loop, keeps_packets=coded is not None)
+        self._coded = None if coded is None else CodedStream(coded)
+        self._coded_began = False
+        self._shown: _Shown | None = None
         self._clock = clock
         self._pacer = Pacer(clock, paced=paced)
         self._lens_size = lens_size
@@ -95,9 +123,30 @@ class FileFrames:
             at = self._pacer.wait_until(shot.since_ns, stop)
             if at is None:
                 return
+            if self._coded is not None:
+                self._hand_over(self._coded, _Shown(at, shot.picture.pts_ns))
             info = frame_at(self.camera_id, seq, at, self.format)
             yield SourceFrame(info, partial(shot.picture.write_into, wanted=self.format))
+        if self._coded is not None:
+            if self._shown is not None:
+                self._hand_over(self._coded, self._shown)
+            self._coded.end(StreamEnd.SOURCE_ENDED)
         self._notify(SourceState.ENDED, self._footage.note)
+
+    def _hand_over(self, coded: CodedStream, shown: _Shown) -> None:
+        """The packets read up to a picture."""
+        packets = self._footage.take_packets()
+        again = [index for index, read in enumerate(packets) if read.begins_again]
+        for index, read in enumerate(packets):
+            if not self._coded_began or read.begins_again:
+                self._coded_began = True
+                coded.begin(read.video, Discontinuity.SOURCE_RESTARTED)
+            if read.follows_loss:
+                coded.lost()
+            # What was left of the run before has its stamps of that run.
+            near = self._shown if again and index < again[0] and self._shown else shown
+            coded.take(read.packet, read.video.size, near.taken_at(read))
+        self._shown = shown
 
     def _notify(self, state: SourceState, detail: str) -> None:
         self._observer(SourceNotice(self.camera_id, state, detail, self._clock.mono_ns()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S
 from roeh.core.errors import LensError, SourceUnreadable
 from roeh.core.types import Size
+from roeh.media.compressed import CompressedFormat, CompressedPacket
 from roeh.media.decode import DecodedPicture, PictureFormat, VideoFailed, VideoInput
 from roeh.sources.timeline import FootageTimeline
 
@@ -20,6 +22,8 @@ _OPTIONS = {"protocol_whitelist": "file"}
 _MISSING_SHARE = 0.05
 # Sides may differ by this much from the lens's aspect: rounding of a scaled picture.
 _ASPECT_TOLERANCE = 0.01
+# Packets that wait for the next picture, at most: no decoder holds back more than 17.
+_MAX_WAITING_PACKETS = 256
 
 
 class FootagePicture(msgspec.Struct, frozen=True):
@@ -27,6 +31,22 @@ class FootagePicture(msgspec.Struct, frozen=True):
 
     since_ns: int
     picture: DecodedPicture
+
+
+class FootagePacket(msgspec.Struct, frozen=True):
+    """A packet as it was read.
+
+    Attributes:
+        packet: itself.
+        video: what is known of the video as of this packet.
+        begins_again: whether it is the first one after the footage began again.
+        follows_loss: whether packets before it were not kept.
+    """
+
+    packet: CompressedPacket
+    video: CompressedFormat
+    begins_again: bool
+    follows_loss: bool
 
 
 class VideoFacts(msgspec.Struct, frozen=True):
@@ -44,10 +64,16 @@ class Footage:
         path: of the file.
         loop: whether it starts again, from its beginning, at its end.
         start_s: where in the file the first picture lies.
+        keeps_packets: whether packets are kept for `take_packets`.
     """
 
-    def __init__(self, path: str, *, loop: bool = False, start_s: float = 0.0) -> None:
+    def __init__(
+        self, path: str, *, loop: bool = False, start_s: float = 0.0, keeps_packets: bool = False
+    ) -> None:
         self.path = path
+        self._keeps_packets = keeps_packets
+        self._packets: deque[FootagePacket] = deque()
+        self._begins_again = False
         self._loop = loop
         self._start_s = start_s
         self._input: VideoInput | None = None
@@ -65,7 +91,7 @@ class Footage:
         try:
             if self._start_s > 0:
                 video.seek(self._start_s)
-            self._pictures = _from_start(video, self._start_s)
+            self._pictures = _from_start(self._read(video), self._start_s)
             self._first = next(self._pictures, None)
             if self._first is None:
                 raise SourceUnreadable(
@@ -105,6 +131,12 @@ class Footage:
         """Why the pictures ended, in a line."""
         return self._note
 
+    def take_packets(self) -> list[FootagePacket]:
+        """The packets read since the last time, those of the last picture given among them."""
+        taken = list(self._packets)
+        self._packets.clear()
+        return taken
+
     def pictures(self) -> Iterator[FootagePicture]:
         """The pictures, from where the footage stands; times grow across every loop."""
         timeline = FootageTimeline(round(NS_PER_S / self.facts.fps))
@@ -124,7 +156,29 @@ class Footage:
     def _rewind(self) -> None:
         self.close()
         self._input = _open(self.path)
-        self._pictures = self._input.pictures()
+        self._begins_again = True
+        self._pictures = self._read(self._input)
+
+    def _read(self, video: VideoInput) -> Iterator[DecodedPicture]:
+        def keep(packet: CompressedPacket) -> None:
+            self._keep(video, packet)
+
+        return video.pictures(keep if self._keeps_packets else None)
+
+    def _keep(self, video: VideoInput, packet: CompressedPacket) -> None:
+        if len(self._packets) == _MAX_WAITING_PACKETS:
+            self._packets.popleft()
+            first = self._packets.popleft()
+            self._packets.appendleft(msgspec.structs.replace(first, follows_loss=True))
+        self._packets.append(
+            FootagePacket(
+                packet=packet,
+                video=video.compressed_format,
+                begins_again=self._begins_again,
+                follows_loss=False,
+            )
+        )
+        self._begins_again = False
 
     def _ending(self, since_ns: int) -> str:
         video = self._input
@@ -194,10 +248,9 @@ def _open(path: str) -> VideoInput:
         ) from failed
 
 
-def _from_start(video: VideoInput, start_s: float) -> Iterator[DecodedPicture]:
-    """Its pictures from `start_s` on."""
+def _from_start(pictures: Iterator[DecodedPicture], start_s: float) -> Iterator[DecodedPicture]:
+    """The pictures from `start_s` on."""
     start_ns = round(start_s * NS_PER_S)
-    pictures = video.pictures()
     for picture in pictures:
         if start_ns == 0 or picture.pts_ns is None or picture.pts_ns >= start_ns:
             yield picture

@@ -16,7 +16,9 @@ from types import TracebackType
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config.schema import RtspSource
 from roeh.core.errors import LensError
+from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
 from roeh.core.types import Size
+from roeh.media.compressed import CompressedPacket, compressed_packet
 from roeh.media.decode import (
     DEFAULT_FPS,
     DecodedPicture,
@@ -27,6 +29,7 @@ from roeh.media.decode import (
 )
 from roeh.sources.backoff import Backoff
 from roeh.sources.camera_address import CameraAddress, camera_address
+from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
 from roeh.sources.mailbox import Mailbox
 from roeh.sources.protocol import (
@@ -56,6 +59,8 @@ class RtspFrames:
         clock: what frames are timed by, the stamps of the camera set against it.
         lens_size: the picture that the sensor's lens is for; all frames have it.
         observer: told of connection, stall (with the reason) and reconnection.
+        coded: given the compressed pictures by the thread that reads them, whether or not
+            frames are taken.
         jitter: source of randomness for the back-off.
     """
 
@@ -67,6 +72,7 @@ class RtspFrames:
         clock: Clock,
         lens_size: Size,
         observer: SourceObserver = ignore_notices,
+        coded: CodedObserver | None = None,
         jitter: random.Random | None = None,
     ) -> None:
         self.camera_id = camera_id
@@ -75,6 +81,7 @@ class RtspFrames:
         self._section = section
         self._clock = clock
         self._observer = observer
+        self._coded = None if coded is None else CodedStream(coded)
         # Not for secrets: it only keeps a site's poles from reconnecting in step.
         self._jitter = jitter or random.Random()  # noqa: S311
         self._address: CameraAddress | None = None
@@ -115,6 +122,7 @@ class RtspFrames:
             clock=self._clock,
             layout=self.format,
             jitter=self._jitter,
+            coded=self._coded,
         )
         if stop.is_set():
             return
@@ -148,6 +156,7 @@ class _CameraReader(threading.Thread):
         clock: Clock,
         layout: PictureFormat,
         jitter: random.Random,
+        coded: CodedStream | None,
     ) -> None:
         super().__init__(name=f"rtsp-{camera_id}", daemon=True)
         self._section = section
@@ -156,6 +165,7 @@ class _CameraReader(threading.Thread):
         self._camera_id = camera_id
         self._clock = clock
         self._layout = layout
+        self._coded = coded
         self._backoff = Backoff(jitter)
         self._leaving = threading.Event()
         self._seq = 0
@@ -184,6 +194,8 @@ class _CameraReader(threading.Thread):
                 return
             if self._leaving.is_set():
                 return
+            if self._coded is not None:
+                self._coded.end(StreamEnd.SOURCE_STALLED)
             self._stall(reason)
             slowly = trouble is VideoTrouble.REFUSED
             if self._clock.wait(self._backoff.next_s(slowly=slowly), self._leaving):
@@ -213,6 +225,8 @@ class _CameraReader(threading.Thread):
         awaiting_key = True
         last_picture_ns = self._clock.mono_ns()
         self._last_packet_ns = last_picture_ns
+        if self._coded is not None:
+            self._coded.begin(video.compressed_format, Discontinuity.SOURCE_RECONNECTED)
         for packet in video.packets():
             # The last, empty one says that nothing more comes.
             if self._leaving.is_set() or not packet.size:
@@ -223,11 +237,13 @@ class _CameraReader(threading.Thread):
             blind_ns = arrival_ns - last_picture_ns
             if self._silence_ns < self._stall_ns / 2 and blind_ns > self._stall_ns:
                 self._stall("the camera sends, but no picture that can be shown")
-            if awaiting_key and not packet.is_keyframe:
-                continue
-            damaged = video.damaged_packets
-            pictures = video.decode(packet)
-            awaiting_key = video.damaged_packets > damaged
+            pictures: list[DecodedPicture] = []
+            if packet.is_keyframe or not awaiting_key:
+                damaged = video.damaged_packets
+                pictures = video.decode(packet)
+                awaiting_key = video.damaged_packets > damaged
+            if self._coded is not None:
+                self._hand_over(self._coded, video, compressed_packet(packet), timeline, arrival_ns)
             for picture in pictures:
                 if picture.is_corrupt:
                     awaiting_key = True
@@ -238,6 +254,18 @@ class _CameraReader(threading.Thread):
                 last_picture_ns = arrival_ns
                 self._seen(picture)
                 self._give(picture, timeline.place(picture.pts_ns, arrival_ns))
+
+    def _hand_over(
+        self,
+        coded: CodedStream,
+        video: VideoInput,
+        read: CompressedPacket,
+        timeline: LiveTimeline,
+        arrival_ns: int,
+    ) -> None:
+        """The packet as it came: what the decoder thinks of it does not matter here."""
+        taken_ns = timeline.locate(_stamp_ns(read), arrival_ns)
+        coded.take(read, video.compressed_format.size, reading_at(self._clock, taken_ns))
 
     def _ending(self) -> str:
         """Why the packets ended: FFmpeg takes a silence of the connection for its end."""
@@ -275,3 +303,8 @@ class _CameraReader(threading.Thread):
 
     def _tell(self, state: SourceState, detail: str) -> None:
         self._mailbox.put(SourceNotice(self._camera_id, state, detail, self._clock.mono_ns()))
+
+
+def _stamp_ns(packet: CompressedPacket) -> int | None:
+    stamp = packet.dts if packet.pts is None else packet.pts
+    return None if stamp is None else stamp * NS_PER_S // TICKS_PER_S

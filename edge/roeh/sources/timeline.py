@@ -92,6 +92,18 @@ class LiveTimeline:
         self._last_ns = max(taken_ns, self._last_ns + MIN_STEP_NS)
         return self._last_ns
 
+    def locate(self, pts_ns: int | None, arrival_ns: int) -> int:
+        """Monotonic time of a coded picture by what the frames have shown so far.
+
+        Unlike `place` it changes nothing: pictures are coded in another order than shown.
+        """
+        if pts_ns is None:
+            return arrival_ns
+        transit_ns = arrival_ns - pts_ns
+        if self._transit_ns is not None and abs(transit_ns - self._transit_ns) < MAX_TRANSIT_NS:
+            transit_ns = self._transit_ns
+        return pts_ns + transit_ns
+
 
 class Pacer:
     """Sets footage against a clock, and lets each frame wait until it is due.
@@ -116,16 +128,16 @@ class Pacer:
             self._start = self._clock.read()
             self._base_ns = self._start.t_mono_ns - since_ns
         if not self._paced:
-            return _moved(self._start, self._base_ns + since_ns)
+            return moved(self._start, self._base_ns + since_ns)
         ahead_ns = self._base_ns + since_ns - self._clock.mono_ns()
         if ahead_ns > 0 and self._clock.wait(ahead_ns / NS_PER_S, stop):
             return None
         if ahead_ns < -MAX_LAG_NS:
             self._base_ns -= ahead_ns
-        return _moved(self._clock.read(), self._base_ns + since_ns)
+        return moved(self._clock.read(), self._base_ns + since_ns)
 
 
-def _moved(reading: ClockReading, t_mono_ns: int) -> ClockReading:
+def moved(reading: ClockReading, t_mono_ns: int) -> ClockReading:
     """What the clock would have read at another monotonic time near by."""
     return ClockReading(
         t_mono_ns=t_mono_ns,
@@ -138,7 +150,7 @@ def _moved(reading: ClockReading, t_mono_ns: int) -> ClockReading:
 
 def reading_at(clock: Clock, t_mono_ns: int) -> ClockReading:
     """What the clock read at a monotonic time just past."""
-    return _moved(clock.read(), t_mono_ns)
+    return moved(clock.read(), t_mono_ns)
 
 
 def frame_at(camera_id: str, seq: int, at: ClockReading, layout: PictureFormat) -> Frame:
