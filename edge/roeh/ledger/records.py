@@ -49,7 +49,11 @@ class FragmentEntry(msgspec.Struct, frozen=True):
 
 
 class SegmentRecord(_Body, frozen=True, kw_only=True, tag="segment"):
-    """A segment closed. `row` is its row in the index; `sha256` of the whole file."""
+    """A segment closed. `row` is its row in the index; `sha256` of the whole file.
+
+    `capture_id` is the run of capture it comes from, `began_age_us` how long the node had
+    run when it began: what a rebuild cannot find anywhere else.
+    """
 
     row: int
     camera_id: str
@@ -71,6 +75,8 @@ class SegmentRecord(_Body, frozen=True, kw_only=True, tag="segment"):
     sha256: str
     end_reason: str
     fragments: tuple[FragmentEntry, ...]
+    capture_id: str = ""
+    began_age_us: int = 0
 
 
 class GapRecord(_Body, frozen=True, kw_only=True, tag="gap"):
