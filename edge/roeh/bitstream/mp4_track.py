@@ -71,7 +71,7 @@ def read_track(source: Bytes, moov: Box) -> Track:
     for trak in children(source, moov, b"trak"):
         handler = Fields(source, child(source, trak, b"mdia", b"hdlr"))
         handler.take(8)
-        if bytes(handler.take(4)) == b"vide":
+        if handler.take(4) == b"vide":
             return _video_track(source, moov, trak)
     raise Malformed("no video track", moov.offset)
 

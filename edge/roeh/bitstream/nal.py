@@ -71,7 +71,9 @@ def from_annex_b(stream: Octets) -> tuple[bytes, ...]:
     """
     whole = bytes(stream)
     starts = [found.end() for found in _START_CODE.finditer(whole)]
-    ends = [start - 3 for start in starts[1:]] + [len(whole)]
+    ends = [start - 3 for start in starts[1:]]
+    if starts:
+        ends.append(len(whole))
     units = (whole[a:b].rstrip(b"\x00") for a, b in zip(starts, ends, strict=True))
     return tuple(unit for unit in units if unit)
 
