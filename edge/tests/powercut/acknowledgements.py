@@ -12,27 +12,30 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.core.types import EvidenceReference
+
 
 class FragmentAcknowledged(msgspec.Struct, frozen=True, tag="fragment"):
-    """A GOP was stored; offset and hash are those of its fragment in the file then."""
+    """A group of pictures was stored there. `pictures_sha256` is over its NAL units as sent."""
 
     camera_id: str
     segment: int
     fragment: int
-    path: str
-    offset_bytes: int
-    size_bytes: int
-    sha256: str
+    capture_id: str
+    capture_seq: int
+    pictures_sha256: str
 
 
 class AlertAcknowledged(msgspec.Struct, frozen=True, tag="alert"):
-    """An alert was stored as `seq`, with a lock if one was asked for."""
+    """An alert was stored as `seq`, with a lock over its evidence."""
 
     id: str
     seq: int
     draft_sha256: str
     thumbnail_sha256: str
-    is_locking: bool
+    raised_id: str
+    boot_id: str
+    evidence: EvidenceReference
 
 
 class CheckpointPublished(msgspec.Struct, frozen=True, tag="checkpoint"):

@@ -8,7 +8,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.powercut.writer", "tests.powercut.check"])
+CONTEXT.set_forkserver_preload(["tests.powercut.preloaded"])
 
 
 def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:

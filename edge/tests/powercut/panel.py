@@ -22,6 +22,7 @@ class _Numbers(ctypes.Structure):
         ("cut_at_write", ctypes.c_uint64),
         ("fail_from_flush", ctypes.c_uint64),
         ("is_cut", ctypes.c_uint64),
+        ("acknowledged", ctypes.c_uint64),
         ("acknowledged_bytes", ctypes.c_uint64),
         ("unflushed_sectors", ctypes.c_uint64),
         ("kept_sectors", ctypes.c_uint64),
@@ -36,6 +37,7 @@ class Panel:
         cut_at_write: the power goes at this write.
         fail_from_flush: this flush and all later ones fail, without a cut.
         is_cut: the power is off.
+        acknowledged: things so far, to see that it goes on.
         acknowledged_bytes: how long the file of acknowledgements was when it went.
         unflushed_sectors, kept_sectors: what was in the cache then, and what stayed of it.
     """
@@ -62,5 +64,7 @@ class Panel:
 
     def mark_cut(self) -> None:
         """The power goes now: only what is acknowledged already was promised."""
+        if self.numbers.is_cut:
+            return
         self.numbers.acknowledged_bytes = self.acknowledgements.stat().st_size
         self.numbers.is_cut = 1

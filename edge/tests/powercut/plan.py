@@ -24,6 +24,7 @@ class Step(enum.Enum):
     """What a program does to its files beside writing and syncing, as Python's audit events."""
 
     CREATE = "open"
+    MAKE_DIRECTORY = "os.mkdir"
     RENAME = "os.rename"
     REMOVE = "os.remove"
     TRUNCATE = "os.truncate"
@@ -73,7 +74,7 @@ def _cut(chance: random.Random) -> Cut:
     at_write = chance.randint(1, _MOST_WRITES)
     aim = Aim(
         step=chance.choice(list(Step)),
-        occurrence=chance.randint(1, 6),
+        occurrence=chance.randint(1, 5),
         writes=chance.randint(0, _NEIGHBOURHOOD_WRITES),
     )
     sessions = tuple(

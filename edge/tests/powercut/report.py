@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from roeh.core.errors import one_line
 from tests.powercut.disks import DiskKind
 
 #: Of each cut so many findings are named.
 _NAMED = 5
+_WIDTH = 400
 
 
 class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +57,8 @@ def cut_lines(outcome: CutOutcome) -> list[str]:
     )
     return [
         row,
-        *(f"     lost: {thing}" for thing in outcome.lost[:_NAMED]),
-        *(f"     wrong: {thing}" for thing in outcome.wrong[:_NAMED]),
+        *(f"     lost: {one_line(thing)}" for thing in outcome.lost[:_NAMED]),
+        *(f"     wrong: {one_line(thing)[:_WIDTH]}" for thing in outcome.wrong[:_NAMED]),
     ]
 
 

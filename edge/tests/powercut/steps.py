@@ -12,7 +12,7 @@ from tests.powercut.plan import Aim, Step
 _FLAGS = 2  # of the arguments of "open"
 
 
-def aim(at: Aim, cut: Callable[[int], None]) -> None:
+def take_aim(at: Aim, cut: Callable[[int], None]) -> None:
     """Call `cut(writes)` when this process is about to do the step. Cannot be undone."""
     left = at.occurrence
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import random
 import shutil
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.context import ForkServerProcess
@@ -12,19 +14,26 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import NS_PER_S, SystemClock
-from tests.powercut import check, writer
-from tests.powercut.acknowledgements import Acknowledgement, read_acknowledgements
-from tests.powercut.check import Findings
+from tests.powercut.acknowledgements import (
+    Acknowledgement,
+    AlertAcknowledged,
+    read_acknowledgements,
+)
+from tests.powercut.afterwards import go_on
+from tests.powercut.check import Findings, check
 from tests.powercut.disks import DiskKind, cut_now, powered
+from tests.powercut.evidence import CAMERAS, Powered, evidence
 from tests.powercut.forks import start
 from tests.powercut.mounts import make_file_system, mounted, repair, workplace
 from tests.powercut.panel import Panel
-from tests.powercut.plan import CUTS_A_DISK, Cut, DiskPlan, plan_disk
+from tests.powercut.plan import CUTS_A_DISK, Cut, DiskPlan, Session, plan_disk
+from tests.powercut.pole import Living, live
 from tests.powercut.report import CutOutcome
 from tests.powercut.unsynced import Unsynced
 
 DISK_BYTES = 48 * 1024 * 1024
-_PATIENCE_S = 60.0
+_PATIENCE_S = 30.0
+_LOOK_EACH_S = 0.002
 _CLOCK = SystemClock()
 
 
@@ -48,98 +57,175 @@ def run(asked: Run) -> Iterator[CutOutcome]:
         make_file_system(empty, DISK_BYTES)
 
         def one(plan: DiskPlan) -> list[CutOutcome]:
-            return _run_disk(plan, empty, place / f"disk-{plan.number}", asked.unsynced)
+            return _Disk(plan, empty, place / f"disk-{plan.number}", asked.unsynced).run()
 
         for outcomes in pool.map(one, plans):
             yield from outcomes
 
 
-def _run_disk(
-    plan: DiskPlan, empty: Path, place: Path, unsynced: Unsynced | None
-) -> list[CutOutcome]:
-    """All cuts of one disk, one after the other, in a directory of its own."""
-    place.mkdir()
-    shutil.copyfile(empty, place / "disk.img")
-    outcomes: list[CutOutcome] = []
-    acknowledged: list[Acknowledgement] = []
-    for number, cut in enumerate(plan.cuts):
-        outcome = _run_cut(plan, number, cut, place, acknowledged, unsynced)
-        outcomes.append(outcome)
-        if not outcome.is_good:
-            break  # what comes after would only find the same again
-    shutil.rmtree(place)
-    return outcomes
+class _Disk:
+    """One disk and what was ever acknowledged on it."""
 
+    def __init__(self, plan: DiskPlan, empty: Path, place: Path, unsynced: Unsynced | None) -> None:
+        place.mkdir()
+        self._plan = plan
+        self._place = place
+        self._unsynced = unsynced
+        self._image = place / "disk.img"
+        self._said = place / "said"
+        shutil.copyfile(empty, self._image)
+        (place / "acknowledgements").touch()
+        self._panel = Panel(place / "panel", place / "acknowledgements")
+        self._acknowledged: list[Acknowledgement] = []
 
-def _run_cut(
-    plan: DiskPlan,
-    number: int,
-    cut: Cut,
-    place: Path,
-    acknowledged: list[Acknowledgement],
-    unsynced: Unsynced | None,
-) -> CutOutcome:
-    began_ns = _CLOCK.mono_ns()
-    image = place / "disk.img"
-    panel = Panel(place / "panel", place / "acknowledgements")
-    panel.acknowledgements.write_bytes(b"")
-    said: list[str] = []
-    sessions = 0
-    with powered(plan.kind, image, place, panel, cut.seed) as point:
-        if cut.at_write is not None:
-            panel.numbers.cut_at_write = cut.at_write
-        for session in cut.sessions:
-            sessions += 1
-            writing = writer.Writing(point, session, plan.kind, cut.aim, unsynced)
-            _run(start(writer.write, writing, panel), "the writer", said)
-            if panel.numbers.is_cut or said:
+    def run(self) -> list[CutOutcome]:
+        """All its cuts; after one that is not good the next would find the same again."""
+        outcomes: list[CutOutcome] = []
+        for number, cut in enumerate(self._plan.cuts):
+            outcomes.append(self._cut(number, cut))
+            if not outcomes[-1].is_good:
                 break
-        if not panel.numbers.is_cut:
-            cut_now(plan.kind, point, panel)
-    numbers = panel.numbers
-    new = read_acknowledgements(panel.acknowledgements, numbers.acknowledged_bytes)
-    acknowledged += new
-    findings = _look(image, place, acknowledged, said)
-    return CutOutcome(
-        disk=plan.number,
-        kind=plan.kind,
-        cut=number,
-        at_write=numbers.writes,
-        unflushed_sectors=numbers.unflushed_sectors,
-        kept_sectors=numbers.kept_sectors,
-        sessions=sessions,
-        acknowledged=_count(new),
-        lost=findings.lost,
-        wrong=(*said, *findings.wrong),
-        duration_s=(_CLOCK.mono_ns() - began_ns) / NS_PER_S,
-    )
+        shutil.rmtree(self._place)
+        return outcomes
 
+    def _cut(self, number: int, cut: Cut) -> CutOutcome:
+        began_ns = _CLOCK.mono_ns()
+        self._said.write_bytes(b"")
+        self._panel.acknowledgements.write_bytes(b"")
+        with powered(self._plan.kind, self._image, self._place, self._panel, cut.seed) as point:
+            sessions, wrong = self._write(point, cut)
+            if not self._panel.numbers.is_cut:
+                cut_now(self._plan.kind, point, self._panel)
+        numbers = self._panel.numbers
+        new = read_acknowledgements(self._panel.acknowledgements, numbers.acknowledged_bytes)
+        self._acknowledged += new
+        found = self._recover(cut)
+        return CutOutcome(
+            disk=self._plan.number,
+            kind=self._plan.kind,
+            cut=number,
+            at_write=numbers.writes,
+            unflushed_sectors=numbers.unflushed_sectors,
+            kept_sectors=numbers.kept_sectors,
+            sessions=sessions,
+            acknowledged=_count(new),
+            lost=found.lost,
+            wrong=(*wrong, *found.wrong),
+            duration_s=(_CLOCK.mono_ns() - began_ns) / NS_PER_S,
+        )
 
-def _look(
-    image: Path, place: Path, acknowledged: list[Acknowledgement], said: list[str]
-) -> Findings:
-    """Mount and check in a process of its own: a store that cannot be opened is a finding."""
-    if not repair(image):
-        return Findings(wrong=("the file system cannot be repaired",))
-    findings = place / "findings"
-    findings.unlink(missing_ok=True)
-    with mounted(image, place / "disk") as point:
-        _run(start(check.check, point, acknowledged, findings), "recovery", said)
-    if not findings.exists():
-        return Findings(lost=("everything: the store did not come back",))
-    return msgspec.json.decode(findings.read_bytes(), type=Findings)
+    def _write(self, point: Path, cut: Cut) -> tuple[int, tuple[str, ...]]:
+        """Let the pole write until the power goes: sessions of evidence, what went wrong."""
+        boot_id = _uuid(cut.seed)
+        opening = self._opening(point, boot_id, cut)
+        if cut.at_write is not None:
+            self._panel.numbers.cut_at_write = cut.at_write
+        living = Living(
+            socket=opening.socket,
+            said=self._said,
+            boot_id=boot_id,
+            seed=cut.seed,
+            cameras=CAMERAS,
+        )
+        pole = start(live, living, self._panel)
+        try:
+            for number, session in enumerate(cut.sessions, 1):
+                why = self._session(opening, session, pole)
+                if why:
+                    return number, (f"{why}: {self._last_said()}",)
+                if self._panel.numbers.is_cut:
+                    break
+            return number, ()
+        finally:
+            _kill(pole)
+
+    def _session(self, opening: Powered, session: Session, pole: ForkServerProcess) -> str:
+        """One opening of the store; why it did not end as it should, or nothing."""
+        numbers = self._panel.numbers
+        wanted = numbers.acknowledged + session.things
+        process = start(evidence, opening, self._panel)
+        try:
+            seen, seen_ns = numbers.acknowledged, _CLOCK.mono_ns()
+            while not numbers.is_cut and numbers.acknowledged < wanted:
+                if not process.is_alive() and not numbers.is_cut:
+                    return f"evidence ended with status {process.exitcode}"
+                if not pole.is_alive():
+                    return "the pole ended"
+                now_ns = _CLOCK.mono_ns()
+                if numbers.acknowledged != seen:
+                    seen, seen_ns = numbers.acknowledged, now_ns
+                elif now_ns - seen_ns > _PATIENCE_S * NS_PER_S:
+                    return "nothing was acknowledged any more"
+                _CLOCK.wait(_LOOK_EACH_S)
+            if not session.is_killed and not numbers.is_cut:
+                process.terminate()
+                process.join(_PATIENCE_S)
+                if process.exitcode != 0 and not numbers.is_cut:
+                    return f"evidence did not stop: status {process.exitcode}"
+            return ""
+        finally:
+            _kill(process)
+
+    def _recover(self, cut: Cut) -> Findings:
+        """Mount, let evidence recover and go on, and look."""
+        if not repair(self._image):
+            return Findings(wrong=("the file system cannot be repaired",))
+        self._said.write_bytes(b"")
+        findings = self._place / "findings"
+        findings.unlink(missing_ok=True)
+        wrong: list[str] = []
+        with mounted(self._image, self._place / "disk") as point:
+            boot_id = _uuid(cut.seed + 1)
+            opening = msgspec.structs.replace(
+                self._opening(point, boot_id, cut), aim=None, unsynced=None
+            )
+            process = start(evidence, opening, self._panel)
+            try:
+                self._acknowledged += go_on(opening.socket, boot_id, CAMERAS, process.is_alive)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+                wrong.append(f"the store does not go on ({error}): {self._last_said()}")
+            process.terminate()
+            process.join(_PATIENCE_S)
+            if process.exitcode != 0:
+                wrong.append(f"recovery ended with {process.exitcode}: {self._last_said()}")
+            _kill(process)
+            checker = start(check, point / "data", self._acknowledged, findings)
+            checker.join(_PATIENCE_S)
+            _kill(checker)
+        if not findings.exists():
+            return Findings(lost=("everything: nothing can be read",), wrong=tuple(wrong))
+        found = msgspec.json.decode(findings.read_bytes(), type=Findings)
+        return Findings(lost=found.lost, wrong=(*wrong, *found.wrong))
+
+    def _opening(self, point: Path, boot_id: str, cut: Cut) -> Powered:
+        return Powered(
+            point=point,
+            run_dir=self._place / "run",
+            boot_id=boot_id,
+            said=self._said,
+            kind=self._plan.kind,
+            aim=cut.aim,
+            unsynced=self._unsynced,
+        )
+
+    def _last_said(self) -> str:
+        lines = self._said.read_text(errors="replace").splitlines()
+        return " | ".join(lines[-3:])
 
 
 def _count(acknowledged: list[Acknowledgement]) -> dict[str, int]:
-    return collections.Counter(str(one.__struct_config__.tag) for one in acknowledged)
+    """By kind; each alert raised has a lock of its own."""
+    counts = collections.Counter(str(one.__struct_config__.tag) for one in acknowledged)
+    counts["lock"] = sum(
+        isinstance(one, AlertAcknowledged) and one.id == one.raised_id for one in acknowledged
+    )
+    return counts
 
 
-def _run(process: ForkServerProcess, name: str, said: list[str]) -> None:
-    """Wait for its end; an end that is not a good one is said."""
+def _uuid(seed: int) -> str:
+    return str(uuid.UUID(int=random.Random(seed).getrandbits(128), version=4))
+
+
+def _kill(process: ForkServerProcess) -> None:
+    process.kill()
     process.join(_PATIENCE_S)
-    if process.is_alive():
-        process.kill()
-        process.join()
-        said.append(f"{name} hung")
-    elif process.exitcode:
-        said.append(f"{name} ended with status {process.exitcode}")
