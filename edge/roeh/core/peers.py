@@ -229,10 +229,19 @@ class NodeStatusRequest(msgspec.Struct, frozen=True):
     """NODE_STATUS: how the node is."""
 
 
+class CameraHealth(msgspec.Struct, frozen=True):
+    """How long ago the newest fragment of a camera was made durable; None before the first."""
+
+    camera_id: str
+    fragment_age_us: int | None
+
+
 class NodeStatus(msgspec.Struct, frozen=True):
     """How the node is, as evidence knows it.
 
-    `t_mono_us` is when it was put together; `reports` the newest of each process.
+    `t_mono_us` is when it was put together; `reports` the newest of each process;
+    `checkpoint` the newest signed note of the ledger that may leave the pole; `alarms` what
+    a person should know of the recording, a line each.
     """
 
     t_mono_us: int
@@ -245,6 +254,9 @@ class NodeStatus(msgspec.Struct, frozen=True):
     outbox_evicted: int
     outbox_refused: int
     storage_state: str
+    checkpoint: str | None = None
+    cameras: tuple[CameraHealth, ...] = ()
+    alarms: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

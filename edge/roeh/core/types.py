@@ -30,6 +30,8 @@ Count = Annotated[int, Meta(ge=0, lt=2**53)]
 #: How much a process may say of itself.
 MAX_DETAIL_CHARS = 500
 MAX_COUNTERS = 100
+#: The longest checkpoint of a ledger: its own signature and those of a few witnesses.
+MAX_CHECKPOINT_CHARS = 2000
 #: What a tombstone takes at the most.
 MAX_TOMBSTONE_BYTES = 100
 
@@ -247,10 +249,12 @@ class Alert(AlertDraft, frozen=True, kw_only=True):
 
     `seq` counts every alert message of this node, without holes and across reboots:
     it is given in the transaction that stores the alert, so a receiver sees what is
-    missing.
+    missing. `checkpoint` is the newest signed note of the node's ledger by then
+    (edge/design/evidence-format.md); None while there is none.
     """
 
     seq: Count
+    checkpoint: Annotated[str, Meta(max_length=MAX_CHECKPOINT_CHARS)] | None = None
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,33 +7,39 @@ import threading
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_OK
+from roeh.core.errors import EXIT_OK, RoehError
 from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
-from roeh.core.paths import evidence_socket, node_database
+from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
+from roeh.evidence.parts import EvidenceParts
+from roeh.evidence.recording import Recording
 from roeh.evidence.service import EvidenceService, log_refusal
-from roeh.ledger.alerts import NodeStore
-from roeh.ledger.database import NodeDatabase
 
 
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     """Serve until `stop`; the exit status of the process.
 
     Raises:
-        StorageFull, StorageFailed: the store or the socket cannot be opened.
+        StorageFull, StorageFailed: the store or the socket cannot be opened, or the medium
+            failed: the next start looks at what is on it.
+        KeyRefused: a key is missing, unsafe or not this node's.
     """
     notifier = Notifier()
+    failures: list[RoehError] = []
+
+    def fail(error: RoehError) -> None:
+        failures.append(error)
+        stop.set()
+
     with contextlib.ExitStack() as closing:
-        database = NodeDatabase(node_database(config))
-        closing.callback(database.close)
-        store = NodeStore(
-            database,
-            clock,
-            outbox_max_bytes=config.outbox.max_bytes,
-            history_max_bytes=config.outbox.history_max_bytes,
+        parts = EvidenceParts(config, clock, closing, on_failed=fail)
+        recording = Recording(parts, on_lost=fail)
+        closing.callback(recording.close)
+        recording.begin()
+        service = EvidenceService(
+            parts.store, clock, on_progress=notifier.progress, recording=recording
         )
-        service = EvidenceService(store, clock, on_progress=notifier.progress)
         server = StreamServer(
             evidence_socket(config),
             node_users(config),
@@ -41,11 +47,14 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             on_refused=log_refusal,
             clock=clock,
         )
-        # In this order backwards: no lease waits, every answer is given, the store closes.
+        # In this order backwards: no lease waits, every answer is given, segments close,
+        # the store closes.
         closing.callback(server.close)
-        closing.callback(store.wake)
+        closing.callback(parts.store.wake)
         server.start()
         notifier.ready("storing alerts")
         stop.wait()
         notifier.stopping()
+    if failures:
+        raise failures[0]
     return EXIT_OK

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -16,38 +17,75 @@ from roeh.core.peers import (
     ConnectionBegin,
     ConnectionNumber,
     Done,
+    EndStream,
+    GopStored,
     LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
     OpenAlerts,
     OpenAlertsRequest,
+    OutboxBatch,
     OutboxDelivered,
     OutboxRefused,
     Role,
     StoreAlert,
+    StoreGop,
     Verb,
 )
-from roeh.core.types import ProcessReport
+from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
+from roeh.evidence.recording import Recording
 from roeh.ledger.alerts import NodeStore
 
 _STORAGE_OK = "ok"
 #: Processes repeat their report every five seconds; after three of them it is old news.
 _SILENT_AFTER_US = 15_000_000
 
+#: What an alert that finds no room asks for: its rows, its thumbnail, and the log's.
+_ALERT_ROOM_BYTES = 1 << 18
+
+# Any request of the table: each entry stands for one type of it.
+Answerer = Callable[[Any], msgspec.Struct]
+
 _log = log_for("evidence")
 
 
 class EvidenceService:
-    """The verbs, over one store."""
+    """The verbs, over one store and its recording.
 
-    def __init__(self, store: NodeStore, clock: Clock, *, on_progress: Callable[[], None]) -> None:
+    Args:
+        recording: None where only alerts are stored.
+        more: verbs that are answered elsewhere, by the type of their request.
+    """
+
+    def __init__(
+        self,
+        store: NodeStore,
+        clock: Clock,
+        *,
+        on_progress: Callable[[], None],
+        recording: Recording | None = None,
+        more: Mapping[type[msgspec.Struct], Answerer] | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._recording = recording
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._reports: dict[str, ProcessReport] = {}
         self._refused = 0
         self._storage_state = _STORAGE_OK
+        self._answerers: dict[type[msgspec.Struct], Answerer] = {
+            StoreGop: self._store_gop,
+            EndStream: self._end_stream,
+            StoreAlert: self._store_alert,
+            OpenAlertsRequest: self._open_alerts,
+            LeaseOutbox: self._lease,
+            OutboxDelivered: self._delivered,
+            OutboxRefused: self._refuse,
+            ConnectionBegin: lambda _: self._begin_connection(),
+            NodeStatusRequest: lambda _: self.status(),
+            **(more or {}),
+        }
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -55,30 +93,10 @@ class EvidenceService:
         Raises:
             RoehError: what the peer is told instead.
         """
-        if isinstance(request, StoreAlert):
-            answer: msgspec.Struct = self._store_alert(request)
-        elif isinstance(request, OpenAlertsRequest):
-            answer = OpenAlerts(self._store.open_alerts(request.limit))
-        elif isinstance(request, LeaseOutbox):
-            answer = self._store.lease(
-                limit=request.limit,
-                in_flight_rows=request.in_flight_rows,
-                wait_s=request.wait_s,
-            )
-        elif isinstance(request, OutboxDelivered):
-            with self._watched_storage():
-                self._store.delivered(request.rows)
-            answer = Done()
-        elif isinstance(request, OutboxRefused):
-            answer = self._refuse(request)
-        elif isinstance(request, ConnectionBegin):
-            with self._watched_storage():
-                number = self._store.next_number("connection")
-            answer = ConnectionNumber(number=number)
-        elif isinstance(request, ProcessReport):
-            answer = self._report(role, request)
-        elif isinstance(request, NodeStatusRequest):
-            answer = self.status()
+        if isinstance(request, ProcessReport):
+            answer: msgspec.Struct = self._report(role, request)
+        elif type(request) in self._answerers:
+            answer = self._answerers[type(request)](request)
         else:
             raise TypeError(f"{verb} has no handler")
         self._on_progress()
@@ -93,11 +111,14 @@ class EvidenceService:
         oldest_us = counts.oldest_t_stored_mono_us
         if oldest_us is not None and counts.oldest_boot_id != now.boot_id:
             oldest_us = 0  # stored before this boot: at least as old as the boot
+        recording = self._recording
+        alarms = () if recording is None else recording.alarms()
         with self._lock:
+            is_well = self._storage_state == _STORAGE_OK and not alarms
             own = ProcessReport(
                 process=Role.EVIDENCE.value,
-                state="ok" if self._storage_state == _STORAGE_OK else "degraded",
-                detail=self._storage_state,
+                state="ok" if is_well else "degraded",
+                detail=(alarms or (self._storage_state,))[0][:MAX_DETAIL_CHARS],
                 t_mono_us=now_us,
                 counters={},
             )
@@ -112,11 +133,52 @@ class EvidenceService:
                 outbox_evicted=counts.evicted,
                 outbox_refused=self._refused,
                 storage_state=self._storage_state,
+                checkpoint=None if recording is None else recording.checkpoint(),
+                cameras=() if recording is None else recording.cameras(),
+                alarms=alarms,
             )
 
     def _store_alert(self, request: StoreAlert) -> AlertStored:
         with self._watched_storage():
-            return AlertStored(seq=self._store.store(request.draft, request.thumbnail_jpeg))
+            try:
+                seq = self._store.store(request.draft, request.thumbnail_jpeg)
+            except StorageFull:
+                if self._recording is None or not self._recording.make_room(_ALERT_ROOM_BYTES):
+                    raise
+                seq = self._store.store(request.draft, request.thumbnail_jpeg)
+            return AlertStored(seq=seq)
+
+    def _open_alerts(self, request: OpenAlertsRequest) -> OpenAlerts:
+        return OpenAlerts(self._store.open_alerts(request.limit))
+
+    def _lease(self, request: LeaseOutbox) -> OutboxBatch:
+        return self._store.lease(
+            limit=request.limit,
+            in_flight_rows=request.in_flight_rows,
+            wait_s=request.wait_s,
+        )
+
+    def _delivered(self, request: OutboxDelivered) -> Done:
+        with self._watched_storage():
+            self._store.delivered(request.rows)
+        return Done()
+
+    def _begin_connection(self) -> ConnectionNumber:
+        with self._watched_storage():
+            return ConnectionNumber(number=self._store.next_number("connection"))
+
+    def _store_gop(self, request: StoreGop) -> GopStored:
+        with self._watched_storage():
+            return self._recorded().store(request.gop)
+
+    def _end_stream(self, request: EndStream) -> Done:
+        with self._watched_storage():
+            return self._recorded().end_stream(request)
+
+    def _recorded(self) -> Recording:
+        if self._recording is None:
+            raise TypeError("a service without recording was asked to record")
+        return self._recording
 
     @contextlib.contextmanager
     def _watched_storage(self) -> Iterator[None]:

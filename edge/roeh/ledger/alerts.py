@@ -34,12 +34,17 @@ MAX_THUMBNAIL_BYTES = 8 * 1024
 AlertWitness = Callable[[sqlite3.Connection, Alert], None]
 """Told of each alert inside the transaction that stores it: its ledger record, its lock."""
 
+EvictionWitness = Callable[[sqlite3.Connection, int, str], None]
+"""Told `seq` and id of each alert that leaves the outbox unsent, inside that transaction."""
+
 
 class NodeStore:
     """Alerts and their way out, for the single writer. Safe to call from several threads.
 
     Args:
         witnesses: what else the one transaction of an alert writes.
+        evicted: what else the transaction of an eviction writes.
+        checkpoint: the newest signed note of the ledger that may leave the pole.
     """
 
     def __init__(
@@ -50,10 +55,14 @@ class NodeStore:
         outbox_max_bytes: int,
         history_max_bytes: int = OUTBOX_HISTORY_BYTES,
         witnesses: tuple[AlertWitness, ...] = (),
+        evicted: EvictionWitness | None = None,
+        checkpoint: Callable[[], str | None] | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._witnesses = witnesses
+        self._evicted = evicted
+        self._checkpoint = checkpoint
         self._stored = threading.Condition(database.lock)
         self._waiting_over = False
         with database.reading() as connection:
@@ -75,10 +84,10 @@ class NodeStore:
                 return known
             with self._writing() as connection:
                 seq = next_number(connection, "alert")
-                alert = Alert(**msgspec.structs.asdict(draft), seq=seq)
+                alert = self._durable(draft, seq)
                 self._insert(connection, alert, thumbnail_jpeg)
                 self._open_alerts.follow(alert)
-                self._make_room()
+                self._make_room(connection)
                 for witness in self._witnesses:
                     witness(connection, alert)
             self._stored.notify_all()
@@ -106,11 +115,11 @@ class NodeStore:
     def delivered(self, rows: tuple[int, ...]) -> None:
         """The receiver has these rows: they leave the outbox; the alerts stay."""
         now_us = self._clock.read().t_utc_ns // NS_PER_US
-        with self._writing():
+        with self._writing() as connection:
             for row in self._outbox.remove(rows):
                 if row.kind is OutboxKind.ALERT:
                     self._history.take_in(row.seq, delivered_utc_us=now_us)
-            self._make_room()
+            self._make_room(connection)
 
     def next_number(self, name: str) -> int:
         """The next value of a counter that only grows, durable before it is returned."""
@@ -153,11 +162,21 @@ class NodeStore:
         ):
             yield connection
 
-    def _make_room(self) -> None:
+    def _durable(self, draft: AlertDraft, seq: int) -> Alert:
+        """The alert as it is stored, with the checkpoint if that leaves it small enough."""
+        checkpoint = None if self._checkpoint is None else self._checkpoint()
+        alert = Alert(**msgspec.structs.asdict(draft), seq=seq, checkpoint=checkpoint)
+        if len(msgspec.json.encode(alert)) > MAX_ALERT_BYTES:
+            return msgspec.structs.replace(alert, checkpoint=None)
+        return alert
+
+    def _make_room(self, connection: sqlite3.Connection) -> None:
         """Hold both bounds: of what waits, and of what is kept."""
         for evicted in self._outbox.shrink():
             if evicted.kind is OutboxKind.ALERT:
                 self._history.take_in(evicted.seq, delivered_utc_us=None)
+                if self._evicted is not None:
+                    self._evicted(connection, evicted.seq, evicted.alert_id)
             else:
                 self._history.drop_thumbnail(evicted.seq)
         self._history.shrink(waiting_bytes=self._outbox.waiting_bytes)
@@ -171,7 +190,9 @@ class NodeStore:
         if found is None:
             return None
         stored = msgspec.json.decode(found[0], type=Alert)
-        if stored != Alert(**msgspec.structs.asdict(draft), seq=stored.seq):
+        if stored != Alert(
+            **msgspec.structs.asdict(draft), seq=stored.seq, checkpoint=stored.checkpoint
+        ):
             raise MessageRefused(
                 what="another alert has this id",
                 which=f"{draft.id}, alert {stored.seq} of this node",

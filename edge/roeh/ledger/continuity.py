@@ -40,7 +40,7 @@ class EndReason(enum.Enum):
 STREAM_ENDS = {end: EndReason(end.value) for end in StreamEnd}
 
 #: Ends that explain why nothing followed; the others only close one file of several.
-_EXPLAINING = frozenset(
+EXPLAINING_ENDS = frozenset(
     {
         EndReason.SOURCE_ENDED,
         EndReason.SOURCE_STALLED,
@@ -117,7 +117,7 @@ def gap_reason(before: CameraEnd, gop: Gop, refused: EndReason | None) -> GapRea
     """
     if refused is not None:
         return GapReason(refused.value)
-    if before.end_reason is not None and before.end_reason in _EXPLAINING:
+    if before.end_reason is not None and before.end_reason in EXPLAINING_ENDS:
         return GapReason(before.end_reason.value)
     if before.boot_id != gop.boot_id:
         return GapReason.POWER_CUT

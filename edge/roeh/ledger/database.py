@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
@@ -143,12 +143,18 @@ def open_database(path: Path) -> sqlite3.Connection:
 class NodeDatabase:
     """The open database and its lock: one transaction at a time, from any thread.
 
-    What belongs to one transaction takes the connection that `writing` gives.
+    What belongs to one transaction takes the connection that `writing` gives. Once the
+    medium has failed under it, what is on the disk is no longer known: everything later is
+    refused, and only a start that looks at the disk anew goes on (`on_failed` is told once).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, on_failed: Callable[[StorageFailed], None] | None = None
+    ) -> None:
         self.path = path
         self.lock = threading.RLock()
+        self._on_failed = on_failed
+        self._failure: StorageFailed | None = None
         self._connection = open_database(path)
 
     @contextlib.contextmanager
@@ -158,7 +164,7 @@ class NodeDatabase:
         Raises:
             StorageFull, StorageFailed: nothing of it was stored.
         """
-        with self.lock, storage_errors(self.path), transaction(self._connection):
+        with self._used(), transaction(self._connection):
             yield self._connection
 
     @contextlib.contextmanager
@@ -168,13 +174,32 @@ class NodeDatabase:
         Raises:
             StorageFailed: the database cannot be read.
         """
-        with self.lock, storage_errors(self.path):
+        with self._used():
             yield self._connection
 
     def close(self) -> None:
         """Close the file; what comes later is refused."""
-        with self.reading() as connection:
-            connection.close()
+        with self.lock, storage_errors(self.path):
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        with self.lock:
+            if self._failure is not None:
+                raise _again(self._failure)
+            try:
+                with storage_errors(self.path):
+                    yield
+            except StorageFailed as error:
+                if _is_of_medium(error.__cause__):
+                    self._fail(error)
+                raise
+
+    def _fail(self, error: StorageFailed) -> None:
+        is_first = self._failure is None
+        self._failure = error
+        if is_first and self._on_failed is not None:
+            self._on_failed(error)
 
 
 def next_number(connection: sqlite3.Connection, name: str) -> int:
@@ -244,6 +269,15 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             which=str(path),
             remedy="run the version of roeh that wrote it, or a newer one",
         )
+
+
+def _is_of_medium(cause: BaseException | None) -> bool:
+    """Whether the file or its medium failed, and not what was asked of SQLite."""
+    return type(cause) in (sqlite3.OperationalError, sqlite3.DatabaseError)
+
+
+def _again(failure: StorageFailed) -> StorageFailed:
+    return StorageFailed(what=failure.what, which=failure.which, remedy=failure.remedy)
 
 
 def _named(error: sqlite3.Error, path: Path) -> RoehError:

@@ -21,7 +21,7 @@ from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.errors import EvidenceRefused, MessageRefused, RoehError, StorageFailed, StorageFull
 from roeh.core.gop import Gop, StreamEnd
 from roeh.core.log import log_error, log_for
-from roeh.core.peers import GopStored
+from roeh.core.peers import CameraHealth, GopStored
 from roeh.ledger import segment_rows
 from roeh.ledger.continuity import (
     STREAM_ENDS,
@@ -51,13 +51,6 @@ _ROOM_BYTES = 1 << 20
 _log = log_for("evidence")
 
 
-class CameraHealth(msgspec.Struct, frozen=True):
-    """How long ago a camera's newest fragment was stored; None before the first."""
-
-    camera_id: str
-    fragment_age_us: int | None
-
-
 class Recorder:
     """Stores groups of pictures of several cameras. Safe to call from several threads.
 
@@ -81,7 +74,7 @@ class Recorder:
         segment_s: float,
         signatures: StreamSignatures,
         age_us: Callable[[], int],
-        make_room: Callable[[int], None],
+        make_room: Callable[[int], object],
         on_closed: Callable[[], None],
         on_lost: Callable[[RoehError], None],
     ) -> None:

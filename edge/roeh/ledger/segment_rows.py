@@ -139,6 +139,11 @@ def segments_in(connection: sqlite3.Connection, state: str) -> list[StoredSegmen
     return [StoredSegment(*columns) for columns in found]
 
 
+def newest_numbers(connection: sqlite3.Connection) -> dict[str, int]:
+    """The number of each camera's newest segment."""
+    return dict(connection.execute("SELECT camera_id, MAX(number) FROM segment GROUP BY camera_id"))
+
+
 def close_segment(
     connection: sqlite3.Connection, log: Log, row: int, sha256: bytes, reason: EndReason
 ) -> int:

@@ -17,6 +17,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -51,6 +52,14 @@ class AppendedBytes(msgspec.Struct, frozen=True):
     offset_bytes: int
     size_bytes: int
     sha256: bytes
+
+
+class Hash(Protocol):
+    """A hash that takes bytes as they come."""
+
+    def update(self, data: bytes, /) -> None:
+        """Go on over these."""
+        ...
 
 
 def segment_path(camera_id: str, number: int) -> str:
@@ -331,14 +340,18 @@ class SegmentFiles:
         return os.open(_file_name(number), flags, dir_fd=directory)
 
 
-def hash_prefix(descriptor: int, size_bytes: int) -> bytes:
-    """SHA-256 of the next `size_bytes` of an open file, or of what there is of them."""
+def hash_next(descriptor: int, size_bytes: int, whole: Hash) -> bytes:
+    """SHA-256 of the next `size_bytes` of an open file, or of what there is of them.
+
+    `whole` goes on over the same bytes.
+    """
     found = hashlib.sha256()
     while size_bytes > 0:
         part = os.read(descriptor, min(size_bytes, _COPY_BYTES))
         if not part:
             break
         found.update(part)
+        whole.update(part)
         size_bytes -= len(part)
     return found.digest()
 

@@ -61,6 +61,7 @@ class Heartbeat:
                 refused=status.outbox_refused,
             ),
             storage_state=status.storage_state,
+            checkpoint=status.checkpoint,
         )
 
 

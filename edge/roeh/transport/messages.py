@@ -15,7 +15,16 @@ from msgspec import Meta
 
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import NodeStatus, OutboxItem, OutboxKind
-from roeh.core.types import Alert, ClockState, Count, Sha256, TimeUs, Tombstone, Uuid7
+from roeh.core.types import (
+    MAX_CHECKPOINT_CHARS,
+    Alert,
+    ClockState,
+    Count,
+    Sha256,
+    TimeUs,
+    Tombstone,
+    Uuid7,
+)
 from roeh.transport.topics import Channel, Topic
 
 #: The largest integer that every reader of JSON keeps exactly.
@@ -92,6 +101,7 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):
     """The heartbeat: how the node is, within `heartbeat_s` of the one before.
 
     `condition` is the worst of its processes'; "blind" means that nothing is watched.
+    `checkpoint` is the newest signed note of the node's ledger, None while there is none.
     """
 
     schema: Literal["roeh/health/1"] = "roeh/health/1"
@@ -108,6 +118,7 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):
     alerts_stored: Count
     outbox: OutboxHealth
     storage_state: str
+    checkpoint: Annotated[str, Meta(max_length=MAX_CHECKPOINT_CHARS)] | None = None
 
 
 UpMessage = Alert | Tombstone | Thumbnail | StateMessage | HealthMessage

@@ -1,0 +1,89 @@
+"""What the evidence process is made of, opened in the order in which one needs the other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import roeh
+from roeh.bitstream.media_signing import Vendor
+from roeh.core.clock import Clock
+from roeh.core.config import NodeConfig
+from roeh.core.errors import StorageFailed
+from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.keys.open import open_signers
+from roeh.ledger.age import NodeAge
+from roeh.ledger.alert_records import AlertRecords
+from roeh.ledger.alerts import NodeStore
+from roeh.ledger.checkpoints import Checkpoints
+from roeh.ledger.database import NodeDatabase
+from roeh.ledger.holds import Holds
+from roeh.ledger.locks import Locks
+from roeh.ledger.log import Log
+from roeh.ledger.mirror import Mirror
+from roeh.ledger.model_record import ModelRecord
+from roeh.ledger.retention import Retention
+from roeh.ledger.segments import SegmentFiles
+
+_MANUFACTURER = "Roeh"
+
+
+class EvidenceParts:
+    """The store and what keeps it; everything closes with `closing`.
+
+    Args:
+        on_failed: told when the medium failed under node.db.
+
+    Raises:
+        StorageFull, StorageFailed: the store cannot be opened.
+        KeyRefused: a key is missing, unsafe or not this node's.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        clock: Clock,
+        closing: contextlib.ExitStack,
+        *,
+        on_failed: Callable[[StorageFailed], None],
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.database = NodeDatabase(node_database(config), on_failed=on_failed)
+        closing.callback(self.database.close)
+        self.log = Log(self.database, clock, site=config.node.site, node=config.node.name)
+        self.files = SegmentFiles(segments_dir(config))
+        closing.callback(self.files.close)
+        self.signers = open_signers(config, clock)
+        self.mirror = Mirror(ledger_dir(config), self.database, self.log)
+        self.checkpoints = Checkpoints(
+            self.database, self.log, self.mirror, self.signers.log, clock
+        )
+        self.age = NodeAge(self.database, clock, self.log)
+        self.locks = Locks(self.database, self.log, self.age, config.evidence)
+        self.holds = Holds(self.database, self.log, clock)
+        self.retention = Retention(
+            self.database,
+            self.log,
+            self.age,
+            self.files,
+            config.evidence,
+            locks=self.locks,
+            holds=self.holds,
+        )
+        records = AlertRecords(self.log)
+        model = ModelRecord(self.log)
+        self.store = NodeStore(
+            self.database,
+            clock,
+            outbox_max_bytes=config.outbox.max_bytes,
+            history_max_bytes=config.outbox.history_max_bytes,
+            witnesses=(model.on_alert, records.on_alert, self.locks.on_alert),
+            evicted=records.on_evicted,
+            checkpoint=self.checkpoints.newest,
+        )
+        self.vendor = Vendor(
+            firmware_version=roeh.__version__,
+            serial_number=f"{config.node.site}/{config.node.name}",
+            manufacturer=_MANUFACTURER,
+        )
