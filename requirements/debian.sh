@@ -38,3 +38,16 @@ if ! "$python" -c 'import systemd.daemon' 2>/dev/null; then
         say "systemd-python is not compiled: libsystemd-dev, pkg-config, gcc or python3-dev is missing"
     fi
 fi
+
+# So does tpm2-pytss, the TPM's binding; what compiles it comes first, as wheels.
+if ! "$python" -c 'import tpm2_pytss' 2>/dev/null; then
+    if pkg-config --exists tss2-esys 2>/dev/null && command -v gcc >/dev/null; then
+        say "compiling tpm2-pytss"
+        "$python" -m pip --disable-pip-version-check install --quiet --only-binary :all: \
+            --require-hashes -r requirements/tpm_build.txt
+        "$python" -m pip --disable-pip-version-check install --quiet --no-build-isolation \
+            --require-hashes -r requirements/tpm.txt
+    else
+        say "tpm2-pytss is not compiled: libtss2-dev, pkg-config, gcc or python3-dev is missing"
+    fi
+fi

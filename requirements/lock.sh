@@ -20,3 +20,6 @@ lock desk pyproject.toml --extra desk
 lock verify pyproject.toml --extra verify
 # Apart, because it is compiled on the spot and only where systemd's headers are.
 lock systemd requirements/systemd.in
+# So is this; what it is compiled with comes first, and both agree with the rest.
+lock tpm_build requirements/tpm_build.in --constraint requirements/dev.txt
+lock tpm requirements/tpm.in --constraint requirements/dev.txt

@@ -26,12 +26,12 @@ PAGE = HERE.parent / "THIRD-PARTY.md"
 NOTES = HERE / "third_party_notes.md"
 
 #: The locks by role, in the order of the page.
-ROLES = ("node", "desk", "verify", "demo", "dev", "tflite", "convert")
+ROLES = ("node", "desk", "verify", "demo", "dev", "tpm", "tpm_build", "tflite", "convert")
 
 #: What a dependency's licence may be made of. GPL and AGPL are not here on purpose.
 ALLOWED = frozenset(
     {
-        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-2.1-or-later",
+        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "LGPL-2.1-or-later",
         "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Zlib",
     }
 )  # fmt: skip

@@ -26,6 +26,7 @@ from roeh.keys.certificates import (
     node_name_of,
     node_subject,
     root_authority,
+    signing_request,
     spki_der,
 )
 from roeh.keys.key_pem import KeyEntry, load_pkcs8
@@ -70,6 +71,10 @@ class FileHome:
     def signer(self, entry: KeyEntry, which: str) -> PemSigner:
         """What signs with it."""
         return PemSigner(entry, home="file", which=which)
+
+    def new_key(self, name: NodeName, usage: KeyUsage) -> bytes:
+        """A new key's block, then its request."""
+        return pkcs8_with_request(name, usage)
 
     def make_unprovisioned(self, name: NodeName) -> None:
         """Where there are no keys, a set that the node vouches for itself.
@@ -119,3 +124,10 @@ def unprovisioned_set(name: NodeName) -> dict[str, bytes]:
 def pkcs8_pem(private_key: ec.EllipticCurvePrivateKey) -> bytes:
     """A private key as PEM PKCS#8, not encrypted: the file's mode protects it."""
     return private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def pkcs8_with_request(name: NodeName, usage: KeyUsage) -> bytes:
+    """A new private key as PEM PKCS#8, then its request for a certificate."""
+    private_key = new_private_key()
+    request = signing_request(name, usage, private_key)
+    return pkcs8_pem(private_key) + request.public_bytes(Encoding.PEM)

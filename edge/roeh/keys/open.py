@@ -11,7 +11,9 @@ from roeh.core.config import NodeConfig
 from roeh.core.errors import ConfigError, KeyRefused
 from roeh.core.paths import keys_dir
 from roeh.keys.certificates import is_unprovisioned, node_name_of
+from roeh.keys.home_credential import DIRECTORY_VARIABLE, CredentialHome
 from roeh.keys.home_file import FileHome
+from roeh.keys.home_tpm import TpmHome
 from roeh.keys.key_pem import KeyEntry
 from roeh.keys.key_sets import KeySets
 from roeh.keys.signer import KeyUsage, NodeName, NodeSigners, Signer
@@ -34,6 +36,14 @@ class KeyHome(Protocol):
         Raises:
             KeyRefused: the key cannot be used or is not the certificate's.
             RuntimeMissing: the home's library is not installed.
+        """
+        ...
+
+    def new_key(self, name: NodeName, usage: KeyUsage) -> bytes:
+        """A new key as its home keeps it (one PEM block), then its signing request (PEM).
+
+        Raises:
+            KeyRefused, RuntimeMissing: the home cannot make one.
         """
         ...
 
@@ -68,6 +78,10 @@ def open_signers(config: NodeConfig, clock: Clock) -> NodeSigners:
 
 def key_home(config: NodeConfig) -> KeyHome:
     """The home that the configuration names."""
+    if config.keys.home == "credential":
+        return CredentialHome(os.environ.get(DIRECTORY_VARIABLE, ""))
+    if config.keys.home == "tpm":
+        return TpmHome(key_sets(config), config.keys.tpm_tcti)
     return FileHome(key_sets(config))
 
 
