@@ -46,6 +46,7 @@ class Ring:
         self.database = NodeDatabase(self.directory / "node.db")
         self.log = Log(self.database, self.clock, site="harbour", node="pole-7")
         self.age = NodeAge(self.database, self.clock, self.log)
+        self.age.tick()
         self.locks = Locks(self.database, self.log, self.age, self.settings)
         self.holds = Holds(self.database, self.log, self.clock)
         self.files = SegmentFiles(self.directory / "segments")

@@ -31,7 +31,7 @@ KEEPING_TABLES = (
         UNIQUE (raised_id, camera_id, boot_id)
     ) STRICT
     """,
-    "CREATE INDEX lock_span ON lock (camera_id, boot_id, from_mono_us, to_mono_us)"
+    "CREATE INDEX lock_span ON lock (camera_id, boot_id, from_mono_us, to_mono_us, state)"
     " WHERE state = 'active'",
     "CREATE INDEX lock_expiry ON lock (expires_age_us) WHERE state = 'active'",
     "CREATE INDEX lock_rank ON lock (priority, row) WHERE state = 'active'",
@@ -58,9 +58,10 @@ KEEPING_TABLES = (
         PRIMARY KEY (hold_row, number)
     ) STRICT, WITHOUT ROWID
     """,
-    "CREATE INDEX hold_span_active ON hold_span (camera_id, boot_id, from_mono_us, to_mono_us)"
-    " WHERE is_active = 1",
-    # The ring at a glance: written at close and at deletion only.
+    "CREATE INDEX hold_span_active ON hold_span"
+    " (camera_id, boot_id, from_mono_us, to_mono_us, is_active) WHERE is_active = 1",
+    # The ring at a glance: written at close and at deletion only. `state` makes it enough.
     "CREATE INDEX segment_ring ON segment"
-    " (camera_id, boot_id, t_first_mono_us, t_end_mono_us, size_bytes) WHERE state = 'closed'",
+    " (camera_id, boot_id, t_first_mono_us, t_end_mono_us, size_bytes, state)"
+    " WHERE state = 'closed'",
 )

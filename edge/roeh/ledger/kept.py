@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bisect
 import sqlite3
-from collections.abc import Iterable
 
 import msgspec
 
@@ -26,24 +25,25 @@ IS_HELD = """EXISTS (
     AND hold_span.from_mono_us < segment.t_end_mono_us
     AND hold_span.to_mono_us > segment.t_first_mono_us)"""
 
-_LOCKS = (
-    "SELECT camera_id, boot_id, from_mono_us, to_mono_us FROM lock"
-    " WHERE state = 'active' ORDER BY camera_id, boot_id, from_mono_us"
+_LOCKS = "SELECT camera_id, boot_id, from_mono_us, to_mono_us FROM lock WHERE state = 'active'"
+_HOLDS = "SELECT camera_id, boot_id, from_mono_us, to_mono_us FROM hold_span WHERE is_active = 1"
+_BY_TIME = "ORDER BY camera_id, boot_id, from_mono_us"
+#: Closed segments that overlap a span; for WHERE. The search begins at the last but one that
+#: began before the span, since segments of a camera follow each other.
+CLOSED_IN_SPAN = """
+    segment.state = 'closed' AND segment.camera_id = {camera} AND segment.boot_id = {boot}
+    AND segment.t_first_mono_us < {to} AND segment.t_end_mono_us > {start}
+    AND segment.t_first_mono_us >= coalesce((
+        SELECT t_first_mono_us FROM segment AS before WHERE before.state = 'closed'
+        AND before.camera_id = {camera} AND before.boot_id = {boot}
+        AND before.t_first_mono_us <= {start}
+        ORDER BY before.t_first_mono_us DESC LIMIT 1 OFFSET 1), 0)"""
+#: Those of one merged span that were not counted with the span before it.
+_NEW_IN_SPAN = (
+    "SELECT coalesce(sum(size_bytes), 0), max(t_first_mono_us) FROM segment WHERE"  # noqa: S608 - constants
+    + CLOSED_IN_SPAN.format(camera=":camera", boot=":boot", start=":start", to=":to")
+    + " AND t_first_mono_us > :counted"
 )
-_HOLDS = (
-    "SELECT camera_id, boot_id, from_mono_us, to_mono_us FROM hold_span"
-    " WHERE is_active = 1 ORDER BY camera_id, boot_id, from_mono_us"
-)
-#: Closed segments of one merged span that were not counted with the span before it.
-_CLOSED_IN_SPAN = """
-    SELECT coalesce(sum(size_bytes), 0), max(t_first_mono_us) FROM segment
-    WHERE state = 'closed' AND camera_id = :camera AND boot_id = :boot
-    AND t_first_mono_us < :to AND t_end_mono_us > :from AND t_first_mono_us > :counted
-    AND t_first_mono_us >= coalesce((
-        SELECT t_first_mono_us FROM segment WHERE state = 'closed' AND camera_id = :camera
-        AND boot_id = :boot AND t_first_mono_us <= :from
-        ORDER BY t_first_mono_us DESC LIMIT 1 OFFSET 1), 0)
-"""
 
 
 class KeptBytes(msgspec.Struct, frozen=True):
@@ -74,7 +74,8 @@ def locked_bytes(connection: sqlite3.Connection) -> int:
 def ring_size(connection: sqlite3.Connection) -> tuple[int, int]:
     """How many segments are on the disk, and their bytes."""
     closed, closed_bytes = connection.execute(
-        "SELECT count(*), coalesce(sum(size_bytes), 0) FROM segment WHERE state = 'closed'"
+        "SELECT count(*), coalesce(sum(size_bytes), 0) FROM segment INDEXED BY segment_ring"
+        " WHERE state = 'closed'"
     ).fetchone()
     opened, opened_bytes = connection.execute(
         "SELECT count(*), coalesce(sum(size_bytes), 0) FROM segment WHERE state = 'open'"
@@ -86,11 +87,9 @@ class KeptSpans:
     """Which times are kept, as of when it was made."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        spans = [Span(*row) for query in (_LOCKS, _HOLDS) for row in connection.execute(query)]
-        spans.sort(key=lambda span: (span.camera_id, span.boot_id, span.from_mono_us))
         self._begins: dict[tuple[str, str], list[int]] = {}
         self._ends: dict[tuple[str, str], list[int]] = {}
-        for span in merged(spans):
+        for span in _merged(connection, f"{_LOCKS} UNION ALL {_HOLDS} {_BY_TIME}"):
             key = span.camera_id, span.boot_id
             self._begins.setdefault(key, []).append(span.from_mono_us)
             self._ends.setdefault(key, []).append(span.to_mono_us)
@@ -103,20 +102,19 @@ class KeptSpans:
         return before > 0 and self._ends[key][before - 1] > t_first_mono_us
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """Spans, sorted by camera, boot and beginning, with those that touch made one."""
+def _merged(connection: sqlite3.Connection, query: str) -> list[Span]:
+    """The spans that `query` gives sorted, with those that touch made one."""
     joined: list[Span] = []
-    for span in spans:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and (last.camera_id, last.boot_id) == (span.camera_id, span.boot_id)
-            and span.from_mono_us <= last.to_mono_us
-        ):
-            to_us = max(last.to_mono_us, span.to_mono_us)
-            joined[-1] = msgspec.structs.replace(last, to_mono_us=to_us)
-        else:
-            joined.append(span)
+    key, start_us, end_us = ("", ""), 0, -1
+    for camera_id, boot_id, from_us, to_us in connection.execute(query):
+        if key == (camera_id, boot_id) and from_us <= end_us:
+            end_us = max(to_us, end_us)
+            continue
+        if end_us >= 0:
+            joined.append(Span(*key, start_us, end_us))
+        key, start_us, end_us = (camera_id, boot_id), from_us, to_us
+    if end_us >= 0:
+        joined.append(Span(*key, start_us, end_us))
     return joined
 
 
@@ -126,15 +124,15 @@ def _bytes_in(connection: sqlite3.Connection, spans_query: str, is_kept: str) ->
         f"SELECT coalesce(sum(size_bytes), 0) FROM segment WHERE state = 'open' AND {is_kept}"  # noqa: S608 - constants
     ).fetchone()
     key, counted_us = ("", ""), -1
-    for span in merged(Span(*row) for row in connection.execute(spans_query)):
+    for span in _merged(connection, f"{spans_query} {_BY_TIME}"):
         if key != (span.camera_id, span.boot_id):
             key, counted_us = (span.camera_id, span.boot_id), -1
         size_bytes, newest_us = connection.execute(
-            _CLOSED_IN_SPAN,
+            _NEW_IN_SPAN,
             {
                 "camera": span.camera_id,
                 "boot": span.boot_id,
-                "from": span.from_mono_us,
+                "start": span.from_mono_us,
                 "to": span.to_mono_us,
                 "counted": counted_us,
             },

@@ -23,7 +23,7 @@ from roeh.core.peers import LockRow, Span
 from roeh.core.types import Alert, ClearedBy
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.database import NodeDatabase
-from roeh.ledger.kept import IS_HELD, locked_bytes
+from roeh.ledger.kept import CLOSED_IN_SPAN, IS_HELD, locked_bytes
 from roeh.ledger.log import Log
 from roeh.ledger.records import LockRecord, UnlockRecord
 
@@ -65,6 +65,7 @@ class Locks:
         """Lock what the alert rests on, in the transaction that stores it."""
         if alert.cleared_by is ClearedBy.RESTART:
             return  # it rests on no picture
+        self._age.advance(connection)
         seen = alert.evidence
         wanted = LockRecord(
             raised_id=alert.raised_id,
@@ -197,20 +198,16 @@ _DUE = """
     GROUP BY raised_id HAVING max(expires_age_us) <= ?
 """
 #: A lock that keeps only what is held, or nothing that is on the disk, would free no room.
-_LOWEST = f"""
-    SELECT raised_id FROM lock WHERE state = 'active' AND EXISTS (
-        SELECT 1 FROM segment
-        WHERE segment.camera_id = lock.camera_id AND segment.boot_id = lock.boot_id
-        AND segment.t_first_mono_us < lock.to_mono_us
-        AND segment.t_end_mono_us > lock.from_mono_us AND segment.state = 'closed'
-        AND segment.t_first_mono_us >= coalesce((
-            SELECT t_first_mono_us FROM segment AS before
-            WHERE before.camera_id = lock.camera_id AND before.boot_id = lock.boot_id
-            AND before.t_first_mono_us <= lock.from_mono_us AND before.state = 'closed'
-            ORDER BY t_first_mono_us DESC LIMIT 1 OFFSET 1), 0)
-        AND NOT {IS_HELD})
-    ORDER BY priority, row LIMIT 1
-"""  # noqa: S608 - constants
+_LOWEST = (
+    "SELECT raised_id FROM lock WHERE state = 'active' AND EXISTS (SELECT 1 FROM segment WHERE"  # noqa: S608 - constants
+    + CLOSED_IN_SPAN.format(
+        camera="lock.camera_id",
+        boot="lock.boot_id",
+        start="lock.from_mono_us",
+        to="lock.to_mono_us",
+    )
+    + f" AND NOT {IS_HELD}) ORDER BY priority, row LIMIT 1"
+)
 
 
 def store_lock(

@@ -28,7 +28,7 @@ from roeh.core.config import EvidenceSection
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
-from roeh.ledger.kept import IS_HELD, IS_LOCKED, KeptSpans, ring_size
+from roeh.ledger.kept import CLOSED_IN_SPAN, IS_HELD, IS_LOCKED, KeptSpans, ring_size
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.records import PruneRecord
@@ -216,9 +216,8 @@ class Retention:
         with self._database.reading() as connection:
             for span in freed:
                 found = connection.execute(
-                    "SELECT row FROM segment WHERE state = 'closed' AND camera_id = ?"
-                    " AND boot_id = ? AND t_first_mono_us < ? AND t_end_mono_us > ?",
-                    (span.camera_id, span.boot_id, span.to_mono_us, span.from_mono_us),
+                    _CLOSED_IN,
+                    (span.camera_id, span.boot_id, span.from_mono_us, span.to_mono_us),
                 )
                 rows.extend(row for (row,) in found)
             opened = connection.execute("SELECT row FROM segment WHERE state = 'open'").fetchall()
@@ -261,6 +260,10 @@ class Retention:
 _CLOSED_AFTER = (
     "SELECT row, camera_id, boot_id, t_first_mono_us, t_end_mono_us FROM segment"
     " WHERE state = 'closed' AND row > ? ORDER BY row LIMIT ?"
+)
+
+_CLOSED_IN = "SELECT row FROM segment WHERE" + CLOSED_IN_SPAN.format(  # noqa: S608 - constants
+    camera="?1", boot="?2", start="?3", to="?4"
 )
 
 

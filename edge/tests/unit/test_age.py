@@ -3,7 +3,7 @@
 import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
-from roeh.core.errors import StorageFailed
+from roeh.core.errors import MessageRefused
 from roeh.ledger.age import DURABLE_EVERY_US, NodeAge
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.log import Log
@@ -25,6 +25,10 @@ def ring(memory_directory):
 
 def steps(ring):
     return [record.by_us for record in ring.records(ClockStepRecord)]
+
+
+def refuse(*_):
+    raise MessageRefused(what="refused", which="this transaction", remedy="none")
 
 
 def reopened(ring, clock):
@@ -127,9 +131,9 @@ def test_what_is_rolled_back_is_counted_again(ring):
     ring.clock.advance(60)
     ring.clock.step_utc(HOUR_S)
     age_us = ring.age.now_us()
-    with pytest.raises(StorageFailed), ring.database.writing() as connection:  # noqa: PT012 - one transaction
+    with pytest.raises(MessageRefused), ring.database.writing() as connection:  # noqa: PT012 - one transaction
         ring.age.advance(connection)
-        connection.execute("no statement")
+        refuse()
     assert ring.age.now_us() == age_us
     ring.age.tick()
     assert ring.age.now_us() == age_us
