@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from pathlib import Path
 from typing import Protocol
 
 from roeh.core.clock import Clock
-from roeh.core.errors import RoehError
+from roeh.core.errors import PeerRefused, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.peers import (
     ConnectionBegin,
@@ -27,6 +28,8 @@ from roeh.core.types import ProcessReport
 from roeh.publish.inbox import Inbox, Leased, LeaseFailed
 
 _CALL_TIMEOUT_S = 5.0
+#: Evidence looks at its open segments before it answers.
+_START_PATIENCE_S = 10.0
 
 
 class Evidence(Protocol):
@@ -67,6 +70,11 @@ class EvidenceLink:
         self._requests: queue.SimpleQueue[LeaseOutbox | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve_leases, name="lease", daemon=True)
         self._thread.start()
+
+    def wait_until_there(self, stop: threading.Event) -> None:
+        """Give evidence, which starts at the same time, a moment; it need not be in time."""
+        with contextlib.suppress(PeerRefused):  # told again, and handled, by the first call
+            self._calls.wait_until_there(_START_PATIENCE_S, stop)
 
     def lease(self, request: LeaseOutbox) -> None:
         """Ask for rows; the answer comes into the inbox."""

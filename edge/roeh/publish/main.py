@@ -46,6 +46,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     )
     threading.Thread(target=_wake_on, args=(stop, inbox), name="stop", daemon=True).start()
     notifier.ready(f"publishing to {config.broker.host}:{config.broker.port}")
+    evidence.wait_until_there(stop)
     sender.run(stop)
     notifier.stopping()
     evidence.close()
