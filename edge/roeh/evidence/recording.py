@@ -143,6 +143,7 @@ class Recording:
             self._say("start", str(error))
             return
         self._say("start")
+        parts.age.tick()
         self._recorder = Recorder(
             parts.database,
             parts.log,

@@ -151,12 +151,12 @@ def close_segment(
     columns = connection.execute(
         "SELECT camera_id, number, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us,"
         " utc_error_us, synchronised, codec, width_px, height_px, is_masked, init_bytes,"
-        " init_sha256, size_bytes FROM segment WHERE row = ?",
+        " init_sha256, size_bytes, capture_id, began_age_us FROM segment WHERE row = ?",
         (row,),
     ).fetchone()
     camera_id, number, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us = columns[:6]
     utc_error_us, synchronised, codec, width_px, height_px, is_masked = columns[6:12]
-    init_bytes, init_sha256, size_bytes = columns[12:]
+    init_bytes, init_sha256, size_bytes, capture_id, began_age_us = columns[12:]
     leaf = log.append(
         connection,
         SegmentRecord(
@@ -188,6 +188,8 @@ def close_segment(
                 )
                 for fragment in fragments_of(connection, row)
             ),
+            capture_id=capture_id,
+            began_age_us=began_age_us,
         ),
     )
     connection.execute(

@@ -14,7 +14,8 @@ from tests.alert_drafts import alert_draft
 from tests.stores import AloneStore
 
 THUMBNAIL = b"\xff\xd8" + bytes(3000)
-ALERT_BYTES = len(msgspec.json.encode(alert_draft())) + len(',"seq":1') + ROW_OVERHEAD_BYTES
+GIVEN_WHEN_STORED = ',"seq":1,"checkpoint":null'
+ALERT_BYTES = len(msgspec.json.encode(alert_draft())) + len(GIVEN_WHEN_STORED) + ROW_OVERHEAD_BYTES
 TOMBSTONE_BYTES = len(tombstone_json(1, alert_draft().id)) + ROW_OVERHEAD_BYTES
 
 
