@@ -1,0 +1,5 @@
+"""The offline verifier: bytes intact, signer trusted, complete, time anchored.
+
+It needs the standard library, msgspec and cryptography, no database and no codec. The
+judgements are pure: what reads files is `places` and `reading`.
+"""

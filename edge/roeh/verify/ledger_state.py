@@ -1,0 +1,236 @@
+"""The ledger, record by record: its tree, and whether what it says agrees with itself.
+
+Pure, and takes a record at a time. What stays in memory is the tree's hashes and, of each
+segment that was not deleted by rule, where its record is.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from roeh.core.errors import MessageRefused
+from roeh.ledger import records
+from roeh.ledger.canonical import canonical_json
+from roeh.ledger.merkle import Tree, leaf_hash
+from roeh.verify.report import Aspect, Finding, Weight
+
+#: Between what follows each other a camera's own rhythm may vary by this much; more is a gap.
+_TOLERANCE_US = 600_000
+
+
+class SegmentPlace(msgspec.Struct, frozen=True):
+    """Where a segment's record is: its leaf, and the line it stands in."""
+
+    leaf: int
+    part: int
+    offset_bytes: int
+
+
+class CameraTime(msgspec.Struct, frozen=True):
+    """Up to when a camera's time is accounted for, and by which record."""
+
+    boot_id: str
+    to_mono_us: int
+    leaf: int
+
+
+class LedgerState:
+    """What a ledger says, as far as it was read.
+
+    Attributes:
+        tree: over the lines as they are; a changed line changes its root.
+        segments: of each camera by number, those that should be there.
+        pruned: leaf of the prune record of each that was deleted by rule.
+        newest_number: of each camera, the highest that was closed.
+        media_keys: public keys for stream signatures that it named, as SHA-256.
+        t_newest_utc_us: when its newest record was written, off by `newest_utc_error_us`.
+    """
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self.site: str | None = None
+        self.node: str | None = None
+        self.segments: dict[str, dict[int, SegmentPlace]] = {}
+        self.pruned: dict[str, dict[int, int]] = {}
+        self.newest_number: dict[str, int] = {}
+        self.media_keys: set[str] = set()
+        self.findings: list[Finding] = []
+        self.segment_count = 0
+        self.pruned_count = 0
+        self.gap_count = 0
+        self.t_newest_utc_us = 0
+        self.newest_utc_error_us = 0
+        self._next_leaf = 0
+        self._time: dict[str, CameraTime] = {}
+        self._segment_leaves: dict[int, tuple[str, int]] = {}
+        self._alerts: set[str] = set()
+        self._alert_seq: int | None = None
+        self._locks: set[str] = set()
+        self._holds: dict[str, str] = {}
+
+    def take(self, line: bytes, part: int, offset_bytes: int) -> None:
+        """The next line, without its end."""
+        leaf = self._next_leaf
+        self.tree.append(leaf_hash(line))
+        try:
+            record = msgspec.json.decode(line, type=records.Record)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._find("record_unreadable", leaf, "this line is not a record of a ledger")
+            self._next_leaf += 1
+            return
+        if not _is_canonical(line):
+            self._find(
+                "record_rewritten", leaf, "the record is not written as the pole writes records"
+            )
+        self._check_leaf(record, leaf)
+        self._check_origin(record)
+        self.t_newest_utc_us = record.t_utc_us
+        self.newest_utc_error_us = record.utc_error_us
+        self._take_body(record, SegmentPlace(record.leaf, part, offset_bytes))
+
+    def _check_leaf(self, record: records.Record, leaf: int) -> None:
+        if record.leaf > leaf:
+            last = f" to {record.leaf - 1}" if record.leaf - 1 > leaf else ""
+            self._find(
+                "records_missing", leaf, f"records are missing: leaf {leaf}{last} is not there"
+            )
+        elif record.leaf < leaf:
+            self._find(
+                "record_moved", record.leaf, f"the record stands behind that of leaf {leaf - 1}"
+            )
+        self._next_leaf = max(leaf, record.leaf + 1) if record.leaf >= leaf else leaf
+
+    def _check_origin(self, record: records.Record) -> None:
+        if self.site is None:
+            self.site, self.node = record.site, record.node
+        elif (record.site, record.node) != (self.site, self.node):
+            self._find(
+                "record_foreign", record.leaf, f"the record is of {record.site}/{record.node}"
+            )
+
+    def _take_body(self, record: records.Record, place: SegmentPlace) -> None:
+        body = record.body
+        if isinstance(body, records.SegmentRecord):
+            self._take_segment(body, place)
+        elif isinstance(body, records.GapRecord):
+            self._take_gap(body, record.leaf)
+        elif isinstance(body, records.PruneRecord):
+            self._take_prune(body, record.leaf)
+        elif isinstance(body, records.KeyRecord):
+            if body.usage == "media":
+                self.media_keys.add(body.spki_sha256)
+        elif isinstance(body, records.TamperRecord):
+            self.findings.append(
+                Finding(
+                    aspect=Aspect.BYTES,
+                    weight=Weight.NOTE,
+                    what="tamper_recorded",
+                    detail=f"the pole itself found: {body.what} at {body.where} ({body.detail})",
+                    leaf=record.leaf,
+                )
+            )
+        elif isinstance(body, records.RebuildRecord):
+            self.findings.append(
+                Finding(
+                    aspect=Aspect.COMPLETE,
+                    weight=Weight.NOTE,
+                    what="rebuilt",
+                    detail=f"index and ledger were rebuilt from what was there: {body.reason}",
+                    leaf=record.leaf,
+                )
+            )
+        else:
+            self._take_custody(body, record.leaf)
+
+    def _take_segment(self, body: records.SegmentRecord, place: SegmentPlace) -> None:
+        camera_id, leaf = body.camera_id, place.leaf
+        self.segment_count += 1
+        newest = self.newest_number.get(camera_id)
+        if newest is not None and body.segment > newest + 1:
+            missing = _numbers(newest + 1, body.segment - 1)
+            self._find("segment_unrecorded", leaf, f"{camera_id}: no record of segment {missing}")
+        elif newest is not None and body.segment <= newest:
+            self._find("segment_twice", leaf, f"{camera_id}: segment {body.segment} closed twice")
+        self.newest_number[camera_id] = max(body.segment, newest or 0)
+        self.segments.setdefault(camera_id, {})[body.segment] = place
+        self._segment_leaves[leaf] = (camera_id, body.segment)
+        self._check_time(
+            camera_id, body.boot_id, body.t_first_mono_us, leaf, f"segment {body.segment}"
+        )
+        self._time[camera_id] = CameraTime(body.boot_id, body.t_end_mono_us, leaf)
+
+    def _take_gap(self, body: records.GapRecord, leaf: int) -> None:
+        self.gap_count += 1
+        self._check_time(body.camera_id, body.from_boot_id, body.from_mono_us, leaf, "a gap")
+        self._time[body.camera_id] = CameraTime(body.to_boot_id, body.to_mono_us, leaf)
+
+    def _check_time(
+        self, camera_id: str, boot_id: str, from_mono_us: int, leaf: int, named: str
+    ) -> None:
+        """A camera's time is covered by segments and gaps (invariant 5)."""
+        before = self._time.get(camera_id)
+        if before is None:
+            return
+        if before.boot_id != boot_id:
+            lost = "another boot of the node"
+        else:
+            behind_us = from_mono_us - before.to_mono_us
+            if abs(behind_us) <= _TOLERANCE_US:
+                return
+            lost = f"{abs(behind_us) / 1e6:.1f} s {'later' if behind_us > 0 else 'earlier'}"
+        self._find(
+            "time_uncovered",
+            leaf,
+            f"{camera_id}: {named} begins in {lost}"
+            if before.boot_id != boot_id
+            else f"{camera_id}: {named} begins {lost} than leaf {before.leaf} ends, and no gap"
+            " says why",
+        )
+
+    def _take_prune(self, body: records.PruneRecord, leaf: int) -> None:
+        self.pruned_count += 1
+        named = self._segment_leaves.pop(body.segment_leaf, None)
+        if named != (body.camera_id, body.segment):
+            self._find(
+                "prune_unfounded",
+                leaf,
+                f"{body.camera_id}: deletes segment {body.segment}, which leaf"
+                f" {body.segment_leaf} does not record",
+            )
+        self.segments.get(body.camera_id, {}).pop(body.segment, None)
+        self.pruned.setdefault(body.camera_id, {})[body.segment] = leaf
+
+    def _take_custody(self, body: records.RecordBody, leaf: int) -> None:
+        """Locks and holds end only when they began, and alerts count without holes."""
+        if isinstance(body, records.AlertRecord):
+            if self._alert_seq is not None and body.seq != self._alert_seq + 1:
+                self._find("alerts_missing", leaf, f"alert {body.seq} follows {self._alert_seq}")
+            self._alert_seq = body.seq
+            self._alerts.add(body.raised_id)
+        elif isinstance(body, records.LockRecord):
+            if body.raised_id not in self._alerts:
+                self._find("lock_unfounded", leaf, f"locks for alert {body.raised_id}, not there")
+            self._locks.add(body.raised_id)
+        elif isinstance(body, records.UnlockRecord):
+            if body.raised_id not in self._locks:
+                self._find("lock_unfounded", leaf, f"ends a lock of {body.raised_id}, not there")
+        elif isinstance(body, records.HoldRecord):
+            self._holds[body.hold_id] = body.person
+        elif isinstance(body, records.ReleaseRecord) and body.hold_id not in self._holds:
+            self._find("release_unfounded", leaf, f"releases hold {body.hold_id}, not there")
+
+    def _find(self, what: str, leaf: int, detail: str) -> None:
+        self.findings.append(
+            Finding(aspect=Aspect.COMPLETE, weight=Weight.FAIL, what=what, detail=detail, leaf=leaf)
+        )
+
+
+def _is_canonical(line: bytes) -> bool:
+    try:
+        return canonical_json(msgspec.json.decode(line)) == line
+    except (MessageRefused, msgspec.DecodeError):
+        return False
+
+
+def _numbers(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"

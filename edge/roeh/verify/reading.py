@@ -1,0 +1,257 @@
+"""Reading files from strangers: in a child process with limits, whatever the bytes are.
+
+A parser that is led astray can take all memory, all time or the process with it. So a child
+reads each file and gives back facts; what becomes of the child is a finding about the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import resource
+import select
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from roeh.bitstream.malformed import Malformed
+from roeh.bitstream.mp4_read import init_size_bytes, read_fragments, read_init, read_video
+from roeh.bitstream.nal import split_length_prefixed
+from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.gop import AccessUnit
+from roeh.verify.facts import SliceFact, StreamFact, facts_of_nals
+
+_CHUNK_BYTES = 1 << 20
+_NS_PER_MS = 1_000_000
+#: A segment has some 10 MB; a clip is read GOP by GOP.
+_MAX_MEMORY_BYTES = 1 << 30
+_CPU_S_PER_MB = 1
+_CPU_S = 30
+#: What a child may answer: an hour of video has some 10 MB of facts.
+_MAX_ANSWER_BYTES = 256 << 20
+
+
+class GopFacts(msgspec.Struct, frozen=True):
+    """One GOP: where it begins, and its facts in order. Without any for H.265."""
+
+    offset_bytes: int
+    pictures: int
+    facts: tuple[StreamFact, ...]
+
+
+class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
+    """A file of video.
+
+    Attributes:
+        pieces_sha256: of the stretches that were asked for, the first from byte 0; a
+            stretch that reaches past the end is None.
+        codec: None when not even that can be read.
+        damage: why it could not be read to its end, and from which byte; gops before that
+            are whole.
+    """
+
+    size_bytes: int
+    sha256: bytes
+    pieces_sha256: tuple[bytes | None, ...]
+    codec: str | None
+    gops: tuple[GopFacts, ...]
+    damage: str | None
+    damage_offset_bytes: int | None
+
+
+class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
+    """A file of which nothing can be said; `why` is for the report."""
+
+    why: str
+
+
+def read_file(path: Path, pieces_bytes: Sequence[int], clock: Clock) -> FileFacts | Unreadable:
+    """The facts of a file, read by a child.
+
+    Args:
+        path: the file.
+        pieces_bytes: sizes of stretches, one behind the other from byte 0, whose hashes are
+            wanted: a segment's init part and its fragments, as its record names them.
+        clock: for the time that the child may take.
+    """
+    try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        return Unreadable(error.strerror or str(error))
+    budget_s = _CPU_S + _CPU_S_PER_MB * size_bytes // 1_000_000
+    answer = _in_child(lambda: facts_of_file(path, pieces_bytes), budget_s, clock)
+    if isinstance(answer, str):
+        return Unreadable(answer)
+    try:
+        return msgspec.msgpack.decode(answer, type=FileFacts | Unreadable)
+    except msgspec.MsgspecError:
+        return Unreadable("its reader answered nothing that makes sense")
+
+
+def facts_of_file(path: Path, pieces_bytes: Sequence[int]) -> FileFacts | Unreadable:
+    """The same in this process."""
+    try:
+        with path.open("rb") as file:
+            size_bytes, sha256, pieces = _hashes(file, pieces_bytes)
+            codec: str | None = None
+            gops: list[GopFacts] = []
+            damage: Malformed | None = None
+            try:
+                codec = read_init(file).codec
+                _read_gops(file, codec, gops)
+                _check_order_of_boxes(file, size_bytes, gops)
+            except Malformed as error:
+                damage = error
+    except OSError as error:
+        return Unreadable(error.strerror or str(error))
+    return FileFacts(
+        size_bytes=size_bytes,
+        sha256=sha256,
+        pieces_sha256=pieces,
+        codec=codec,
+        gops=tuple(gops),
+        damage=None if damage is None else damage.what,
+        damage_offset_bytes=None if damage is None else damage.offset_bytes,
+    )
+
+
+def _hashes(
+    file: BinaryIO, pieces_bytes: Sequence[int]
+) -> tuple[int, bytes, tuple[bytes | None, ...]]:
+    """Size and hash of the whole, and of each piece, in one pass."""
+    whole = hashlib.sha256()
+    pieces: list[bytes | None] = []
+    size_bytes = 0
+    for piece_bytes in pieces_bytes:
+        piece = hashlib.sha256()
+        left = piece_bytes
+        while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
+            whole.update(chunk)
+            piece.update(chunk)
+            left -= len(chunk)
+            size_bytes += len(chunk)
+        pieces.append(None if left else piece.digest())
+    while chunk := file.read(_CHUNK_BYTES):
+        whole.update(chunk)
+        size_bytes += len(chunk)
+    return size_bytes, whole.digest(), tuple(pieces)
+
+
+def _read_gops(file: BinaryIO, codec: str, gops: list[GopFacts]) -> None:
+    has_fragments = False
+    for fragment in read_fragments(file):
+        has_fragments = True
+        offsets = [fragment.offset_bytes, *fragment.unit_offsets_bytes[1:]]
+        gops += _split(codec, zip(offsets, fragment.units, strict=True))
+    if not has_fragments:
+        pictures = read_video(file).pictures
+        gops += _split(codec, ((picture.offset_bytes, picture.unit) for picture in pictures))
+
+
+def _split(codec: str, pictures: Iterable[tuple[int, AccessUnit]]) -> list[GopFacts]:
+    """Pictures as GOPs: each begins with a picture that decoding can start from."""
+    gops: list[GopFacts] = []
+    offset_bytes, count, facts = 0, 0, list[StreamFact]()
+    for at, unit in pictures:
+        found = facts_of_nals(split_length_prefixed(unit.nal_units)) if codec == "h264" else []
+        starts = unit.is_key or any(isinstance(f, SliceFact) and f.starts_gop for f in found)
+        if starts and count:
+            gops.append(GopFacts(offset_bytes, count, tuple(facts)))
+            count, facts = 0, []
+        if not count:
+            offset_bytes = at
+        count += 1
+        facts += found
+    if count:
+        gops.append(GopFacts(offset_bytes, count, tuple(facts)))
+    return gops
+
+
+def _check_order_of_boxes(file: BinaryIO, size_bytes: int, gops: list[GopFacts]) -> None:
+    if not gops:
+        raise Malformed("no pictures in it", min(init_size_bytes(file), size_bytes))
+
+
+def _in_child(work: Callable[[], msgspec.Struct], budget_s: int, clock: Clock) -> bytes | str:
+    """What a child answers; a text when it did not, which says why."""
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _be_child(work, receiving, sending, budget_s)
+    os.close(sending)
+    try:
+        answer = _receive(receiving, clock.mono_ns() + 2 * budget_s * NS_PER_S, clock)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    finally:
+        os.close(receiving)
+    if answer is None:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if answer is None:
+        return "reading it takes too long or gives too much"
+    if code == -signal.SIGXCPU:
+        return "reading it takes too long"
+    if code < 0:
+        return f"reading it ended with {signal.Signals(-code).name}"
+    if code > 0:
+        return f"reading it failed ({answer.decode('utf-8', 'replace') or 'no reason given'})"
+    return answer
+
+
+def _be_child(
+    work: Callable[[], msgspec.Struct], receiving: int, sending: int, budget_s: int
+) -> None:
+    """Never returns. Whatever goes wrong here is the file's doing, and the parent's finding."""
+    code = 1
+    try:
+        os.close(receiving)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CPU, (budget_s, budget_s))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        limit_bytes = _address_space_bytes() + _MAX_MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+        _send(sending, msgspec.msgpack.encode(work()))
+        code = 0
+    except BaseException as error:  # noqa: BLE001  # told to the parent, which reports it
+        with contextlib.suppress(BaseException):
+            _send(sending, type(error).__name__.encode())
+    finally:
+        os._exit(code)
+
+
+def _address_space_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+def _send(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _receive(descriptor: int, until_mono_ns: int, clock: Clock) -> bytes | None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    parts: list[bytes] = []
+    left_bytes = _MAX_ANSWER_BYTES
+    while True:
+        wait_ms = max(0, until_mono_ns - clock.mono_ns()) // _NS_PER_MS
+        if not poll.poll(wait_ms):
+            return None
+        part = os.read(descriptor, _CHUNK_BYTES)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+        left_bytes -= len(part)
+        if left_bytes < 0:
+            return None

@@ -1,0 +1,145 @@
+"""Whether those who signed are trusted: valid is not enough.
+
+Pure. A chain is judged for each stretch of time in which it signed, with the earliest
+witness of those signatures, because what was signed before a revocation still counts where
+somebody else had seen it by then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+from cryptography import x509
+
+from roeh.keys.certificates import certificate_pem, spki_der, usage_of
+from roeh.keys.chain import ChainVerdict, SigningTime, TrustAnchors, Witness, judge_chain
+from roeh.keys.key_pem import UNPARSABLE, certificates_in, is_p256
+from roeh.keys.signer import KeyUsage, NodeName
+from roeh.verify.anchoring import Anchor, LogKey
+
+
+class _Trusted(msgspec.Struct):
+    """The stretch of time over which a chain was judged, both ends included."""
+
+    from_us: int
+    to_us: int
+    verdict: ChainVerdict
+
+
+class SignerJudge:
+    """Judges the chains of stream signatures and of the log.
+
+    Args:
+        anchors: what the reader believes; None when nothing was given.
+        node: whose signatures these have to be, where a ledger says so.
+    """
+
+    def __init__(self, anchors: TrustAnchors | None, node: NodeName | None) -> None:
+        self._anchors = anchors
+        self._node = node
+        self._judged: dict[tuple[str, int | None], _Trusted] = {}
+        self.trusted: dict[str, ChainVerdict] = {}
+        self.untrusted: dict[str, ChainVerdict] = {}
+
+    @property
+    def has_anchors(self) -> bool:
+        """Whether anything can be trusted at all."""
+        return self._anchors is not None
+
+    def judge_media(
+        self, chain_pem: bytes, t_utc_us: int, error_us: int, anchor: Anchor | None
+    ) -> ChainVerdict | None:
+        """The chain of a GOP's signature; None without anything to trust.
+
+        Args:
+            chain_pem: as the signature brought it.
+            t_utc_us: when the signature says that the GOP began, off by `error_us`.
+            error_us: as the segment's record says.
+            anchor: the earliest checkpoint with a witness over it, if there is one.
+        """
+        if self._anchors is None:
+            return None
+        name = hashlib.sha256(chain_pem).hexdigest()
+        witness = _witness(anchor)
+        key = (name, None if witness is None else witness.t_utc_us)
+        known = self._judged.get(key)
+        if known is not None and known.from_us <= t_utc_us <= known.to_us:
+            return known.verdict
+        verdict = judge_chain(
+            chain_pem,
+            _usage_for(chain_pem, self._node),
+            anchors=self._anchors,
+            signed=SigningTime(t_utc_us, error_us),
+            witness=witness,
+            node=self._node,
+        )
+        if known is not None and known.verdict.is_trusted and verdict.is_trusted:
+            # Certificates count for one stretch of time, so for all that lies between two.
+            known.from_us = min(known.from_us, t_utc_us)
+            known.to_us = max(known.to_us, t_utc_us)
+        else:
+            self._judged[key] = _Trusted(t_utc_us, t_utc_us, verdict)
+        (self.trusted if verdict.is_trusted else self.untrusted).setdefault(name, verdict)
+        return verdict
+
+    def judge_log(
+        self, key: LogKey, t_utc_us: int, error_us: int, anchor: Anchor | None
+    ) -> ChainVerdict | None:
+        """The chain of the key that signed a checkpoint."""
+        if self._anchors is None:
+            return None
+        return judge_chain(
+            key.chain_pem,
+            KeyUsage.LOG,
+            anchors=self._anchors,
+            signed=SigningTime(t_utc_us, error_us),
+            witness=_witness(anchor),
+            node=self._node,
+        )
+
+
+def log_keys_in(files: Iterable[bytes]) -> tuple[LogKey, ...]:
+    """The log keys that PEM files hold certificates of, each with its CAs from that file."""
+    found: dict[bytes, LogKey] = {}
+    for content in files:
+        try:
+            certificates = certificates_in(content)
+            leaves = [each for each in certificates if usage_of(each.extensions) is KeyUsage.LOG]
+        except UNPARSABLE:
+            # Not every file beside a ledger is one of certificates.
+            continue
+        for leaf in leaves:
+            public_key = leaf.public_key()
+            if is_p256(public_key):
+                der = spki_der(public_key)
+                issuers = [each for each in certificates if each.subject == leaf.issuer][:1]
+                found.setdefault(der, LogKey(der, certificate_pem(leaf, *issuers)))
+    return tuple(found.values())
+
+
+def spki_sha256_of(chain_pem: bytes) -> str | None:
+    """How a key record names the key of this chain's leaf; None when there is none."""
+    try:
+        public_key = certificates_in(chain_pem)[0].public_key()
+    except (*UNPARSABLE, IndexError):
+        return None
+    return hashlib.sha256(spki_der(public_key)).hexdigest() if is_p256(public_key) else None
+
+
+def _usage_for(chain_pem: bytes, node: NodeName | None) -> KeyUsage | None:
+    """Ours have a usage and are held to it; other makers' cameras know none of ours."""
+    if node is not None:
+        return KeyUsage.MEDIA
+    try:
+        leaf: x509.Certificate = certificates_in(chain_pem)[0]
+        return None if usage_of(leaf.extensions) is None else KeyUsage.MEDIA
+    except (*UNPARSABLE, IndexError):
+        return None
+
+
+def _witness(anchor: Anchor | None) -> Witness | None:
+    if anchor is None or anchor.t_utc_us is None:
+        return None
+    return Witness(t_utc_us=anchor.t_utc_us, source=anchor.witness or "a witness", error_us=0)
