@@ -165,9 +165,12 @@ class CodedStream:
         self._sets = _merged(codec, self._sets, nals)
 
     def _nal_units(self, content: bytes) -> list[bytes]:
+        nals: list[bytes] = []
         if not self._length_bytes:
-            return list(from_annex_b(content))
-        nals = []
+            nals.extend(from_annex_b(content))
+            if content and not nals:
+                raise Malformed("a packet without a start code")
+            return nals
         offset = 0
         while offset < len(content):
             start = offset + self._length_bytes

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
-import socket
-import subprocess
 import threading
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,18 +18,12 @@ from roeh.media.decode import PictureFormat
 from roeh.sources.protocol import SourceState
 from roeh.sources.rtsp import RtspFrames
 from tests.apt import require_packages
+from tests.process.network_camera import PACKAGES, SIZE, Camera
 from tests.unit import source_conformance as conformance
+from tests.waiting import wait_until
 
-PACKAGES = (
-    "gir1.2-gst-rtsp-server-1.0",
-    "python3-gi",
-    "gstreamer1.0-plugins-base",
-    "gstreamer1.0-plugins-good",
-    "gstreamer1.0-plugins-ugly",
-)
 pytestmark = [pytest.mark.apt(" ".join(PACKAGES)), pytest.mark.timeout(60)]
 
-SIZE = Size(320, 240)
 # Upper left to right of the pattern: grey, yellow, cyan, green, magenta, red, blue, as BGR.
 BARS = np.asarray(
     [
@@ -40,37 +31,6 @@ BARS = np.asarray(
         [191, 0, 191], [0, 0, 191], [191, 0, 0],
     ]
 )  # fmt: skip
-
-
-class Camera:
-    """An RTSP camera in a process of its own, always on the same port."""
-
-    def __init__(self, *login):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"rtsp://127.0.0.1:{self.port}/live"
-        self._login = login
-        self._process = None
-
-    def start(self):
-        script = Path(__file__).with_name("rtsp_camera.py")
-        size = (str(SIZE.width_px), str(SIZE.height_px))
-        command = ["/usr/bin/python3", str(script), str(self.port), *size, *self._login]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self._process.stdout.readline() == "listening\n"
-
-    def signal(self, number):
-        self._process.send_signal(number)
-
-    def kill(self):
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process.stdout.close()
-            self._process = None
 
 
 @pytest.fixture
@@ -94,13 +54,14 @@ def camera(camera_of):
     return camera_of()
 
 
-def live(url, *, observer=lambda _: None, clock=None, lens_size=SIZE, **more):
+def live(url, *, observer=lambda _: None, clock=None, lens_size=SIZE, coded=None, **more):
     return RtspFrames(
         RtspSource(url=url, **({"stall_timeout_s": 1.0} | more)),
         camera_id="gate",
         clock=clock or SystemClock(),
         lens_size=lens_size,
         observer=observer,
+        coded=coded,
         jitter=random.Random(1),
     )
 
@@ -280,3 +241,44 @@ def test_a_smaller_stream_of_the_same_camera_is_scaled_to_the_lens(camera):
     with live(camera.url, lens_size=Size(640, 480), clock=SimulatedClock()) as source:
         (frame,) = conformance.take_frames(source, 1)
         assert frame.read().bgr().shape == (480, 640, 3)
+
+
+def test_the_compressed_pictures_come_though_nobody_takes_the_frames(camera):
+    clock = SystemClock()
+    heard = Heard()
+    stop = threading.Event()
+    with live(camera.url, clock=clock, coded=heard) as source:
+        frames = source.frames(stop)
+        first = next(frames)
+        wait_until(lambda: len(heard.pictures) > 50)
+        stop.set()
+    assert heard.begun == [("h264", True)]
+    pictures = heard.pictures
+    assert all(picture.pts is not None for picture in pictures)
+    keys = [index for index, picture in enumerate(pictures) if picture.is_key]
+    assert set(np.diff(keys)) == {20}
+    # Their times are those of the frames.
+    nearest_ns = min(abs(picture.at.t_mono_ns - first.info.t_mono_ns) for picture in pictures)
+    assert nearest_ns < 0.02 * NS_PER_S
+    steps_ms = np.diff([picture.at.t_mono_ns for picture in pictures[25:]]) / 1e6
+    assert np.median(steps_ms) == pytest.approx(40, abs=2)
+
+
+class Heard:
+    """Keeps what a source tells of its compressed pictures."""
+
+    def __init__(self):
+        self.pictures = []
+        self.begun = []
+
+    def picture(self, picture):
+        self.pictures.append(picture)
+
+    def damaged(self):
+        raise AssertionError("a whole stream is not damaged")
+
+    def ended(self, reason):
+        del reason
+
+    def begins(self, codec, *, is_coded):
+        self.begun.append((codec, is_coded))

@@ -1,0 +1,408 @@
+"""What capture hands to evidence: real sources, a real stream, an evidence that comes and goes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+from roeh.capture.main import run
+from roeh.capture.ring import GopRing, held_bytes
+from roeh.capture.sender import GopSender
+from roeh.core.clock import SystemClock
+from roeh.core.config import parse_config
+from roeh.core.errors import MessageRefused, PeerRefused, StorageFull
+from roeh.core.gop import Discontinuity, StreamEnd
+from roeh.core.ipc.stream import StreamClient, StreamServer
+from roeh.core.paths import evidence_socket
+from roeh.core.peers import Done, EndStream, GopStored, Role, Verb
+from roeh.core.users import node_users
+from tests.apt import require_packages
+from tests.coded_clips import decoded, numbers_in, write_coded_clip
+from tests.gops import GopSource
+from tests.process.network_camera import PACKAGES, Camera
+from tests.unit.source_conformance import numbered_pictures, write_clip
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(60)
+
+CLOCK = SystemClock()
+NODE = """
+[paths]
+data_dir = "{directory}/data"
+run_dir = "{directory}/run"
+[evidence]
+{evidence}
+[[sensors]]
+name = "gate"
+source = {source}
+lens = {{ width_px = {width}, height_px = {height}, fov_deg = 90 }}
+{more}
+"""
+
+
+class Storing:
+    """Evidence's end of the stream: keeps what comes, once; may be away, full or unwilling."""
+
+    def __init__(self, config):
+        self.gops = []
+        self.ends = []
+        self.reports = []
+        self.asked = 0
+        self.answers = []
+        self._config = config
+        self._server = None
+
+    def start(self):
+        path = evidence_socket(self._config)
+        path.parent.mkdir(exist_ok=True)
+        users = node_users(self._config)
+        self._server = StreamServer(path, users, self._handle, on_refused=lambda _: None)
+        self._server.start()
+
+    def stop(self):
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    @property
+    def counters(self):
+        return self.reports[-1].counters
+
+    def _handle(self, role, verb, request):
+        assert role is Role.CAPTURE
+        if verb is Verb.PROCESS_REPORT:
+            self.reports.append(request)
+            return Done()
+        if verb is Verb.STREAM_END:
+            assert isinstance(request, EndStream)
+            self.ends.append((request.reason, len(self.gops)))
+            return Done()
+        self.asked += 1
+        if self.answers and (answer := self.answers.pop(0)) is not None:
+            raise answer(what="for the test", which="a group", remedy="none")
+        known = [gop.seq for gop in self.gops]
+        if request.gop.seq not in known:
+            self.gops.append(request.gop)
+        return GopStored(segment=1, fragment=request.gop.seq)
+
+
+class Capturing:
+    """The capture process's own main, in a thread."""
+
+    def __init__(self, config):
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=run, args=(config, CLOCK, self._stop))
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        self.wait()
+
+    def wait(self):
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def capturing(directory, source, *, evidence="", more="", size=(64, 48), is_there=True):
+    """(capture reading that source, the evidence that stores what it sends)."""
+    config = parse_config(
+        NODE.format(
+            directory=directory,
+            source=source,
+            evidence=evidence,
+            more=more,
+            width=size[0],
+            height=size[1],
+        ),
+        name="node.toml",
+    )
+    storing = Storing(config)
+    if is_there:
+        storing.start()
+    capture = Capturing(config)
+    try:
+        yield capture, storing
+    finally:
+        capture.stop()
+        storing.stop()
+
+
+def file_source(path, *, loop=False):
+    return f'{{ kind = "file", path = "{path}", loop = {str(loop).lower()} }}'
+
+
+MASK = """
+[[sensors.masks]]
+name = "window"
+polygon_px = [[20, 10], [40, 10], [40, 30], [20, 30]]
+"""
+
+
+def test_a_file_of_h264_is_handed_over_as_it_is(tmp_path):
+    pictures = numbered_pictures(25)
+    clip = write_coded_clip(tmp_path / "clip.mp4", pictures, b_frames=2)
+    with capturing(tmp_path, file_source(clip)) as (capture, storing):
+        capture.wait()
+    assert [numbers_in(gop) for gop in storing.gops] == [
+        [*range(10)],
+        [*range(10, 20)],
+        [*range(20, 25)],
+    ]
+    assert storing.ends == [(StreamEnd.SOURCE_ENDED, 3)]
+    assert {gop.camera_id for gop in storing.gops} == {"gate"}
+    assert len({gop.capture_id for gop in storing.gops}) == 1
+    assert not any(gop.is_masked for gop in storing.gops)
+
+
+def test_another_codec_is_encoded_every_frame_of_it(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", numbered_pictures(25), codec="mpeg4")
+    with capturing(tmp_path, file_source(clip), evidence="encode_gop_s = 1.0") as run_of:
+        capture, storing = run_of
+        capture.wait()
+    assert [number for gop in storing.gops for number in numbers_in(gop)] == [*range(25)]
+    assert [len(gop.units) for gop in storing.gops] == [10, 10, 5]
+    assert storing.ends == [(StreamEnd.SOURCE_ENDED, 3)]
+    for earlier, later in itertools.pairwise(storing.gops):
+        assert (later.discontinuity, later.t_first_mono_us) == (None, earlier.t_end_mono_us)
+
+
+def test_masks_are_black_in_what_is_recorded_of_drawn_pictures(tmp_path):
+    source = '{ kind = "composed", people = 1, fps = 10.0 }'
+    more = "stop_after_s = 1.5\n" + MASK.replace("20", "200").replace("40", "400")
+    with capturing(tmp_path, source, more=more, size=(640, 640)) as (capture, storing):
+        capture.wait()
+    (gop,) = storing.gops
+    assert gop.is_masked
+    inside, beside = (slice(14, 26), slice(206, 394)), (slice(300, 340), slice(206, 394))
+    for _, picture in decoded(gop):
+        assert picture[inside].max() < 24
+        assert picture[beside].mean() > 40
+
+
+def test_masks_that_are_not_to_be_burnt_in_are_not_and_that_is_said(tmp_path, caplog):
+    source = '{ kind = "composed", people = 0, fps = 10.0 }'
+    more = "stop_after_s = 0.5\n" + MASK
+    evidence = "mask_recording = false"
+    with capturing(tmp_path, source, more=more, evidence=evidence, size=(640, 640)) as run_of:
+        capture, storing = run_of
+        capture.wait()
+    assert not storing.gops[0].is_masked
+    assert "WITHOUT its privacy masks" in caplog.text
+
+
+def test_masks_on_a_camera_s_own_video_are_said_to_be_missing(tmp_path, caplog):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20))
+    with capturing(tmp_path, file_source(clip), more=MASK) as (capture, storing):
+        capture.wait()
+    assert len(storing.gops) == 2
+    assert caplog.text.count("WITHOUT its privacy masks") == 1
+
+
+def test_refusing_what_cannot_be_masked_records_nothing_and_says_so(tmp_path):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20))
+    with capturing(
+        tmp_path, file_source(clip, loop=True), evidence="refuse_unmasked = true", more=MASK
+    ) as (_, storing):
+        report = wait_until(
+            lambda: next((one for one in storing.reports if one.state == "degraded"), None)
+        )
+    assert "gate: NOT RECORDED: privacy masks" in report.detail
+    assert (storing.gops, storing.ends) == ([], [])
+
+
+def test_what_can_be_masked_is_recorded_also_when_refusing(tmp_path):
+    clip = write_clip(tmp_path / "clip.avi", numbered_pictures(8), codec="mpeg4")
+    with capturing(tmp_path, file_source(clip), evidence="refuse_unmasked = true", more=MASK) as (
+        capture,
+        storing,
+    ):
+        capture.wait()
+    assert [gop.is_masked for gop in storing.gops] == [True]
+
+
+def test_nothing_is_recorded_when_that_is_off(tmp_path):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(5))
+    with capturing(tmp_path, file_source(clip), evidence="record = false") as (capture, storing):
+        capture.wait()
+    assert storing.asked == 0
+    assert not any(name.startswith("gops") for name in storing.counters)
+
+
+def test_a_stop_sends_what_is_open_and_says_why_it_ends(tmp_path):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20), key_every=8)
+    with capturing(tmp_path, file_source(clip, loop=True)) as (capture, storing):
+        wait_until(lambda: storing.gops)
+        capture.stop()
+    assert storing.ends == [(StreamEnd.CAPTURE_STOPPED, len(storing.gops))]
+    assert not storing.gops[-1].is_complete
+    assert numbers_in(storing.gops[-1])[0] in {0, 8, 16}
+
+
+def test_no_group_is_lost_while_evidence_is_away(tmp_path, caplog):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(40), key_every=2)
+    with capturing(tmp_path, file_source(clip), is_there=False) as (capture, storing):
+        storing.start()
+        wait_until(lambda: len(storing.gops) >= 3)
+        storing.stop()
+        away_at = len(storing.gops)
+        caplog.clear()
+        wait_until(lambda: "no answer to gop.store" in caplog.text)
+        storing.start()
+        capture.wait()
+    assert len(storing.gops) > away_at
+    assert [gop.seq for gop in storing.gops] == [*range(1, 21)]
+    assert [gop.discontinuity for gop in storing.gops[1:]] == [None] * 19
+    assert [number for gop in storing.gops for number in numbers_in(gop)] == [*range(40)]
+
+
+def test_the_report_counts_and_names_a_camera_with_long_groups(tmp_path):
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(60), fps=20, key_every=60)
+    with capturing(tmp_path, file_source(clip, loop=True)) as (_, storing):
+        report = wait_until(
+            lambda: next((one for one in storing.reports if "key pictures" in one.detail), None)
+        )
+    assert report.state == "ok"
+    assert "gate: up to 3.0 s between key pictures" in report.detail
+    assert report.counters["gop_longest_gate_s"] == pytest.approx(3.0, abs=0.1)
+    assert {
+        "gops_sent_gate",
+        "gops_dropped_gate",
+        "ring_gate_bytes",
+        "cpu_encode_gate_s",
+        "frames_not_encoded_gate",
+    } <= report.counters.keys()
+
+
+@pytest.fixture
+def evidence(tmp_path):
+    config = parse_config(
+        NODE.format(
+            directory=tmp_path,
+            source='{ kind = "composed" }',
+            evidence="",
+            more="",
+            width=64,
+            height=48,
+        ),
+        name="node.toml",
+    )
+    storing = Storing(config)
+    yield storing, evidence_socket(config)
+    storing.stop()
+
+
+@contextlib.contextmanager
+def sending(path, ring):
+    sender = GopSender("north", ring, StreamClient(path, Role.CAPTURE, CLOCK), CLOCK)
+    sender.start()
+    try:
+        yield sender
+    finally:
+        sender.close(0.0)
+
+
+def test_a_full_ring_keeps_the_newest_and_the_first_of_them_says_so(evidence):
+    storing, path = evidence
+    gops = GopSource().take(12)
+    ring = GopRing(sum(held_bytes(gop) for gop in gops[-5:]))
+    with sending(path, ring) as sender:
+        for gop in gops:
+            ring.put(gop)
+        ring.put(StreamEnd.SOURCE_STALLED)
+        held = ring.size_bytes
+        dropped = ring.dropped
+        storing.start()
+        wait_until(lambda: storing.ends)
+    assert sender.sent == len(storing.gops) == 12 - dropped
+    assert 3 <= len(storing.gops) <= 5
+    assert held <= sum(held_bytes(gop) for gop in gops[-5:])
+    # The one that was being sent when the ring ran full may have stayed.
+    seqs = [gop.seq for gop in storing.gops]
+    for gop, before in zip(storing.gops, [0, *seqs], strict=False):
+        expected = gops[gop.seq - 1].discontinuity
+        if gop.seq != before + 1:
+            expected = Discontinuity.RING_FULL
+        assert gop.discontinuity is expected
+    assert seqs[-1] == 12
+    assert storing.ends == [(StreamEnd.SOURCE_STALLED, len(seqs))]
+
+
+def test_a_full_disk_is_waited_for(evidence):
+    storing, path = evidence
+    storing.answers = [StorageFull]
+    storing.start()
+    gops = GopSource().take(2)
+    ring = GopRing(1 << 20)
+    with sending(path, ring) as sender:
+        ring.put(gops[0])
+        wait_until(lambda: "STORAGE_FULL" in sender.trouble)
+        ring.put(gops[1])
+        wait_until(lambda: len(storing.gops) == 2)
+        wait_until(lambda: not sender.trouble)
+    assert storing.gops == gops
+
+
+@pytest.mark.parametrize(("error", "times"), [(MessageRefused, 1), (PeerRefused, 5)])
+def test_what_is_refused_is_dropped_and_the_next_group_says_so(evidence, error, times):
+    storing, path = evidence
+    storing.answers = [None, *[error] * times]
+    storing.start()
+    ring = GopRing(1 << 20)
+    with sending(path, ring):
+        for gop in GopSource().take(3):
+            ring.put(gop)
+        wait_until(lambda: len(storing.gops) == 2)
+    assert [(gop.seq, gop.discontinuity) for gop in storing.gops] == [
+        (1, Discontinuity.CAPTURE_START),
+        (3, Discontinuity.DAMAGED),
+    ]
+    assert ring.dropped == 1
+
+
+def test_closing_does_not_wait_longer_than_asked_for_an_evidence_that_is_away(evidence):
+    _, path = evidence
+    ring = GopRing(1 << 20)
+    ring.put(GopSource().next())
+    began_ns = CLOCK.mono_ns()
+    with sending(path, ring) as sender:
+        sender.close(0.3)
+    assert CLOCK.mono_ns() - began_ns < 2e9
+    assert ring.size_bytes > 0
+
+
+@pytest.fixture
+def camera():
+    require_packages(*PACKAGES)
+    camera = Camera()
+    camera.start()
+    yield camera
+    camera.kill()
+
+
+@pytest.mark.apt(" ".join(PACKAGES))
+def test_a_network_camera_is_recorded_over_its_restart(tmp_path, camera):
+    source = f'{{ kind = "rtsp", url = "{camera.url}", stall_timeout_s = 1.0 }}'
+    with capturing(tmp_path, source, size=(320, 240)) as (_, storing):
+        wait_until(lambda: len(storing.gops) >= 3, 20)
+        camera.kill()
+        wait_until(lambda: storing.ends, 20)
+        before = storing.ends[0][1]
+        camera.start()
+        wait_until(lambda: len(storing.gops) >= before + 2, 30)
+    gops = storing.gops
+    assert [gop.seq for gop in gops] == [*range(1, len(gops) + 1)]
+    assert storing.ends[0][0] is StreamEnd.SOURCE_STALLED
+    assert storing.ends[-1] == (StreamEnd.CAPTURE_STOPPED, len(gops))
+    assert not gops[before - 1].is_complete
+    expected = {0: Discontinuity.CAPTURE_START, before: Discontinuity.SOURCE_RECONNECTED}
+    assert {i: gop.discontinuity for i, gop in enumerate(gops) if gop.discontinuity} == expected
+    for gop in gops:
+        assert len(decoded(gop)) == len(gop.units)
+    assert {len(gop.units) for gop in gops if gop.is_complete} == {20}
+    for gop in gops[1:2]:
+        assert np.isclose((gop.t_end_mono_us - gop.t_first_mono_us) / 1e6, 0.8, atol=0.1)
