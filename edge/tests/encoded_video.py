@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 from fractions import Fraction
 
@@ -74,6 +75,23 @@ def segment(config: CodecConfig, groups) -> bytes:
         for number, (start, group) in enumerate(zip(starts, groups, strict=False), 1)
     ]
     return init_segment(config) + b"".join(fragments)
+
+
+def library_copy(file: bytes, movflags: str = "") -> bytes:
+    """The same packets in an MP4 that the library lays out: with an index, or as flagged."""
+    copy = io.BytesIO()
+    options = {"movflags": movflags} if movflags else {}
+    with (
+        av.open(io.BytesIO(file)) as source,
+        av.open(copy, "w", format="mp4", options=options) as target,
+    ):
+        video = source.streams.video[0]
+        out = target.add_stream_from_template(video)
+        for packet in source.demux(video):
+            if packet.size:
+                packet.stream = out
+                target.mux(packet)
+    return copy.getvalue()
 
 
 def pattern(number: int) -> av.VideoFrame:

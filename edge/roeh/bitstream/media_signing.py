@@ -60,6 +60,7 @@ __all__ = [
     "slice_hashes",
     "with_seis",
     "without",
+    "without_seis",
 ]
 
 HASH_BYTES = 32
@@ -188,6 +189,18 @@ def with_seis(unit: AccessUnit, seis: Sequence[bytes]) -> AccessUnit:
     first = next((i for i, nal in enumerate(nals) if is_slice("h264", nal)), len(nals))
     nal_units = join_length_prefixed([*nals[:first], *seis, *nals[first:]])
     return msgspec.structs.replace(unit, nal_units=nal_units)
+
+
+def without_seis(unit: AccessUnit) -> AccessUnit:
+    """A picture without media signatures, ours or those of a camera that signs itself.
+
+    Two chains in one stream contradict each other for whoever validates it.
+    """
+    nals = list(split_length_prefixed(unit.nal_units))
+    kept = [nal for nal in nals if not is_media_signing_sei(nal)]
+    if len(kept) == len(nals):
+        return unit
+    return msgspec.structs.replace(unit, nal_units=join_length_prefixed(kept))
 
 
 def is_media_signing_sei(nal: Octets) -> bool:

@@ -26,6 +26,7 @@ from roeh.bitstream.media_signing import (
     slice_hashes,
     with_seis,
     without,
+    without_seis,
 )
 from roeh.bitstream.mp4_read import read_video
 from roeh.bitstream.nal import is_slice, join_length_prefixed, split_length_prefixed
@@ -214,6 +215,14 @@ def test_the_sei_stands_right_before_the_first_slice(key):
     assert [nal for nal in nals if nal not in seis] == list(
         split_length_prefixed(groups[2][0].nal_units)
     )
+
+
+def test_signatures_are_taken_out_again_and_nothing_else(key):
+    _, units = encoded("h264")
+    groups = in_gops(units)
+    seis = [signed_with(key, gop) for gop in chained(groups[:2]).pending]
+    assert without_seis(with_seis(groups[2][0], seis)) == groups[2][0]
+    assert without_seis(groups[2][0]) is groups[2][0]
 
 
 def test_a_signature_in_a_group_changes_none_of_its_hashes(key):

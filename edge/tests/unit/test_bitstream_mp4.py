@@ -19,6 +19,7 @@ from tests.encoded_video import (
     encoded,
     end_dts,
     in_gops,
+    library_copy,
     pattern,
     segment,
 )
@@ -102,23 +103,12 @@ def library_file(codec):
 
 
 @pytest.mark.parametrize(
-    "movflags", ["frag_keyframe+empty_moov", "frag_keyframe", "negative_cts_offsets"]
+    "movflags", ["", "frag_keyframe+empty_moov", "frag_keyframe", "negative_cts_offsets"]
 )
 def test_files_of_the_library_are_read_however_they_are_laid_out(stream, movflags):
     config, units = stream
-    copy = io.BytesIO()
-    options = {"movflags": movflags}
-    with (
-        av.open(io.BytesIO(segment(config, in_gops(units)))) as source,
-        av.open(copy, "w", format="mp4", options=options) as target,
-    ):
-        video = source.streams.video[0]
-        out = target.add_stream_from_template(video)
-        for packet in source.demux(video):
-            if packet.size:
-                packet.stream = out
-                target.mux(packet)
-    read = [picture.unit for picture in read_video(copy.getvalue()).pictures]
+    copy = library_copy(segment(config, in_gops(units)), movflags)
+    read = [picture.unit for picture in read_video(copy).pictures]
     assert [(unit.nal_units, unit.is_key) for unit in read] == [
         (unit.nal_units, unit.is_key) for unit in units
     ]
