@@ -65,6 +65,15 @@ class _Answer(msgspec.Struct, frozen=True):
     failure: _Failure | None = None
 
 
+# msgspec 0.22 looks into a type when it is first decoded, and two threads that do so at once
+# can end the process (SIGSEGV): it looks into all of them here, before there are threads.
+for _message_type in (
+    *(_Hello, _Request, _Answer),
+    *(message_type for pair in VERB_MESSAGES.values() for message_type in pair),
+):
+    msgspec.msgpack.Decoder(_message_type)
+
+
 class StreamClient:
     """One role's end of the stream to evidence.
 
