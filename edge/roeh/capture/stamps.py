@@ -6,6 +6,7 @@ both: `dts` grows from picture to picture, and none is shown before it is decode
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import msgspec
@@ -70,11 +71,25 @@ def _as_given(stamps: Sequence[Stamps], after_dts: int | None) -> list[Ticks] | 
 
 
 def _shown(stamps: Sequence[Stamps], after_dts: int | None, step: int) -> list[int]:
-    """When each is shown; a picture without a stamp follows the one before."""
+    """When each is shown; one without a stamp lies a step from the one before or behind."""
+    known = [one.dts if one.pts is None else one.pts for one in stamps]
+    step = _usual_step(known, step)
+    first = next((index for index, stamp in enumerate(known) if stamp is not None), None)
+    stamp = None if first is None else known[first]
+    if first is None or stamp is None:
+        last = -step if after_dts is None else after_dts
+    else:
+        # A camera's first picture comes before its clock is known.
+        last = stamp - step * (first + 1)
     shown: list[int] = []
-    last = -step if after_dts is None else after_dts
-    for one in stamps:
-        stamp = one.dts if one.pts is None else one.pts
-        last = last + step if stamp is None else stamp
+    for one in known:
+        last = last + step if one is None else one
         shown.append(last)
     return shown
+
+
+def _usual_step(known: Sequence[int | None], step: int) -> int:
+    """How far the stamps are apart, mostly; `step` where they do not tell."""
+    in_order = sorted(stamp for stamp in known if stamp is not None)
+    steps = sorted(b - a for a, b in itertools.pairwise(in_order) if b > a)
+    return steps[len(steps) // 2] if steps else step

@@ -254,7 +254,8 @@ def test_the_compressed_pictures_come_though_nobody_takes_the_frames(camera):
         stop.set()
     assert heard.begun == [("h264", True)]
     pictures = heard.pictures
-    assert all(picture.pts is not None for picture in pictures)
+    # The very first comes before the camera's clock is known.
+    assert all(picture.pts is not None for picture in pictures[1:])
     keys = [index for index, picture in enumerate(pictures) if picture.is_key]
     assert set(np.diff(keys)) == {20}
     # Their times are those of the frames.

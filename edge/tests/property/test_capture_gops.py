@@ -45,6 +45,12 @@ def test_without_decoding_times_the_shown_ones_stay_as_they_are(order):
     assert again == ticks
 
 
+def test_pictures_before_the_first_stamp_lie_even_steps_before_it():
+    stamps = [Stamps(None, None)] * 2 + [Stamps(dts, dts) for dts in (0, 3600, 7200)]
+    ticks = orderly(stamps, after_dts=None, step=STEP)
+    assert [one.pts for one in ticks] == [-7200, -3600, 0, 3600, 7200]
+
+
 # A picture as (key, why it does not go on, bytes), a loss, or an end.
 happening = st.one_of(
     st.tuples(
