@@ -12,6 +12,7 @@ from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
+from roeh.evidence.custody import Custody
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.recording import Recording
 from roeh.evidence.service import EvidenceService, log_refusal
@@ -38,7 +39,11 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         closing.callback(recording.close)
         recording.begin()
         service = EvidenceService(
-            parts.store, clock, on_progress=notifier.progress, recording=recording
+            parts.store,
+            clock,
+            on_progress=notifier.progress,
+            recording=recording,
+            more=Custody(parts.custody(alarms=recording.alarms)).answerers,
         )
         server = StreamServer(
             evidence_socket(config),

@@ -11,6 +11,7 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import StorageFailed
 from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.evidence.custody import CustodyParts
 from roeh.keys.open import open_signers
 from roeh.ledger.age import NodeAge
 from roeh.ledger.alert_records import AlertRecords
@@ -86,4 +87,18 @@ class EvidenceParts:
             firmware_version=roeh.__version__,
             serial_number=f"{config.node.site}/{config.node.name}",
             manufacturer=_MANUFACTURER,
+        )
+
+    def custody(self, *, alarms: Callable[[], tuple[str, ...]]) -> CustodyParts:
+        """What the verbs of custody ask."""
+        return CustodyParts(
+            database=self.database,
+            log=self.log,
+            age=self.age,
+            locks=self.locks,
+            holds=self.holds,
+            settings=self.config.evidence,
+            segments_dir=self.files.directory,
+            checkpoint=self.checkpoints.newest,
+            alarms=alarms,
         )

@@ -54,7 +54,7 @@ class EvidenceService:
 
     Args:
         recording: None where only alerts are stored.
-        more: verbs that are answered elsewhere, by the type of their request.
+        more: verbs that are answered elsewhere.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class EvidenceService:
         *,
         on_progress: Callable[[], None],
         recording: Recording | None = None,
-        more: Mapping[type[msgspec.Struct], Answerer] | None = None,
+        more: Mapping[Verb, Answerer] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -84,8 +84,8 @@ class EvidenceService:
             OutboxRefused: self._refuse,
             ConnectionBegin: lambda _: self._begin_connection(),
             NodeStatusRequest: lambda _: self.status(),
-            **(more or {}),
         }
+        self._more = dict(more or {})
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -95,6 +95,8 @@ class EvidenceService:
         """
         if isinstance(request, ProcessReport):
             answer: msgspec.Struct = self._report(role, request)
+        elif verb in self._more:
+            answer = self._more[verb](request)
         elif type(request) in self._answerers:
             answer = self._answerers[type(request)](request)
         else:

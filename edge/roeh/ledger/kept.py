@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -84,12 +85,16 @@ def ring_size(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 class KeptSpans:
-    """Which times are kept, as of when it was made."""
+    """Which times are kept, as of when it was made.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Args:
+        spans: sorted by camera, boot and beginning; those that touch are one.
+    """
+
+    def __init__(self, spans: Iterable[Span]) -> None:
         self._begins: dict[tuple[str, str], list[int]] = {}
         self._ends: dict[tuple[str, str], list[int]] = {}
-        for span in _merged(connection, f"{_LOCKS} UNION ALL {_HOLDS} {_BY_TIME}"):
+        for span in spans:
             key = span.camera_id, span.boot_id
             self._begins.setdefault(key, []).append(span.from_mono_us)
             self._ends.setdefault(key, []).append(span.to_mono_us)
@@ -102,11 +107,40 @@ class KeptSpans:
         return before > 0 and self._ends[key][before - 1] > t_first_mono_us
 
 
-def _merged(connection: sqlite3.Connection, query: str) -> list[Span]:
+def kept_spans(connection: sqlite3.Connection) -> KeptSpans:
+    """What locks and holds keep."""
+    return KeptSpans(_merged(connection, f"{_LOCKS} UNION ALL {_HOLDS} {_BY_TIME}"))
+
+
+def locked_within(connection: sqlite3.Connection, windows: Iterable[Span]) -> KeptSpans:
+    """What locks keep of these windows, one a camera and boot."""
+    return _within(connection, _LOCKS, windows)
+
+
+def held_within(connection: sqlite3.Connection, windows: Iterable[Span]) -> KeptSpans:
+    """What holds keep of these windows, one a camera and boot."""
+    return _within(connection, _HOLDS, windows)
+
+
+def _within(connection: sqlite3.Connection, query: str, windows: Iterable[Span]) -> KeptSpans:
+    found: list[Span] = []
+    for window in sorted(windows, key=lambda span: (span.camera_id, span.boot_id)):
+        found += _merged(
+            connection,
+            f"{query} AND camera_id = ? AND boot_id = ? AND from_mono_us < ? AND to_mono_us > ?"
+            f" {_BY_TIME}",
+            (window.camera_id, window.boot_id, window.to_mono_us, window.from_mono_us),
+        )
+    return KeptSpans(found)
+
+
+def _merged(
+    connection: sqlite3.Connection, query: str, parameters: tuple[str | int, ...] = ()
+) -> list[Span]:
     """The spans that `query` gives sorted, with those that touch made one."""
     joined: list[Span] = []
     key, start_us, end_us = ("", ""), 0, -1
-    for camera_id, boot_id, from_us, to_us in connection.execute(query):
+    for camera_id, boot_id, from_us, to_us in connection.execute(query, parameters):
         if key == (camera_id, boot_id) and from_us <= end_us:
             end_us = max(to_us, end_us)
             continue

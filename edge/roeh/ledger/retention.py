@@ -28,7 +28,7 @@ from roeh.core.config import EvidenceSection
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
-from roeh.ledger.kept import CLOSED_IN_SPAN, IS_HELD, IS_LOCKED, KeptSpans, ring_size
+from roeh.ledger.kept import CLOSED_IN_SPAN, IS_HELD, IS_LOCKED, kept_spans, ring_size
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.records import PruneRecord
@@ -201,7 +201,7 @@ class Retention:
         with self._database.reading() as connection:
             rows = connection.execute(_CLOSED_AFTER, (self._looked_at_row, _PAGE_ROWS)).fetchall()
             opened = connection.execute("SELECT row FROM segment WHERE state = 'open'").fetchall()
-            spans = KeptSpans(connection)
+            spans = kept_spans(connection)
         self._open_rows.update(row for (row,) in opened)
         for row, camera_id, boot_id, t_first_us, t_end_us in rows:
             if not spans.keep(camera_id, boot_id, t_first_us, t_end_us):
