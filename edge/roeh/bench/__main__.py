@@ -15,6 +15,7 @@ from roeh.bench.clips import FPS, HEIGHT_PX, WIDTH_PX, busy_pictures, encode_cli
 from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
 from roeh.bench.live import LiveFigures, measure_live
 from roeh.bench.memory_frames import MemoryFigures, measure_memory_frames
+from roeh.bench.recording import RecordingFigures, encode_recording, measure_recording
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import RoehError
@@ -76,9 +77,20 @@ def _bench(console: Console, duration_s: float, *, as_json: bool) -> int:
     reports.append(_report("fisheye", fisheye, duration_s, 0.0, square_s))
     console.print("[dim]fisheye from raw frames in memory[/dim]")
     memory = measure_memory_frames(fisheye, passes=6)
+    console.print("[dim]recording, signed and synced[/dim]")
+    recording = measure_recording(
+        _recording_clip(console, footage),
+        ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True),
+    )
     _show(console, reports, memory)
+    _show_recording(console, recording)
     if as_json:
-        line = {"clips": reports, "fisheye_memory": memory, "t_mono_ns": clock.mono_ns()}
+        line = {
+            "clips": reports,
+            "fisheye_memory": memory,
+            "recording": recording,
+            "t_mono_ns": clock.mono_ns(),
+        }
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     return 0
 
@@ -107,6 +119,47 @@ def _clips(console: Console, footage: Path) -> dict[str, Path]:
             partial.replace(path)
         made[name] = path
     return made
+
+
+def _recording_clip(console: Console, footage: Path) -> Path:
+    path = cache_dir() / f"bench-recording-{HEIGHT_PX}p{FPS}.mp4"
+    if not path.is_file():
+        console.print("[dim]making the recording clip, once[/dim]")
+        partial = path.with_suffix(".part.mp4")
+        encode_recording(partial, busy_pictures(footage, _CLIP_S * FPS), FPS)
+        partial.replace(path)
+    return path
+
+
+def _show_recording(console: Console, figures: RecordingFigures) -> None:
+    table = Table(
+        title=f"Recording {figures.bits_a_second / 1e6:.1f} Mbit/s, one camera",
+        title_justify="left",
+    )
+    table.add_column("")
+    table.add_column("the node", justify="right")
+    table.add_column("floor", justify="right")
+    table.add_row(
+        "CPU-s a second: hash, signature, sync, index, ledger | plain remux, no sync",
+        f"{figures.cpu_s_per_s:.4f}",
+        f"{figures.remux_s_per_s:.4f}",
+    )
+    table.add_row(
+        "a group until acknowledged, ms (median, p95) | fdatasync alone",
+        "{:.1f}, {:.1f}".format(*figures.store_ms),
+        "{:.1f}, {:.1f}".format(*figures.sync_ms),
+    )
+    table.add_row(
+        "SQLite FULL, one row, ms (median, p95)", "", "{:.1f}, {:.1f}".format(*figures.commit_ms)
+    )
+    table.add_row(
+        "verification, MB per CPU-s | plain sha256",
+        f"{figures.verify_mb_per_s:.0f}",
+        f"{figures.sha256_mb_per_s:.0f}",
+    )
+    table.add_row("bytes on the disk / bytes of video", f"{figures.written_over_video:.3f}", "1")
+    console.print(table)
+    console.print("goal: recording 4 Mbit/s <= 0.01 CPU-s a second")
 
 
 def _show(console: Console, reports: list[ClipReport], memory: MemoryFigures) -> None:
