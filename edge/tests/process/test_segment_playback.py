@@ -1,5 +1,6 @@
 """Stock tools play what we write: ffprobe, and the video element of a browser."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -19,23 +20,27 @@ from tests.signed_video import T_US, signed_groups, t_us
 PICTURES = 30
 SIGNED_GOPS = 4
 PATIENCE_S = 60
-#: Waits for the end of the video, then writes what happened into the page.
-PAGE = """<!doctype html><meta charset="utf-8"><title>segment</title>
-<video muted src="segment.mp4"></video><pre></pre><script>
-// Runs in the browser that the test starts.
-const video = document.querySelector("video");
-function say(what) {
-  document.querySelector("pre").textContent = JSON.stringify({
-    what, ended: video.ended, readyState: video.readyState, duration_s: video.duration,
-    width_px: video.videoWidth, height_px: video.videoHeight, time_s: video.currentTime,
-    pictures: video.getVideoPlaybackQuality().totalVideoFrames,
-    error: video.error && video.error.message,
-  });
-  fetch("said", {method: "POST", body: document.querySelector("pre").textContent});
+#: What the browser plays; the last is cut off behind its header, so that a test can fail.
+PLAYED = ["h264 0b", "h264 2b", "signed segment", "signed clip"]
+NO_VIDEO = "no video"
+#: Plays all files at once and tells the test of each what became of it.
+PAGE = """<!doctype html><meta charset="utf-8"><title>segments</title><script>
+function play(name) {
+  const video = document.createElement("video");
+  function say(what) {
+    fetch("said", {method: "POST", body: JSON.stringify({
+      name, what, duration_s: video.duration, time_s: video.currentTime,
+      width_px: video.videoWidth, height_px: video.videoHeight,
+    })});
+  }
+  video.muted = true;
+  video.addEventListener("ended", () => say("ended"));
+  video.addEventListener("error", () => say("error: " + video.error.message));
+  video.src = encodeURIComponent(name) + ".mp4";
+  document.documentElement.append(video);
+  video.play().catch(() => {});  // the error event says why
 }
-video.addEventListener("ended", () => say("ended"));
-video.addEventListener("error", () => say("error"));
-video.play().catch(error => say(String(error)));
+NAMES.forEach(play);
 </script>"""
 
 
@@ -84,37 +89,23 @@ def test_ffprobe_decodes_every_picture_and_complains_of_nothing(kind, tmp_path):
     assert stream["duration_ts"] == pictures * 90_000 // FPS
 
 
-@pytest.mark.apt("chromium")
-@pytest.mark.parametrize("kind", ["h264 0b", "h264 2b", "signed segment", "signed clip"])
-def test_a_browser_plays_it_to_its_end(kind, tmp_path):
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What a browser says of each file after it tried to play it."""
     require_packages("chromium")
-    octets, pictures = written(kind)
-    said = played(octets, tmp_path)
-    assert (said["what"], said["error"], said["ended"]) == ("ended", None, True)
-    assert (said["width_px"], said["height_px"]) == (WIDTH_PX, HEIGHT_PX)
-    assert said["time_s"] == pytest.approx(pictures / FPS, abs=3 / FPS)
-    assert said["duration_s"] == pytest.approx(said["time_s"], abs=1 / FPS)
-
-
-@pytest.mark.apt("chromium")
-def test_the_browser_does_not_say_that_of_what_is_no_video(tmp_path):
-    """So the test before can fail."""
-    require_packages("chromium")
-    octets, _ = written("h264 0b")
-    assert played(octets[:200], tmp_path)["what"] != "ended"
-
-
-def played(octets, directory):
-    """What the page says of a file after the browser tried to play it."""
-    (directory / "segment.mp4").write_bytes(octets)
-    (directory / "index.html").write_text(PAGE)
+    directory = tmp_path_factory.mktemp("browser")
+    for kind in PLAYED:
+        (directory / f"{kind}.mp4").write_bytes(written(kind)[0])
+    (directory / f"{NO_VIDEO}.mp4").write_bytes(written(PLAYED[0])[0][:200])
+    names = json.dumps([*PLAYED, NO_VIDEO])
+    (directory / "index.html").write_text(PAGE.replace("NAMES", names))
     said = queue.Queue()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=str(directory))
 
-        def do_POST(self):  # named by http.server
+        def do_POST(self):
             said.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(204)
             self.end_headers()
@@ -125,23 +116,43 @@ def played(octets, directory):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = [
-            "chromium",
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--autoplay-policy=no-user-gesture-required",
-            f"--user-data-dir={directory / 'profile'}",
-            f"http://127.0.0.1:{server.server_port}/index.html",
-        ]
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(
-            command, stdout=quiet, stderr=quiet, start_new_session=True
-        ) as browser:
-            try:
-                return said.get(timeout=PATIENCE_S)
-            finally:
-                os.killpg(browser.pid, signal.SIGKILL)
-                browser.wait()
-                server.shutdown()
+        with browser(f"http://127.0.0.1:{server.server_port}/index.html", directory):
+            results = [said.get(timeout=PATIENCE_S) for _ in (*PLAYED, NO_VIDEO)]
+        server.shutdown()
+    return {result["name"]: result for result in results}
+
+
+@contextlib.contextmanager
+def browser(address, directory):
+    """A headless browser at an address; it and its children end with the block."""
+    command = [
+        "chromium",
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--autoplay-policy=no-user-gesture-required",
+        f"--user-data-dir={directory / 'profile'}",
+        address,
+    ]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.apt("chromium")
+@pytest.mark.parametrize("kind", PLAYED)
+def test_a_browser_plays_it_to_its_end(kind, said):
+    pictures = written(kind)[1]
+    assert said[kind]["what"] == "ended"
+    assert (said[kind]["width_px"], said[kind]["height_px"]) == (WIDTH_PX, HEIGHT_PX)
+    assert said[kind]["time_s"] == pytest.approx(pictures / FPS, abs=3 / FPS)
+    assert said[kind]["duration_s"] == pytest.approx(said[kind]["time_s"], abs=1 / FPS)
+
+
+@pytest.mark.apt("chromium")
+def test_the_browser_does_not_say_that_of_what_is_no_video(said):
+    assert said[NO_VIDEO]["what"].startswith("error: ")
