@@ -7,7 +7,7 @@ import random
 import shutil
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tests.powercut.afterwards import go_on
 from tests.powercut.check import Findings, check
 from tests.powercut.disks import DiskKind, cut_now, powered
 from tests.powercut.evidence import CAMERAS, Powered, evidence
-from tests.powercut.forks import start
+from tests.powercut.forks import CONTEXT, start
 from tests.powercut.mounts import make_file_system, mounted, repair, workplace
 from tests.powercut.panel import Panel
 from tests.powercut.plan import CUTS_A_DISK, Cut, DiskPlan, Session, plan_disk
@@ -52,15 +52,22 @@ def run(asked: Run) -> Iterator[CutOutcome]:
     """Disk by disk, `jobs` at a time; the outcomes in the order of the plan."""
     numbers = range(-(-asked.cuts // CUTS_A_DISK)) if asked.only is None else [asked.only]
     plans = [plan_disk(asked.seed, n, asked.kinds[n % len(asked.kinds)]) for n in numbers]
-    with workplace() as place, ThreadPoolExecutor(asked.jobs) as pool:
+    # Processes, since multiprocessing's own bookkeeping is not for several threads.
+    with workplace() as place, ProcessPoolExecutor(asked.jobs, mp_context=CONTEXT) as pool:
         empty = place / "empty.img"
         make_file_system(empty, DISK_BYTES)
+        waiting = [
+            pool.submit(_run_disk, plan, empty, place / f"disk-{plan.number}", asked.unsynced)
+            for plan in plans
+        ]
+        for one in waiting:
+            yield from one.result()
 
-        def one(plan: DiskPlan) -> list[CutOutcome]:
-            return _Disk(plan, empty, place / f"disk-{plan.number}", asked.unsynced).run()
 
-        for outcomes in pool.map(one, plans):
-            yield from outcomes
+def _run_disk(
+    plan: DiskPlan, empty: Path, place: Path, unsynced: Unsynced | None
+) -> list[CutOutcome]:
+    return _Disk(plan, empty, place, unsynced).run()
 
 
 class _Disk:
