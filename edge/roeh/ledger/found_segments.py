@@ -43,6 +43,9 @@ _US_PER_S = 1_000_000
 _HASH_BYTES = 32
 
 
+_Signatures = dict[bytes, dict[int, SignedGop]]
+
+
 class FoundSegments(msgspec.Struct, frozen=True):
     """What was taken in, and paths of files in which nothing whole was found."""
 
@@ -126,7 +129,7 @@ class CameraFiles:
         recorded = self._read(last_recorded) if self._newest is not None else None
         found = [(number, self._read(number)) for number in after]
         whole = [file for _, file in found if file is not None and file.gops]
-        signatures = _signatures([*([recorded] if recorded else []), *whole])
+        signatures = _read_signatures([*([recorded] if recorded else []), *whole])
         place, pending = self._after_records(recorded, signatures)
         with self._database.writing() as connection:
             for file in whole:
@@ -159,7 +162,7 @@ class CameraFiles:
         return _File(number, config, init_bytes, init_sha256, gops)
 
     def _after_records(
-        self, recorded: _File | None, signatures: dict[bytes, SignedGop]
+        self, recorded: _File | None, signatures: _Signatures
     ) -> tuple[_Place, tuple[PendingGop, ...]]:
         """Where the newest record leaves the camera, and which of its groups are to be signed."""
         newest = self._newest
@@ -193,7 +196,7 @@ class CameraFiles:
         connection: sqlite3.Connection,
         file: _File,
         place: _Place,
-        signatures: dict[bytes, SignedGop],
+        signatures: _Signatures,
     ) -> _Place:
         """An open segment with the file's whole fragments; where the camera is behind it."""
         starts = list(_places(file, place, signatures))
@@ -261,10 +264,10 @@ class CameraFiles:
         write_chain(connection, self._camera_id, CameraChain(last_number, end, signing))
 
 
-def _places(file: _File, place: _Place, signatures: dict[bytes, SignedGop]) -> Iterator[_Place]:
+def _places(file: _File, place: _Place, signatures: _Signatures) -> Iterator[_Place]:
     """Where the camera is before each group of the file, and behind the last one."""
     for number, gop in enumerate(file.gops):
-        signed = signatures.get(gop_hash([gop.hash_list])) if gop.hash_list else None
+        signed = _signature_after(place.counter, gop, signatures)
         if signed is not None:
             shift_us = signed.t_first_utc_us - place.t_utc_us
             # Time on record never runs backwards, whatever a signature says.
@@ -275,7 +278,7 @@ def _places(file: _File, place: _Place, signatures: dict[bytes, SignedGop]) -> I
         yield place
         counter = place.counter
         if gop.hash_list:
-            counter = max(counter + 1, signed.counter if signed is not None else 0)
+            counter = signed.counter if signed is not None else counter + 1
         place = msgspec.structs.replace(
             place,
             t_mono_us=place.t_mono_us + gop.lasts_us,
@@ -287,7 +290,7 @@ def _places(file: _File, place: _Place, signatures: dict[bytes, SignedGop]) -> I
 
 
 def _unsigned(
-    newest: SegmentRecord, gops: tuple[_Gop, ...], signatures: dict[bytes, SignedGop]
+    newest: SegmentRecord, gops: tuple[_Gop, ...], signatures: _Signatures
 ) -> list[PendingGop]:
     """Groups on record whose signature is in no file: they are signed with those to come.
 
@@ -306,13 +309,27 @@ def _unsigned(
         for number in range(1, len(newest.fragments))
         if gops[number].hash_list
         and gops[number - 1].hash_list
-        and gop_hash([gops[number].hash_list]) not in signatures
+        and newest.fragments[number].gop_counter
+        not in signatures.get(gop_hash([gops[number].hash_list]), {})
     ]
 
 
-def _signatures(files: list[_File]) -> dict[bytes, SignedGop]:
-    """Every stream signature in these files, by the hash of the group that it is of."""
-    return {sei.gop_hash: sei for file in files for gop in file.gops for sei in gop.seis}
+def _read_signatures(files: list[_File]) -> _Signatures:
+    """Every stream signature in these files, by the hash of its group and then by counter.
+
+    Groups of a picture that stands still may be the same to the bit.
+    """
+    found: _Signatures = {}
+    for sei in (sei for file in files for gop in file.gops for sei in gop.seis):
+        found.setdefault(sei.gop_hash, {})[sei.counter] = sei
+    return found
+
+
+def _signature_after(counter: int, gop: _Gop, signatures: _Signatures) -> SignedGop | None:
+    """The first signature of such a group that counts beyond `counter`."""
+    of_hash = signatures.get(gop_hash([gop.hash_list]), {}) if gop.hash_list else {}
+    later = [number for number in of_hash if number > counter]
+    return of_hash[min(later)] if later else None
 
 
 def _whole_gops(file: BinaryIO, config: CodecConfig, init_bytes: int) -> Iterator[_Gop]:

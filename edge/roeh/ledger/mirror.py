@@ -145,7 +145,9 @@ class Mirror:
         """
         with self._appending, storage_errors(self._directory):
             self._is_reconciled = False
-            self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+            if not self._directory.is_dir():
+                self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+                sync_directory(self._directory.parent)
             difference = self._earlier_parts() or self._compare_last_part()
             if not isinstance(difference, _Compared):
                 return difference
@@ -237,7 +239,7 @@ class Mirror:
                 write_all(descriptor, chunk)
                 written += len(chunk)
                 self._bytes_written += len(chunk)
-        except OSError:
+        except BaseException:
             # Only bytes that were never synced are taken back.
             with self._suspecting():
                 cut(path, good_bytes)

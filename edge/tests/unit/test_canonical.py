@@ -28,7 +28,7 @@ VALUES = strategies.recursive(
 )
 
 
-@hypothesis.settings(max_examples=400)
+@hypothesis.settings(max_examples=150)
 @hypothesis.given(VALUES)
 def test_writes_what_an_independent_writer_writes(value):
     assert canonical_json(value) == rfc8785.dumps(value)
