@@ -84,7 +84,6 @@ def cut(gops: Iterable[ClipGop], t_from_us: int, t_to_us: int, note: str = "") -
 
     Raises:
         EvidenceRefused: there is no video in the span, or its format changes.
-        Malformed: a GOP that cannot be read.
     """
     return join(_asked_for(gops, t_from_us, t_to_us), note)
 
@@ -94,7 +93,6 @@ def join(gops: Iterable[ClipGop], note: str = "") -> Iterator[bytes]:
 
     Raises:
         EvidenceRefused: there is none, or the format changes.
-        Malformed: a GOP that cannot be read.
     """
     first: ClipGop | None = None
     before: ClipGop | None = None
@@ -174,7 +172,7 @@ def _filtered(gop: ClipGop, index: int, first_counter: int | None) -> ClipGop:
 
 
 def _unit_filtered(unit: AccessUnit, index: int, first_counter: int | None) -> AccessUnit:
-    nals = list(split_length_prefixed(unit.nal_units))
+    nals = _nals(unit)
     kept = [nal for nal in nals if not _is_foreign(nal, index, first_counter)]
     if len(kept) == len(nals):
         return unit
@@ -205,7 +203,7 @@ def _signatures(gop: ClipGop) -> Iterator[SignedGop]:
     if gop.config.codec != "h264":
         return
     for unit in gop.units:
-        for nal in split_length_prefixed(unit.nal_units):
+        for nal in _nals(unit):
             if is_media_signing_sei(nal):
                 with contextlib.suppress(Malformed):
                     signed = parse_sei(nal)
@@ -220,14 +218,17 @@ def _name(signed: SignedGop) -> bytes:
 
 def _names(gop: ClipGop) -> set[bytes]:
     """What a signature of this GOP may name it by; nothing when it has no slice."""
-    slices = (
-        nal
-        for unit in gop.units
-        for nal in split_length_prefixed(unit.nal_units)
-        if is_slice(gop.config.codec, nal)
-    )
+    slices = (nal for unit in gop.units for nal in _nals(unit) if is_slice(gop.config.codec, nal))
     hashes = slice_hashes(slices)
     return {hashes[0], gop_hash(hashes)} if hashes else set()
+
+
+def _nals(unit: AccessUnit) -> list[memoryview]:
+    """Its NAL units; none of a damaged picture, which stays in the clip as it is stored."""
+    try:
+        return list(split_length_prefixed(unit.nal_units))
+    except Malformed:
+        return []
 
 
 def _us(ticks: int) -> int:

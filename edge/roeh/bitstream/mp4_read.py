@@ -91,6 +91,9 @@ def read_fragments(source: Octets | BinaryIO) -> Iterator[FragmentRead]:
 def read_video(source: Octets | BinaryIO) -> VideoRead:
     """All pictures of a file, of its index and of its fragments.
 
+    A writer that states negative offsets (we never do) has pictures shown before they are
+    decoded, by its own edit list, which is not read: only differences of times count then.
+
     Raises:
         Malformed: anything in it is damaged or cut off.
     """

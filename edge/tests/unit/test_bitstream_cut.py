@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -122,7 +123,7 @@ def test_damage_to_the_first_gop_is_not_cut_away_with_its_signature():
     config, groups = signed_groups(6)
     picture = bytearray(groups[1][0].nal_units)
     picture[-3] ^= 1
-    damaged = type(groups[1][0])(bytes(picture), groups[1][0].dts, groups[1][0].pts, True)
+    damaged = msgspec.structs.replace(groups[1][0], nal_units=bytes(picture))
     groups[1] = (damaged, *groups[1][1:])
     clip = b"".join(cut(stored(config, groups), T_US + GOP_US, T_US + 3 * GOP_US))
     counters = [
@@ -132,6 +133,15 @@ def test_damage_to_the_first_gop_is_not_cut_away_with_its_signature():
         if is_media_signing_sei(nal)
     ]
     assert counters == [2, 3]
+
+
+def test_a_picture_whose_nal_units_do_not_fit_stays_as_it_is_stored():
+    config, groups = signed_groups(4)
+    stored_unit = groups[1][3]
+    broken = msgspec.structs.replace(stored_unit, nal_units=b"\xff" + stored_unit.nal_units[1:])
+    groups[1] = (*groups[1][:3], broken, *groups[1][4:])
+    clip = b"".join(cut(stored(config, groups), T_US + GOP_US, T_US + 2 * GOP_US))
+    assert read_video(clip).pictures[3].unit.nal_units == broken.nal_units
 
 
 def test_segments_joined_in_order_are_the_stream_that_was_signed():
