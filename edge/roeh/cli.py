@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import io
 import logging
 import math
@@ -79,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"roeh {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_LaterParser)
     _add_demo(commands)
     _add_run(commands)
     _add_config(commands)
@@ -88,6 +89,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(commands)
     _add_detect(commands)
     _add_watch(commands)
+    _add_later(
+        commands,
+        "evidence",
+        "Look after the recorded video: list, show, hold, release, check, clip, rebuild.",
+        "roeh.custody.commands",
+    )
+    _add_later(
+        commands,
+        "verify",
+        "Verify recorded video offline: bytes intact, signer trusted, complete, time anchored.",
+        "roeh.verify.commands",
+    )
+    _add_later(
+        commands,
+        "keys",
+        "Make, show, install, rotate and revoke the keys that evidence is signed with.",
+        "roeh.keys.commands",
+    )
     return parser
 
 
@@ -148,14 +167,35 @@ _Commands = argparse._SubParsersAction
 
 
 def _add(
-    commands: _Commands[argparse.ArgumentParser], name: str, text: str, command: Command
+    commands: _Commands[_LaterParser], name: str, text: str, command: Command
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
     parser.set_defaults(command=command)
     return parser
 
 
-def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+class _LaterParser(argparse.ArgumentParser):
+    """Asks its command's own package for its arguments when it is chosen, not before."""
+
+    module = ""
+
+    def parse_known_args(  # type: ignore[override]  # typeshed's overloads add nothing here
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As its base does, with the arguments."""
+        if self.module:
+            package, self.module = importlib.import_module(self.module), ""
+            package.add_arguments(self)
+            self.set_defaults(command=package.run)
+        return super().parse_known_args(args, namespace)
+
+
+def _add_later(commands: _Commands[_LaterParser], name: str, text: str, module: str) -> None:
+    parser = commands.add_parser(name, help=text, description=text, epilog=_EPILOG)
+    parser.module = module
+
+
+def _add_demo(commands: _Commands[_LaterParser]) -> None:
     text = "A whole pole on this machine: people seen, alerts located, delivered and counted."
     parser = _add(commands, "demo", text, _demo)
     parser.add_argument(
@@ -176,7 +216,7 @@ def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
 
 
-def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_run(commands: _Commands[_LaterParser]) -> None:
     text = "Run a node: all its processes, restarted within limits, or one of them alone."
     parser = _add(commands, "run", text, _run)
     _add_config_option(parser, required=True)
@@ -185,28 +225,28 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--quiet", action="store_true", help="only what goes wrong, no states")
 
 
-def _add_config(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_config(commands: _Commands[_LaterParser]) -> None:
     text = "Show a configuration with every default, or check it."
     parser = _add(commands, "config", text, _config)
     parser.add_argument("action", choices=("show", "check"))
     _add_config_option(parser, required=True)
 
 
-def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_models(commands: _Commands[_LaterParser]) -> None:
     text = "List the detection models and check them against the manifest."
     parser = _add(commands, "models", text, _models)
     parser.add_argument("--dir", type=Path, metavar="DIR", help="another models directory")
     parser.add_argument("--json", action="store_true", help="one JSON line per model")
 
 
-def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_doctor(commands: _Commands[_LaterParser]) -> None:
     text = "Say in plain words what is wrong with this machine or node, and the remedy."
     parser = _add(commands, "doctor", text, _doctor)
     _add_config_option(parser, required=False)
     parser.add_argument("--json", action="store_true", help="one JSON line per check")
 
 
-def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_replay(commands: _Commands[_LaterParser]) -> None:
     text = "Analyse a video offline, always with the same result: tracks, alerts, thumbnails."
     parser = _add(commands, "replay", text, _replay)
     parser.add_argument("video", type=Path, metavar="VIDEO")
@@ -215,7 +255,7 @@ def _add_replay(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="the summary as one JSON line")
 
 
-def _add_detect(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_detect(commands: _Commands[_LaterParser]) -> None:
     text = "What the detector sees in a picture, or in each picture of a directory."
     parser = _add(commands, "detect", text, _detect)
     parser.add_argument("image", type=Path, metavar="IMAGE_OR_DIR")
@@ -229,7 +269,7 @@ def _add_detect(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON line per picture")
 
 
-def _add_watch(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_watch(commands: _Commands[_LaterParser]) -> None:
     text = "Live alerts of every pole, as a control room sees them."
     parser = _add(commands, "watch", text, _watch)
     parser.add_argument("--broker", required=True, metavar="URL", help="mqtt://host:port")

@@ -12,6 +12,7 @@ from roeh.core.peers import NodeStatus, OutboxKind, Role
 from roeh.core.types import Alert, AlertPhase
 from roeh.demo.control_room import Arrival
 from roeh.demo.node import report_of
+from roeh.demo.recorded import RecordedEvidence
 from roeh.ledger.alerts import read_alerts
 from roeh.ledger.database import open_database
 from roeh.ledger.outbox import Outbox
@@ -31,6 +32,7 @@ class DemoCounts(msgspec.Struct, frozen=True):
         rule_delay_median_ms: likewise, from the instant the rule came true.
         camera_delay_ms: the part of the first that the drawn or decoded picture took until
             it was offered to detection, on average; a real camera has its own.
+        evidence: what was recorded, and the verifier's word on it; None when nothing was.
     """
 
     scene: str
@@ -48,6 +50,7 @@ class DemoCounts(msgspec.Struct, frozen=True):
     rule_delay_p95_ms: float | None
     camera_delay_ms: float | None
     picture: str
+    evidence: RecordedEvidence | None
 
 
 class StoredAlerts(msgspec.Struct, frozen=True):
@@ -84,6 +87,7 @@ def count(
     thumbnails: int,
     camera_delay_ms: float | None,
     picture: str,
+    evidence: RecordedEvidence | None,
 ) -> DemoCounts:
     """Compare what is durable on the pole with what arrived."""
     raised = [alert for alert in stored.alerts if alert.phase is AlertPhase.RAISED]
@@ -114,6 +118,7 @@ def count(
         rule_delay_p95_ms=_quantile(rule_delays_ms, 0.95),
         camera_delay_ms=camera_delay_ms,
         picture=picture,
+        evidence=evidence,
     )
 
 

@@ -17,6 +17,7 @@ from roeh.core.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
     AlertLost,
+    ChecksFailed,
     OutputRefused,
     SourceStopped,
     SourceUnreadable,
@@ -30,6 +31,7 @@ from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
 from roeh.demo.node import DemoNode, is_drained, is_over
+from roeh.demo.recorded import recorded_evidence
 from roeh.demo.scene import composed_scene, file_scene, on_this_machine, panorama_scene
 from roeh.demo.screen import JsonScreen, Screen, ShownAlert, TerminalScreen
 
@@ -146,6 +148,12 @@ class _Demo:
                 which=self._name,
                 remedy="run again with --keep DIR and report what is in it",
             )
+        if counts.evidence is not None and not counts.evidence.is_sound:
+            raise ChecksFailed(
+                what=f"the recorded video does not verify ({counts.evidence.findings[0]})",
+                which=self._name,
+                remedy="run again with --keep DIR and see what roeh verify DIR/data says",
+            )
         return EXIT_OK
 
     def _run_node(self, config: NodeConfig, room: ControlRoom, stop: threading.Event) -> int:
@@ -225,6 +233,7 @@ class _Demo:
             thumbnails=len(room.thumbnails),
             camera_delay_ms=camera_delay_ms(self._last_status),
             picture=str(self._pictures_dir / pictures.PICTURE_FILE),
+            evidence=recorded_evidence(config, self._clock),
         )
 
 

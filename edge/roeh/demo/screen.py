@@ -10,6 +10,7 @@ from rich.console import Console
 from roeh.core.config import NodeConfig
 from roeh.core.types import Alert, AlertPhase
 from roeh.demo.counts import DemoCounts
+from roeh.demo.recorded import RecordedEvidence
 
 _COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 _PHASE_STYLE = {
@@ -113,7 +114,20 @@ class TerminalScreen:
                 f" from the instant the rule came true: median"
                 f" {counts.rule_delay_median_ms:.0f} ms, p95 {counts.rule_delay_p95_ms:.0f} ms"
             )
+        if counts.evidence is not None:
+            self._console.print(_recorded(counts.evidence))
         self._console.print(f"picture of the tracks: {counts.picture}")
+
+
+def _recorded(evidence: RecordedEvidence) -> str:
+    style = "bold green" if evidence.is_sound else "bold red"
+    return (
+        f"[{style}]recorded: {evidence.segments} segments, {evidence.gops} signed groups of"
+        f" pictures, {evidence.video_bytes / 1e6:.1f} MB, {evidence.gaps} gaps[/{style}];"
+        f" the offline verifier says: bytes intact {evidence.bytes_intact.value}, signer trusted"
+        f" {evidence.signer_trusted.value} (by this demo's own root), complete"
+        f" {evidence.complete.value}"
+    )
 
 
 class _JsonNote(msgspec.Struct, frozen=True):
