@@ -24,6 +24,10 @@ from roeh.keys.key_pem import TPM_LABEL, UNPARSABLE, KeyEntry, check_belongs, is
 from roeh.keys.key_sets import KeySets, entry_of_set
 from roeh.keys.signer import KeyUsage, NodeName
 
+#: A TPM need have room for three objects: two keys stay, and a parent is there when a
+#: third is loaded in the place of one. Media and log are the two that sign all the time.
+_KEPT_LOADED = 2
+
 
 class TpmHome:
     """Keys of the newest set of a key directory, wrapped by one TPM.
@@ -81,8 +85,10 @@ class TpmSigner:
 class _Tpm:
     """One connection to a TPM with the keys loaded in it; one command at a time.
 
-    After any failure the connection is dropped, and the next command makes a new one and
-    loads its key again: a TPM that was reset costs one signature.
+    Only who signs keeps the connection, and the keys loaded: the kernel's resource manager
+    gives each connection its own room, a bare TPM has room for one. After any failure the
+    connection is dropped, and the next command makes a new one and loads its key again: a
+    TPM that was reset costs one signature.
     """
 
     def __init__(self, tcti: str) -> None:
@@ -90,6 +96,11 @@ class _Tpm:
         self._lock = threading.Lock()
         self._connection: Any = None
         self._loaded: dict[bytes, Any] = {}
+
+    def __del__(self) -> None:
+        """Leave the TPM to the next one."""
+        if self._connection is not None:
+            self._drop(_tss())
 
     def check(self, entry: KeyEntry, which: str) -> None:
         """Load a key and see that the certificate is for it.
@@ -100,6 +111,7 @@ class _Tpm:
         with self._commanding(which) as tss:
             public, _, _ = self._connection.read_public(self._handle(tss, entry.key_pem))
             public_key = load_der_public_key(public.to_der())
+            self._drop(tss)
         if not is_p256(public_key):
             raise KeyRefused(
                 what="the TPM's key is not on the curve P-256",
@@ -128,7 +140,7 @@ class _Tpm:
             key_pem: bytes = TSSPrivKey.create_ecc(self._connection).to_pem()
             handle = self._handle(tss, key_pem)
             request = signing_request(name, usage, tpm_ecc_private_key(self._connection, handle))
-            self._connection.flush_context(self._loaded.pop(key_pem))
+            self._drop(tss)
         return key_pem + request.public_bytes(Encoding.PEM)
 
     @contextlib.contextmanager
@@ -146,18 +158,27 @@ class _Tpm:
 
     def _handle(self, tss: Any, key_pem: bytes) -> Any:  # noqa: ANN401 - the TSS has no types
         """A key's handle in the TPM, loaded when it is not."""
-        del tss
         from tpm2_pytss.tsskey import TSSPrivKey  # noqa: PLC0415 - optional extra
 
-        if key_pem not in self._loaded:
-            self._loaded[key_pem] = TSSPrivKey.from_pem(key_pem).load(self._connection)
-        return self._loaded[key_pem]
+        handle = self._loaded.pop(key_pem, None)
+        if handle is None:
+            while len(self._loaded) >= _KEPT_LOADED:
+                self._unload(tss, next(iter(self._loaded)))
+            handle = TSSPrivKey.from_pem(key_pem).load(self._connection)
+        self._loaded[key_pem] = handle  # the one used last stands last
+        return handle
+
+    def _unload(self, tss: Any, key_pem: bytes) -> None:  # noqa: ANN401 - the TSS has no types
+        with contextlib.suppress(tss.TSS2_Exception):
+            self._connection.flush_context(self._loaded.pop(key_pem))
 
     def _drop(self, tss: Any) -> None:  # noqa: ANN401 - the TSS has no types
-        self._loaded.clear()
-        if self._connection is not None:
-            with contextlib.suppress(tss.TSS2_Exception):
-                self._connection.close()
+        if self._connection is None:
+            return
+        for key_pem in list(self._loaded):
+            self._unload(tss, key_pem)
+        with contextlib.suppress(tss.TSS2_Exception):
+            self._connection.close()
         self._connection = None
 
 

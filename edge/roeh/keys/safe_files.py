@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from roeh.core.errors import KeyRefused
+from roeh.core.errors import KeyRefused, OutputRefused
 
 #: No file of ours comes near it; a device or a mistake is not read into memory.
 MAX_FILE_BYTES = 64 * 1024
@@ -118,6 +118,42 @@ def write_durably(directory: int, name: str, content: bytes, owner_uid: int) -> 
         os.fsync(descriptor)
 
 
+def replace_public(path: Path, content: bytes) -> None:
+    """A file that anyone may read, whole or as it was before.
+
+    Raises:
+        OutputRefused: it cannot be written there.
+    """
+    making = path.with_name(f".{path.name}.new")
+    try:
+        with making.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        making.replace(path)
+        with opened_directory(path.parent) as directory:
+            os.fsync(directory)
+    except OSError as error:
+        raise OutputRefused(
+            what=f"cannot be written ({error.strerror})",
+            which=str(path),
+            remedy="name a place that can be written to, with room",
+        ) from error
+
+
+def read_public(path: Path) -> bytes:
+    """A file that somebody names on the command line.
+
+    Raises:
+        KeyRefused: it cannot be read, or is larger than any file of ours.
+    """
+    try:
+        with path.open("rb") as file:
+            return read_bounded(file.read(MAX_FILE_BYTES + 1), path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
 def give_to(descriptor: int, owner_uid: int) -> None:
     """Make it its owner's; root prepares keys for evidence's user."""
     if os.fstat(descriptor).st_uid != owner_uid:
@@ -138,6 +174,8 @@ def _unreadable(path: Path, error: OSError) -> KeyRefused:
         what, remedy = "a symbolic link", "put the file itself there"
     elif error.errno == errno.ENOTDIR:
         what, remedy = "not a directory", "remove it, or name another directory in [keys] dir"
+    elif isinstance(error, FileNotFoundError):
+        what, remedy = "not there", "check the path"
     elif isinstance(error, PermissionError):
         what, remedy = "may not be read", "run as evidence's user or as root"
     else:

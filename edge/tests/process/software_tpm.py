@@ -4,8 +4,8 @@ import contextlib
 import socket
 import subprocess
 
-from apt import require_packages
-from waiting import wait_until
+from tests.apt import require_packages
+from tests.waiting import wait_until
 
 
 class SoftwareTpm:

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_public_key,
 )
-from key_nodes import node_with_keys
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.errors import KeyRefused
 from roeh.keys.key_pem import certificates_in
 from roeh.keys.open import key_sets, open_signers
+from tests.key_nodes import node_with_keys
 
 CLOCK = SimulatedClock()
 

@@ -3,8 +3,6 @@
 import subprocess
 
 import pytest
-from apt import require_packages
-from authorities import NODE, City, day_us, days, list_pem, revoked
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from hypothesis import given
@@ -22,6 +20,8 @@ from roeh.keys.certificates import (
 from roeh.keys.chain import SigningTime, Witness, judge_chain, trust_anchors
 from roeh.keys.home_file import unprovisioned_set
 from roeh.keys.signer import KeyUsage, NodeName
+from tests.apt import require_packages
+from tests.authorities import NODE, City, day_us, days, list_pem, revoked
 
 CITY = City()
 LEAF = CITY.leaf()

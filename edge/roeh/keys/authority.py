@@ -1,0 +1,459 @@
+"""The offline side: directories of the root and of node CAs, on a machine without a network.
+
+    <dir>/ca.pem        the CA's certificate; a node CA has root.pem beside it
+    <dir>/ca.key        its private key: PKCS#8, encrypted with a passphrase, or plain
+    <dir>/issued/       every certificate that it signed, by serial number
+    <dir>/revoked.pem   its revocation list, to hand to whoever verifies
+
+A directory is written as `<dir>.making` and comes into being by one rename. A certificate
+is recorded in `issued` before it is handed out, and a request that was signed before gets
+the same certificate again: every command may be repeated after an interruption.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.errors import KeyRefused, OutputRefused
+from roeh.keys.certificates import (
+    Authority,
+    Validity,
+    authority_name,
+    certificate_pem,
+    leaf_certificate,
+    new_private_key,
+    node_authority,
+    node_name_of,
+    node_subject,
+    root_authority,
+    spki_der,
+    usage_of,
+)
+from roeh.keys.instants import instant, microseconds
+from roeh.keys.key_pem import (
+    PKCS8_LABEL,
+    REQUEST_LABEL,
+    UNPARSABLE,
+    certificates_in,
+    is_p256,
+    pem_blocks,
+)
+from roeh.keys.revocation import make_list
+from roeh.keys.safe_files import (
+    opened_directory,
+    read_private,
+    read_public,
+    replace_public,
+    write_durably,
+)
+from roeh.keys.signer import KeyUsage, NodeName
+
+CERTIFICATE_FILE = "ca.pem"
+KEY_FILE = "ca.key"
+ROOT_FILE = "root.pem"
+LIST_FILE = "revoked.pem"
+
+ROOT_DAYS = 20 * 365
+NODE_CA_DAYS = 10 * 365
+LEAF_DAYS = 3 * 365
+#: How long a list may be believed to be the newest.
+LIST_DAYS = 400
+
+#: Asks for the passphrase of a CA directory; called only when its key is encrypted.
+Passphrase = Callable[[Path], bytes]
+
+_ISSUED = "issued"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A certificate of a CA, for people: what it is for, and how to name it."""
+
+    name: NodeName
+    usage: KeyUsage
+    serial: str
+    until_utc_us: int
+    was_there: bool
+
+
+class AuthorityDirectory:
+    """One CA's directory, opened with its key.
+
+    Raises:
+        KeyRefused: it is no CA's directory, its key is unsafe or the passphrase is wrong.
+    """
+
+    def __init__(self, directory: Path, passphrase: Passphrase) -> None:
+        self.directory = directory
+        certificate = _only_certificate(directory / CERTIFICATE_FILE)
+        self.authority = Authority(certificate, _private_key(directory, certificate, passphrase))
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The CA's own certificate."""
+        return self.authority.certificate
+
+    def record(self, certificate: x509.Certificate) -> None:
+        """Keep a certificate that this CA signed; nothing new when it is there."""
+        folder = self.directory / _ISSUED
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{certificate.serial_number:x}.pem"
+        if not path.exists():
+            replace_public(path, certificate_pem(certificate))
+
+    def issued(self) -> Iterator[x509.Certificate]:
+        """Every certificate that this CA signed."""
+        for path in sorted((self.directory / _ISSUED).glob("*.pem")):
+            yield _only_certificate(path)
+
+    def sign(self, requests_pem: bytes, days: int, clock: Clock) -> tuple[bytes, list[Issued]]:
+        """Sign the requests of nodes, each for its one usage.
+
+        Returns:
+            What the node installs (the certificates, the node CA's and the root's; PEM), and
+            what it holds.
+
+        Raises:
+            KeyRefused: a request that is not signed by its key, on another curve, for no
+                usage of ours, naming no node, or of a key certified for something else.
+                Then nothing is signed.
+        """
+        if not (self.directory / ROOT_FILE).exists():
+            raise KeyRefused(
+                what="a root signs no nodes",
+                which=str(self.directory),
+                remedy="make a node CA: roeh keys ca DIR --root ROOT",
+            )
+        requests = [_checked(request) for request in _requests_in(requests_pem)]
+        before = {spki_der(_p256(item.public_key())): item for item in self.issued()}
+        for name, usage, public_key in requests:
+            _check_not_another(before.get(spki_der(public_key)), name, usage)
+        certificates, issued = [], []
+        for name, usage, public_key in requests:
+            found = before.get(spki_der(public_key))
+            certificate = found or leaf_certificate(
+                node_subject(name, usage.value),
+                public_key,
+                usage,
+                self.authority,
+                self._validity(days, clock),
+            )
+            self.record(certificate)
+            certificates.append(certificate)
+            issued.append(
+                Issued(
+                    name=name,
+                    usage=usage,
+                    serial=f"{certificate.serial_number:x}",
+                    until_utc_us=microseconds(certificate.not_valid_after_utc),
+                    was_there=found is not None,
+                )
+            )
+        root = _only_certificate(self.directory / ROOT_FILE)
+        return certificate_pem(*certificates, self.certificate, root), issued
+
+    def revoke(
+        self,
+        serial: str | None,
+        clock: Clock,
+        *,
+        reason: x509.ReasonFlags = x509.ReasonFlags.unspecified,
+        compromised_since: datetime.datetime | None = None,
+    ) -> Path:
+        """Write the revocation list anew, with one more certificate when a serial is given.
+
+        A certificate stays revoked as of the time it was first revoked.
+
+        Raises:
+            KeyRefused: this CA signed no certificate of that serial number.
+            OutputRefused: the list cannot be written.
+        """
+        path = self.directory / LIST_FILE
+        entries, number = self._revoked(path)
+        now = _now(clock)
+        if serial is not None:
+            wanted = self._serial(serial)
+            if wanted not in {entry.serial_number for entry in entries}:
+                entries.append(_entry(wanted, now, reason, compromised_since))
+        made = make_list(
+            self.authority,
+            entries,
+            number=number + 1,
+            validity=Validity(now, now + datetime.timedelta(days=LIST_DAYS)),
+        )
+        replace_public(path, made.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def _revoked(self, path: Path) -> tuple[list[x509.RevokedCertificate], int]:
+        """The entries of the list so far, and its number."""
+        if not path.exists():
+            return [], 0
+        try:
+            present = x509.load_pem_x509_crl(read_public(path))
+            genuine = present.is_signature_valid(_p256(self.certificate.public_key()))
+            number = present.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        except (*UNPARSABLE, x509.ExtensionNotFound):
+            genuine, number = False, 0
+        if not genuine:
+            raise KeyRefused(
+                what="not this CA's revocation list",
+                which=str(path),
+                remedy="restore the last one that was handed out; it must not be begun anew",
+            )
+        return list(present), number
+
+    def _serial(self, text: str) -> int:
+        known = {certificate.serial_number for certificate in self.issued()}
+        try:
+            serial = int(text.replace(":", ""), 16)
+        except ValueError:
+            serial = 0
+        if serial not in known:
+            raise KeyRefused(
+                what="this CA signed no certificate of that serial number",
+                which=text,
+                remedy=f"roeh keys show on the node, or ls {self.directory / _ISSUED}",
+            )
+        return serial
+
+    def _validity(self, days: int, clock: Clock) -> Validity:
+        """From today on, but not longer than the CA itself."""
+        validity = _from_today(days, clock)
+        return Validity(
+            max(validity.not_before, self.certificate.not_valid_before_utc),
+            min(validity.not_after, self.certificate.not_valid_after_utc),
+        )
+
+
+def create_root(directory: Path, name: str, passphrase: bytes | None, clock: Clock) -> bool:
+    """Make a root; False when the directory holds one already.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else.
+    """
+    if _is_there(directory):
+        return False
+    private_key = new_private_key()
+    root = root_authority(authority_name(name), private_key, _from_today(ROOT_DAYS, clock))
+    _write(
+        directory, {CERTIFICATE_FILE: certificate_pem(root.certificate)}, private_key, passphrase
+    )
+    return True
+
+
+def create_node_ca(
+    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
+) -> bool:
+    """Make a node CA under a root; False when the directory holds one of that root already.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else, or another root's CA.
+    """
+    is_new = not _is_there(directory)
+    if is_new:
+        private_key = new_private_key()
+        validity = _from_today(NODE_CA_DAYS, clock)
+        made = node_authority(authority_name(name), private_key, root.authority, validity)
+        files = {
+            CERTIFICATE_FILE: certificate_pem(made.certificate),
+            ROOT_FILE: certificate_pem(root.certificate),
+        }
+        _write(directory, files, private_key, passphrase)
+    certificate = _only_certificate(directory / CERTIFICATE_FILE)
+    try:
+        certificate.verify_directly_issued_by(root.certificate)
+    except Exception as error:
+        raise KeyRefused(
+            what="holds a CA that this root did not sign",
+            which=str(directory),
+            remedy="name another directory, or the root that made it",
+        ) from error
+    # Also after an interruption between making the directory and this line.
+    root.record(certificate)
+    return is_new
+
+
+def _is_there(directory: Path) -> bool:
+    if not directory.exists() or not any(directory.iterdir()):
+        return False
+    if (directory / CERTIFICATE_FILE).exists() and (directory / KEY_FILE).exists():
+        return True
+    raise KeyRefused(
+        what="not empty, and no CA's directory",
+        which=str(directory),
+        remedy="name a directory that is not there yet",
+    )
+
+
+def _write(
+    directory: Path,
+    files: dict[str, bytes],
+    private_key: ec.EllipticCurvePrivateKey,
+    passphrase: bytes | None,
+) -> None:
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        protection = serialization.BestAvailableEncryption(passphrase)
+    key_pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+    making = directory.with_name(f"{directory.name}.making")
+    try:
+        if making.exists():
+            shutil.rmtree(making)
+        making.mkdir(mode=0o700, parents=True)
+        with opened_directory(making) as descriptor:
+            for name, content in {**files, KEY_FILE: key_pem}.items():
+                write_durably(descriptor, name, content, os.geteuid())
+            os.fsync(descriptor)
+        making.rename(directory)
+        with opened_directory(directory.parent) as descriptor:
+            os.fsync(descriptor)
+    except OSError as error:
+        raise OutputRefused(
+            what=f"cannot be written ({error.strerror})",
+            which=str(directory),
+            remedy="name a place that can be written to, with room",
+        ) from error
+
+
+def _private_key(
+    directory: Path, certificate: x509.Certificate, passphrase: Passphrase
+) -> ec.EllipticCurvePrivateKey:
+    path = directory / KEY_FILE
+    content = read_public(path)
+    # An encrypted key may lie on a stick whose file system knows no owners.
+    is_plain = any(label == PKCS8_LABEL for label, _ in pem_blocks(content))
+    if is_plain:
+        with opened_directory(directory) as descriptor:
+            content = read_private(descriptor, path, os.geteuid())
+    try:
+        private_key = serialization.load_pem_private_key(
+            content, None if is_plain else passphrase(directory)
+        )
+    except UNPARSABLE as error:
+        raise KeyRefused(
+            what="the CA's key cannot be read, or the passphrase is wrong",
+            which=str(path),
+            remedy="try again, or restore it",
+        ) from error
+    if (
+        not isinstance(private_key, ec.EllipticCurvePrivateKey)
+        or private_key.public_key() != certificate.public_key()
+    ):
+        raise KeyRefused(
+            what="key and certificate do not belong together",
+            which=str(directory),
+            remedy="restore the directory",
+        )
+    return private_key
+
+
+def _only_certificate(path: Path) -> x509.Certificate:
+    try:
+        certificates = certificates_in(read_public(path))
+    except UNPARSABLE:
+        certificates = []
+    if len(certificates) != 1:
+        raise KeyRefused(
+            what="not one certificate", which=str(path), remedy="restore it, or name another"
+        )
+    return certificates[0]
+
+
+def _requests_in(content: bytes) -> list[x509.CertificateSigningRequest]:
+    try:
+        requests = [
+            x509.load_pem_x509_csr(block)
+            for label, block in pem_blocks(content)
+            if label == REQUEST_LABEL
+        ]
+    except UNPARSABLE:
+        requests = []
+    if not requests:
+        raise KeyRefused(
+            what="holds no request that can be read",
+            which="the requests",
+            remedy="name what roeh keys request wrote",
+        )
+    return requests
+
+
+def _checked(
+    request: x509.CertificateSigningRequest,
+) -> tuple[NodeName, KeyUsage, ec.EllipticCurvePublicKey]:
+    """What a request asks for, when a node may have it."""
+    which = "a request"
+    try:
+        which = f"the request of {request.subject.rfc4514_string()}"
+        public_key = request.public_key()
+        name, usage = node_name_of(request.subject), usage_of(request.extensions)
+        if not request.is_signature_valid:
+            wrong = "not signed by its own key"
+        elif not is_p256(public_key):
+            wrong = "its key is not on the curve P-256"
+        elif usage is None:
+            wrong = "asks for no usage of ours"
+        elif name is None or not (_NAME.fullmatch(name.site) and _NAME.fullmatch(name.node)):
+            wrong = "names no node"
+        else:
+            return name, usage, public_key
+    except UNPARSABLE as error:
+        wrong = f"cannot be read ({error})"
+    raise KeyRefused(what=wrong, which=which, remedy="make it anew: roeh keys request")
+
+
+def _check_not_another(
+    certificate: x509.Certificate | None, name: NodeName, usage: KeyUsage
+) -> None:
+    """Refuse to certify one key for a second use or node."""
+    if certificate is None:
+        return
+    if usage_of(certificate.extensions) is not usage or node_name_of(certificate.subject) != name:
+        raise KeyRefused(
+            what="its key has a certificate for another use or node",
+            which=f"the request of {name} for {usage.value}",
+            remedy="make it anew: roeh keys request",
+        )
+
+
+def _p256(public_key: object) -> ec.EllipticCurvePublicKey:
+    """A key that we made or checked before."""
+    assert is_p256(public_key)
+    return public_key
+
+
+def _entry(
+    serial: int,
+    now: datetime.datetime,
+    reason: x509.ReasonFlags,
+    compromised_since: datetime.datetime | None,
+) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+    if reason is not x509.ReasonFlags.unspecified:
+        builder = builder.add_extension(x509.CRLReason(reason), critical=False)
+    if compromised_since is not None:
+        builder = builder.add_extension(x509.InvalidityDate(compromised_since), critical=False)
+    return builder.build()
+
+
+def _now(clock: Clock) -> datetime.datetime:
+    return instant(clock.read().t_utc_ns // NS_PER_US)
+
+
+def _from_today(days: int, clock: Clock) -> Validity:
+    today = _now(clock).replace(hour=0, minute=0, second=0)
+    return Validity(today, today + datetime.timedelta(days=days))

@@ -1,0 +1,342 @@
+"""`roeh keys`: the ceremony between an offline key keeper and a pole (edge/docs/keys.md)."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import getpass
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+
+from roeh.core.clock import SystemClock
+from roeh.core.config import NodeConfig, load_config
+from roeh.core.errors import EXIT_OK, KeyRefused, one_line
+from roeh.keys.authority import (
+    LEAF_DAYS,
+    AuthorityDirectory,
+    Passphrase,
+    create_node_ca,
+    create_root,
+)
+from roeh.keys.home_credential import DIRECTORY_VARIABLE
+from roeh.keys.home_file import FileHome
+from roeh.keys.instants import as_text
+from roeh.keys.key_pem import REQUEST_LABEL, pem_blocks
+from roeh.keys.open import KeyHome, key_home, key_sets, node_name
+from roeh.keys.pole import KeyState, Pole
+from roeh.keys.safe_files import read_public, replace_public
+from roeh.keys.signer import KeyUsage
+
+_US_PER_DAY = 86_400_000_000
+#: From when on `show` says that a certificate ends soon.
+_SOON_DAYS = 60
+_SHORTEST_PASSPHRASE = 8
+
+_REASONS = {
+    "unspecified": x509.ReasonFlags.unspecified,
+    "key-compromise": x509.ReasonFlags.key_compromise,
+    "superseded": x509.ReasonFlags.superseded,
+    "out-of-service": x509.ReasonFlags.cessation_of_operation,
+}
+
+Action = Callable[[argparse.Namespace], int]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The actions of `roeh keys` with their options."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def add(name: str, action: Action, text: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(name, help=text, description=text)
+        added.set_defaults(action=action)
+        return added
+
+    root = add("root", _root, "Offline: make a city's root.")
+    root.add_argument("dir", type=Path, metavar="DIR")
+    root.add_argument("--name", default="Roeh root", help="its name, default %(default)r")
+    _add_new_passphrase(root)
+
+    authority = add("ca", _ca, "Offline: make a node CA under a root.")
+    authority.add_argument("dir", type=Path, metavar="DIR")
+    authority.add_argument("--root", type=Path, required=True, metavar="DIR")
+    authority.add_argument("--name", default="Roeh node CA", help="its name, default %(default)r")
+    authority.add_argument("--root-passphrase-file", type=Path, metavar="FILE")
+    _add_new_passphrase(authority)
+
+    request = add("request", _request, "Pole: make the first keys, write requests for them.")
+    _add_config(request)
+    request.add_argument("--out", type=Path, metavar="FILE", help="default SITE-NODE.csr.pem")
+
+    sign = add("sign", _sign, "Offline: check a node's requests and sign its certificates.")
+    sign.add_argument("requests", type=Path, metavar="REQUESTS")
+    sign.add_argument("--ca", type=Path, required=True, metavar="DIR", help="the node CA")
+    sign.add_argument("--out", type=Path, required=True, metavar="FILE", help="certificates")
+    sign.add_argument("--days", type=_days, default=LEAF_DAYS, metavar="N", help="default 1095")
+    sign.add_argument("--passphrase-file", type=Path, metavar="FILE")
+
+    install = add("install", _install, "Pole: bring keys into force with their certificates.")
+    install.add_argument("certificates", type=Path, metavar="CERTS")
+    _add_config(install)
+
+    show = add("show", _show, "Pole: what is in force, until when, and who vouches for it.")
+    _add_config(show)
+    show.add_argument("--json", action="store_true", help="one JSON line a key")
+
+    rotate = add("rotate", _rotate, "Pole: make a new key beside the old, write its request.")
+    rotate.add_argument("usage", choices=[usage.value for usage in KeyUsage] + ["all"])
+    _add_config(rotate)
+    rotate.add_argument("--out", type=Path, metavar="FILE", help="default SITE-NODE-USAGE.csr.pem")
+
+    revoke = add("revoke", _revoke, "Offline: revoke a certificate, or only renew the list.")
+    revoke.add_argument("serial", nargs="?", metavar="SERIAL", help="hexadecimal")
+    revoke.add_argument("--ca", type=Path, required=True, metavar="DIR", help="who signed it")
+    revoke.add_argument("--reason", choices=sorted(_REASONS), default="unspecified")
+    revoke.add_argument(
+        "--compromised-since",
+        type=_instant,
+        metavar="UTC",
+        help="2026-11-23T04:00:00Z: nothing it signed since then counts",
+    )
+    revoke.add_argument("--passphrase-file", type=Path, metavar="FILE")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do what was asked; the exit status.
+
+    Raises:
+        RoehError: what was refused, or could not be done.
+    """
+    action: Action = chosen.action
+    return action(chosen)
+
+
+def _root(chosen: argparse.Namespace) -> int:
+    is_new = create_root(chosen.dir, chosen.name, _new_passphrase(chosen), SystemClock())
+    _say(f"root {'made' if is_new else 'is there'}: {chosen.dir}")
+    if is_new:
+        _say("keep it offline; give ca.pem, and only that, to whoever verifies")
+    return EXIT_OK
+
+
+def _ca(chosen: argparse.Namespace) -> int:
+    root = AuthorityDirectory(chosen.root, _passphrase(chosen.root_passphrase_file))
+    passphrase = _new_passphrase(chosen)
+    is_new = create_node_ca(chosen.dir, chosen.name, root, passphrase, SystemClock())
+    _say(f"node CA {'made' if is_new else 'is there'}: {chosen.dir}")
+    return EXIT_OK
+
+
+def _request(chosen: argparse.Namespace) -> int:
+    config, pole = _pole(chosen)
+    if pole.is_provisioned():
+        raise KeyRefused(
+            what="the node has certificates",
+            which=str(node_name(config)),
+            remedy="replace its keys: roeh keys rotate USAGE (or all)",
+        )
+    return _write_requests(chosen, config, pole, list(KeyUsage), "")
+
+
+def _rotate(chosen: argparse.Namespace) -> int:
+    config, pole = _pole(chosen)
+    if not pole.is_provisioned():
+        raise KeyRefused(
+            what="the node has no certificates yet",
+            which=str(node_name(config)),
+            remedy="make the first keys: roeh keys request",
+        )
+    usages = list(KeyUsage) if chosen.usage == "all" else [KeyUsage(chosen.usage)]
+    return _write_requests(chosen, config, pole, usages, f"-{chosen.usage}")
+
+
+def _write_requests(
+    chosen: argparse.Namespace,
+    config: NodeConfig,
+    pole: Pole,
+    usages: list[KeyUsage],
+    suffix: str,
+) -> int:
+    requests = pole.request(usages)
+    name = f"{config.node.site}-{config.node.name}{suffix}.csr.pem"
+    path: Path = chosen.out or Path(name)
+    replace_public(path, requests)
+    _say(f"{path}: requests for {', '.join(usage.value for usage in usages)}")
+    _say(f"sha256 {hashlib.sha256(requests).hexdigest()}  (roeh keys sign shows it too)")
+    _say("the keys in force stay so until roeh keys install")
+    return EXIT_OK
+
+
+def _sign(chosen: argparse.Namespace) -> int:
+    content = read_public(chosen.requests)
+    requests = b"".join(block for label, block in pem_blocks(content) if label == REQUEST_LABEL)
+    _say(f"requests: sha256 {hashlib.sha256(requests).hexdigest()}")
+    authority = AuthorityDirectory(chosen.ca, _passphrase(chosen.passphrase_file))
+    certificates, issued = authority.sign(content, chosen.days, SystemClock())
+    replace_public(chosen.out, certificates)
+    for item in issued:
+        again = ", as before" if item.was_there else ""
+        _say(
+            f"{item.usage.value:8} {item.name}  serial {item.serial}  "
+            f"until {as_text(item.until_utc_us)}{again}"
+        )
+    _say(f"{chosen.out}: for roeh keys install")
+    return EXIT_OK
+
+
+def _install(chosen: argparse.Namespace) -> int:
+    config, pole = _pole(chosen)
+    changed = pole.install(read_public(chosen.certificates))
+    if not changed:
+        _say("in force already; nothing changed")
+        return EXIT_OK
+    _say(f"in force: {', '.join(usage.value for usage in changed)}")
+    _say("evidence takes them up at its next start; until then it signs with the old ones")
+    if config.keys.home == "credential":
+        sets = key_sets(config)
+        for usage in changed:
+            path = sets.path(sets.newest()) / f"{usage.value}.pem"
+            _say(f"systemd-creds encrypt --name={path.name} {path} DIR/roeh-{path.name}")
+        _say("then LoadCredentialEncrypted= of each in evidence's unit, and remove the plain ones")
+    return EXIT_OK
+
+
+def _show(chosen: argparse.Namespace) -> int:
+    _, pole = _pole(chosen)
+    now_us = SystemClock().read().t_utc_ns // 1000
+    states = pole.states()
+    for state in states:
+        _say(msgspec.json.encode(state).decode() if chosen.json else _in_words(state, now_us))
+    if not chosen.json and not all(state.is_provisioned for state in states):
+        _say("UNPROVISIONED: the node vouches for itself; roeh keys request begins the ceremony")
+    return EXIT_OK
+
+
+def _in_words(state: KeyState, now_us: int) -> str:
+    days = (state.until_utc_us - now_us) // _US_PER_DAY
+    if days < 0:
+        ends = "  EXPIRED"
+    elif days < _SOON_DAYS:
+        ends = f"  ends in {days} days"
+    else:
+        ends = ""
+    waiting = "  (a new key waits for its certificate)" if state.is_waiting else ""
+    provisioned = "provisioned" if state.is_provisioned else "UNPROVISIONED"
+    return (
+        f"{state.usage.value:8} {state.home:10} {provisioned:13} {state.node}  "
+        f"serial {state.serial}  until {as_text(state.until_utc_us)}{ends}{waiting}\n"
+        f"         sha256 {state.sha256}"
+    )
+
+
+def _revoke(chosen: argparse.Namespace) -> int:
+    authority = AuthorityDirectory(chosen.ca, _passphrase(chosen.passphrase_file))
+    path = authority.revoke(
+        chosen.serial,
+        SystemClock(),
+        reason=_REASONS[chosen.reason],
+        compromised_since=chosen.compromised_since,
+    )
+    _say(f"{path}: give it to whoever verifies")
+    if chosen.serial:
+        _say("what it signed counts only where a witness saw it before the revocation")
+    return EXIT_OK
+
+
+def _pole(chosen: argparse.Namespace) -> tuple[NodeConfig, Pole]:
+    config = load_config(chosen.config)
+    sets = key_sets(config)
+    home: KeyHome = key_home(config)
+    if config.keys.home == "credential" and DIRECTORY_VARIABLE not in os.environ:
+        # Outside the unit only what was prepared for systemd can be seen.
+        home = FileHome(sets)
+    return config, Pole(node_name(config), home, config.keys.home, sets)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"
+    )
+
+
+def _add_new_passphrase(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line")
+    group.add_argument("--plain", action="store_true", help="do not encrypt the new key")
+
+
+def _new_passphrase(chosen: argparse.Namespace) -> bytes | None:
+    """The passphrase of a key that is about to be made; None for a plain one."""
+    if chosen.plain:
+        return None
+    if chosen.passphrase_file is not None:
+        return _first_line(chosen.passphrase_file)
+    first = _asked(f"Passphrase for the new key in {chosen.dir}: ")
+    if _asked("Once more: ") != first:
+        raise KeyRefused(
+            what="the two passphrases differ", which=str(chosen.dir), remedy="try again"
+        )
+    return _long_enough(first, str(chosen.dir))
+
+
+def _passphrase(file: Path | None) -> Passphrase:
+    """Where the passphrase of a CA's key comes from, when it is encrypted."""
+
+    def passphrase(directory: Path) -> bytes:
+        if file is not None:
+            return _first_line(file)
+        return _asked(f"Passphrase for {directory}: ")
+
+    return passphrase
+
+
+def _asked(question: str) -> bytes:
+    if not sys.stdin.isatty():
+        raise KeyRefused(
+            what="no passphrase and no terminal to ask for it",
+            which=one_line(question),
+            remedy="--passphrase-file FILE (or --plain for a new key)",
+        )
+    return getpass.getpass(question).encode()
+
+
+def _first_line(file: Path) -> bytes:
+    lines = read_public(file).splitlines()
+    return _long_enough(lines[0] if lines else b"", str(file))
+
+
+def _long_enough(passphrase: bytes, which: str) -> bytes:
+    if len(passphrase) < _SHORTEST_PASSPHRASE:
+        raise KeyRefused(
+            what=f"a passphrase of less than {_SHORTEST_PASSPHRASE} characters",
+            which=which,
+            remedy="choose a longer one",
+        )
+    return passphrase
+
+
+def _days(text: str) -> int:
+    try:
+        days = int(text)
+    except ValueError:
+        days = 0
+    if not 1 <= days <= 36_500:
+        raise argparse.ArgumentTypeError("must be from 1 to 36500")
+    return days
+
+
+def _instant(text: str) -> datetime.datetime:
+    try:
+        moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 2026-11-23T04:00:00Z") from None
+    return moment.replace(tzinfo=datetime.timezone.utc)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
