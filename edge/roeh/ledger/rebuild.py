@@ -46,6 +46,7 @@ from roeh.ledger.segments import SegmentFile, SegmentFiles
 _BATCH = 500
 #: Where SQLite locks a database: PENDING_BYTE and those behind it.
 _LOCK_FIRST_BYTE, _LOCK_BYTES = 0x40000000, 512
+_SQLITE_HEADER = b"SQLite format 3\0"
 #: What SQLite keeps beside a database.
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
 
@@ -130,6 +131,33 @@ def rebuild(
         _give_to_owner(fresh)
         kept = _put_in_place(fresh, database_path)
     return msgspec.structs.replace(report, kept=kept)
+
+
+def rebuild_reason(
+    database_path: Path, segments_directory: Path, ledger_directory: Path
+) -> str | None:
+    """Why node.db has to be rebuilt before evidence can start; None when it need not be.
+
+    It is missing, empty or no database while there is a mirror or video. A database that is
+    only older than the mirror is told by the mirror's comparison.
+
+    Raises:
+        StorageFailed: the directories cannot be read.
+    """
+    with storage_errors(database_path):
+        has_more = bool(list_parts(ledger_directory)) or any(segments_directory.glob("*/*.mp4"))
+        if not has_more:
+            return None
+        if not database_path.exists():
+            return "node.db was missing"
+        with database_path.open("rb") as file:
+            begins = file.read(len(_SQLITE_HEADER))
+    if not begins:
+        # A database that was made and cut off before its first transaction, or emptied.
+        return None if _has_log(database_path) else "node.db was empty"
+    if begins != _SQLITE_HEADER:
+        return "node.db was damaged"
+    return _damage(database_path)
 
 
 class _Rebuild:
@@ -311,6 +339,29 @@ def _put_in_place(fresh: Path, database: Path) -> tuple[str, ...]:
     fresh.rename(database)
     sync_directory(database.parent)
     return tuple(kept)
+
+
+def _has_log(database: Path) -> bool:
+    """Whether what is committed stands in the write-ahead log alone."""
+    log = _companion(database, "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _damage(database: Path) -> str | None:
+    """What SQLite finds wrong with it on opening; None: nothing, or another process has it."""
+    connection = sqlite3.connect(database, timeout=0, isolation_level=None)
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+        if version:
+            connection.execute("SELECT MAX(leaf) FROM record").fetchone()
+    except sqlite3.OperationalError:
+        return None  # locked, or the medium: whoever opens it next says which
+    except sqlite3.DatabaseError:
+        return "node.db was damaged"
+    finally:
+        connection.close()
+    return None if version else "node.db was empty"
 
 
 def _give_to_owner(database: Path) -> None:

@@ -21,7 +21,7 @@ from roeh.core.types import EvidenceReference
 from roeh.evidence.parts import EvidenceParts
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.mirror import MirrorWhole
-from roeh.ledger.rebuild import rebuild
+from roeh.ledger.rebuild import rebuild, rebuild_reason
 from roeh.ledger.recorder import Recorder
 from roeh.ledger.records import BootRecord, RebuildRecord, Record, TamperRecord
 from roeh.ledger.recovery import Recovery, StartFacts
@@ -633,3 +633,58 @@ def test_mirror_and_segments_are_only_read(start, sources):
     before = digests()
     node.rebuild()
     assert digests() == before
+
+
+# Whether it is needed.
+
+
+def reason_in(data):
+    return rebuild_reason(data / "node.db", data / "segments", data / "ledger")
+
+
+def test_a_new_node_needs_no_rebuild(tmp_path, start):
+    assert reason_in(tmp_path) is None
+    node = start()
+    assert reason_in(node.data) is None
+    node.stop()
+    assert reason_in(node.data) is None
+
+
+@pytest.mark.parametrize("remains", ["ledger", "segments"])
+def test_a_missing_database_is_told_by_what_else_is_there(start, sources, remains):
+    node = recorded_and_lost(start, sources)
+    for path in (node.data / "ledger").iterdir():
+        if remains == "segments":
+            path.unlink()
+    if remains == "ledger":
+        (node.data / "segments").rename(node.data / "elsewhere")
+
+    assert reason_in(node.data) == "node.db was missing"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "node.db was empty"),
+        (b"\0" * 4096, "node.db was damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 4080, "node.db was damaged"),
+    ],
+)
+def test_a_database_that_is_none_is_told(start, sources, content, reason):
+    node = recorded_and_lost(start, sources)
+    (node.data / "node.db").write_bytes(content)
+
+    assert reason_in(node.data) == reason
+    node.rebuild(move_aside=True)
+    assert reason_in(node.data) is None
+
+
+def test_a_database_torn_in_the_middle_is_told(start, sources):
+    node = start()
+    node.record(sources["north"], 9)
+    node.parts.checkpoints.renew()
+    node.stop()
+    path = node.data / "node.db"
+    path.write_bytes(path.read_bytes()[:4096])
+
+    assert reason_in(node.data) == "node.db was damaged"
