@@ -53,7 +53,9 @@ _IDS = ClockIds(_CLOCK)
 _AGAIN_S = 0.003
 #: A thing that is refused so often, with the power on, will not be taken.
 _MOST_REFUSALS = 100
-_SIZES_PX = ((160, 96), (192, 96))
+#: Grey levels of the two cameras: groups of 17 kB, and of a few hundred bytes.
+NOISE = (16, 0)
+SIZES_PX = ((160, 96), (192, 96))
 
 
 class Living(msgspec.Struct, frozen=True):
@@ -81,8 +83,11 @@ def live(living: Living, panel: Panel) -> None:
         return Asking(living.socket, role, panel)
 
     cameras = [
-        Camera(GopSource(camera_id, boot_id=living.boot_id), random.Random(living.seed + number))
-        for number, camera_id in enumerate(living.cameras)
+        Camera(
+            GopSource(camera_id, boot_id=living.boot_id, noise=noise),
+            random.Random(living.seed + noise),
+        )
+        for camera_id, noise in zip(living.cameras, NOISE, strict=True)
     ]
     eyes = Eyes(cameras[0], random.Random(living.seed - 1))
     loops: list[Callable[[], None]] = [
@@ -160,7 +165,7 @@ class Camera:
         elif happens < 0.08:
             self._source.restart_capture()
         elif happens < 0.10:
-            self._source.resize(*self._chance.choice(_SIZES_PX))
+            self._source.resize(*self._chance.choice(SIZES_PX))
             return self._source.next(discontinuity=Discontinuity.FORMAT_CHANGED)
         return self._source.next()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 
 import msgspec
@@ -18,7 +19,8 @@ class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One cut.
 
     `acknowledged` counts by kind what was acknowledged since the cut before it; `lost` and
-    `wrong` are found among everything that was ever acknowledged on this disk.
+    `wrong` are found among everything that was ever acknowledged on this disk; `records`
+    counts its ledger by kind.
     """
 
     disk: int
@@ -31,6 +33,7 @@ class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: dict[str, int]
     lost: tuple[str, ...]
     wrong: tuple[str, ...]
+    records: dict[str, int]
     duration_s: float
 
     @property
@@ -66,7 +69,16 @@ def sum_lines(outcomes: Sequence[CutOutcome], duration_s: float) -> list[str]:
     """The sums, for each kind of disk and in all."""
     kinds = [kind for kind in DiskKind if any(one.kind is kind for one in outcomes)]
     rows = [_sum(kind.value, [one for one in outcomes if one.kind is kind]) for kind in kinds]
-    return [*rows, f"{_sum('all', outcomes)}; {duration_s:.0f} s"]
+    newest = {one.disk: one.records for one in outcomes}
+    records: collections.Counter[str] = collections.Counter()
+    for counts in newest.values():
+        records.update(counts)
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(records.items()))
+    return [
+        f"records in the ledgers of {len(newest)} disks: {listed}",
+        *rows,
+        f"{_sum('all', outcomes)}; {duration_s:.0f} s",
+    ]
 
 
 def _sum(name: str, outcomes: Sequence[CutOutcome]) -> str:

@@ -118,6 +118,7 @@ class _Disk:
             acknowledged=_count(new),
             lost=found.lost,
             wrong=(*wrong, *found.wrong),
+            records=found.records,
             duration_s=(_CLOCK.mono_ns() - began_ns) / NS_PER_S,
         )
 
@@ -202,7 +203,7 @@ class _Disk:
         if not findings.exists():
             return Findings(lost=("everything: nothing can be read",), wrong=tuple(wrong))
         found = msgspec.json.decode(findings.read_bytes(), type=Findings)
-        return Findings(lost=found.lost, wrong=(*wrong, *found.wrong))
+        return msgspec.structs.replace(found, wrong=(*wrong, *found.wrong))
 
     def _opening(self, point: Path, boot_id: str, cut: Cut) -> Powered:
         return Powered(

@@ -20,7 +20,7 @@ from tests.powercut.unsynced import Unsynced
 
 pytestmark = pytest.mark.apt("fuse3 e2fsprogs ffmpeg")
 
-CUTS = 24
+CUTS = 15
 SEED = "20"
 EDGE = Path(__file__).parents[2]
 
