@@ -12,10 +12,10 @@ from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
-from roeh.evidence.custody import Custody
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.recording import Recording
 from roeh.evidence.service import EvidenceService, log_refusal
+from roeh.ledger.custody import Custody
 
 
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:

@@ -11,12 +11,12 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import StorageFailed
 from roeh.core.paths import ledger_dir, node_database, segments_dir
-from roeh.evidence.custody import CustodyParts
 from roeh.keys.open import open_signers
 from roeh.ledger.age import NodeAge
 from roeh.ledger.alert_records import AlertRecords
 from roeh.ledger.alerts import NodeStore
 from roeh.ledger.checkpoints import Checkpoints
+from roeh.ledger.custody import CustodyParts
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.holds import Holds
 from roeh.ledger.locks import Locks

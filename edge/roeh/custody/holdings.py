@@ -1,0 +1,183 @@
+"""All that a pole holds, read page by page, and where it lies in UTC.
+
+UTC is what each segment itself says: its first picture's time and the bound of its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from roeh.core.peers import (
+    GapRow,
+    GapsPage,
+    HoldRow,
+    HoldsPage,
+    LockRow,
+    LocksPage,
+    PageRequest,
+    RecordsPage,
+    SegmentRow,
+    SegmentsPage,
+    Span,
+    Verb,
+)
+from roeh.custody.link import EvidenceLink
+from roeh.ledger.records import Record
+
+_RowT = TypeVar("_RowT", SegmentRow, GapRow, LockRow, HoldRow)
+
+
+class Holdings(msgspec.Struct, frozen=True):
+    """What is held, each in the order of the index."""
+
+    segments: tuple[SegmentRow, ...]
+    gaps: tuple[GapRow, ...]
+    locks: tuple[LockRow, ...]
+    holds: tuple[HoldRow, ...]
+    age_us: int
+
+    def cameras(self) -> tuple[str, ...]:
+        """Every camera of which anything is known, by name."""
+        known = {segment.camera_id for segment in self.segments}
+        known |= {gap.camera_id for gap in self.gaps}
+        return tuple(sorted(known))
+
+
+class UtcSpan(msgspec.Struct, frozen=True):
+    """A stretch of UTC, [from, to) in microseconds; off by at most `error_us`."""
+
+    from_us: int
+    to_us: int
+    error_us: int = 0
+    synchronised: bool = True
+
+    def overlaps(self, other: UtcSpan) -> bool:
+        """Whether they share any time."""
+        return self.from_us < other.to_us and other.from_us < self.to_us
+
+
+def read_holdings(link: EvidenceLink) -> Holdings:
+    """Everything; what changes meanwhile may be in it or not.
+
+    Raises:
+        RoehError: evidence cannot answer.
+    """
+    ages: list[int] = []
+
+    def lock_rows(page: LocksPage) -> Sequence[LockRow]:
+        ages.append(page.age_us)
+        return page.locks
+
+    return Holdings(
+        segments=tuple(_rows(link, Verb.SEGMENTS_PAGE, SegmentsPage, lambda page: page.segments)),
+        gaps=tuple(_rows(link, Verb.GAPS_PAGE, GapsPage, lambda page: page.gaps)),
+        locks=tuple(_rows(link, Verb.LOCKS_PAGE, LocksPage, lock_rows)),
+        holds=tuple(_rows(link, Verb.HOLDS_PAGE, HoldsPage, lambda page: page.holds)),
+        age_us=ages[-1],
+    )
+
+
+def read_records(link: EvidenceLink, first: int = 0) -> Iterator[Record]:
+    """Records of the ledger from leaf `first` on.
+
+    Raises:
+        RoehError: evidence cannot answer.
+    """
+    after = first - 1
+    while True:
+        page = link.call(Verb.RECORDS_PAGE, PageRequest(after=after), RecordsPage)
+        if not page.records:
+            return
+        for raw in page.records:
+            yield msgspec.json.decode(raw, type=Record)
+        after += len(page.records)
+
+
+def segment_utc(segment: SegmentRow) -> UtcSpan:
+    """When a segment was recorded."""
+    return UtcSpan(
+        from_us=segment.t_utc_us,
+        to_us=segment.t_utc_us + segment.t_end_mono_us - segment.t_first_mono_us,
+        error_us=segment.utc_error_us,
+        synchronised=segment.synchronised,
+    )
+
+
+def span_utc(span: Span, segments: Iterable[SegmentRow]) -> UtcSpan | None:
+    """When a span of monotonic time was, by the nearest segment of its boot.
+
+    Of its camera if there is one; None when nothing of that boot is known.
+    """
+    same_boot = [segment for segment in segments if segment.boot_id == span.boot_id]
+    of_camera = [segment for segment in same_boot if segment.camera_id == span.camera_id]
+    nearest = min(
+        of_camera or same_boot,
+        key=lambda segment: abs(segment.t_first_mono_us - span.from_mono_us),
+        default=None,
+    )
+    if nearest is None:
+        return None
+    offset_us = nearest.t_utc_us - nearest.t_first_mono_us
+    return UtcSpan(
+        from_us=span.from_mono_us + offset_us,
+        to_us=span.to_mono_us + offset_us,
+        error_us=nearest.utc_error_us,
+        synchronised=nearest.synchronised,
+    )
+
+
+def spans_of(
+    wanted: UtcSpan, segments: Iterable[SegmentRow], camera_id: str | None
+) -> tuple[Span, ...]:
+    """Where a stretch of UTC lies in each camera's and boot's own time.
+
+    Widened by the error that each segment states, so that nothing is missed; a segment that
+    is being written is followed as far as was asked.
+    """
+    found: list[Span] = []
+    for segment in segments:
+        if not segment.is_present or camera_id not in (None, segment.camera_id):
+            continue
+        offset_us = segment.t_utc_us - segment.t_first_mono_us
+        from_us = wanted.from_us - offset_us - segment.utc_error_us
+        to_us = wanted.to_us - offset_us + segment.utc_error_us
+        begin_us = max(0, from_us, segment.t_first_mono_us)
+        end_us = to_us if segment.end_reason is None else min(to_us, segment.t_end_mono_us)
+        if begin_us < end_us:
+            found.append(Span(segment.camera_id, segment.boot_id, begin_us, end_us))
+    return _joined(found)
+
+
+def _joined(spans: list[Span]) -> tuple[Span, ...]:
+    """Spans that touch are one."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.camera_id, one.boot_id, one.from_mono_us)):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and (last.camera_id, last.boot_id) == (span.camera_id, span.boot_id)
+            and span.from_mono_us <= last.to_mono_us
+        ):
+            to_us = max(last.to_mono_us, span.to_mono_us)
+            joined[-1] = msgspec.structs.replace(last, to_mono_us=to_us)
+        else:
+            joined.append(span)
+    return tuple(joined)
+
+
+_PageT = TypeVar("_PageT", bound=msgspec.Struct)
+
+
+def _rows(
+    link: EvidenceLink,
+    verb: Verb,
+    page_type: type[_PageT],
+    rows_of: Callable[[_PageT], Sequence[_RowT]],
+) -> Iterator[_RowT]:
+    after = -1
+    while rows := rows_of(link.call(verb, PageRequest(after=after), page_type)):
+        yield from rows
+        after = rows[-1].row
