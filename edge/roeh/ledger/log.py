@@ -12,6 +12,7 @@ import contextlib
 import functools
 import sqlite3
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +22,17 @@ from roeh.ledger import merkle
 from roeh.ledger.canonical import canonical_struct
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.records import Record, RecordBody
+
+
+class LogFault(msgspec.Struct, frozen=True):
+    """A place at which the rows are not a ledger.
+
+    `what`: `missing` (no such row), `misplaced` (the record says another leaf), `unreadable` (no
+    record), `hash` (a node of the tree is not the hash of what is below it, or is missing).
+    """
+
+    leaf: int
+    what: Literal["missing", "misplaced", "unreadable", "hash"]
 
 
 class Log:
@@ -115,6 +127,29 @@ class Log:
         """
         with _whole():
             return merkle.consistency_proof(old_size, new_size, node_reader(connection))
+
+    def check(self, connection: sqlite3.Connection, first: int, limit: int) -> LogFault | None:
+        """The first fault in `limit` records from leaf `first`, those before it being sound."""
+        read = node_reader(connection)
+        rows = connection.execute(
+            "SELECT leaf, json FROM record WHERE leaf >= ? ORDER BY leaf LIMIT ?", (first, limit)
+        )
+        for expected, (leaf, json) in enumerate(rows, start=first):
+            if leaf != expected:
+                return LogFault(expected, "missing")
+            try:
+                record = msgspec.json.decode(json, type=Record)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return LogFault(leaf, "unreadable")
+            if record.leaf != leaf:
+                return LogFault(leaf, "misplaced")
+            try:
+                for node in merkle.nodes_completed_by(leaf, merkle.leaf_hash(json), read):
+                    if read(node.level, node.position) != node.hash:
+                        return LogFault(leaf, "hash")
+            except KeyError:
+                return LogFault(leaf, "hash")
+        return None
 
 
 def log_size(connection: sqlite3.Connection) -> int:

@@ -9,7 +9,7 @@ from roeh.core.clock import SimulatedClock
 from roeh.core.errors import MessageRefused, StorageFailed
 from roeh.ledger import merkle
 from roeh.ledger.database import NodeDatabase
-from roeh.ledger.log import Log
+from roeh.ledger.log import Log, LogFault
 from roeh.ledger.records import AccessRecord, BootRecord, Record
 
 
@@ -129,3 +129,36 @@ def test_a_node_that_was_taken_away_is_named(database, log):
 
 def test_the_origin_names_site_and_node(log):
     assert log.origin == "roeh/hq/pole-1"
+
+
+def test_a_sound_ledger_has_no_fault(database, log):
+    append(database, log, 13)
+    with database.reading() as connection:
+        assert log.check(connection, 0, 100) is None
+        assert log.check(connection, 5, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("DELETE FROM record WHERE leaf = 6", LogFault(6, "missing")),
+        ("UPDATE record SET json = x'00' WHERE leaf = 6", LogFault(6, "unreadable")),
+        (
+            "UPDATE record SET json = (SELECT json FROM record WHERE leaf = 7) WHERE leaf = 6",
+            LogFault(6, "misplaced"),
+        ),
+        (
+            "UPDATE record SET json = CAST(replace(CAST(json AS TEXT), 'show', 'list') AS BLOB)"
+            " WHERE leaf = 6",
+            LogFault(6, "hash"),
+        ),
+        ("UPDATE tree_node SET hash = zeroblob(32) WHERE level = 0", LogFault(0, "hash")),
+        ("UPDATE tree_node SET hash = zeroblob(32) WHERE level = 2", LogFault(3, "hash")),
+        ("DELETE FROM tree_node WHERE level = 1 AND position = 3", LogFault(7, "hash")),
+    ],
+)
+def test_an_edited_row_is_found_and_placed(database, log, change, fault):
+    append(database, log, 13)
+    with database.writing() as connection:
+        assert connection.execute(change).rowcount > 0
+        assert log.check(connection, 0, 100) == fault
