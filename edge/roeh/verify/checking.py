@@ -324,7 +324,7 @@ class _Verification:
             GopState.INVALID: ("stream_signature_wrong", verdict.detail),
             GopState.WITHOUT_SIGNATURE: (
                 "without_signature",
-                "has no stream signature, though the GOPs round it have",
+                verdict.detail,
             ),
         }.get(verdict.state)
         if wrong is not None:

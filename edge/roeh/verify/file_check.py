@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
 from roeh.ledger.records import SegmentRecord
-from roeh.verify.reading import FileFacts
+from roeh.verify.reading import FileFacts, Piece
 from roeh.verify.report import Aspect, Finding, Weight
 
 
@@ -18,19 +19,25 @@ class FileComparison(msgspec.Struct, frozen=True):
     gop_matches: tuple[bool, ...]
 
 
-def pieces_of(record: SegmentRecord | None) -> Sequence[int]:
-    """The stretches of a segment file that its record names: init part, then fragments."""
+def pieces_of(record: SegmentRecord | None) -> Sequence[Piece]:
+    """What a segment file consists of, as its record says: init part, then fragments."""
     if record is None:
         return ()
-    return (record.init_bytes, *(fragment.size_bytes for fragment in record.fragments))
+    return (
+        Piece(record.init_bytes, record.init_sha256),
+        *(Piece(fragment.size_bytes, fragment.sha256) for fragment in record.fragments),
+    )
 
 
 def compare(facts: FileFacts, record: SegmentRecord, leaf: int, shown: str) -> FileComparison:
     """Hold a file against its record."""
-    findings: list[Finding] = []
+    expected_bytes = sum(piece.size_bytes for piece in pieces_of(record))
+    in_place = facts.pieces_in_place
+    matches = list(in_place[1:])
+    found: list[Finding] = []
 
-    def found(what: str, detail: str, gop: int | None = None) -> None:
-        findings.append(
+    def find(what: str, detail: str, gop: int | None = None) -> None:
+        found.append(
             Finding(
                 aspect=Aspect.BYTES,
                 weight=Weight.FAIL,
@@ -42,31 +49,36 @@ def compare(facts: FileFacts, record: SegmentRecord, leaf: int, shown: str) -> F
             )
         )
 
-    pieces = [None if piece is None else piece.hex() for piece in facts.pieces_sha256]
-    expected = [record.init_sha256, *(fragment.sha256 for fragment in record.fragments)]
-    matches = [piece == wanted for piece, wanted in zip(pieces, expected, strict=True)]
-    expected_bytes = sum(pieces_of(record))
-    if not matches[0]:
-        found("init_changed", "the header before the first GOP is not the one recorded")
-    for gop, (piece, is_same) in enumerate(zip(pieces[1:], matches[1:], strict=True), 1):
-        if piece is None:
-            last = len(expected) - 1
-            upto = f" to {last}" if last > gop else ""
-            found(
+    if not in_place[0]:
+        find("init_changed", "the header before the first GOP is not the one recorded")
+    if not all(matches):
+        # What was changed in length moves all that follows: a GOP is looked for everywhere.
+        there = Counter(facts.fragments_sha256)
+        for number, fragment in enumerate(record.fragments):
+            matches[number] = there[fragment.sha256] > 0
+            there[fragment.sha256] -= matches[number]
+        gone = [number for number, is_there in enumerate(matches, 1) if not is_there]
+        is_cut = facts.size_bytes < expected_bytes and facts.damage is not None
+        if gone and is_cut and gone == list(range(gone[0], len(matches) + 1)):
+            upto = f" to {gone[-1]}" if len(gone) > 1 else ""
+            find(
                 "truncated",
-                f"the file ends after {facts.size_bytes} of {expected_bytes} bytes: GOP"
-                f" {gop}{upto} is cut off",
-                gop,
+                f"the file ends after {facts.size_bytes} of {expected_bytes} bytes, in or before"
+                f" GOP {gone[0]}{upto}",
+                gone[0],
             )
-            break
-        if not is_same:
-            found("gop_changed", "the bytes are not those whose hash was recorded", gop)
-    if facts.size_bytes > expected_bytes:
+        else:
+            for gop in gone:
+                find("gop_changed", "these are not the bytes whose hash was recorded", gop)
+        if not gone:
+            first = list(in_place[1:]).index(False) + 1
+            find("gop_displaced", "is recorded, but stands elsewhere in the file", first)
+    elif facts.size_bytes > expected_bytes:
         extra = facts.size_bytes - expected_bytes
-        found("bytes_added", f"{extra} bytes stand behind the last GOP recorded", len(expected))
-    is_whole = all(matches) and facts.size_bytes == expected_bytes
+        find("bytes_added", f"{extra} bytes stand behind the last GOP recorded", len(matches))
+    is_whole = all(in_place) and facts.size_bytes == expected_bytes
     if is_whole and (facts.sha256.hex() != record.sha256 or record.size_bytes != expected_bytes):
-        findings.append(
+        found.append(
             Finding(
                 aspect=Aspect.COMPLETE,
                 weight=Weight.FAIL,
@@ -77,4 +89,4 @@ def compare(facts: FileFacts, record: SegmentRecord, leaf: int, shown: str) -> F
                 leaf=leaf,
             )
         )
-    return FileComparison(tuple(findings), tuple(matches[1:]))
+    return FileComparison(tuple(found), tuple(matches))

@@ -22,6 +22,8 @@ from roeh.verify.facts import DamagedSignature, SignatureFact, SliceFact, SliceH
 
 #: How far apart a GOP and its signature, or a GOP and its right place, are still brought together.
 WINDOW_GOPS = 128
+#: A signature may come this much later than its GOP.
+_LATE_GOPS = 64
 
 _NO_HASH = bytes(32)
 
@@ -90,7 +92,7 @@ class SigningChain(msgspec.Struct, frozen=True):
 class _Gop:
     """A GOP on its way to its verdict."""
 
-    __slots__ = ("difference", "hashes", "numbers", "order", "place", "repeats", "signature")
+    __slots__ = ("difference", "hashes", "numbers", "order", "place", "signature")
 
     def __init__(self, place: GopPlace, order: int, facts: Iterable[SliceFact]) -> None:
         self.place = place
@@ -103,7 +105,6 @@ class _Gop:
             self.numbers.append((self.numbers[-1] if self.numbers else 0) + fact.starts_picture)
         self.signature: SignatureFact | None = None
         self.difference: Difference | None = None
-        self.repeats: GopPlace | None = None
 
     @property
     def anchor(self) -> bytes:
@@ -157,19 +158,13 @@ class StreamPlacer:
         gop = _Gop(place, self._order, slices)
         self._order += 1
         self._gops.append(gop)
-        twin = next((g for g in self._gops if g is not gop and g.anchor == gop.anchor), None)
-        if twin is not None and gop.hashes:
-            gop.repeats = twin.place
-        for signature, carried_by in self._left_over:
-            if gop.repeats is None and signature.hash_list[:1] == (gop.anchor,):
-                self._left_over.remove((signature, carried_by))
-                self._sign(gop, signature)
-                break
         while len(self._gops) > WINDOW_GOPS:
+            self._claim_left_over(self._order - _LATE_GOPS)
             self._settle()
 
     def finish(self) -> None:
         """The stream ends here: everything that is left gets its verdict."""
+        self._claim_left_over(self._order)
         while self._gops:
             self._settle()
         for signature, carried_by in self._left_over:
@@ -181,7 +176,9 @@ class StreamPlacer:
             self._find(
                 "foreign_first",
                 carried_by,
-                f"begins with the signature of GOP {signature.counter}, which stands before it",
+                f"begins with the signature of GOP {signature.counter} of the recording, which is"
+                " not here: this is a piece of something longer, to be verified with what comes"
+                " before it",
             )
             return
         gop = self._gop_of(signature)
@@ -193,20 +190,36 @@ class StreamPlacer:
             self._report_left_over(*self._left_over.pop(0))
 
     def _gop_of(self, signature: SignatureFact) -> _Gop | None:
-        """The GOP that a signature speaks of, changed or not; None when it is not here."""
-        waiting = [g for g in self._gops if g.signature is None and g.repeats is None]
-        for gop in waiting:
-            if signature.hash_list[:1] == (gop.anchor,) or signature.gop_hash == _joined(gop):
-                return gop
-        before = next((g for g in self._gops if g.anchor == signature.linked_hash), None)
-        if before is not None:
-            after = next((g for g in self._gops if g.order == before.order + 1), None)
-            return after if after in waiting else None
+        """The GOP that a signature speaks of, changed or not; None when it is not here.
+
+        A camera that sees nothing move can send the same GOP again, so where several have
+        these hashes the counter decides.
+        """
+        waiting = [gop for gop in self._gops if gop.signature is None]
         expected = self._expected_counters()
-        for gop in waiting:
-            if expected.get(gop.order) == signature.counter:
+        same = [gop for gop in waiting if _is_of(gop, signature)]
+        if same:
+            fitting = [gop for gop in same if expected.get(gop.order) == signature.counter]
+            return (fitting or same)[0]
+        before = {gop.order for gop in self._gops if gop.anchor == signature.linked_hash}
+        behind = [gop for gop in waiting if gop.order - 1 in before]
+        for gop in behind if before else waiting:
+            if expected.get(gop.order, signature.counter if before else None) == signature.counter:
                 return gop
-        return waiting[-1] if waiting and waiting[-1].order not in expected else None
+        if before or not waiting or waiting[-1].order in expected:
+            return None
+        return waiting[-1]
+
+    def _claim_left_over(self, before_order: int) -> None:
+        """Bring signatures that came before their GOP to it: the GOP was moved back."""
+        for gop in self._gops:
+            if gop.signature is not None or gop.order >= before_order:
+                continue
+            for each in self._left_over:
+                if _is_of(gop, each[0]):
+                    self._left_over.remove(each)
+                    self._sign(gop, each[0])
+                    break
 
     def _expected_counters(self) -> dict[int, int]:
         """The counter that each GOP should have after the signed one before it."""
@@ -243,27 +256,20 @@ class StreamPlacer:
     def _settle(self) -> None:
         gop = self._gops.popleft()
         self.verdicts.append(self._verdict(gop))
-        if gop.repeats is None:
-            self._check_order(gop)
-            # One without a signature still is what the next is linked to.
-            if gop.signature is None:
-                self._unsigned_since += 1
-            else:
-                self._settled = gop
-                self._unsigned_since = 0
-                self._counters.append(gop.signature.counter)
-            self._last_anchor, self._last_place = gop.signed_anchor, gop.place
+        self._check_order(gop)
+        # One without a signature still is what the next is linked to.
+        if gop.signature is None:
+            self._unsigned_since += 1
+        else:
+            self._settled = gop
+            self._unsigned_since = 0
+            self._counters.append(gop.signature.counter)
+        self._last_anchor, self._last_place = gop.signed_anchor, gop.place
 
     def _verdict(self, gop: _Gop) -> GopVerdict:
         signature = gop.signature
-        if gop.repeats is not None:
-            return GopVerdict(
-                place=gop.place,
-                state=GopState.INVALID,
-                detail=f"is {_named(gop.repeats)} once more",
-            )
         if signature is None:
-            return GopVerdict(place=gop.place, state=self._state_unsigned())
+            return self._unsigned(gop)
         state, detail = GopState.VALID, ""
         pictures: tuple[int, ...] = ()
         if not signature.is_sound:
@@ -282,11 +288,15 @@ class StreamPlacer:
             chain_sha256=hashlib.sha256(signature.chain_pem).hexdigest(),
         )
 
-    def _state_unsigned(self) -> GopState:
+    def _unsigned(self, gop: _Gop) -> GopVerdict:
         if not self._has_signature:
-            return GopState.NOT_CHECKED
-        later = any(gop.signature is not None for gop in self._gops)
-        return GopState.WITHOUT_SIGNATURE if later else GopState.PENDING
+            return GopVerdict(place=gop.place, state=GopState.NOT_CHECKED)
+        if all(later.signature is None for later in self._gops):
+            return GopVerdict(place=gop.place, state=GopState.PENDING)
+        detail = "has no stream signature, though others round it have"
+        if gop.anchor and gop.anchor == self._last_anchor and self._last_place is not None:
+            detail = f"is {_named(self._last_place)} once more, and has no signature of its own"
+        return GopVerdict(place=gop.place, state=GopState.WITHOUT_SIGNATURE, detail=detail)
 
     def _check_order(self, gop: _Gop) -> None:
         signature, before = gop.signature, self._settled
@@ -345,6 +355,13 @@ def taken(placer: StreamPlacer) -> Iterator[GopVerdict]:
     """The verdicts that have come so far, taken out."""
     verdicts, placer.verdicts = placer.verdicts, []
     yield from verdicts
+
+
+def _is_of(gop: _Gop, signature: SignatureFact) -> bool:
+    """Whether a signature names this very GOP, or at least its first slice."""
+    return bool(gop.hashes) and (
+        signature.hash_list[:1] == (gop.anchor,) or signature.gop_hash == _joined(gop)
+    )
 
 
 def _joined(gop: _Gop) -> bytes:

@@ -43,12 +43,19 @@ class GopFacts(msgspec.Struct, frozen=True):
     facts: tuple[StreamFact, ...]
 
 
+class Piece(msgspec.Struct, frozen=True):
+    """A stretch of a file as a record names it, behind the one before; the first at byte 0."""
+
+    size_bytes: int
+    sha256: str
+
+
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     """A file of video.
 
     Attributes:
-        pieces_sha256: of the stretches that were asked for, the first from byte 0; a
-            stretch that reaches past the end is None.
+        pieces_in_place: whether each piece that was asked about is where it should be.
+        fragments_sha256: of the fragments as they stand; only when a piece is not in place.
         codec: None when not even that can be read.
         damage: why it could not be read to its end, and from which byte; gops before that
             are whole.
@@ -56,7 +63,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
 
     size_bytes: int
     sha256: bytes
-    pieces_sha256: tuple[bytes | None, ...]
+    pieces_in_place: tuple[bool, ...]
+    fragments_sha256: tuple[str, ...]
     codec: str | None
     gops: tuple[GopFacts, ...]
     damage: str | None
@@ -69,13 +77,12 @@ class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
     why: str
 
 
-def read_file(path: Path, pieces_bytes: Sequence[int], clock: Clock) -> FileFacts | Unreadable:
+def read_file(path: Path, pieces: Sequence[Piece], clock: Clock) -> FileFacts | Unreadable:
     """The facts of a file, read by a child.
 
     Args:
         path: the file.
-        pieces_bytes: sizes of stretches, one behind the other from byte 0, whose hashes are
-            wanted: a segment's init part and its fragments, as its record names them.
+        pieces: what it should consist of: a segment's init part and its fragments.
         clock: for the time that the child may take.
     """
     try:
@@ -83,7 +90,7 @@ def read_file(path: Path, pieces_bytes: Sequence[int], clock: Clock) -> FileFact
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     budget_s = _CPU_S + _CPU_S_PER_MB * size_bytes // 1_000_000
-    answer = _in_child(lambda: facts_of_file(path, pieces_bytes), budget_s, clock)
+    answer = _in_child(lambda: facts_of_file(path, pieces), budget_s, clock)
     if isinstance(answer, str):
         return Unreadable(answer)
     try:
@@ -92,26 +99,29 @@ def read_file(path: Path, pieces_bytes: Sequence[int], clock: Clock) -> FileFact
         return Unreadable("its reader answered nothing that makes sense")
 
 
-def facts_of_file(path: Path, pieces_bytes: Sequence[int]) -> FileFacts | Unreadable:
+def facts_of_file(path: Path, pieces: Sequence[Piece]) -> FileFacts | Unreadable:
     """The same in this process."""
     try:
         with path.open("rb") as file:
-            size_bytes, sha256, pieces = _hashes(file, pieces_bytes)
+            size_bytes, sha256, in_place = _hashes(file, pieces)
+            stretches: list[tuple[int, int]] = []
             codec: str | None = None
             gops: list[GopFacts] = []
             damage: Malformed | None = None
             try:
                 codec = read_init(file).codec
-                _read_gops(file, codec, gops)
+                _read_gops(file, codec, gops, stretches)
                 _check_order_of_boxes(file, size_bytes, gops)
             except Malformed as error:
                 damage = error
+            fragments = () if all(in_place) else _fragment_hashes(file, stretches)
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     return FileFacts(
         size_bytes=size_bytes,
         sha256=sha256,
-        pieces_sha256=pieces,
+        pieces_in_place=in_place,
+        fragments_sha256=fragments,
         codec=codec,
         gops=tuple(gops),
         damage=None if damage is None else damage.what,
@@ -119,32 +129,42 @@ def facts_of_file(path: Path, pieces_bytes: Sequence[int]) -> FileFacts | Unread
     )
 
 
-def _hashes(
-    file: BinaryIO, pieces_bytes: Sequence[int]
-) -> tuple[int, bytes, tuple[bytes | None, ...]]:
-    """Size and hash of the whole, and of each piece, in one pass."""
+def _hashes(file: BinaryIO, pieces: Sequence[Piece]) -> tuple[int, bytes, tuple[bool, ...]]:
+    """Size and hash of the whole, and whether each piece is in its place, in one pass."""
     whole = hashlib.sha256()
-    pieces: list[bytes | None] = []
+    in_place: list[bool] = []
     size_bytes = 0
-    for piece_bytes in pieces_bytes:
+    for expected in pieces:
         piece = hashlib.sha256()
-        left = piece_bytes
+        left = expected.size_bytes
         while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
             whole.update(chunk)
             piece.update(chunk)
             left -= len(chunk)
             size_bytes += len(chunk)
-        pieces.append(None if left else piece.digest())
+        in_place.append(not left and piece.hexdigest() == expected.sha256)
     while chunk := file.read(_CHUNK_BYTES):
         whole.update(chunk)
         size_bytes += len(chunk)
-    return size_bytes, whole.digest(), tuple(pieces)
+    return size_bytes, whole.digest(), tuple(in_place)
 
 
-def _read_gops(file: BinaryIO, codec: str, gops: list[GopFacts]) -> None:
+def _fragment_hashes(file: BinaryIO, stretches: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    hashed: list[str] = []
+    for offset_bytes, size_bytes in stretches:
+        file.seek(offset_bytes)
+        hashed.append(hashlib.sha256(file.read(size_bytes)).hexdigest())
+    return tuple(hashed)
+
+
+def _read_gops(
+    file: BinaryIO, codec: str, gops: list[GopFacts], stretches: list[tuple[int, int]]
+) -> None:
+    """GOPs, and where the fragments stand; both as far as it can be read."""
     has_fragments = False
     for fragment in read_fragments(file):
         has_fragments = True
+        stretches.append((fragment.offset_bytes, fragment.size_bytes))
         offsets = [fragment.offset_bytes, *fragment.unit_offsets_bytes[1:]]
         gops += _split(codec, zip(offsets, fragment.units, strict=True))
     if not has_fragments:
