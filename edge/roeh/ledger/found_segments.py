@@ -30,12 +30,13 @@ from roeh.bitstream.media_signing import (
 )
 from roeh.bitstream.mp4_read import FragmentRead, init_size_bytes, read_fragments, read_init
 from roeh.bitstream.nal import split_length_prefixed
-from roeh.core.clock import NS_PER_US, UNSYNCHRONISED_ERROR_NS, ClockReading
+from roeh.core.clock import NS_PER_US, UNSYNCHRONISED_ERROR_NS
 from roeh.core.errors import EvidenceRefused
 from roeh.core.gop import TICKS_PER_S, AccessUnit, CodecConfig
 from roeh.ledger.continuity import CameraEnd, EndReason
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.records import SegmentRecord
+from roeh.ledger.replay import Instant
 from roeh.ledger.segment_rows import CameraChain, write_chain
 from roeh.ledger.segments import SegmentFile, SegmentFiles
 
@@ -94,7 +95,8 @@ class CameraFiles:
 
     Args:
         newest: its newest segment on record; None when there is none.
-        now: what stands in for times that nothing tells.
+        last: when the newest record was written, or the rebuild began when there is none:
+            files without a record were written in that boot.
         age_us: the node's age, for segments of which nothing tells it.
     """
 
@@ -105,14 +107,14 @@ class CameraFiles:
         camera_id: str,
         newest: SegmentRecord | None,
         *,
-        now: ClockReading,
+        last: Instant,
         age_us: int,
     ) -> None:
         self._database = database
         self._files = files
         self._camera_id = camera_id
         self._newest = newest
-        self._now = now
+        self._last = last
         self._age_us = age_us
 
     def take_in(self, present: list[SegmentFile]) -> FoundSegments:
@@ -132,6 +134,8 @@ class CameraFiles:
         signatures = _read_signatures([*([recorded] if recorded else []), *whole])
         place, pending = self._after_records(recorded, signatures)
         with self._database.writing() as connection:
+            if whole:
+                place = self._in_last_boot(place)
             for file in whole:
                 place = self._insert(connection, file, place, signatures)
             if self._newest is not None or whole:
@@ -168,9 +172,9 @@ class CameraFiles:
         newest = self._newest
         if newest is None:
             return _Place(
-                boot_id=self._now.boot_id,
-                t_mono_us=self._now.t_mono_ns // NS_PER_US,
-                t_utc_us=self._now.t_utc_ns // NS_PER_US,
+                boot_id=self._last.boot_id,
+                t_mono_us=self._last.t_mono_us,
+                t_utc_us=self._last.t_utc_us,
                 counter=0,
                 linked_hash=bytes(_HASH_BYTES),
             ), ()
@@ -190,6 +194,20 @@ class CameraFiles:
             counter=counter,
             linked_hash=linked_hash,
         ), tuple(pending)
+
+    def _in_last_boot(self, place: _Place) -> _Place:
+        """The same place on the scales of the boot that the newest record is of."""
+        if place.boot_id == self._last.boot_id:
+            return place
+        # Nothing of this boot is older than the boot itself, whatever UTC says.
+        t_mono_us = place.t_utc_us - (self._last.t_utc_us - self._last.t_mono_us)
+        began_us = max(0, -t_mono_us)
+        return msgspec.structs.replace(
+            place,
+            boot_id=self._last.boot_id,
+            t_mono_us=t_mono_us + began_us,
+            t_utc_us=place.t_utc_us + began_us,
+        )
 
     def _insert(
         self,

@@ -95,6 +95,8 @@ Reconciled = MirrorWhole | MirrorAhead | MirrorDiffers
 class Mirror:
     """Appends committed records to the files. Safe to call from several threads.
 
+    Call it without the database's lock in hand: it takes that for short reads in between.
+
     Args:
         directory: `ledger` in the data directory; made if it is not there.
     """

@@ -40,7 +40,7 @@ from roeh.ledger.mirror_parts import (
 )
 from roeh.ledger.note import Checkpoint, parse_checkpoint, parse_note
 from roeh.ledger.records import RebuildRecord, Record, TamperRecord
-from roeh.ledger.replay import Replay, Replayed
+from roeh.ledger.replay import Instant, Replay, Replayed
 from roeh.ledger.segments import SegmentFile, SegmentFiles
 
 _BATCH = 500
@@ -259,7 +259,7 @@ class _Rebuild:
                 self._files,
                 camera_id,
                 newest.get(camera_id),
-                now=self._clock.read(),
+                last=replayed.last or _instant(self._clock),
                 age_us=replayed.age_us,
             ).take_in([file for file in present if file.camera_id == camera_id])
             for camera_id in cameras
@@ -277,6 +277,11 @@ def _numbered_lines(directory: Path) -> Iterator[bytes]:
             yield b"\n"  # no record: what follows cannot be placed
             return
         yield from read_lines(part_path(directory, part))
+
+
+def _instant(clock: Clock) -> Instant:
+    now = clock.read()
+    return Instant(now.boot_id, now.t_mono_ns // NS_PER_US, now.t_utc_ns // NS_PER_US)
 
 
 def _read_checkpoint(path: Path) -> tuple[str, Checkpoint] | None:

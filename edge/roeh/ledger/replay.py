@@ -38,6 +38,14 @@ _BATCH = 1000
 _US_PER_S = NS_PER_S // NS_PER_US
 
 
+class Instant(msgspec.Struct, frozen=True):
+    """One time on the scales of one boot."""
+
+    boot_id: str
+    t_mono_us: int
+    t_utc_us: int
+
+
 class Replayed(msgspec.Struct, frozen=True):
     """What the records gave.
 
@@ -46,12 +54,14 @@ class Replayed(msgspec.Struct, frozen=True):
         lost: paths of those of them that have no file.
         newest: of each camera, its newest segment, pruned or not.
         age_us: the least that the node has run.
+        last: when the newest record was written; None without records.
     """
 
     segments: int
     lost: tuple[str, ...]
     newest: tuple[SegmentRecord, ...]
     age_us: int
+    last: Instant | None
 
 
 class Replay:
@@ -70,6 +80,7 @@ class Replay:
         self._last_alert = 0
         self._age_us = 0
         self._t_newest_utc_us = 0
+        self._last: Instant | None = None
 
     def run(self) -> Replayed:
         """All rows; the count of alerts is ahead of every alert that can have been stored.
@@ -95,6 +106,7 @@ class Replay:
             lost=lost,
             newest=tuple(self._newest.values()),
             age_us=self._age_us,
+            last=self._last,
         )
 
     def _read_alerts(self, connection: sqlite3.Connection) -> None:
@@ -116,6 +128,7 @@ class Replay:
     def _apply(self, connection: sqlite3.Connection, record: Record) -> None:
         """The rows of one record."""
         self._t_newest_utc_us = max(self._t_newest_utc_us, record.t_utc_us)
+        self._last = Instant(record.boot_id, record.t_mono_us, record.t_utc_us)
         match record.body:
             case SegmentRecord() as segment:
                 lasted_us = segment.t_end_mono_us - segment.t_first_mono_us

@@ -32,6 +32,7 @@ from tests.alert_drafts import alert_draft
 from tests.gops import GopSource
 
 BOOT_ID = "8be4df61-93ca-4ad2-9b9b-0242ac120002"
+LATER_BOOT_ID = "2a9a1a3e-54d4-4b7e-9d3e-0242ac120003"
 _SENSOR = """
 [[sensors]]
 name = "{name}"
@@ -314,6 +315,43 @@ def test_files_without_a_record_are_taken_in(start, sources):
         size for (size,) in again.rows("SELECT size_bytes FROM segment WHERE number = 3")
     )
     assert again.bodies(TamperRecord) == []
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_files_of_a_later_boot_are_taken_in_with_its_times(memory_directory, start, clock, codec):
+    node = start()
+    now = clock.read()
+    first = {"mono_us": now.t_mono_ns // NS_PER_US, "utc_us": now.t_utc_ns // NS_PER_US}
+    node.record(GopSource("north", codec=codec, boot_id=BOOT_ID, **first), 5)
+    node.parts.checkpoints.renew()
+    node.stop()
+    later = SimulatedClock(
+        t_mono_ns=50_000_000_000, t_utc_ns=now.t_utc_ns + 600_000_000_000, boot_id=LATER_BOOT_ID
+    )
+    with contextlib.ExitStack() as stopping:
+        node = Node(memory_directory, later)
+        stopping.callback(node.stop)
+        node.parts.checkpoints.renew()
+        began = later.read()
+        second = {"mono_us": began.t_mono_ns // NS_PER_US, "utc_us": began.t_utc_ns // NS_PER_US}
+        node.record(GopSource("north", codec=codec, boot_id=LATER_BOOT_ID, **second), 3)
+        query = "SELECT boot_id, t_first_mono_us, t_utc_us FROM segment ORDER BY row"
+        expected = node.rows(query)
+        node.lose_database()
+
+        assert node.rebuild().recovered == 1
+
+        node = Node(memory_directory, later)
+        stopping.callback(node.stop)
+        found = node.rows(query)
+    assert found[:2] == expected[:2]
+    boot_id, t_first_mono_us, t_utc_us = found[2]
+    assert boot_id == LATER_BOOT_ID
+    if codec == "h264":
+        assert found == expected
+    else:  # nothing tells the time but that it was after the boot
+        assert 0 <= t_first_mono_us <= second["mono_us"]
+        assert t_utc_us - t_first_mono_us == second["utc_us"] - second["mono_us"]
 
 
 def test_recording_goes_on_where_the_files_end(start, sources):
