@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from roeh.core.clock import NS_PER_S, SystemClock
 from tests.powercut.disks import DiskKind
@@ -27,7 +28,8 @@ def main() -> int:
     began_ns = _CLOCK.mono_ns()
     _say([HEADER])
     outcomes = []
-    for outcome in run(Run(chosen.seed, chosen.cuts, kinds, chosen.disk, unsynced, chosen.jobs)):
+    asked = Run(chosen.seed, chosen.cuts, kinds, chosen.disk, unsynced, chosen.jobs, chosen.keep)
+    for outcome in run(asked):
         outcomes.append(outcome)
         _say(cut_lines(outcome))
     _say(sum_lines(outcomes, (_CLOCK.mono_ns() - began_ns) / NS_PER_S))
@@ -46,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "--unsynced",
         choices=[what.value for what in Unsynced],
         help="the writer's system does not sync these: the run has to fail",
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="a directory for the data of disks that were not good"
     )
     parser.add_argument("--jobs", type=int, default=2, help="disks at a time (%(default)s)")
     return parser

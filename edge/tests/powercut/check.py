@@ -17,7 +17,11 @@ import msgspec
 from roeh.bitstream.media_signing import is_media_signing_sei
 from roeh.bitstream.mp4_read import read_fragments
 from roeh.bitstream.nal import split_length_prefixed
+from roeh.core.clock import SystemClock
 from roeh.core.types import Alert, AlertDraft
+from roeh.verify.anchoring import NoteSource
+from roeh.verify.checking import Beliefs, verify
+from roeh.verify.report import Aspect, Check
 from tests.gops import UNITS_PER_GOP
 from tests.powercut.acknowledgements import (
     Acknowledgement,
@@ -60,6 +64,7 @@ def check(data_dir: Path, acknowledged: list[Acknowledgement], findings: Path) -
                 *ledger.wrong(connection, data_dir / "ledger"),
                 *ledger.forks(published | notes_in_alerts(connection)),
                 *_unplayable(connection, data_dir),
+                *_unverified(data_dir, published),
             ),
             records=ledger.kinds(),
         )
@@ -186,6 +191,18 @@ def _wrong_index(connection: sqlite3.Connection) -> Iterator[str]:
     ).fetchone()
     if unsettled:
         yield f"{unsettled} segments are neither closed nor pruned"
+
+
+def _unverified(data_dir: Path, published: set[str]) -> Iterator[str]:
+    """What the offline verifier has against it, with the checkpoints that left the pole."""
+    kept = tuple(NoteSource("published", note, is_own=False) for note in published)
+    report = verify(data_dir, Beliefs(None, kept, (), ()), SystemClock(), lambda _: None)
+    for conclusion in report.conclusions:
+        is_needed = conclusion.aspect in {Aspect.BYTES, Aspect.COMPLETE}
+        if conclusion.check is Check.FAIL or (is_needed and conclusion.check is not Check.OK):
+            yield f"verify: {conclusion.aspect.value}: {conclusion.check.value}: " + "; ".join(
+                conclusion.reasons
+            )
 
 
 def _unplayable(connection: sqlite3.Connection, data_dir: Path) -> Iterator[str]:

@@ -38,7 +38,10 @@ _CLOCK = SystemClock()
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What is asked for: all disks that give so many cuts, or the one disk `only`."""
+    """What is asked for: all disks that give so many cuts, or the one disk `only`.
+
+    `keep` is a directory for the data directories of disks that were not good.
+    """
 
     seed: int
     cuts: int
@@ -46,6 +49,7 @@ class Run(msgspec.Struct, frozen=True):
     only: int | None = None
     unsynced: Unsynced | None = None
     jobs: int = 2
+    keep: Path | None = None
 
 
 def run(asked: Run) -> Iterator[CutOutcome]:
@@ -57,27 +61,25 @@ def run(asked: Run) -> Iterator[CutOutcome]:
         empty = place / "empty.img"
         make_file_system(empty, DISK_BYTES)
         waiting = [
-            pool.submit(_run_disk, plan, empty, place / f"disk-{plan.number}", asked.unsynced)
+            pool.submit(_run_disk, plan, empty, place / f"disk-{plan.number}", asked)
             for plan in plans
         ]
         for one in waiting:
             yield from one.result()
 
 
-def _run_disk(
-    plan: DiskPlan, empty: Path, place: Path, unsynced: Unsynced | None
-) -> list[CutOutcome]:
-    return _Disk(plan, empty, place, unsynced).run()
+def _run_disk(plan: DiskPlan, empty: Path, place: Path, asked: Run) -> list[CutOutcome]:
+    return _Disk(plan, empty, place, asked).run()
 
 
 class _Disk:
     """One disk and what was ever acknowledged on it."""
 
-    def __init__(self, plan: DiskPlan, empty: Path, place: Path, unsynced: Unsynced | None) -> None:
+    def __init__(self, plan: DiskPlan, empty: Path, place: Path, asked: Run) -> None:
         place.mkdir()
         self._plan = plan
         self._place = place
-        self._unsynced = unsynced
+        self._asked = asked
         self._image = place / "disk.img"
         self._said = place / "said"
         shutil.copyfile(empty, self._image)
@@ -200,10 +202,17 @@ class _Disk:
             checker = start(check, point / "data", self._acknowledged, findings)
             checker.join(_PATIENCE_S)
             _kill(checker)
+            found = self._read(findings)
+            found = msgspec.structs.replace(found, wrong=(*wrong, *found.wrong))
+            if self._asked.keep is not None and (found.lost or found.wrong):
+                kept = self._asked.keep / f"seed-{self._asked.seed}-disk-{self._plan.number}"
+                shutil.copytree(point / "data", kept, dirs_exist_ok=True)
+        return found
+
+    def _read(self, findings: Path) -> Findings:
         if not findings.exists():
-            return Findings(lost=("everything: nothing can be read",), wrong=tuple(wrong))
-        found = msgspec.json.decode(findings.read_bytes(), type=Findings)
-        return msgspec.structs.replace(found, wrong=(*wrong, *found.wrong))
+            return Findings(lost=("everything: nothing can be read",))
+        return msgspec.json.decode(findings.read_bytes(), type=Findings)
 
     def _opening(self, point: Path, boot_id: str, cut: Cut) -> Powered:
         return Powered(
@@ -213,7 +222,7 @@ class _Disk:
             said=self._said,
             kind=self._plan.kind,
             aim=cut.aim,
-            unsynced=self._unsynced,
+            unsynced=self._asked.unsynced,
         )
 
     def _last_said(self) -> str:
