@@ -61,7 +61,7 @@ def print_list(
         console.print("nothing is recorded there")
     _print_holds(console, holdings)
     for line in status_lines(holdings, status):
-        console.print(escape(line))
+        console.print(escape(line), soft_wrap=True)
 
 
 def gap_utc(gap: GapRow) -> UtcSpan:
@@ -157,7 +157,7 @@ def _print_holds(console: Console, holdings: Holdings) -> None:
             f"hold {hold.hold_id} by {hold.person} since {utc_text(hold.t_utc_us)}: "
             f"{hold.reason}{asked}"
         )
-        console.print(escape(one_line(text)), style="bold")
+        console.print(escape(one_line(text)), style="bold", soft_wrap=True)
 
 
 def _print_json(
