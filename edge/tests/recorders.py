@@ -86,6 +86,12 @@ class RecordingStore:
         self.database.close()
 
 
+def as_sent(nal_units):
+    """The NAL units of a stored picture without the signatures that recording put there."""
+    nals = [bytes(nal) for nal in split_length_prefixed(nal_units)]
+    return [nal for nal in nals if not is_media_signing_sei(nal)]
+
+
 def records_of(rows, kind):
     """The bodies of this kind in rows of record bytes."""
     bodies = [msgspec.json.decode(json, type=Record).body for (json,) in rows]

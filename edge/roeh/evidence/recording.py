@@ -31,6 +31,48 @@ _CLOSE_TIMEOUT_S = 2.0
 _log = log_for("evidence")
 
 
+def recover(
+    parts: EvidenceParts,
+    *,
+    on_closed: Callable[[], None],
+    on_lost: Callable[[RoehError], None],
+) -> Recorder:
+    """Bring files, index and ledger together; what can be recorded with then.
+
+    Raises:
+        StorageFull: no room; call it again when there is.
+        StorageFailed: the store cannot be used, or is another node's.
+    """
+    recovery = Recovery(
+        parts.database,
+        parts.log,
+        parts.mirror,
+        parts.files,
+        replay_garbage=parts.retention.replay_garbage,
+    )
+    recovery.run(
+        StartFacts(
+            version=roeh.__version__,
+            config_sha256=hashlib.sha256(config_as_toml(parts.config).encode()).hexdigest(),
+            signers=parts.signers,
+        )
+    )
+    parts.age.tick()
+    return Recorder(
+        parts.database,
+        parts.log,
+        parts.files,
+        parts.clock,
+        cameras=[sensor.name for sensor in parts.config.sensors],
+        segment_s=parts.config.evidence.segment_s,
+        signatures=StreamSignatures(parts.signers.media, parts.vendor),
+        age_us=parts.age.now_us,
+        make_room=parts.retention.make_room,
+        on_closed=on_closed,
+        on_lost=on_lost,
+    )
+
+
 class Recording:
     """From a start that brings everything together to the last checkpoint.
 
@@ -124,39 +166,14 @@ class Recording:
         return self._recorder
 
     def _try_to_recover(self) -> None:
-        parts = self._parts
-        recovery = Recovery(
-            parts.database,
-            parts.log,
-            parts.mirror,
-            parts.files,
-            replay_garbage=parts.retention.replay_garbage,
-        )
-        facts = StartFacts(
-            version=roeh.__version__,
-            config_sha256=hashlib.sha256(config_as_toml(parts.config).encode()).hexdigest(),
-            signers=parts.signers,
-        )
         try:
-            recovery.run(facts)
+            self._recorder = recover(
+                self._parts, on_closed=self._closed_one.set, on_lost=self._on_lost
+            )
         except StorageFull as error:
             self._say("start", str(error))
-            return
-        self._say("start")
-        parts.age.tick()
-        self._recorder = Recorder(
-            parts.database,
-            parts.log,
-            parts.files,
-            parts.clock,
-            cameras=[sensor.name for sensor in parts.config.sensors],
-            segment_s=parts.config.evidence.segment_s,
-            signatures=StreamSignatures(parts.signers.media, parts.vendor),
-            age_us=parts.age.now_us,
-            make_room=parts.retention.make_room,
-            on_closed=self._closed_one.set,
-            on_lost=self._on_lost,
-        )
+        else:
+            self._say("start")
 
     def _sign_checkpoints(self) -> None:
         while not self._stop.is_set():
