@@ -35,7 +35,7 @@ from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.timeline import moved, reading_at
 
 #: Frames that may wait for the encoder, the one it works on among them.
-_BUFFERS = 3
+_BUFFERS = 6
 _JOIN_S = 3.0
 
 _log = log_for("capture")
