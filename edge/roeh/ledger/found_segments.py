@@ -138,9 +138,9 @@ class CameraFiles:
                 place = self._in_last_boot(place)
             for file in whole:
                 place = self._insert(connection, file, place, signatures)
-            if self._newest is not None or whole:
-                last_number = max([last_recorded, *after])
-                self._write_chain(connection, place, last_number, pending)
+            # Files in which nothing is whole count too: no number is used twice.
+            last_number = max([last_recorded, *after])
+            self._write_chain(connection, place, last_number, pending)
         return FoundSegments(
             segments=len(whole),
             fragments=sum(len(file.gops) for file in whole),

@@ -168,9 +168,7 @@ def sources(clock):
 TABLES = {
     "record": "SELECT * FROM record ORDER BY leaf",
     "tree_node": "SELECT * FROM tree_node ORDER BY level, position",
-    "segment": "SELECT row, camera_id, number, state, boot_id, t_first_mono_us, t_end_mono_us,"
-    " t_utc_us, utc_error_us, synchronised, codec, width_px, height_px, is_masked, init_bytes,"
-    " init_sha256, size_bytes, fragments, sha256, end_reason, leaf FROM segment ORDER BY row",
+    "segment": "SELECT * FROM segment ORDER BY row",
     "fragment": "SELECT segment_row, number, offset_bytes, size_bytes, sha256, gop_counter,"
     " t_first_mono_us, t_end_mono_us FROM fragment ORDER BY segment_row, number",
     "gap": "SELECT * FROM gap ORDER BY leaf",
@@ -492,6 +490,10 @@ def test_a_file_in_which_nothing_is_whole_is_told_and_left(start, sources):
 
     assert report.unreadable == ("south/00000001.mp4",)
     assert broken.read_bytes() == b"not video"
+    database = NodeDatabase(node.data / "node.db")
+    with database.reading() as connection:
+        assert read_chain(connection, "south").last_number == 1
+    database.close()
 
 
 # A mirror that is not what it was.
@@ -598,6 +600,21 @@ def test_a_database_that_is_there_is_only_moved_when_told_to(start, sources):
     assert (node.data / "node.db.kept-1").read_bytes() == before
     assert node.rebuild(move_aside=True).kept == ("node.db.kept-2",)
     assert isinstance(start().parts.mirror.reconcile(), MirrorWhole)
+
+
+def test_the_node_is_as_old_as_its_newest_segment(start, sources):
+    node = start()
+    node.record(sources["north"], 9)
+    node.recorder.end_stream("north", StreamEnd.SOURCE_ENDED)
+    node.parts.checkpoints.renew()
+    ((began_us, first_us, end_us),) = node.rows(
+        "SELECT began_age_us, t_first_mono_us, t_end_mono_us FROM segment ORDER BY row DESC LIMIT 1"
+    )
+    assert began_us > 0
+    node.lose_database()
+    node.rebuild()
+
+    assert start().parts.age.now_us() >= began_us + end_us - first_us
 
 
 def test_a_damaged_database_is_kept_as_it_is(start, sources):
