@@ -299,7 +299,7 @@ def _asked(question: str) -> bytes:
     if not sys.stdin.isatty():
         raise KeyRefused(
             what="no passphrase and no terminal to ask for it",
-            which=one_line(question),
+            which=one_line(question.strip(": ")),
             remedy="--passphrase-file FILE (or --plain for a new key)",
         )
     return getpass.getpass(question).encode()
