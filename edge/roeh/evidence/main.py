@@ -13,9 +13,11 @@ from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
 from roeh.evidence.parts import EvidenceParts
+from roeh.evidence.rebuilding import rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
 from roeh.evidence.service import EvidenceService, log_refusal
 from roeh.ledger.custody import Custody
+from roeh.ledger.recovery import RebuildNeeded
 
 
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
@@ -26,6 +28,16 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             failed: the next start looks at what is on it.
         KeyRefused: a key is missing, unsafe or not this node's.
     """
+    kept = rebuild_if_needed(config, clock)
+    try:
+        return _serve(config, clock, stop, kept)
+    except RebuildNeeded as found:
+        return _serve(config, clock, stop, rebuild_store(config, clock, str(found)))
+
+
+def _serve(
+    config: NodeConfig, clock: Clock, stop: threading.Event, notices: tuple[str, ...]
+) -> int:
     notifier = Notifier()
     failures: list[RoehError] = []
 
@@ -35,7 +47,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
 
     with contextlib.ExitStack() as closing:
         parts = EvidenceParts(config, clock, closing, on_failed=fail)
-        recording = Recording(parts, on_lost=fail)
+        recording = Recording(parts, on_lost=fail, notices=notices)
         closing.callback(recording.close)
         recording.begin()
         service = EvidenceService(

@@ -78,16 +78,23 @@ class Recording:
 
     Args:
         on_lost: told when recording cannot go on without a new start.
+        notices: what a person should know of this start, a line each.
     """
 
-    def __init__(self, parts: EvidenceParts, *, on_lost: Callable[[RoehError], None]) -> None:
+    def __init__(
+        self,
+        parts: EvidenceParts,
+        *,
+        on_lost: Callable[[RoehError], None],
+        notices: tuple[str, ...] = (),
+    ) -> None:
         self._parts = parts
         self._on_lost = on_lost
         self._recorder: Recorder | None = None
         self._stop = threading.Event()
         self._closed_one = threading.Event()
         self._lock = threading.Lock()
-        self._alarms: dict[str, tuple[str, ...]] = {}
+        self._alarms: dict[str, tuple[str, ...]] = {"rebuild": notices}
         self._mirror_counted = 0
         self._threads = (
             threading.Thread(target=self._sign_checkpoints, name="checkpoints", daemon=True),

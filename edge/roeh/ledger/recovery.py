@@ -25,7 +25,7 @@ from roeh.ledger import segment_rows
 from roeh.ledger.continuity import EXPLAINING_ENDS, EndReason
 from roeh.ledger.database import NodeDatabase, next_number
 from roeh.ledger.log import Log
-from roeh.ledger.mirror import Mirror, MirrorDiffers, MirrorWhole
+from roeh.ledger.mirror import Mirror, MirrorAhead, MirrorDiffers
 from roeh.ledger.records import (
     BootRecord,
     ConfigRecord,
@@ -42,6 +42,10 @@ from roeh.ledger.segments import SegmentFile, SegmentFiles, hash_next, segment_p
 _BEGUN, _ENDED_CLEAN = "evidence_start", "evidence_clean_end"
 
 _log = log_for("evidence")
+
+
+class RebuildNeeded(Exception):
+    """node.db cannot be gone on with, and can be made anew; the text says why."""
 
 
 class StartFacts(msgspec.Struct, frozen=True):
@@ -80,10 +84,13 @@ class Recovery:
         Raises:
             StorageFull: no room; everything done so far stays done, run it again.
             StorageFailed: the store cannot be used, or is another node's.
+            RebuildNeeded: the database is damaged, or older than the mirror.
         """
         with self._database.reading() as connection:
             _check_node(connection, self._log)
             was_clean = had_clean_end(connection)
+            if not was_clean and not _is_whole(connection):
+                raise RebuildNeeded("node.db was damaged")
         self._settle_mirror()
         self._replay_garbage()
         with self._database.reading() as connection:
@@ -107,11 +114,13 @@ class Recovery:
             kept = self._mirror.replace(found.leaf)
             _log.error("the mirror of the ledger differed from leaf %d: %s", found.leaf, kept)
             found = self._mirror.reconcile()
-        if not isinstance(found, MirrorWhole):
+        if isinstance(found, MirrorAhead):
+            raise RebuildNeeded("node.db was older than the mirror of the ledger")
+        if isinstance(found, MirrorDiffers):
             raise StorageFailed(
-                what="the database does not hold what the mirror of the ledger holds",
-                which=str(self._database.path),
-                remedy="stop the node and run roeh evidence rebuild",
+                what="the mirror of the ledger cannot be made to hold what the database holds",
+                which=str(self._mirror.directory),
+                remedy="check the medium",
             )
         if found.lost_under_checkpoint:
             self._report(
@@ -266,6 +275,17 @@ def _mark_interrupted(connection: sqlite3.Connection) -> None:
             end = msgspec.structs.replace(chain.end, end_reason=EndReason.RECOVERED)
             interrupted = msgspec.structs.replace(chain, end=end)
             segment_rows.write_chain(connection, camera_id, interrupted)
+
+
+def _is_whole(connection: sqlite3.Connection) -> bool:
+    """Whether every page of the database can be read and hangs together."""
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        return False
+    return bool(found == "ok")
 
 
 def _check_node(connection: sqlite3.Connection, log: Log) -> None:

@@ -284,11 +284,13 @@ class SegmentFiles:
             raise _moved(self.directory / segment_path(camera_id, number))
 
     def is_in_place(self) -> bool:
-        """Whether the path still leads to the directory that was opened."""
+        """Whether the path still leads to the directory that was opened, if that can be told."""
         try:
             self._check_directory()
-        except (StorageFailed, OSError):
+        except StorageFailed:
             return False
+        except OSError:
+            return True  # the medium does not answer: a new start would not help
         return True
 
     def close(self) -> None:

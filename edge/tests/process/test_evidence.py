@@ -12,6 +12,7 @@ import pytest
 
 from roeh.core.clock import SimulatedClock, SystemClock
 from roeh.core.errors import PeerGone, PeerRefused, RoehError, StorageFailed
+from roeh.core.gop import StreamEnd
 from roeh.core.ipc.report import Reporter
 from roeh.core.paths import evidence_socket, node_database
 from roeh.core.peers import (
@@ -21,6 +22,8 @@ from roeh.core.peers import (
     ConnectionBegin,
     ConnectionNumber,
     Done,
+    EndStream,
+    EvidenceStatusRequest,
     LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
@@ -29,14 +32,21 @@ from roeh.core.peers import (
     OutboxDelivered,
     OutboxKind,
     OutboxRefused,
+    PageRequest,
+    PlaceHold,
+    RecordAccess,
+    ReleaseHold,
     Role,
+    Span,
     StoreAlert,
+    StoreGop,
     Verb,
 )
 from roeh.core.types import MAX_DETAIL_CHARS, Alert, ProcessReport
 from roeh.evidence.main import run as run_evidence
 from roeh.evidence.service import EvidenceService
 from tests.alert_drafts import alert_draft
+from tests.gops import BOOT_ID, GopSource
 from tests.process.children import (
     CLOCK,
     CONTEXT,
@@ -50,6 +60,8 @@ from tests.stores import AloneStore
 from tests.waiting import wait_until
 
 OUTBOX_BYTES = 1 << 26
+HOLD_ID = "01a205ca-b784-7000-8098-c287c4faf2a5"
+SPAN = Span("sensor", BOOT_ID, 0, 10_000_000)
 THUMBNAIL = random.Random(1).randbytes(7000)
 
 
@@ -153,6 +165,8 @@ def test_nothing_acknowledged_is_lost_when_evidence_is_killed_at_random(short_di
 def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
     thumbnail = b"jpeg"
     requests = {
+        Verb.GOP_STORE: StoreGop(GopSource("sensor").next()),
+        Verb.STREAM_END: EndStream("sensor", StreamEnd.SOURCE_ENDED),
         Verb.ALERT_STORE: StoreAlert(alert_draft(thumbnail=thumbnail), thumbnail),
         Verb.ALERTS_OPEN: OpenAlertsRequest(10),
         Verb.OUTBOX_LEASE: LeaseOutbox(10, (), 0.0),
@@ -161,6 +175,11 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
         Verb.CONNECTION_BEGIN: ConnectionBegin(),
         Verb.PROCESS_REPORT: ProcessReport("x", "ok", "", 1, {"frames": 2.0}),
         Verb.NODE_STATUS: NodeStatusRequest(),
+        **{verb: PageRequest() for verb in Verb if verb.value.endswith(".page")},
+        Verb.HOLD_PLACE: PlaceHold(HOLD_ID, "anna", "a theft", (SPAN,)),
+        Verb.HOLD_RELEASE: ReleaseHold(HOLD_ID, "anna", "it is over"),
+        Verb.ACCESS_RECORD: RecordAccess("anna", "list", ""),
+        Verb.EVIDENCE_STATUS: EvidenceStatusRequest(),
     }
     with running_evidence(short_directory) as evidence:
         for verb in Verb:

@@ -1,0 +1,51 @@
+"""A node.db that is missing or damaged is made anew, and somebody is told."""
+
+from __future__ import annotations
+
+from roeh.core.clock import Clock
+from roeh.core.config import NodeConfig
+from roeh.core.log import log_for
+from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.ledger.rebuild import rebuild, rebuild_reason
+
+_log = log_for("evidence")
+
+
+def rebuild_if_needed(config: NodeConfig, clock: Clock) -> tuple[str, ...]:
+    """Make node.db anew when it is missing or damaged while its mirror or video is there.
+
+    Returns what a person should know of it, a line each.
+
+    Raises:
+        StorageFull, StorageFailed: it cannot be made; what is there stays.
+    """
+    reason = rebuild_reason(node_database(config), segments_dir(config), ledger_dir(config))
+    return () if reason is None else rebuild_store(config, clock, reason)
+
+
+def rebuild_store(config: NodeConfig, clock: Clock, reason: str) -> tuple[str, ...]:
+    """Move node.db aside and make it anew from mirror and segments.
+
+    Returns what a person should know of it, a line each.
+
+    Raises:
+        StorageFull, StorageFailed: it cannot be made; what is there stays.
+    """
+    report = rebuild(
+        node_database(config),
+        segments_dir(config),
+        ledger_dir(config),
+        clock,
+        site=config.node.site,
+        node=config.node.name,
+        reason=reason,
+        move_aside=True,
+    )
+    kept = f"; the old one is {report.kept[0]}" if report.kept else ""
+    line = (
+        f"{reason}: rebuilt with {report.records} records and"
+        f" {report.segments + report.recovered} segments{kept};"
+        " alerts that were not sent before are lost"
+    )
+    _log.error("%s", line)
+    return (line,)
