@@ -23,7 +23,7 @@ from roeh.core.users import node_users
 
 _PERIOD_S = 1.0
 #: How long the end waits, all together, for evidence to take what is not stored yet.
-_DRAIN_S = 3.0
+_DRAIN_S = 2.5
 
 _log = log_for("capture")
 

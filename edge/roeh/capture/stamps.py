@@ -75,12 +75,11 @@ def _shown(stamps: Sequence[Stamps], after_dts: int | None, step: int) -> list[i
     known = [one.dts if one.pts is None else one.pts for one in stamps]
     step = _usual_step(known, step)
     first = next((index for index, stamp in enumerate(known) if stamp is not None), None)
-    stamp = None if first is None else known[first]
-    if first is None or stamp is None:
+    if first is None:
         last = -step if after_dts is None else after_dts
     else:
-        # A camera's first picture comes before its clock is known.
-        last = stamp - step * (first + 1)
+        # A camera's first pictures come before its clock is known, and are shown first.
+        last = min(stamp for stamp in known if stamp is not None) - step * (first + 1)
     shown: list[int] = []
     for one in known:
         last = last + step if one is None else one

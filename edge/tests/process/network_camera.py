@@ -19,20 +19,21 @@ SIZE = Size(320, 240)
 class Camera:
     """An RTSP camera in a process of its own, always on the same port."""
 
-    def __init__(self, *login):
+    def __init__(self, *login, codec="h264"):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"rtsp://127.0.0.1:{self.port}/live"
         self._login = login
+        self._codec = codec
         self._process = None
 
     def start(self):
         script = Path(__file__).with_name("rtsp_camera.py")
         size = (str(SIZE.width_px), str(SIZE.height_px))
-        command = ["/usr/bin/python3", str(script), str(self.port), *size, *self._login]
+        command = ["/usr/bin/python3", str(script), str(self.port), *size, self._codec]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [*command, *self._login], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self._process.stdout.readline() == "listening\n"
 

@@ -1,6 +1,6 @@
 """A camera for the tests: GStreamer's RTSP server, run by the system's own Python.
 
-Usage: rtsp_camera.py PORT WIDTH HEIGHT [USER PASSWORD basic|digest]
+Usage: rtsp_camera.py PORT WIDTH HEIGHT h264|h264-reordered|jpeg [USER PASSWORD basic|digest]
 
 Writes "listening" when it does. All clients share one encoder, so that whoever comes
 later starts between two key pictures, as with a real camera.
@@ -17,22 +17,31 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 FPS = 25
 KEY_EVERY = 20
-PIPELINE = (
+PICTURES = (
     "( videotestsrc is-live=true pattern=smpte75"
     " ! video/x-raw,format=I420,width={width},height={height},framerate={fps}/1"
-    " ! x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast bitrate=2000"
-    " key-int-max={key}"
-    " ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
+H264 = (
+    " ! x264enc {structure} sliced-threads=false speed-preset=ultrafast bitrate=2000"
+    " key-int-max={key} ! video/x-h264,profile={profile} ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+)
+CODECS = {
+    "h264": H264.replace("{structure}", "tune=zerolatency").replace("{profile}", "baseline"),
+    "h264-reordered": H264.replace("{structure}", "bframes=2 b-adapt=false").replace(
+        "{profile}", "main"
+    ),
+    "jpeg": " ! jpegenc ! rtpjpegpay name=pay0 )",
+}
 
 
-def main(port, width, height, user=None, password=None, method="basic"):
+def main(port, width, height, codec, user=None, password=None, method="basic"):
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(PIPELINE.format(width=width, height=height, fps=FPS, key=KEY_EVERY))
+    pipeline = PICTURES + CODECS[codec]
+    factory.set_launch(pipeline.format(width=width, height=height, fps=FPS, key=KEY_EVERY))
     factory.set_shared(True)
     if user is not None:
         protect(server, factory, user, password, method)

@@ -376,16 +376,52 @@ def test_closing_does_not_wait_longer_than_asked_for_an_evidence_that_is_away(ev
 
 
 @pytest.fixture
-def camera():
+def camera_of():
     require_packages(*PACKAGES)
-    camera = Camera()
-    camera.start()
-    yield camera
-    camera.kill()
+    with contextlib.ExitStack() as killing:
+
+        def start(codec):
+            camera = Camera(codec=codec)
+            killing.callback(camera.kill)
+            camera.start()
+            return camera
+
+        yield start
 
 
 @pytest.mark.apt(" ".join(PACKAGES))
-def test_a_network_camera_is_recorded_over_its_restart(tmp_path, camera):
+def test_a_network_camera_that_re_orders_its_pictures(tmp_path, camera_of):
+    """RTP tells only when each is shown; what is recorded tells both, and rightly."""
+    source = f'{{ kind = "rtsp", url = "{camera_of("h264-reordered").url}" }}'
+    with capturing(tmp_path, source, size=(320, 240)) as (_, storing):
+        wait_until(lambda: len(storing.gops) >= 4, 30)
+    for gop in storing.gops[1:4]:
+        assert any(unit.pts > unit.dts for unit in gop.units)
+        assert all(unit.pts >= unit.dts for unit in gop.units)
+        shown_s = [t_s for t_s, _ in decoded(gop)]
+        assert len(shown_s) == len(gop.units)
+        assert np.allclose(np.diff(shown_s), 0.04, atol=0.012)
+    units = [unit for gop in storing.gops for unit in gop.units]
+    assert all(later.dts > earlier.dts for earlier, later in itertools.pairwise(units))
+
+
+@pytest.mark.apt(" ".join(PACKAGES))
+def test_a_network_camera_without_h264_is_encoded(tmp_path, camera_of):
+    source = f'{{ kind = "rtsp", url = "{camera_of("jpeg").url}" }}'
+    evidence = "encode_gop_s = 0.5"
+    with capturing(tmp_path, source, evidence=evidence, more=MASK, size=(320, 240)) as run_of:
+        _, storing = run_of
+        wait_until(lambda: len(storing.gops) >= 2, 30)
+    for gop in storing.gops[:2]:
+        assert gop.is_masked
+        assert gop.t_end_mono_us - gop.t_first_mono_us == pytest.approx(5e5, rel=0.3)
+        for _, picture in decoded(gop):
+            assert picture[14:26, 24:36].max() < 24
+
+
+@pytest.mark.apt(" ".join(PACKAGES))
+def test_a_network_camera_is_recorded_over_its_restart(tmp_path, camera_of):
+    camera = camera_of("h264")
     source = f'{{ kind = "rtsp", url = "{camera.url}", stall_timeout_s = 1.0 }}'
     with capturing(tmp_path, source, size=(320, 240)) as (_, storing):
         wait_until(lambda: len(storing.gops) >= 3, 20)

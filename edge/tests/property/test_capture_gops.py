@@ -51,6 +51,14 @@ def test_pictures_before_the_first_stamp_lie_even_steps_before_it():
     assert [one.pts for one in ticks] == [-7200, -3600, 0, 3600, 7200]
 
 
+def test_a_first_picture_without_a_stamp_is_shown_before_those_it_is_needed_for():
+    """I P B B as FFmpeg gives them of a camera that has just been connected."""
+    stamps = [(None, None), (None, 10800), (None, 3600), (3600, 7200), (7200, 21600)]
+    ticks = orderly([Stamps(*one) for one in stamps], after_dts=None, step=STEP)
+    assert [one.pts for one in ticks] == [0, 10800, 3600, 7200, 21600]
+    assert [one.dts for one in ticks] == [-3600, 0, 3600, 7200, 18000]
+
+
 # A picture as (key, why it does not go on, bytes), a loss, or an end.
 happening = st.one_of(
     st.tuples(
