@@ -1,7 +1,8 @@
 """The ceremony of keys, done with the functions that `roeh keys` calls."""
 
 from roeh.core.clock import SystemClock
-from roeh.keys.authority import AuthorityDirectory, create_node_ca, create_root
+from roeh.keys.authority import AuthorityDirectory
+from roeh.keys.new_authority import create_node_ca, create_root
 from roeh.keys.open import key_home, key_sets, node_name
 from roeh.keys.pole import Pole
 from roeh.keys.signer import KeyUsage

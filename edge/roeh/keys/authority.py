@@ -5,17 +5,14 @@
     <dir>/issued/       every certificate that it signed, by serial number
     <dir>/revoked.pem   its revocation list, to hand to whoever verifies
 
-A directory is written as `<dir>.making` and comes into being by one rename. A certificate
-is recorded in `issued` before it is handed out, and a request that was signed before gets
-the same certificate again: every command may be repeated after an interruption.
+A certificate is recorded in `issued` before it is handed out, and a request that was signed
+before gets the same certificate again: every command may be repeated after an interruption.
 """
 
 from __future__ import annotations
 
 import datetime
 import os
-import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,37 +22,32 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from roeh.core.clock import NS_PER_US, Clock
-from roeh.core.errors import KeyRefused, OutputRefused
+from roeh.core.errors import KeyRefused
 from roeh.keys.certificates import (
     Authority,
     Validity,
-    authority_name,
     certificate_pem,
     leaf_certificate,
-    new_private_key,
-    node_authority,
     node_name_of,
     node_subject,
-    root_authority,
     spki_der,
     usage_of,
 )
 from roeh.keys.instants import instant, microseconds
 from roeh.keys.key_pem import (
     PKCS8_LABEL,
-    REQUEST_LABEL,
     UNPARSABLE,
     certificates_in,
     is_p256,
     pem_blocks,
 )
+from roeh.keys.requests import checked, requests_in
 from roeh.keys.revocation import make_list
 from roeh.keys.safe_files import (
     opened_directory,
     read_private,
     read_public,
     replace_public,
-    write_durably,
 )
 from roeh.keys.signer import KeyUsage, NodeName
 
@@ -64,8 +56,6 @@ KEY_FILE = "ca.key"
 ROOT_FILE = "root.pem"
 LIST_FILE = "revoked.pem"
 
-ROOT_DAYS = 20 * 365
-NODE_CA_DAYS = 10 * 365
 LEAF_DAYS = 3 * 365
 #: How long a list may be believed to be the newest.
 LIST_DAYS = 400
@@ -74,7 +64,6 @@ LIST_DAYS = 400
 Passphrase = Callable[[Path], bytes]
 
 _ISSUED = "issued"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -96,7 +85,7 @@ class AuthorityDirectory:
 
     def __init__(self, directory: Path, passphrase: Passphrase) -> None:
         self.directory = directory
-        certificate = _only_certificate(directory / CERTIFICATE_FILE)
+        certificate = only_certificate(directory / CERTIFICATE_FILE)
         self.authority = Authority(certificate, _private_key(directory, certificate, passphrase))
 
     @property
@@ -115,7 +104,7 @@ class AuthorityDirectory:
     def issued(self) -> Iterator[x509.Certificate]:
         """Every certificate that this CA signed."""
         for path in sorted((self.directory / _ISSUED).glob("*.pem")):
-            yield _only_certificate(path)
+            yield only_certificate(path)
 
     def sign(self, requests_pem: bytes, days: int, clock: Clock) -> tuple[bytes, list[Issued]]:
         """Sign the requests of nodes, each for its one usage.
@@ -135,7 +124,7 @@ class AuthorityDirectory:
                 which=str(self.directory),
                 remedy="make a node CA: roeh keys ca DIR --root ROOT",
             )
-        requests = [_checked(request) for request in _requests_in(requests_pem)]
+        requests = [checked(request) for request in requests_in(requests_pem)]
         before = {spki_der(_p256(item.public_key())): item for item in self.issued()}
         for name, usage, public_key in requests:
             _check_not_another(before.get(spki_der(public_key)), name, usage)
@@ -160,7 +149,7 @@ class AuthorityDirectory:
                     was_there=found is not None,
                 )
             )
-        root = _only_certificate(self.directory / ROOT_FILE)
+        root = only_certificate(self.directory / ROOT_FILE)
         return certificate_pem(*certificates, self.certificate, root), issued
 
     def revoke(
@@ -229,105 +218,11 @@ class AuthorityDirectory:
 
     def _validity(self, days: int, clock: Clock) -> Validity:
         """From today on, but not longer than the CA itself."""
-        validity = _from_today(days, clock)
+        validity = from_today(days, clock)
         return Validity(
             max(validity.not_before, self.certificate.not_valid_before_utc),
             min(validity.not_after, self.certificate.not_valid_after_utc),
         )
-
-
-def create_root(directory: Path, name: str, passphrase: bytes | None, clock: Clock) -> bool:
-    """Make a root; False when the directory holds one already.
-
-    Raises:
-        OutputRefused: the directory cannot be made.
-        KeyRefused: it is there and holds something else.
-    """
-    if _is_there(directory):
-        return False
-    private_key = new_private_key()
-    root = root_authority(authority_name(name), private_key, _from_today(ROOT_DAYS, clock))
-    _write(
-        directory, {CERTIFICATE_FILE: certificate_pem(root.certificate)}, private_key, passphrase
-    )
-    return True
-
-
-def create_node_ca(
-    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
-) -> bool:
-    """Make a node CA under a root; False when the directory holds one of that root already.
-
-    Raises:
-        OutputRefused: the directory cannot be made.
-        KeyRefused: it is there and holds something else, or another root's CA.
-    """
-    is_new = not _is_there(directory)
-    if is_new:
-        private_key = new_private_key()
-        validity = _from_today(NODE_CA_DAYS, clock)
-        made = node_authority(authority_name(name), private_key, root.authority, validity)
-        files = {
-            CERTIFICATE_FILE: certificate_pem(made.certificate),
-            ROOT_FILE: certificate_pem(root.certificate),
-        }
-        _write(directory, files, private_key, passphrase)
-    certificate = _only_certificate(directory / CERTIFICATE_FILE)
-    try:
-        certificate.verify_directly_issued_by(root.certificate)
-    except Exception as error:
-        raise KeyRefused(
-            what="holds a CA that this root did not sign",
-            which=str(directory),
-            remedy="name another directory, or the root that made it",
-        ) from error
-    # Also after an interruption between making the directory and this line.
-    root.record(certificate)
-    return is_new
-
-
-def _is_there(directory: Path) -> bool:
-    if not directory.exists() or not any(directory.iterdir()):
-        return False
-    if (directory / CERTIFICATE_FILE).exists() and (directory / KEY_FILE).exists():
-        return True
-    raise KeyRefused(
-        what="not empty, and no CA's directory",
-        which=str(directory),
-        remedy="name a directory that is not there yet",
-    )
-
-
-def _write(
-    directory: Path,
-    files: dict[str, bytes],
-    private_key: ec.EllipticCurvePrivateKey,
-    passphrase: bytes | None,
-) -> None:
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase is not None:
-        protection = serialization.BestAvailableEncryption(passphrase)
-    key_pem = private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
-    making = directory.with_name(f"{directory.name}.making")
-    try:
-        if making.exists():
-            shutil.rmtree(making)
-        making.mkdir(mode=0o700, parents=True)
-        with opened_directory(making) as descriptor:
-            for name, content in {**files, KEY_FILE: key_pem}.items():
-                write_durably(descriptor, name, content, os.geteuid())
-            os.fsync(descriptor)
-        making.rename(directory)
-        with opened_directory(directory.parent) as descriptor:
-            os.fsync(descriptor)
-    except OSError as error:
-        raise OutputRefused(
-            what=f"cannot be written ({error.strerror})",
-            which=str(directory),
-            remedy="name a place that can be written to, with room",
-        ) from error
 
 
 def _private_key(
@@ -362,7 +257,12 @@ def _private_key(
     return private_key
 
 
-def _only_certificate(path: Path) -> x509.Certificate:
+def only_certificate(path: Path) -> x509.Certificate:
+    """The certificate of a file that holds one.
+
+    Raises:
+        KeyRefused: it cannot be read, or does not hold one.
+    """
     try:
         certificates = certificates_in(read_public(path))
     except UNPARSABLE:
@@ -372,48 +272,6 @@ def _only_certificate(path: Path) -> x509.Certificate:
             what="not one certificate", which=str(path), remedy="restore it, or name another"
         )
     return certificates[0]
-
-
-def _requests_in(content: bytes) -> list[x509.CertificateSigningRequest]:
-    try:
-        requests = [
-            x509.load_pem_x509_csr(block)
-            for label, block in pem_blocks(content)
-            if label == REQUEST_LABEL
-        ]
-    except UNPARSABLE:
-        requests = []
-    if not requests:
-        raise KeyRefused(
-            what="holds no request that can be read",
-            which="the requests",
-            remedy="name what roeh keys request wrote",
-        )
-    return requests
-
-
-def _checked(
-    request: x509.CertificateSigningRequest,
-) -> tuple[NodeName, KeyUsage, ec.EllipticCurvePublicKey]:
-    """What a request asks for, when a node may have it."""
-    which = "a request"
-    try:
-        which = f"the request of {request.subject.rfc4514_string()}"
-        public_key = request.public_key()
-        name, usage = node_name_of(request.subject), usage_of(request.extensions)
-        if not request.is_signature_valid:
-            wrong = "not signed by its own key"
-        elif not is_p256(public_key):
-            wrong = "its key is not on the curve P-256"
-        elif usage is None:
-            wrong = "asks for no usage of ours"
-        elif name is None or not (_NAME.fullmatch(name.site) and _NAME.fullmatch(name.node)):
-            wrong = "names no node"
-        else:
-            return name, usage, public_key
-    except UNPARSABLE as error:
-        wrong = f"cannot be read ({error})"
-    raise KeyRefused(what=wrong, which=which, remedy="make it anew: roeh keys request")
 
 
 def _check_not_another(
@@ -454,6 +312,7 @@ def _now(clock: Clock) -> datetime.datetime:
     return instant(clock.read().t_utc_ns // NS_PER_US)
 
 
-def _from_today(days: int, clock: Clock) -> Validity:
+def from_today(days: int, clock: Clock) -> Validity:
+    """From this day's first second (UTC) on, for so many days."""
     today = _now(clock).replace(hour=0, minute=0, second=0)
     return Validity(today, today + datetime.timedelta(days=days))

@@ -17,17 +17,12 @@ from cryptography import x509
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, KeyRefused, one_line
-from roeh.keys.authority import (
-    LEAF_DAYS,
-    AuthorityDirectory,
-    Passphrase,
-    create_node_ca,
-    create_root,
-)
+from roeh.keys.authority import LEAF_DAYS, AuthorityDirectory, Passphrase
 from roeh.keys.home_credential import DIRECTORY_VARIABLE
 from roeh.keys.home_file import FileHome
 from roeh.keys.instants import as_text
 from roeh.keys.key_pem import REQUEST_LABEL, pem_blocks
+from roeh.keys.new_authority import create_node_ca, create_root
 from roeh.keys.open import KeyHome, key_home, key_sets, node_name
 from roeh.keys.pole import KeyState, Pole
 from roeh.keys.safe_files import read_public, replace_public

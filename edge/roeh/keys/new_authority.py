@@ -1,0 +1,129 @@
+"""Making the directory of a root or a node CA, whole or not at all.
+
+It is written as `<dir>.making` and comes into being by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from roeh.core.clock import Clock
+from roeh.core.errors import KeyRefused, OutputRefused
+from roeh.keys.authority import (
+    CERTIFICATE_FILE,
+    KEY_FILE,
+    ROOT_FILE,
+    AuthorityDirectory,
+    from_today,
+    only_certificate,
+)
+from roeh.keys.certificates import (
+    authority_name,
+    certificate_pem,
+    new_private_key,
+    node_authority,
+    root_authority,
+)
+from roeh.keys.safe_files import opened_directory, write_durably
+
+ROOT_DAYS = 20 * 365
+NODE_CA_DAYS = 10 * 365
+
+
+def create_root(directory: Path, name: str, passphrase: bytes | None, clock: Clock) -> bool:
+    """Make a root; False when the directory holds one already.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else.
+    """
+    if _is_there(directory):
+        return False
+    private_key = new_private_key()
+    root = root_authority(authority_name(name), private_key, from_today(ROOT_DAYS, clock))
+    _write(
+        directory, {CERTIFICATE_FILE: certificate_pem(root.certificate)}, private_key, passphrase
+    )
+    return True
+
+
+def create_node_ca(
+    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
+) -> bool:
+    """Make a node CA under a root; False when the directory holds one of that root already.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else, or another root's CA.
+    """
+    is_new = not _is_there(directory)
+    if is_new:
+        private_key = new_private_key()
+        validity = from_today(NODE_CA_DAYS, clock)
+        made = node_authority(authority_name(name), private_key, root.authority, validity)
+        files = {
+            CERTIFICATE_FILE: certificate_pem(made.certificate),
+            ROOT_FILE: certificate_pem(root.certificate),
+        }
+        _write(directory, files, private_key, passphrase)
+    certificate = only_certificate(directory / CERTIFICATE_FILE)
+    try:
+        certificate.verify_directly_issued_by(root.certificate)
+    except Exception as error:
+        raise KeyRefused(
+            what="holds a CA that this root did not sign",
+            which=str(directory),
+            remedy="name another directory, or the root that made it",
+        ) from error
+    # Also after an interruption between making the directory and this line.
+    root.record(certificate)
+    return is_new
+
+
+def _is_there(directory: Path) -> bool:
+    if not directory.exists() or not any(directory.iterdir()):
+        return False
+    if (directory / CERTIFICATE_FILE).exists() and (directory / KEY_FILE).exists():
+        return True
+    raise KeyRefused(
+        what="not empty, and no CA's directory",
+        which=str(directory),
+        remedy="name a directory that is not there yet",
+    )
+
+
+def _write(
+    directory: Path,
+    files: dict[str, bytes],
+    private_key: ec.EllipticCurvePrivateKey,
+    passphrase: bytes | None,
+) -> None:
+    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        protection = serialization.BestAvailableEncryption(passphrase)
+    key_pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
+    )
+    making = directory.with_name(f"{directory.name}.making")
+    try:
+        if making.exists():
+            shutil.rmtree(making)
+        making.mkdir(mode=0o700, parents=True)
+        with opened_directory(making) as descriptor:
+            for name, content in {**files, KEY_FILE: key_pem}.items():
+                write_durably(descriptor, name, content, os.geteuid())
+            os.fsync(descriptor)
+        making.rename(directory)
+        with opened_directory(directory.parent) as descriptor:
+            os.fsync(descriptor)
+    except OSError as error:
+        raise OutputRefused(
+            what=f"cannot be written ({error.strerror})",
+            which=str(directory),
+            remedy="name a place that can be written to, with room",
+        ) from error
