@@ -13,12 +13,15 @@ from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
+from roeh.custody import check_command
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
-from roeh.custody.holdings import UtcSpan, read_holdings
+from roeh.custody.holdings import UtcSpan, read_holdings, read_records
 from roeh.custody.link import EvidenceLink, evidence_link
 from roeh.custody.listing import Chosen, print_list
 from roeh.custody.moments import utc_argument
 from roeh.custody.showing import find, print_found
+from roeh.custody.timeline import timeline_of
+from roeh.custody.timeline_terminal import print_timeline
 
 _Action = Callable[[argparse.Namespace, EvidenceLink, Clock], int]
 _LOGIN_UID = Path("/proc/self/loginuid")
@@ -44,9 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     held.add_argument("--camera", metavar="NAME", help="this one alone")
     _add_person(held)
 
+    check_command.add_options(_add(commands, "check", check_command.TEXT, check_command.run_check))
+
     released = _add(commands, "release", "Let a hold go: one asks, another confirms.", _release)
     released.add_argument("hold", metavar="HOLD_ID")
     _add_person(released)
+
+    drawn = _add(commands, "timeline", "What is held along UTC: segments, gaps, locks.", _timeline)
+    _add_choice(drawn)
+    drawn.add_argument(
+        "--picture", type=Path, metavar="OUT.png", help="draw it here too. Is itself recorded."
+    )
+    drawn.add_argument("--person", default="", metavar="NAME", help="who looks; default: the user")
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -152,6 +164,20 @@ def _hold(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
 def _release(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> int:
     hold = release(link, chosen.hold, person=chosen.person, reason=chosen.reason)
     print_hold(hold, read_holdings(link), as_json=chosen.json, out=sys.stdout)
+    return EXIT_OK
+
+
+def _timeline(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
+    timeline = timeline_of(read_holdings(link), read_records(link), _choice(chosen))
+    if chosen.picture is not None:
+        # OpenCV takes long to import, and only this needs it.
+        from roeh.custody.timeline_file import write_timeline  # noqa: PLC0415
+
+        record_access(link, chosen.person, "timeline", chosen.picture.name)
+        write_timeline(
+            chosen.picture, timeline, load_config(chosen.config), read_status(link), clock
+        )
+    print_timeline(timeline, sys.stdout)
     return EXIT_OK
 
 

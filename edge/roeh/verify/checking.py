@@ -93,6 +93,12 @@ class _Held(msgspec.Struct):
     matches: tuple[bool, ...]
     verdicts: list[GopVerdict]
 
+    def recorded_counter(self, gop: int) -> int | None:
+        """The counter that the ledger names for the very bytes of this GOP, from 1."""
+        if self.record is None or gop > len(self.matches) or not self.matches[gop - 1]:
+            return None
+        return self.record.fragments[gop - 1].gop_counter or None
+
 
 class _Verification:
     """One run. It collects findings, and the grounds on which an answer is OK."""
@@ -195,7 +201,8 @@ class _Verification:
     # One stream
 
     def _check_stream(self, stream: Stream, files: int) -> None:
-        judge, placer = StreamJudge(), StreamPlacer()
+        pruned = self._ledger.pruned_counters if self._ledger is not None else {}
+        judge, placer = StreamJudge(), StreamPlacer(pruned.get(stream.camera_id or "", ()))
         held: dict[str, _Held] = {}
         is_h264 = False
         for file in stream.files:
@@ -213,7 +220,8 @@ class _Verification:
             for number, gop in enumerate(each.facts.gops, 1):
                 for fact in gop.facts:
                     judge.take(fact)
-                placer.take(GopPlace(file.shown, number, gop.offset_bytes), gop.facts)
+                place = GopPlace(file.shown, number, gop.offset_bytes)
+                placer.take(place, gop.facts, each.recorded_counter(number))
             self._hand_out(stream, placer, held)
         placer.finish()
         self._hand_out(stream, placer, held)

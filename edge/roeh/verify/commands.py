@@ -69,7 +69,7 @@ def beliefs_of(chosen: argparse.Namespace) -> Beliefs:
         EvidenceRefused, KeyRefused: as `run`.
     """
     return Beliefs(
-        anchors=_anchors(chosen.trust, chosen.crl),
+        anchors=read_anchors(chosen.trust, chosen.crl),
         checkpoints=tuple(
             NoteSource(path.name, places.read_text(path), is_own=False)
             for path in chosen.checkpoint
@@ -79,8 +79,14 @@ def beliefs_of(chosen: argparse.Namespace) -> Beliefs:
     )
 
 
-def _anchors(trust: Sequence[Path], crl: Sequence[Path]) -> TrustAnchors | None:
-    """What the reader believes. A root that may vouch for nothing makes nobody trusted."""
+def read_anchors(trust: Sequence[Path], crl: Sequence[Path]) -> TrustAnchors | None:
+    """What the reader believes: roots and revocation lists; None without any root.
+
+    A root that may vouch for nothing makes nobody trusted, and is no error.
+
+    Raises:
+        EvidenceRefused, KeyRefused: a file cannot be read, or holds none.
+    """
     if not trust:
         return None
     certificates: list[x509.Certificate] = []

@@ -12,6 +12,7 @@ from roeh.core.errors import MessageRefused
 from roeh.ledger import records
 from roeh.ledger.canonical import canonical_json
 from roeh.ledger.merkle import Tree, leaf_hash
+from roeh.verify.counters import CounterStretches
 from roeh.verify.report import Aspect, Finding, Weight
 
 #: Between what follows each other a camera's own rhythm may vary by this much; more is a gap.
@@ -34,6 +35,15 @@ class CameraTime(msgspec.Struct, frozen=True):
     leaf: int
 
 
+class _RecordedSegment(msgspec.Struct, frozen=True):
+    """A segment and the counters of its first and last GOP, 0 where none is signed."""
+
+    camera_id: str
+    number: int
+    first_counter: int
+    last_counter: int
+
+
 class LedgerState:
     """What a ledger says, as far as it was read.
 
@@ -41,6 +51,7 @@ class LedgerState:
         tree: over the lines as they are; a changed line changes its root.
         segments: of each camera by number, those that should be there.
         pruned: leaf of the prune record of each that was deleted by rule.
+        pruned_counters: of each camera, those of the GOPs that were in them.
         newest_number: of each camera, the highest that was closed.
         media_keys: public keys for stream signatures that it named, as SHA-256.
         t_newest_utc_us: when its newest record was written, off by `newest_utc_error_us`.
@@ -52,6 +63,7 @@ class LedgerState:
         self.node: str | None = None
         self.segments: dict[str, dict[int, SegmentPlace]] = {}
         self.pruned: dict[str, dict[int, int]] = {}
+        self.pruned_counters: dict[str, CounterStretches] = {}
         self.newest_number: dict[str, int] = {}
         self.media_keys: set[str] = set()
         self.findings: list[Finding] = []
@@ -62,7 +74,7 @@ class LedgerState:
         self.newest_utc_error_us = 0
         self._next_leaf = 0
         self._time: dict[str, CameraTime] = {}
-        self._segment_leaves: dict[int, tuple[str, int]] = {}
+        self._segment_leaves: dict[int, _RecordedSegment] = {}
         self._alerts: set[str] = set()
         self._alert_seq: int | None = None
         self._locks: set[str] = set()
@@ -153,7 +165,10 @@ class LedgerState:
             self._find("segment_twice", leaf, f"{camera_id}: segment {body.segment} closed twice")
         self.newest_number[camera_id] = max(body.segment, newest or 0)
         self.segments.setdefault(camera_id, {})[body.segment] = place
-        self._segment_leaves[leaf] = (camera_id, body.segment)
+        counters = [f.gop_counter for f in body.fragments if f.gop_counter]
+        self._segment_leaves[leaf] = _RecordedSegment(
+            camera_id, body.segment, min(counters, default=0), max(counters, default=0)
+        )
         self._check_time(
             camera_id, body.boot_id, body.t_first_mono_us, leaf, f"segment {body.segment}"
         )
@@ -190,13 +205,16 @@ class LedgerState:
     def _take_prune(self, body: records.PruneRecord, leaf: int) -> None:
         self.pruned_count += 1
         named = self._segment_leaves.pop(body.segment_leaf, None)
-        if named != (body.camera_id, body.segment):
+        if named is None or (named.camera_id, named.number) != (body.camera_id, body.segment):
             self._find(
                 "prune_unfounded",
                 leaf,
                 f"{body.camera_id}: deletes segment {body.segment}, which leaf"
                 f" {body.segment_leaf} does not record",
             )
+        elif named.last_counter:
+            counters = self.pruned_counters.setdefault(body.camera_id, CounterStretches())
+            counters.add(named.first_counter, named.last_counter)
         self.segments.get(body.camera_id, {}).pop(body.segment, None)
         self.pruned.setdefault(body.camera_id, {})[body.segment] = leaf
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
@@ -92,11 +92,14 @@ class SigningChain(msgspec.Struct, frozen=True):
 class _Gop:
     """A GOP on its way to its verdict."""
 
-    __slots__ = ("difference", "hashes", "numbers", "order", "place", "signature")
+    __slots__ = ("counter", "difference", "hashes", "numbers", "order", "place", "signature")
 
-    def __init__(self, place: GopPlace, order: int, facts: Iterable[SliceFact]) -> None:
+    def __init__(
+        self, place: GopPlace, order: int, facts: Iterable[SliceFact], counter: int | None
+    ) -> None:
         self.place = place
         self.order = order
+        self.counter = counter
         hasher = SliceHasher()
         self.hashes: list[bytes] = []
         self.numbers: list[int] = []
@@ -121,9 +124,13 @@ class StreamPlacer:
     """Takes the GOPs of one stream in order, over any number of files.
 
     `verdicts` and `findings` are taken out by whoever asks; they come in stream order.
+
+    Args:
+        pruned: counters of GOPs that were deleted by rule: nobody misses them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pruned: Container[int] = ()) -> None:
+        self._pruned = pruned
         self.verdicts: list[GopVerdict] = []
         self.findings: list[OrderFinding] = []
         self.chains: dict[str, SigningChain] = {}
@@ -143,8 +150,14 @@ class StreamPlacer:
         """Whether any signature was seen."""
         return self._has_signature
 
-    def take(self, place: GopPlace, facts: Iterable[StreamFact]) -> None:
-        """One GOP: the signatures that stand before its first slice, and its slices."""
+    def take(
+        self, place: GopPlace, facts: Iterable[StreamFact], counter: int | None = None
+    ) -> None:
+        """One GOP: the signatures that stand before its first slice, and its slices.
+
+        `counter` is the one that a record of these very bytes names: where the same pictures
+        come again and again, no other signature is then taken for that of this GOP.
+        """
         slices: list[SliceFact] = []
         for fact in facts:
             if isinstance(fact, SliceFact):
@@ -155,7 +168,7 @@ class StreamPlacer:
             elif isinstance(fact, DamagedSignature):
                 self._has_signature = True
                 self._find("damaged_signature", place, f"before this GOP stands {fact.why}")
-        gop = _Gop(place, self._order, slices)
+        gop = _Gop(place, self._order, slices, counter)
         self._order += 1
         self._gops.append(gop)
         while len(self._gops) > WINDOW_GOPS:
@@ -195,7 +208,7 @@ class StreamPlacer:
         A camera that sees nothing move can send the same GOP again, so where several have
         these hashes the counter decides.
         """
-        waiting = [gop for gop in self._gops if gop.signature is None]
+        waiting = [gop for gop in self._gops if gop.signature is None and _may_be(gop, signature)]
         expected = self._expected_counters()
         same = [gop for gop in waiting if _is_of(gop, signature)]
         if same:
@@ -216,7 +229,7 @@ class StreamPlacer:
             if gop.signature is not None or gop.order >= before_order:
                 continue
             for each in self._left_over:
-                if _is_of(gop, each[0]):
+                if _is_of(gop, each[0]) and _may_be(gop, each[0]):
                     self._left_over.remove(each)
                     self._sign(gop, each[0])
                     break
@@ -319,10 +332,11 @@ class StreamPlacer:
                 *self._counters,
                 *(other.signature.counter for other in self._gops if other.signature is not None),
             }
-            missing = step - 1 - self._unsigned_since - len(elsewhere)
+            pruned = {counter for counter in between if counter in self._pruned}
+            missing = step - 1 - self._unsigned_since - len(elsewhere | pruned)
             if missing > 0:
                 self._report_missing(gop, before, missing, between)
-            elif not elsewhere and signature.linked_hash != self._last_anchor:
+            elif not elsewhere and not pruned and signature.linked_hash != self._last_anchor:
                 self._find(
                     "not_linked",
                     gop.place,
@@ -340,6 +354,8 @@ class StreamPlacer:
         )
 
     def _report_left_over(self, signature: SignatureFact, carried_by: GopPlace) -> None:
+        if signature.counter in self._pruned:
+            return
         self._find(
             "gops_missing",
             carried_by,
@@ -362,6 +378,11 @@ def _is_of(gop: _Gop, signature: SignatureFact) -> bool:
     return bool(gop.hashes) and (
         signature.hash_list[:1] == (gop.anchor,) or signature.gop_hash == _joined(gop)
     )
+
+
+def _may_be(gop: _Gop, signature: SignatureFact) -> bool:
+    """Whether nothing that is known of the GOP says that the signature is another one's."""
+    return gop.counter is None or gop.counter == signature.counter
 
 
 def _joined(gop: _Gop) -> bytes:
