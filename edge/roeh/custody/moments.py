@@ -37,6 +37,8 @@ def utc_text(t_us: int, *, synchronised: bool = True) -> str:
 def length_text(length_us: int) -> str:
     """A length of time, short."""
     seconds = length_us / _US_PER_S
+    if 0 < abs(seconds) < 1:
+        return f"{max(1, round(abs(seconds) * 1000)) * (1 if seconds > 0 else -1)} ms"
     if abs(seconds) < 120:
         return f"{seconds:.1f} s"
     if abs(seconds) < 7200:

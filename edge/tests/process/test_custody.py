@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from roeh.core.errors import EvidenceRefused, HoldRefused, StorageFailed
+from roeh.core.errors import EvidenceRefused, HoldRefused, OutputRefused, StorageFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.paths import node_database
 from roeh.core.peers import Done, EndStream, GopStored, Role, StoreGop, Verb
@@ -250,3 +250,18 @@ def test_where_there_is_no_store_none_is_made(short_directory, capsys):
     with pytest.raises(EvidenceRefused, match="no evidence here"):
         commands.run(parser.parse_args(["list", "-c", str(short_directory / "node.toml")]))
     assert not (short_directory / "data").exists()
+
+
+def test_the_timeline_is_drawn_and_the_picture_is_an_access(pole, short_directory):
+    begin_us = pole.north.mono_us
+    pole.record(pole.north, 2 * SEGMENT_GOPS)
+    pole.alert(begin_us, begin_us)
+    picture = short_directory / "timeline.png"
+    text = pole.run("timeline", "--picture", picture, "--person", "A. Visser")
+    assert "north" in text
+    assert "▓" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OutputRefused):
+        pole.run("timeline", "--picture", short_directory / "nowhere" / "timeline.png")
+    pole.evidence.stop()
+    assert pole.records("access")[0]["person"] == "A. Visser"
