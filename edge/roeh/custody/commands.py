@@ -13,6 +13,7 @@ from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
+from roeh.custody import check_command
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import UtcSpan, read_holdings, read_records
 from roeh.custody.link import EvidenceLink, evidence_link
@@ -25,6 +26,7 @@ from roeh.custody.timeline_terminal import print_timeline
 _Action = Callable[[argparse.Namespace, EvidenceLink, Clock], int]
 _LOGIN_UID = Path("/proc/self/loginuid")
 _NO_LOGIN = 2**32 - 1
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The commands under `roeh evidence` with their options."""
@@ -45,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     held.add_argument("--camera", metavar="NAME", help="this one alone")
     _add_person(held)
 
+    check_command.add_options(_add(commands, "check", check_command.TEXT, check_command.run_check))
+
     released = _add(commands, "release", "Let a hold go: one asks, another confirms.", _release)
     released.add_argument("hold", metavar="HOLD_ID")
     _add_person(released)
@@ -55,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--picture", type=Path, metavar="OUT.png", help="draw it here too. Is itself recorded."
     )
     drawn.add_argument("--person", default="", metavar="NAME", help="who looks; default: the user")
+
 
 def run(chosen: argparse.Namespace) -> int:
     """Do what was chosen; the exit status.
@@ -67,16 +72,20 @@ def run(chosen: argparse.Namespace) -> int:
         action: _Action = chosen.action
         return action(chosen, link, clock)
 
+
 def read_status(link: EvidenceLink) -> EvidenceStatus:
     """How recording is."""
     return link.call(Verb.EVIDENCE_STATUS, EvidenceStatusRequest(), EvidenceStatus)
+
 
 def record_access(link: EvidenceLink, person: str, action: str, detail: str) -> None:
     """Write into the ledger who looks at what, before it is shown."""
     request = RecordAccess(person=person or _user(), action=action, detail=detail[:500])
     link.call(Verb.ACCESS_RECORD, request, Done)
 
+
 _Commands = argparse._SubParsersAction
+
 
 def _add(
     commands: _Commands[argparse.ArgumentParser], name: str, text: str, action: _Action
@@ -88,18 +97,22 @@ def _add(
     parser.set_defaults(action=action)
     return parser
 
+
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=utc_argument, metavar="UTC", help="2026-01-31T18:30:00Z")
     parser.add_argument("--until", type=utc_argument, metavar="UTC", help="likewise")
     parser.add_argument("--camera", metavar="NAME", help="this one alone")
+
 
 def _add_person(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", required=True, metavar="NAME", help="who does it")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why; the case's number")
     parser.add_argument("--json", action="store_true", help="one JSON line")
 
+
 def _choice(chosen: argparse.Namespace) -> Chosen:
     return Chosen(since_us=chosen.since, until_us=chosen.until, camera_id=chosen.camera)
+
 
 def _list(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> int:
     holdings = read_holdings(link)
@@ -107,12 +120,14 @@ def _list(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> int:
     print_list(holdings, status, _choice(chosen), as_json=chosen.json, out=sys.stdout)
     return EXIT_OK
 
+
 def _show(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> int:
     holdings = read_holdings(link)
     found = find(link, holdings, chosen.name)
     record_access(link, chosen.person, "show", chosen.name)
     print_found(found, holdings, read_status(link), as_json=chosen.json, out=sys.stdout)
     return EXIT_OK
+
 
 def _hold(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
     by_time = chosen.from_us is not None and chosen.to_us is not None
@@ -145,10 +160,12 @@ def _hold(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
     print_hold(hold, holdings, as_json=chosen.json, out=sys.stdout)
     return EXIT_OK
 
+
 def _release(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> int:
     hold = release(link, chosen.hold, person=chosen.person, reason=chosen.reason)
     print_hold(hold, read_holdings(link), as_json=chosen.json, out=sys.stdout)
     return EXIT_OK
+
 
 def _timeline(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
     timeline = timeline_of(read_holdings(link), read_records(link), _choice(chosen))
@@ -162,6 +179,7 @@ def _timeline(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> i
         )
     print_timeline(timeline, sys.stdout)
     return EXIT_OK
+
 
 def _user() -> str:
     """Who logged in, as the kernel keeps it through sudo; else whose process this is."""
