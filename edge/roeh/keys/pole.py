@@ -7,6 +7,7 @@ evidence takes it up at its next start.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 
@@ -29,6 +30,7 @@ from roeh.keys.key_pem import (
     REQUEST_LABEL,
     TPM_LABEL,
     UNPARSABLE,
+    KeyEntry,
     certificates_in,
     is_p256,
     parse_entry,
@@ -86,11 +88,9 @@ class Pole:
         return requests
 
     def is_provisioned(self) -> bool:
-        """Whether a key keeper's CA vouches for the set in force, under the node's name."""
-        if not self._sets.newest():
-            return False
-        leaf = entry_of_set(self._sets, KeyUsage.MEDIA)[0].leaf
-        return not is_unprovisioned(leaf) and node_name_of(leaf.subject) == self._name
+        """Whether a key keeper's CA vouches for a usable key in force, under the node's name."""
+        entries = [self._in_force(usage) for usage in KeyUsage]
+        return any(entry is not None and self._is_vouched_for(entry) for entry in entries)
 
     def install(self, certificates_pem: bytes) -> list[KeyUsage]:
         """Bring the keys into force whose certificates these are.
@@ -100,21 +100,21 @@ class Pole:
 
         Raises:
             KeyRefused: a certificate for another node or key, a chain that does not lead to
-                its root, or a first set that is not whole. Then nothing changed.
+                its root, or a set that would not be whole. Then nothing changed.
             StorageFull, StorageFailed: it could not be written; nothing changed.
         """
         self._sets.retire()
         leaves, authorities, roots = _sorted_out(certificates_pem)
         newest = self._sets.newest()
-        files = self._present_files(newest)
+        files = self._present_files()
         changed = []
         for leaf in leaves:
             chain = self._chain(leaf, authorities, roots)
             usage = usage_of(leaf.extensions)
             assert usage is not None
-            if self._is_in_force(usage, leaf, newest):
+            if self._is_in_force(usage, leaf):
                 continue
-            files[_file(usage)] = self._with_key(usage, leaf, newest) + chain
+            files[_file(usage)] = self._with_key(usage, leaf) + chain
             entry = parse_entry(files[_file(usage)], usage, f"the certificate for {usage.value}")
             self._home.signer(entry, f"the certificate for {usage.value}")
             changed.append(usage)
@@ -122,8 +122,8 @@ class Pole:
         if missing:
             raise KeyRefused(
                 what=f"no certificate for {', '.join(missing)}",
-                which="the first set of a node has to be whole",
-                remedy="install the certificates of all four requests at once",
+                which="a set has to be whole",
+                remedy="request or rotate these too, and install all of them at once",
             )
         if changed:
             files[ANCHORS_FILE] = _joined(files.get(ANCHORS_FILE, b""), certificate_pem(*roots))
@@ -166,42 +166,61 @@ class Pole:
         )
 
     def _waiting(self, usage: KeyUsage) -> bytes | None:
-        """The key that waits, unless it is in force already or for another name.
+        """The key that waits, unless it is in force already, for another name, or damaged.
 
         An installation that was interrupted at its very end leaves one that is in force.
         """
         waiting = self._sets.pending(_file(usage))
         if waiting is None:
             return None
-        request = x509.load_pem_x509_csr(_block(waiting, REQUEST_LABEL))
-        if node_name_of(request.subject) != self._name:
+        try:
+            name = node_name_of(x509.load_pem_x509_csr(_block(waiting, REQUEST_LABEL)).subject)
+        except UNPARSABLE:
             return None
-        newest = self._sets.newest()
-        if newest and _spki(entry_of_set(self._sets, usage)[0].leaf) == _spki(request):
+        entry = self._in_force(usage)
+        if name != self._name or (entry and _spki(entry.leaf) == _waiting_spki(waiting)):
             return None
         return waiting
 
-    def _present_files(self, newest: int) -> dict[str, bytes]:
-        """The files of the provisioned set in force: what is not installed anew stays."""
-        if not self.is_provisioned():
-            return {}
-        names = [ANCHORS_FILE, *(_file(usage) for usage in KeyUsage)]
-        return {name: self._sets.read(newest, name) for name in names}
+    def _in_force(self, usage: KeyUsage) -> KeyEntry | None:
+        """A usage's key in force; None when there is none, or none that may be used.
 
-    def _is_in_force(self, usage: KeyUsage, leaf: x509.Certificate, newest: int) -> bool:
-        return newest > 0 and entry_of_set(self._sets, usage)[0].leaf == leaf
+        What cannot be used is replaced like what is not there: this is how a damaged set
+        is repaired. Evidence itself refuses it.
+        """
+        try:
+            return entry_of_set(self._sets, usage)[0]
+        except KeyRefused:
+            return None
 
-    def _with_key(self, usage: KeyUsage, leaf: x509.Certificate, newest: int) -> bytes:
+    def _is_vouched_for(self, entry: KeyEntry) -> bool:
+        return not is_unprovisioned(entry.leaf) and node_name_of(entry.leaf.subject) == self._name
+
+    def _present_files(self) -> dict[str, bytes]:
+        """The usable files of a provisioned set in force: what is not installed anew stays."""
+        entries = {usage: self._in_force(usage) for usage in KeyUsage}
+        files = {
+            _file(usage): entry.key_pem + entry.chain_pem
+            for usage, entry in entries.items()
+            if entry is not None and self._is_vouched_for(entry)
+        }
+        if files:
+            with contextlib.suppress(KeyRefused):
+                files[ANCHORS_FILE] = self._sets.read(self._sets.newest(), ANCHORS_FILE)
+        return files
+
+    def _is_in_force(self, usage: KeyUsage, leaf: x509.Certificate) -> bool:
+        entry = self._in_force(usage)
+        return entry is not None and entry.leaf == leaf
+
+    def _with_key(self, usage: KeyUsage, leaf: x509.Certificate) -> bytes:
         """The private key's block that a certificate is for."""
         waiting = self._sets.pending(_file(usage))
-        if waiting is not None and _spki(leaf) == _spki(
-            x509.load_pem_x509_csr(_block(waiting, REQUEST_LABEL))
-        ):
+        if waiting is not None and _spki(leaf) == _waiting_spki(waiting):
             return _block(waiting, PKCS8_LABEL) or _block(waiting, TPM_LABEL)
-        if newest:
-            entry, _ = entry_of_set(self._sets, usage)
-            if _spki(entry.leaf) == _spki(leaf):
-                return entry.key_pem
+        entry = self._in_force(usage)
+        if entry is not None and _spki(entry.leaf) == _spki(leaf):
+            return entry.key_pem
         raise KeyRefused(
             what="no key of this node waits for it",
             which=f"the certificate for {usage.value}, serial {leaf.serial_number:x}",
@@ -242,9 +261,7 @@ class Pole:
         usage = usage_of(leaf.extensions)
         assert usage is not None
         waiting = self._sets.pending(_file(usage))
-        if waiting is None:
-            return
-        if _spki(x509.load_pem_x509_csr(_block(waiting, REQUEST_LABEL))) == _spki(leaf):
+        if waiting is not None and _waiting_spki(waiting) == _spki(leaf):
             self._sets.drop_pending(_file(usage))
 
 
@@ -284,6 +301,14 @@ def _block(content: bytes, wanted: str) -> bytes:
 def _spki(item: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
     public_key = item.public_key()
     return spki_der(public_key) if is_p256(public_key) else b""
+
+
+def _waiting_spki(waiting: bytes) -> bytes:
+    """The public key of a key that waits; empty when its request cannot be read."""
+    try:
+        return _spki(x509.load_pem_x509_csr(_block(waiting, REQUEST_LABEL)))
+    except UNPARSABLE:
+        return b""
 
 
 def _file(usage: KeyUsage) -> str:

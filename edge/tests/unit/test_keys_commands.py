@@ -167,6 +167,16 @@ def test_requesting_again_gives_the_same_requests_until_they_are_installed(desk)
     assert (desk.at / "requests.pem").read_bytes() == first
 
 
+def test_a_damaged_key_that_waits_is_made_anew(desk):
+    desk.request()
+    (desk.at / "node" / "keys" / "pending" / "media.pem").write_bytes(b"-----BEGIN PRIV")
+    desk.request()
+    desk.sign()
+    desk.install()
+
+    assert open_signers(desk.config, CLOCK).is_provisioned
+
+
 def test_private_keys_lie_with_mode_0600_and_no_ca_key_is_readable_without_its_passphrase(
     provisioned,
 ):
@@ -397,3 +407,48 @@ def test_root_prepares_keys_that_evidence_s_own_user_then_owns(desk, as_root):
     for path in [desk.at / "node" / "keys", *(desk.at / "node" / "keys").rglob("*")]:
         assert path.owner() == "nobody", path
     assert desk.show()["media"]["is_provisioned"]
+
+
+def in_force(desk, name):
+    return max((desk.at / "node" / "keys").glob("set-*")) / name
+
+
+@pytest.mark.parametrize("name", ["media.pem", "log.pem"])
+def test_a_key_that_was_lost_is_replaced_by_rotation(provisioned, name):
+    before = open_signers(provisioned.config, CLOCK)
+    in_force(provisioned, name).unlink()
+
+    provisioned.request("rotate", name.partition(".")[0])
+    provisioned.sign()
+    provisioned.install()
+
+    after = open_signers(provisioned.config, CLOCK)
+    assert after.is_provisioned
+    assert after.manifest.spki_der == before.manifest.spki_der
+
+
+def test_a_set_that_nobody_can_use_is_replaced_whole(provisioned):
+    before = provisioned.show()
+    for usage in KeyUsage:
+        in_force(provisioned, f"{usage.value}.pem").chmod(0o644)
+    with pytest.raises(KeyRefused, match="others may read"):
+        provisioned.show()
+
+    provisioned.request()
+    provisioned.sign()
+    provisioned.install()
+
+    after = provisioned.show()
+    assert not {state["serial"] for state in before.values()} & {
+        state["serial"] for state in after.values()
+    }
+    assert open_signers(provisioned.config, CLOCK).is_provisioned
+
+
+def test_a_set_that_would_not_be_whole_is_not_brought_into_force(provisioned):
+    in_force(provisioned, "log.pem").unlink()
+    provisioned.request("rotate", "media")
+    provisioned.sign()
+
+    with pytest.raises(KeyRefused, match="no certificate for log"):
+        provisioned.install()
