@@ -320,7 +320,7 @@ class _Verification:
         if each.file.is_context:
             return
         number = verdict.place.gop
-        is_proven = number <= len(each.matches) and each.matches[number - 1]
+        is_proven = self._is_under_checkpoint(each) and each.matches[number - 1 : number] == (True,)
         self._gops += 1
         self._proven += is_proven
         self._signed += verdict.state is GopState.VALID
@@ -354,7 +354,8 @@ class _Verification:
                 Aspect.BYTES,
                 Weight.NOT_CHECKED,
                 "no_signature",
-                "nothing vouches for these bytes: no stream signature and no ledger",
+                "nothing vouches for these bytes: no stream signature, and no ledger under a"
+                " signed checkpoint",
                 path=verdict.place.path,
                 gop=number,
             )
@@ -367,6 +368,10 @@ class _Verification:
                 path=verdict.place.path,
                 gop=number,
             )
+
+    def _is_under_checkpoint(self, each: _Held) -> bool:
+        """Whether its record is proven itself: only then the hashes in it prove anything."""
+        return each.leaf is not None and each.leaf < self._anchoring.signed_size
 
     def _judge_signer(
         self, each: _Held, verdict: GopVerdict, chain_pem: bytes, t_utc_us: int
@@ -402,7 +407,8 @@ class _Verification:
             return
         if each.facts.codec == "h265":
             self._gops += len(each.facts.gops)
-            self._proven += sum(each.matches)
+            is_proven = self._is_under_checkpoint(each) and bool(each.matches)
+            self._proven += sum(each.matches) if is_proven else 0
             self._find(
                 Aspect.SIGNER,
                 Weight.NOT_CHECKED,
@@ -410,12 +416,13 @@ class _Verification:
                 "H.265 carries no stream signature; only the ledger covers it",
                 path=each.file.shown,
             )
-            if not all(each.matches) or not each.matches:
+            if not is_proven:
                 self._find(
                     Aspect.BYTES,
                     Weight.NOT_CHECKED,
                     "no_signature",
-                    "nothing vouches for these bytes: no stream signature and no ledger",
+                    "nothing vouches for these bytes: no stream signature, and no ledger under a"
+                    " signed checkpoint",
                     path=each.file.shown,
                 )
         if each.leaf is not None:

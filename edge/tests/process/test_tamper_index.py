@@ -91,7 +91,8 @@ def test_an_edited_time_in_the_index_is_placed_to_its_segment(copy):
 
 def test_an_edited_record_is_placed_to_its_leaf(copy):
     copy.sql(
-        "UPDATE record SET json = CAST(replace(json, '\"full\"', '\"stopped\"') AS BLOB) WHERE leaf = 3"
+        "UPDATE record SET json = CAST(replace(json, '\"full\"', '\"stopped\"') AS BLOB)"
+        " WHERE leaf = 3"
     )
     found = failures(copy.check(Level.INDEX))
     assert ("mirror_differs", None, None, 3) in found
