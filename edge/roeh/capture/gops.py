@@ -45,7 +45,7 @@ class GopBuilder:
         self.longest_ns = 0
         self._camera_id = camera_id
         self._capture_id = capture_id
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._max_units = max_units
         self._seq = 0
         self._pending: Discontinuity | None = Discontinuity.CAPTURE_START
@@ -56,6 +56,11 @@ class GopBuilder:
         self._last_dts: int | None = None
         self._step = _DEFAULT_STEP
         self._end_ns = 0
+
+    @property
+    def is_dropping(self) -> bool:
+        """Whether the last group was too large and no key picture has come since."""
+        return not self._open and self._pending is Discontinuity.GOP_TOO_LARGE
 
     def add(self, picture: CodedPicture) -> Gop | None:
         """Take the next picture; the group that it ends, if it ends one.
@@ -104,7 +109,7 @@ class GopBuilder:
     def _append(self, picture: CodedPicture) -> None:
         self._open.append(picture)
         self._open_bytes += len(picture.nal_units)
-        if self._open_bytes > self._max_bytes or len(self._open) > self._max_units:
+        if self._open_bytes > self.max_bytes or len(self._open) > self._max_units:
             self._note_length(picture.at.t_mono_ns)
             self._open = []
             self._open_bytes = 0

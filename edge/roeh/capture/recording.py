@@ -16,8 +16,9 @@ from roeh.capture.ring import GopRing
 from roeh.capture.sender import GopSender
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import EvidenceSection, SensorSection
+from roeh.core.errors import PeerGone
 from roeh.core.flows import ACCESS_UNITS
-from roeh.core.gop import MAX_GOP_BYTES, Discontinuity, Gop, StreamEnd
+from roeh.core.gop import MAX_GOP_BYTES, MAX_GOP_UNITS, Discontinuity, Gop, StreamEnd
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_for
 from roeh.core.types import Frame, Size
@@ -179,7 +180,17 @@ class CameraRecording:
         if self._refused_because:
             return f"{self._name}: {self._refused_because}"
         if self._encoding is not None and self._encoding.failure:
-            return f"{self._name}: not recorded: {self._encoding.failure}"
+            return f"{self._name}: NOT RECORDED: {self._encoding.failure}"
+        if self._builder.is_dropping:
+            return (
+                f"{self._name}: NOT RECORDED: no key picture within {MAX_GOP_UNITS} pictures or "
+                f"{self._builder.max_bytes / 2**20:.1f} MiB; set the camera to one each "
+                f"{LONG_GOP_S:.0f} s"
+            )
+        unstored = self._sender.trouble
+        # While evidence is away nobody hears this, and its supervisor knows.
+        if unstored and not unstored.startswith(PeerGone.code):
+            return f"{self._name}: recorded and not stored: {unstored}"
         return ""
 
     def remark(self) -> str:
@@ -220,20 +231,20 @@ class CameraRecording:
         if is_masked or not self._section.masks:
             return False
         if self._settings.refuse_unmasked:
-            if not self._refused_because:
-                self._refused_because = (
-                    "NOT RECORDED: privacy masks are set, its recording cannot be masked, and "
-                    "refuse_unmasked is on"
-                )
-                _log.warning("%s: %s", self._name, self._refused_because)
+            self._refused_because = (
+                "NOT RECORDED: privacy masks are set, its recording cannot be masked, and "
+                "refuse_unmasked is on"
+            )
+            self._warn(self._refused_because)
             return True
+        self._warn("recorded WITHOUT its privacy masks; they hold for analysis and thumbnails")
+        return False
+
+    def _warn(self, line: str) -> None:
+        """Say it once, not with every connection."""
         if not self._warned:
             self._warned = True
-            _log.warning(
-                "%s: recorded WITHOUT its privacy masks; they hold for analysis and thumbnails",
-                self._name,
-            )
-        return False
+            _log.warning("%s: %s", self._name, line)
 
 
 class _FromEncoder:

@@ -145,7 +145,7 @@ polygon_px = [[20, 10], [40, 10], [40, 30], [20, 30]]
 
 def test_a_file_of_h264_is_handed_over_as_it_is(tmp_path):
     pictures = numbered_pictures(25)
-    clip = write_coded_clip(tmp_path / "clip.mp4", pictures, b_frames=2)
+    clip = write_coded_clip(tmp_path / "clip.mp4", pictures, b_frames=2, fps=50)
     with capturing(tmp_path, file_source(clip)) as (capture, storing):
         capture.wait()
     assert [numbers_in(gop) for gop in storing.gops] == [
@@ -160,8 +160,8 @@ def test_a_file_of_h264_is_handed_over_as_it_is(tmp_path):
 
 
 def test_another_codec_is_encoded_every_frame_of_it(tmp_path):
-    clip = write_clip(tmp_path / "clip.avi", numbered_pictures(25), codec="mpeg4")
-    with capturing(tmp_path, file_source(clip), evidence="encode_gop_s = 1.0") as run_of:
+    clip = write_clip(tmp_path / "clip.avi", numbered_pictures(25), codec="mpeg4", fps=20)
+    with capturing(tmp_path, file_source(clip), evidence="encode_gop_s = 0.5") as run_of:
         capture, storing = run_of
         capture.wait()
     assert [number for gop in storing.gops for number in numbers_in(gop)] == [*range(25)]
@@ -196,7 +196,7 @@ def test_masks_that_are_not_to_be_burnt_in_are_not_and_that_is_said(tmp_path, ca
 
 
 def test_masks_on_a_camera_s_own_video_are_said_to_be_missing(tmp_path, caplog):
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20))
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20), fps=50)
     with capturing(tmp_path, file_source(clip), more=MASK) as (capture, storing):
         capture.wait()
     assert len(storing.gops) == 2
@@ -204,7 +204,7 @@ def test_masks_on_a_camera_s_own_video_are_said_to_be_missing(tmp_path, caplog):
 
 
 def test_refusing_what_cannot_be_masked_records_nothing_and_says_so(tmp_path):
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20))
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(20), fps=50)
     with capturing(
         tmp_path, file_source(clip, loop=True), evidence="refuse_unmasked = true", more=MASK
     ) as (_, storing):
@@ -244,7 +244,7 @@ def test_a_stop_sends_what_is_open_and_says_why_it_ends(tmp_path):
 
 
 def test_no_group_is_lost_while_evidence_is_away(tmp_path, caplog):
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(40), key_every=2)
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(40), key_every=2, fps=20)
     with capturing(tmp_path, file_source(clip), is_there=False) as (capture, storing):
         storing.start()
         wait_until(lambda: len(storing.gops) >= 3)
@@ -276,6 +276,18 @@ def test_the_report_counts_and_names_a_camera_with_long_groups(tmp_path):
         "cpu_encode_gate_s",
         "frames_not_encoded_gate",
     } <= report.counters.keys()
+
+
+def test_a_camera_without_key_pictures_is_said_not_to_be_recorded(tmp_path):
+    noise = np.random.default_rng(3).integers(0, 255, (40, 240, 320, 3), np.uint8)
+    clip = write_coded_clip(tmp_path / "clip.mp4", list(noise), fps=20, key_every=40)
+    with capturing(
+        tmp_path, file_source(clip, loop=True), evidence="ring_bytes = 1048576", size=(320, 240)
+    ) as (_, storing):
+        report = wait_until(
+            lambda: next((one for one in storing.reports if one.state == "degraded"), None)
+        )
+    assert "gate: NOT RECORDED: no key picture within" in report.detail
 
 
 @pytest.fixture
