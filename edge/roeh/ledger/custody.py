@@ -38,7 +38,7 @@ from roeh.core.peers import (
 from roeh.ledger.age import NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
-from roeh.ledger.kept import held_within, kept_bytes, locked_within
+from roeh.ledger.kept import held_bytes, held_within, locked_bytes, locked_within, ring_size
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.records import AccessRecord
@@ -157,13 +157,18 @@ class Custody:
             written = connection.execute(
                 "SELECT name, value FROM counter WHERE name GLOB 'bytes_*'"
             ).fetchall()
-            kept = kept_bytes(connection)
+            segments, segments_bytes = ring_size(connection)
+        # One after the other, so that recording gets in between.
+        with parts.database.reading() as connection:
+            locked = locked_bytes(connection)
+        with parts.database.reading() as connection:
+            held = held_bytes(connection)
         return EvidenceStatus(
             age_us=parts.age.now_us(),
-            segments=kept.segments,
-            segments_bytes=kept.segments_bytes,
-            locked_bytes=kept.locked_bytes,
-            held_bytes=kept.held_bytes,
+            segments=segments,
+            segments_bytes=segments_bytes,
+            locked_bytes=locked,
+            held_bytes=held,
             max_bytes=parts.settings.max_bytes,
             free_bytes=disk.f_bavail * disk.f_frsize,
             ledger_size=ledger_size,

@@ -11,8 +11,6 @@ import bisect
 import sqlite3
 from collections.abc import Iterable
 
-import msgspec
-
 from roeh.core.peers import Span
 
 #: Of a row `segment`, exactly; for WHERE.
@@ -47,29 +45,14 @@ _NEW_IN_SPAN = (
 )
 
 
-class KeptBytes(msgspec.Struct, frozen=True):
-    """What is on the disk, and what of it is kept; what is both counts as each."""
-
-    segments: int
-    segments_bytes: int
-    locked_bytes: int
-    held_bytes: int
-
-
-def kept_bytes(connection: sqlite3.Connection) -> KeptBytes:
-    """All four figures."""
-    segments, segments_bytes = ring_size(connection)
-    return KeptBytes(
-        segments=segments,
-        segments_bytes=segments_bytes,
-        locked_bytes=locked_bytes(connection),
-        held_bytes=_bytes_in(connection, _HOLDS, IS_HELD),
-    )
-
-
 def locked_bytes(connection: sqlite3.Connection) -> int:
     """Of segments that an active lock overlaps."""
     return _bytes_in(connection, _LOCKS, IS_LOCKED)
+
+
+def held_bytes(connection: sqlite3.Connection) -> int:
+    """Of segments that a hold overlaps."""
+    return _bytes_in(connection, _HOLDS, IS_HELD)
 
 
 def ring_size(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -1,0 +1,158 @@
+"""Pages of the index for those who look after a node: whole, in order, and never too large."""
+
+import msgspec
+import pytest
+
+from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
+from roeh.core.peers import (
+    PEER_VERBS,
+    EvidenceStatusRequest,
+    PageRequest,
+    PlaceHold,
+    RecordAccess,
+    Role,
+    Span,
+    Verb,
+)
+from roeh.ledger.custody import Custody, CustodyParts
+from roeh.ledger.records import AccessRecord
+from roeh.ledger.segment_rows import count_bytes
+from roeh.ledger.wear import IndexWear, process_written_bytes
+from tests.rings import BOOT, SEGMENT_BYTES, Ring, S
+
+
+@pytest.fixture
+def ring(memory_directory):
+    ring = Ring(memory_directory, pre_roll_s=0, post_roll_s=0)
+    yield ring
+    ring.close()
+
+
+@pytest.fixture
+def custody(ring):
+    return Custody(
+        CustodyParts(
+            database=ring.database,
+            log=ring.log,
+            age=ring.age,
+            locks=ring.locks,
+            holds=ring.holds,
+            settings=ring.settings,
+            segments_dir=ring.files.directory,
+            checkpoint=lambda: "note",
+            alarms=lambda: ("alarm",),
+        )
+    )
+
+
+def pages(custody, verb, rows_of, limit):
+    """All rows, page after page."""
+    after = -1
+    while rows := rows_of(custody.handle(verb, PageRequest(after=after, limit=limit))):
+        assert len(rows) <= limit
+        yield from rows
+        after = rows[-1].row
+
+
+def test_every_verb_of_the_role_but_the_status_of_the_node_is_answered(custody):
+    assert set(custody.answerers) == PEER_VERBS[Role.CUSTODY] - {Verb.NODE_STATUS}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 200])
+def test_segments_come_once_each_in_order_with_what_keeps_them(ring, custody, limit):
+    ring.alert(first_us=5 * S)
+    ring.hold(12 * S, 13 * S)
+    ring.hold(15 * S, 16 * S, camera="south")
+    for number in range(6):
+        ring.segment("south" if number == 4 else "north", closed=number != 5)
+    ring.retention._settings = msgspec.structs.replace(ring.settings, max_bytes=5 * SEGMENT_BYTES)
+    ring.retention.make_room(0)
+    found = list(pages(custody, Verb.SEGMENTS_PAGE, lambda page: page.segments, limit))
+    assert [row.row for row in found] == [1, 2, 3, 4, 5, 6]
+    assert [row.locked for row in found] == [True, False, False, False, False, False]
+    assert [row.held for row in found] == [False, True, False, False, False, False]
+    assert [row.is_present for row in found] == [True, True, False, True, True, True]
+    assert [row.end_reason for row in found] == ["full"] * 5 + [None]
+    assert [len(row.fragments) for row in found] == [1, 1, 0, 1, 1, 1]
+    assert found[0].path == "north/00000001.mp4"
+
+
+def test_a_page_of_large_segments_fits_into_a_message(ring, custody):
+    for _ in range(4):
+        ring.segment()
+    with ring.database.writing() as connection:
+        connection.execute("UPDATE segment SET fragments = 3000")
+        connection.executemany(
+            "INSERT INTO fragment VALUES (?, ?, 1, 0, 1, zeroblob(32), 0, 0, 0)",
+            [(row, number) for row in range(1, 5) for number in range(1, 3000)],
+        )
+    page = custody.handle(Verb.SEGMENTS_PAGE, PageRequest())
+    assert len(page.segments) == 1
+    assert len(msgspec.msgpack.encode(page)) < MAX_MESSAGE_BYTES
+    found = list(pages(custody, Verb.SEGMENTS_PAGE, lambda page: page.segments, 200))
+    assert [len(row.fragments) for row in found] == [3000] * 4
+
+
+def test_locks_and_holds_come_page_by_page(ring, custody):
+    for number in range(5):
+        ring.alert(first_us=number * S)
+        ring.hold(number * S, number * S + 1)
+    locks = list(pages(custody, Verb.LOCKS_PAGE, lambda page: page.locks, 2))
+    assert [lock.span.from_mono_us for lock in locks] == [number * S for number in range(5)]
+    holds = list(pages(custody, Verb.HOLDS_PAGE, lambda page: page.holds, 2))
+    assert [hold.spans[0].from_mono_us for hold in holds] == [number * S for number in range(5)]
+
+
+def test_records_come_as_they_are_hashed(ring, custody):
+    for _ in range(3):
+        ring.segment()
+    page = custody.handle(Verb.RECORDS_PAGE, PageRequest(after=0, limit=2))
+    assert (page.first, page.size) == (1, 3)
+    with ring.database.reading() as connection:
+        assert list(page.records) == ring.log.records(connection, 1, 2)
+
+
+def test_a_look_is_a_record(ring, custody):
+    custody.handle(Verb.ACCESS_RECORD, RecordAccess("A. Visser", "show", "north/1"))
+    assert ring.records(AccessRecord) == [
+        AccessRecord(person="A. Visser", action="show", detail="north/1")
+    ]
+
+
+def test_the_status_adds_up(ring, custody):
+    ring.alert(first_us=5 * S)
+    for number in range(4):
+        ring.segment(closed=number != 3)
+    spans = (Span("north", BOOT, 15 * S, 25 * S),)
+    hold = PlaceHold("01890a5d-ac96-774b-bcce-b302099a8057", "A", "case", spans)
+    custody.handle(Verb.HOLD_PLACE, hold)
+    with ring.database.writing() as connection:
+        count_bytes(connection, "video", 7)
+    status = custody.handle(Verb.EVIDENCE_STATUS, EvidenceStatusRequest())
+    assert (status.segments, status.segments_bytes) == (4, 4 * SEGMENT_BYTES)
+    assert (status.locked_bytes, status.held_bytes) == (SEGMENT_BYTES, 2 * SEGMENT_BYTES)
+    assert status.bytes_written == {"video": 7}
+    assert (status.checkpoint, status.alarms) == ("note", ("alarm",))
+    assert status.age_us == ring.age.now_us()
+    assert status.free_bytes > 0
+
+
+def test_the_index_is_what_was_written_beside_video_and_mirror(ring):
+    written = [1000]
+    with ring.database.writing() as connection:
+        count_bytes(connection, "video", 300)
+        wear = IndexWear(connection, lambda: written[0])
+        for total, video in ((1500, 400), (1550, 100), (1950, 0)):
+            written[0] = total
+            count_bytes(connection, "video", video)
+            wear.count(connection)
+        counters = dict(connection.execute("SELECT name, value FROM counter").fetchall())
+    # 950 written, 500 of it video.
+    assert counters["bytes_index"] == 450
+
+
+def test_the_kernel_says_what_was_written(tmp_path):
+    before = process_written_bytes()
+    assert before >= 0
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    assert process_written_bytes() >= before
