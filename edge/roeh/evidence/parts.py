@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import roeh
 from roeh.bitstream.media_signing import Vendor
@@ -23,7 +24,8 @@ from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.mirror import Mirror
 from roeh.ledger.model_record import ModelRecord
-from roeh.ledger.retention import Retention
+from roeh.ledger.reserve import RESERVE_BYTES, Reserve
+from roeh.ledger.retention import Retention, RingState
 from roeh.ledger.segments import SegmentFiles
 
 _MANUFACTURER = "Roeh"
@@ -72,6 +74,7 @@ class EvidenceParts:
             locks=self.locks,
             holds=self.holds,
         )
+        self._reserve = Reserve(Path(config.paths.data_dir) / "reserve")
         records = AlertRecords(self.log)
         model = ModelRecord(self.log)
         self.store = NodeStore(
@@ -88,6 +91,15 @@ class EvidenceParts:
             serial_number=f"{config.node.site}/{config.node.name}",
             manufacturer=_MANUFACTURER,
         )
+
+    def make_room(self, needed_bytes: int) -> RingState:
+        """Delete what may go until so much fits, on a disk without a free block too.
+
+        Raises:
+            StorageFull, StorageFailed: a record could not be stored, or a file not removed.
+        """
+        # What is lent looks free and is taken again.
+        return self._reserve.lend(lambda: self.retention.make_room(needed_bytes + RESERVE_BYTES))
 
     def custody(self, *, alarms: Callable[[], tuple[str, ...]]) -> CustodyParts:
         """What the verbs of custody ask."""

@@ -67,7 +67,7 @@ def recover(
         segment_s=parts.config.evidence.segment_s,
         signatures=StreamSignatures(parts.signers.media, parts.vendor),
         age_us=parts.age.now_us,
-        make_room=parts.retention.make_room,
+        make_room=parts.make_room,
         on_closed=on_closed,
         on_lost=on_lost,
     )
@@ -93,6 +93,7 @@ class Recording:
         self._recorder: Recorder | None = None
         self._stop = threading.Event()
         self._closed_one = threading.Event()
+        self._starting = threading.Lock()
         self._lock = threading.Lock()
         self._alarms: dict[str, tuple[str, ...]] = {"rebuild": notices}
         self._mirror_counted = 0
@@ -123,7 +124,7 @@ class Recording:
     def make_room(self, needed_bytes: int) -> bool:
         """Delete what may go so that something else finds room; whether there is some now."""
         try:
-            return self._parts.retention.make_room(needed_bytes).pruned > 0
+            return self._parts.make_room(needed_bytes).pruned > 0
         except (StorageFull, StorageFailed):
             return False
 
@@ -164,6 +165,9 @@ class Recording:
             log_error(_log, error)
 
     def _ready(self) -> Recorder:
+        with self._starting:
+            if self._recorder is None:
+                self._try_to_recover()
         if self._recorder is None:
             raise StorageFull(
                 what="nothing can be recorded before there is room",
@@ -208,8 +212,10 @@ class Recording:
             self._attempt("silence", self._close_silent)
 
     def _recover_again(self) -> tuple[str, ...]:
-        self._parts.retention.make_room(0)
-        self._try_to_recover()
+        self._parts.make_room(0)
+        with self._starting:
+            if self._recorder is None:
+                self._try_to_recover()
         return self._alarms.get("start", ())
 
     def _count_age(self) -> tuple[str, ...]:

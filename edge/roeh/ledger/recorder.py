@@ -58,7 +58,7 @@ class Recorder:
         cameras: the only ones that are recorded.
         signatures: of the streams; the recorder closes it.
         age_us: how long the node has run, ever.
-        make_room: removes what may go when the disk is full.
+        make_room: removes what may go until so many bytes fit; asked for each segment.
         on_closed: told when a segment has closed.
         on_lost: told when the directory is not the one that was opened any more.
     """
@@ -273,6 +273,9 @@ class Recorder:
     def _begin(self, camera: _Camera, gop: Gop) -> _OpenSegment:
         """A new file; it has no row yet."""
         init = init_segment(gop.codec_config)
+        # The ring keeps to its bound here; a disk that is full all the same says so below.
+        with contextlib.suppress(StorageFull):
+            self._make_room(max(camera.last_size_bytes, gop.size_bytes) + _ROOM_BYTES)
         number = camera.next_number
         while True:
             try:
@@ -408,6 +411,7 @@ class Recorder:
                 self._log.append(connection, body)
         camera.unsaid.clear()
         camera.open, camera.chain = None, chain
+        camera.last_size_bytes = segment.file.size_bytes
         segment.file.close()
         self._on_closed()
 
@@ -430,6 +434,7 @@ class _Camera:
     Attributes:
         refused: why the store takes nothing of it now.
         unsigned: why its stream is not signed now.
+        last_size_bytes: of its newest closed segment.
         unsaid: records that wait for the next transaction.
         is_over: nothing is stored any more.
     """
@@ -444,6 +449,7 @@ class _Camera:
         self.refused: EndReason | None = None
         self.unsigned: str | None = None
         self.unsaid: list[RecordBody] = []
+        self.last_size_bytes = 0
         self.is_over = False
 
 

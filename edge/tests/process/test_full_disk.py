@@ -1,10 +1,8 @@
 """A disk that is full, read only, or loses its power: nothing acknowledged is lost."""
 
 import contextlib
-import os
 import random
 import shutil
-import subprocess
 import threading
 
 import pytest
@@ -24,59 +22,16 @@ from roeh.core.peers import (
 from roeh.evidence.main import run as run_evidence
 from tests.alert_drafts import alert_draft
 from tests.process.children import CLOCK, Evidence, node_config
+from tests.process.small_disk import mount, small_disk, unmount
 from tests.stores import AloneStore
 
-DISK_BYTES = 12 * 1024 * 1024
 THUMBNAIL = random.Random(3).randbytes(7000)
-
-
-def mount(image, point):
-    point.mkdir()
-    subprocess.run(["mount", "-o", "loop", image, point], check=True, capture_output=True)
-
-
-def unmount(point):
-    subprocess.run(["umount", point], check=True, capture_output=True)
-
-
-class Disk:
-    """A small ext4 file system in a file; the node's data lie on it."""
-
-    def __init__(self, directory):
-        self.image, self.point = directory / "disk.img", directory / "disk"
-        with self.image.open("wb") as image:
-            image.truncate(DISK_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-m", "0", self.image], check=True, capture_output=True)
-        mount(self.image, self.point)
-        self._filler = self.point / "filler"
-
-    def fill(self):
-        """Leave no room at all."""
-        with self._filler.open("ab", buffering=0) as filler:
-            for size_bytes in (1 << 16, 1 << 12, 1):
-                with contextlib.suppress(OSError):
-                    while True:
-                        filler.write(bytes(size_bytes))
-
-    def free(self):
-        self._filler.unlink()
-
-    def remount(self, option):
-        subprocess.run(
-            ["mount", "-o", f"remount,{option}", self.point], check=True, capture_output=True
-        )
 
 
 @pytest.fixture
 def disk(as_root, short_directory):
-    try:
-        disk = Disk(short_directory)
-    except subprocess.CalledProcessError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs a loop mount: {error.stderr.decode().strip()}")
-    yield disk
-    unmount(disk.point)
+    with small_disk(short_directory) as disk:
+        yield disk
 
 
 @pytest.fixture
