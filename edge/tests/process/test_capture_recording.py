@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import threading
 
+import av
+import av.error
 import numpy as np
 import pytest
 
@@ -17,14 +19,15 @@ from roeh.core.config import parse_config
 from roeh.core.errors import MessageRefused, PeerRefused, StorageFull
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.ipc.stream import StreamClient, StreamServer
-from roeh.core.paths import evidence_socket
+from roeh.core.paths import evidence_socket, segments_dir
 from roeh.core.peers import Done, EndStream, GopStored, Role, Verb
 from roeh.core.users import node_users
 from tests.apt import require_packages
 from tests.coded_clips import decoded, numbers_in, write_coded_clip
 from tests.gops import GopSource
+from tests.process.children import Evidence
 from tests.process.network_camera import PACKAGES, Camera
-from tests.unit.source_conformance import numbered_pictures, write_clip
+from tests.unit.source_conformance import number_in, numbered_pictures, write_clip
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
@@ -288,6 +291,52 @@ def test_a_camera_without_key_pictures_is_said_not_to_be_recorded(tmp_path):
             lambda: next((one for one in storing.reports if one.state == "degraded"), None)
         )
     assert "gate: NOT RECORDED: no key picture within" in report.detail
+
+
+def test_killing_evidence_loses_no_picture(tmp_path):
+    """The real one, kill -9 in the middle: what the ring held is stored when it is back."""
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(60), key_every=4, fps=20)
+    config = parse_config(
+        NODE.format(
+            directory=tmp_path,
+            source=file_source(clip),
+            evidence="",
+            more="",
+            width=64,
+            height=48,
+        ),
+        name="node.toml",
+    )
+    evidence = Evidence(config)
+    evidence.start()
+    capture = Capturing(config)
+    try:
+        segments = segments_dir(config) / "gate"
+        wait_until(lambda: segments.exists() and sum(map(pictures_in, segments.glob("*"))) > 12)
+        evidence.kill()
+        evidence.start()
+        capture.wait()
+        assert evidence.stop() == 0
+        stored = [number for path in sorted(segments.glob("*.mp4")) for number in shown_in(path)]
+    finally:
+        capture.stop()
+        evidence.close()
+    assert stored == [*range(60)]
+    assert len([*segments.glob("*.mp4")]) >= 2
+
+
+def pictures_in(path):
+    """How many pictures a segment holds that may still be written."""
+    try:
+        with av.open(str(path)) as container:
+            return sum(packet.size > 0 for packet in container.demux(video=0))
+    except av.error.FFmpegError:
+        return 0
+
+
+def shown_in(path):
+    with av.open(str(path)) as container:
+        return [number_in(f.to_ndarray(format="bgr24")) for f in container.decode(video=0)]
 
 
 @pytest.fixture
