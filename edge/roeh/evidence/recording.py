@@ -21,6 +21,7 @@ from roeh.ledger.recorder import Recorder
 from roeh.ledger.recovery import Recovery, StartFacts, note_clean_end
 from roeh.ledger.segment_rows import count_bytes
 from roeh.ledger.stream_signatures import StreamSignatures
+from roeh.ledger.wear import IndexWear
 
 #: A checkpoint is signed at least this often, if anything was recorded since.
 _CHECKPOINT_S = 60.0
@@ -97,6 +98,8 @@ class Recording:
         self._lock = threading.Lock()
         self._alarms: dict[str, tuple[str, ...]] = {"rebuild": notices}
         self._mirror_counted = 0
+        with parts.database.reading() as connection:
+            self._index_wear = IndexWear(connection)
         self._threads = (
             threading.Thread(target=self._sign_checkpoints, name="checkpoints", daemon=True),
             threading.Thread(target=self._sweep, name="sweep", daemon=True),
@@ -199,6 +202,7 @@ class Recording:
         if written > self._mirror_counted:
             with self._parts.database.writing() as connection:
                 count_bytes(connection, "mirror", written - self._mirror_counted)
+                self._index_wear.count(connection)
             self._mirror_counted = written
         return ()
 
