@@ -196,7 +196,7 @@ def _wrong_index(connection: sqlite3.Connection) -> Iterator[str]:
 def _unverified(data_dir: Path, published: set[str]) -> Iterator[str]:
     """What the offline verifier has against it, with the checkpoints that left the pole."""
     kept = tuple(NoteSource("published", note, is_own=False) for note in published)
-    report = verify(data_dir, Beliefs(None, kept, (), ()), SystemClock(), lambda _: None)
+    report = verify(data_dir, Beliefs(checkpoints=kept), SystemClock(), lambda _: None)
     for conclusion in report.conclusions:
         is_needed = conclusion.aspect in {Aspect.BYTES, Aspect.COMPLETE}
         if conclusion.check is Check.FAIL or (is_needed and conclusion.check is not Check.OK):
