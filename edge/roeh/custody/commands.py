@@ -13,7 +13,7 @@ from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
-from roeh.custody import check_command
+from roeh.custody import check_command, clip_command
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import UtcSpan, read_holdings, read_records
 from roeh.custody.link import EvidenceLink, evidence_link
@@ -48,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_person(held)
 
     check_command.add_options(_add(commands, "check", check_command.TEXT, check_command.run_check))
+
+    clip_command.add_options(_add(commands, "clip", clip_command.TEXT, clip_command.run_clip))
 
     released = _add(commands, "release", "Let a hold go: one asks, another confirms.", _release)
     released.add_argument("hold", metavar="HOLD_ID")

@@ -1,0 +1,79 @@
+"""The command line of `roeh evidence clip`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from roeh.core.clock import Clock
+from roeh.core.config import load_config
+from roeh.core.errors import EvidenceRefused
+from roeh.custody.clip import ClipOrder, make_clip
+from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
+from roeh.custody.holdings import Holdings, UtcSpan, read_holdings
+from roeh.custody.link import EvidenceLink
+from roeh.custody.moments import utc_argument
+from roeh.custody.showing import find
+
+TEXT = "A playable file of a span, its signatures intact. Is itself recorded."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is to be in it, where it goes, and who takes it."""
+    parser.add_argument("--camera", metavar="NAME", help="may be left out where there is one")
+    parser.add_argument("--from", dest="from_us", type=utc_argument, metavar="UTC", help="a time")
+    parser.add_argument("--to", dest="to_us", type=utc_argument, metavar="UTC", help="its end")
+    parser.add_argument("--alert", metavar="ALERT_ID", help="or what this alert is about")
+    parser.add_argument(
+        "--segment",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="or a segment; given twice: from the one to the other",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.mp4", help="none is overwritten"
+    )
+    parser.add_argument("--person", required=True, metavar="NAME", help="who takes it")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="why; the case's number")
+    parser.add_argument("--json", action="store_true", help="one JSON line each")
+
+
+def run_clip(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
+    """Cut it; the exit status: that of ChecksFailed when something stored was damaged.
+
+    Raises:
+        RoehError: there is no clip.
+    """
+    holdings = read_holdings(link)
+    return make_clip(
+        link,
+        load_config(chosen.config),
+        _asked(chosen, link, holdings),
+        holdings,
+        ClipOrder(final=chosen.out, person=chosen.person, reason=chosen.reason),
+        clock=clock,
+        as_json=chosen.json,
+        out=sys.stdout,
+    )
+
+
+def _asked(chosen: argparse.Namespace, link: EvidenceLink, holdings: Holdings) -> Asked:
+    by_time = chosen.from_us is not None and chosen.to_us is not None
+    has_time = chosen.from_us is not None or chosen.to_us is not None
+    ways = (by_time, chosen.alert is not None, 0 < len(chosen.segment) <= 2)
+    if sum(ways) != 1 or has_time != by_time or len(chosen.segment) > 2:
+        raise EvidenceRefused(
+            what="not clear what is to be in the clip",
+            which="roeh evidence clip",
+            remedy="give --from and --to, or --alert, or --segment once or twice",
+        )
+    if chosen.alert is not None:
+        locks = find(link, holdings, chosen.alert).locks
+        return ask_alert(chosen.alert, locks, holdings, chosen.camera)
+    camera_id = chosen.camera or only_camera(holdings)
+    if by_time:
+        return ask_utc(camera_id, UtcSpan(chosen.from_us, chosen.to_us))
+    return ask_segments(camera_id, chosen.segment)
