@@ -13,11 +13,13 @@ from roeh.transport.messages import HealthMessage
 from tests.apt import require_packages
 from tests.process.brokers import ControlRoom, running_broker
 from tests.process.running_node import PATIENCE_S, Arrivals, running_node, write_street
-from tests.process.test_full_disk import Disk, unmount
+from tests.process.small_disk import Disk, unmount
 from tests.process.test_source_rtsp import PACKAGES, SIZE, Camera
 from tests.waiting import wait_until
 
 GATE = """
+[evidence]
+min_free_bytes = 0
 [[sensors]]
 name = "gate"
 source = {{ kind = "rtsp", url = "{url}", stall_timeout_s = 1.0 }}
