@@ -1,0 +1,81 @@
+"""What one verification knows and has found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from roeh.core.clock import Clock
+from roeh.keys.chain import TrustAnchors
+from roeh.ledger.note import WitnessKey
+from roeh.verify.anchoring import Anchoring, NoteSource
+from roeh.verify.ledger_state import LedgerState
+from roeh.verify.places import Place
+from roeh.verify.report import Aspect, FileReport, Finding, StreamReport, Weight
+from roeh.verify.signers import SignerJudge
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """What the reader brings along.
+
+    Attributes:
+        anchors: root certificates and revocation lists; None: nobody is trusted.
+        checkpoints: kept elsewhere than in what is verified.
+        certificates: PEM files with certificates of log keys.
+    """
+
+    anchors: TrustAnchors | None = None
+    checkpoints: tuple[NoteSource, ...] = ()
+    witnesses: tuple[WitnessKey, ...] = ()
+    certificates: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Sitting:
+    """One verification, from the first file to the verdict.
+
+    Attributes:
+        ledger: what was read of it; None where there is none.
+        gops: judged; `proven` by a ledger under a signed checkpoint, `signed` by the stream.
+        recorded_files: with a record in the ledger; of these a witness saw `witnessed_files`.
+    """
+
+    place: Place
+    clock: Clock
+    ledger: LedgerState | None
+    anchoring: Anchoring
+    signers: SignerJudge
+    findings: list[Finding] = field(default_factory=list)
+    files: list[FileReport] = field(default_factory=list)
+    streams: list[StreamReport] = field(default_factory=list)
+    bytes_read: int = 0
+    gops: int = 0
+    proven: int = 0
+    signed: int = 0
+    recorded_files: int = 0
+    witnessed_files: int = 0
+    earliest_witness_us: int | None = None
+
+    def find(
+        self,
+        aspect: Aspect,
+        weight: Weight,
+        what: str,
+        detail: str,
+        *,
+        path: str | None = None,
+        gop: int | None = None,
+        leaf: int | None = None,
+    ) -> None:
+        """One more finding."""
+        self.findings.append(
+            Finding(
+                aspect=aspect,
+                weight=weight,
+                what=what,
+                detail=detail,
+                path=path,
+                gop=gop,
+                leaf=leaf,
+            )
+        )
