@@ -112,6 +112,8 @@ class Recording:
             StorageFailed: the store cannot be used.
         """
         self._try_to_recover()
+        # From the first moment on: a clock is most often stepped soon after the boot.
+        self._attempt("age", self._count_age)
         for thread in self._threads:
             thread.start()
 

@@ -265,3 +265,13 @@ def test_the_timeline_is_drawn_and_the_picture_is_an_access(pole, short_director
         pole.run("timeline", "--picture", short_directory / "nowhere" / "timeline.png")
     pole.evidence.stop()
     assert pole.records("access")[0]["person"] == "A. Visser"
+
+
+def test_the_wear_is_shown_beside_what_was_recorded(pole):
+    pole.record(pole.north, 2 * SEGMENT_GOPS)
+    pole.evidence.stop()
+    pole.evidence.start()
+    (status,) = pole.list()["status"]
+    assert status["bytes_written"]["video"] >= 2 * 3000
+    assert status["bytes_written"]["mirror"] > 0
+    assert "written:" in pole.run("list")
