@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roeh.doctor.cameras import check_chosen_model, check_sources
+from roeh.doctor.evidence import check_keys, check_masks, check_recording
 from roeh.doctor.finding import MachineCheck, NodeCheck
 from roeh.doctor.machine import (
     check_clock,
@@ -29,6 +30,9 @@ NODE_CHECKS = (
     NodeCheck("users", check_users),
     NodeCheck("data_dir", check_data_dir),
     NodeCheck("medium", check_medium),
+    NodeCheck("keys", check_keys),
+    NodeCheck("masks", check_masks),
+    NodeCheck("recording", check_recording),
     NodeCheck("run_dir", check_run_dir),
     NodeCheck("source", check_sources),
     NodeCheck("broker", check_broker),

@@ -1,0 +1,115 @@
+"""The evidence of a node: its keys, its masks, and what a running node says of recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.config import FileSource, NodeConfig, RtspSource
+from roeh.core.errors import RoehError
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.paths import evidence_socket, keys_dir
+from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
+from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
+from roeh.keys.home_file import FileHome
+from roeh.keys.open import key_home, key_sets, node_name
+from roeh.keys.pole import KeyState, Pole
+
+_US_PER_DAY = 86_400_000_000
+#: From when on a certificate's end is told.
+_SOON_DAYS = 60
+
+
+def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
+    """The keys are there, safe, vouched for, and not near their end."""
+    if not config.evidence.record:
+        return
+    if config.keys.home == "file" and not keys_dir(config).exists():
+        yield doubtful(
+            "no keys yet: the first start makes UNPROVISIONED ones, which no court need believe",
+            "begin the ceremony with roeh keys request (edge/docs/keys.md)",
+        )
+        return
+    sets = key_sets(config)
+    # Outside its unit a credential cannot be seen, only what was prepared for systemd.
+    home = FileHome(sets) if config.keys.home == "credential" else key_home(config)
+    try:
+        states = Pole(node_name(config), home, config.keys.home, sets).states()
+    except RoehError as error:
+        yield bad_error(error)
+        return
+    yield from judge_keys(states, clock.read().t_utc_ns // NS_PER_US)
+
+
+def judge_keys(states: list[KeyState], now_utc_us: int) -> Iterator[Outcome]:
+    """One line for what is wrong with each, one for all if nothing is."""
+    faults = [_judge_key(state, now_utc_us) for state in states if state.is_provisioned]
+    unprovisioned = [state.usage.value for state in states if not state.is_provisioned]
+    if unprovisioned:
+        yield doubtful(
+            f"UNPROVISIONED keys ({', '.join(unprovisioned)}): the node vouches for itself",
+            "begin the ceremony with roeh keys request (edge/docs/keys.md)",
+        )
+    found = [fault for fault in faults if fault is not None]
+    yield from found
+    if not found and not unprovisioned:
+        yield good(f"{len(states)} keys, vouched for and in force")
+
+
+def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
+    """Privacy masks that cannot be in the recording, said before anybody relies on them."""
+    if not config.evidence.record:
+        return
+    for sensor in config.sensors:
+        if not sensor.masks:
+            continue
+        if not config.evidence.mask_recording:
+            yield doubtful(
+                f"the privacy masks of {sensor.name} are not in its recording",
+                "set evidence.mask_recording to true",
+            )
+        elif isinstance(sensor.source, RtspSource | FileSource):
+            kept = "not recorded at all" if config.evidence.refuse_unmasked else "recorded unmasked"
+            yield doubtful(
+                f"{sensor.name} has privacy masks: if it sends H.264 or H.265 it is {kept}",
+                "let the camera itself black them out as well",
+            )
+        else:
+            yield good(f"the privacy masks of {sensor.name} are burnt into its recording")
+
+
+def check_recording(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
+    """What a node that runs says of its recording; nothing when none runs."""
+    client = StreamClient(evidence_socket(config), Role.CUSTODY, clock, timeout_s=2.0)
+    try:
+        status = client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
+    except RoehError:
+        return  # a node that does not run is no fault of its disk
+    finally:
+        client.close()
+    yield from judge_recording(status)
+
+
+def judge_recording(status: NodeStatus) -> Iterator[Outcome]:
+    """Alarms, cameras that are not recorded, and key pictures too far apart."""
+    for alarm in status.alarms:
+        yield bad(alarm, "see edge/docs/evidence.md")
+    capture = [report for report in status.reports if report.process == Role.CAPTURE.value]
+    for report in capture:
+        for line in filter(None, report.detail.split("; ")):
+            yield doubtful(line, "see to the camera")
+    silent = [camera.camera_id for camera in status.cameras if camera.fragment_age_us is None]
+    if silent:
+        yield doubtful(f"nothing recorded yet of {', '.join(silent)}", "see to the camera")
+    elif not status.alarms:
+        yield good(f"{len(status.cameras)} cameras are being recorded")
+
+
+def _judge_key(state: KeyState, now_utc_us: int) -> Outcome | None:
+    days = (state.until_utc_us - now_utc_us) // _US_PER_DAY
+    remedy = f"roeh keys rotate {state.usage.value}"
+    if days < 0:
+        return bad(f"the {state.usage.value} key's certificate has ended", remedy)
+    if days < _SOON_DAYS:
+        return doubtful(f"the {state.usage.value} key's certificate ends in {days} days", remedy)
+    return None
