@@ -224,11 +224,16 @@ class SegmentFiles:
         with self.errors():
             try:
                 directory = self._camera(camera_id, make=False)
-                os.unlink(_file_name(number), dir_fd=directory)
             except FileNotFoundError:
                 return False
+            was_there = True
+            try:
+                os.unlink(_file_name(number), dir_fd=directory)
+            except FileNotFoundError:
+                was_there = False
+            # Also when it was gone: whoever unlinked it may have ended before this.
             os.fsync(directory)
-        return True
+        return was_there
 
     @contextlib.contextmanager
     def reading(self, camera_id: str, number: int) -> Iterator[int]:
