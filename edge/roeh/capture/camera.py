@@ -128,7 +128,7 @@ class Camera:
     def _observe(self, notice: SourceNotice) -> None:
         self._notice = notice
         if notice.state is SourceState.STALLED and self._recording is not None:
-            self._recording.stalled()
+            self._recording.source_gives_none(StreamEnd.SOURCE_STALLED)
         log = _log.warning if notice.state is SourceState.STALLED else _log.info
         log("%s %s: %s", notice.camera_id, notice.state.value, notice.detail)
 
@@ -139,6 +139,9 @@ class Camera:
             self.failure = error
         finally:
             self._source.__exit__(None, None, None)
+            if self._recording is not None and not self._stop.is_set():
+                # Other cameras may go on for long.
+                self._recording.source_gives_none(StreamEnd.SOURCE_ENDED)
 
     def _offer_all(self) -> None:
         # The source's format may become known only with its first picture.

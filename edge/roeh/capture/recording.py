@@ -161,10 +161,12 @@ class CameraRecording:
         if self._encoding is not None:
             self._encoding.put(buffer, info, pixels)
 
-    def stalled(self) -> None:
-        """The source gives no frames for now."""
+    def source_gives_none(self, reason: StreamEnd) -> None:
+        """No more frames for now; ends what is encoded from them, behind what waits."""
         if self._encoding is not None:
-            self._encoding.end(StreamEnd.SOURCE_STALLED)
+            self._encoding.end(reason)
+        elif reason is StreamEnd.SOURCE_ENDED:
+            self.ended(reason)
 
     def close(self, reason: StreamEnd, drain_s: float) -> None:
         """Send the open group and what the ring holds, for at most `drain_s`."""

@@ -87,8 +87,8 @@ class Storing:
         self.asked += 1
         if self.answers and (answer := self.answers.pop(0)) is not None:
             raise answer(what="for the test", which="a group", remedy="none")
-        known = [gop.seq for gop in self.gops]
-        if request.gop.seq not in known:
+        known = [(gop.camera_id, gop.seq) for gop in self.gops]
+        if (request.gop.camera_id, request.gop.seq) not in known:
             self.gops.append(request.gop)
         return GopStored(segment=1, fragment=request.gop.seq)
 
@@ -172,6 +172,20 @@ def test_another_codec_is_encoded_every_frame_of_it(tmp_path):
     assert storing.ends == [(StreamEnd.SOURCE_ENDED, 3)]
     for earlier, later in itertools.pairwise(storing.gops):
         assert (later.discontinuity, later.t_first_mono_us) == (None, earlier.t_end_mono_us)
+
+
+def test_the_end_of_one_camera_is_told_while_another_goes_on(tmp_path):
+    short = write_clip(tmp_path / "short.avi", numbered_pictures(5), codec="mpeg4")
+    long = write_coded_clip(tmp_path / "long.mp4", numbered_pictures(20))
+    other = (
+        f'[[sensors]]\nname = "yard"\nsource = {file_source(long, loop=True)}\n'
+        "lens = { width_px = 64, height_px = 48, fov_deg = 90 }"
+    )
+    with capturing(tmp_path, file_source(short), more=other) as (_, storing):
+        wait_until(lambda: storing.ends)
+    assert storing.ends[0][0] is StreamEnd.SOURCE_ENDED
+    (gop,) = [gop for gop in storing.gops if gop.camera_id == "gate"]
+    assert numbers_in(gop) == [*range(5)]
 
 
 def test_masks_are_black_in_what_is_recorded_of_drawn_pictures(tmp_path):
