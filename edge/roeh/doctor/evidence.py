@@ -22,8 +22,6 @@ _SOON_DAYS = 60
 
 def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     """The keys are there, safe, vouched for, and not near their end."""
-    if not config.evidence.record:
-        return
     if config.keys.home == "file" and not keys_dir(config).exists():
         yield doubtful(
             "no keys yet: the first start makes UNPROVISIONED ones, which no court need believe",
@@ -58,11 +56,11 @@ def judge_keys(states: list[KeyState], now_utc_us: int) -> Iterator[Outcome]:
 
 def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     """Privacy masks that cannot be in the recording, said before anybody relies on them."""
-    if not config.evidence.record:
+    masked = [sensor for sensor in config.sensors if sensor.masks]
+    if not masked or not config.evidence.record:
+        yield good("no masks to be burnt into a recording")
         return
-    for sensor in config.sensors:
-        if not sensor.masks:
-            continue
+    for sensor in masked:
         if not config.evidence.mask_recording:
             yield doubtful(
                 f"the privacy masks of {sensor.name} are not in its recording",
@@ -79,12 +77,13 @@ def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
 
 
 def check_recording(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
-    """What a node that runs says of its recording; nothing when none runs."""
+    """What a node that runs says of its recording."""
     client = StreamClient(evidence_socket(config), Role.CUSTODY, clock, timeout_s=2.0)
     try:
         status = client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
     except RoehError:
-        return  # a node that does not run is no fault of its disk
+        yield good("no node runs from this configuration now: nothing to be asked")
+        return
     finally:
         client.close()
     yield from judge_recording(status)
