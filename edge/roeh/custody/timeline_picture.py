@@ -25,7 +25,7 @@ _WIDTH_PX = 1800
 _OVERSAMPLING = 2
 _LEFT_PX, _RIGHT_PX = 200, 1740
 _MARGIN_PX = 40
-_NAME_PX = 150
+_NAME_PX, _NOTE_NAME_PX = 150, 500
 _TOP_PX = 150
 _LANE_PX = 112
 _BAR_TOP_PX, _BAR_BOTTOM_PX = 42, 80
@@ -296,7 +296,7 @@ def _notes(timeline: Timeline) -> list[str]:
         key=lambda row: row[:2],
     )
     notes += [
-        f"Gap, {_fitted(camera_id, _NAME_PX, _SMALL)}: {_gap_text(gap)}"
+        f"Gap, {_fitted(camera_id, _NOTE_NAME_PX, _SMALL)}: {_gap_text(gap)}"
         for _, camera_id, gap in gaps
     ]
     if len(notes) > _MAX_NOTES:
