@@ -23,7 +23,8 @@ PICTURES = (
 )
 H264 = (
     " ! x264enc {structure} sliced-threads=false speed-preset=ultrafast bitrate=2000"
-    " key-int-max={key} ! video/x-h264,profile={profile} ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    " key-int-max={key} ! video/x-h264,profile={profile}"
+    " ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
 )
 CODECS = {
     "h264": H264.replace("{structure}", "tune=zerolatency").replace("{profile}", "baseline"),
