@@ -13,7 +13,7 @@ from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
-from roeh.custody import check_command, clip_command
+from roeh.custody import check_command, clip_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import UtcSpan, read_holdings, read_records
 from roeh.custody.link import EvidenceLink, evidence_link
@@ -55,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     released.add_argument("hold", metavar="HOLD_ID")
     _add_person(released)
 
+    rebuilt = _add(commands, "rebuild", rebuild.TEXT, None)
+    rebuilt.set_defaults(offline=rebuild.run_rebuild)
+    rebuild.add_options(rebuilt)
+
     drawn = _add(commands, "timeline", "What is held along UTC: segments, gaps, locks.", _timeline)
     _add_choice(drawn)
     drawn.add_argument(
@@ -69,6 +73,9 @@ def run(chosen: argparse.Namespace) -> int:
     Raises:
         RoehError: what went wrong.
     """
+    if chosen.action is None:
+        offline: Callable[[argparse.Namespace], int] = chosen.offline
+        return offline(chosen)
     clock = SystemClock()
     with evidence_link(load_config(chosen.config), clock) as link:
         action: _Action = chosen.action
@@ -90,8 +97,9 @@ _Commands = argparse._SubParsersAction
 
 
 def _add(
-    commands: _Commands[argparse.ArgumentParser], name: str, text: str, action: _Action
+    commands: _Commands[argparse.ArgumentParser], name: str, text: str, action: _Action | None
 ) -> argparse.ArgumentParser:
+    """A command; None: its `offline` needs no link, and is told nothing of one."""
     parser = commands.add_parser(name, help=text, description=text)
     parser.add_argument(
         "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"

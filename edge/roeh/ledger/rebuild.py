@@ -17,7 +17,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +49,13 @@ _LOCK_FIRST_BYTE, _LOCK_BYTES = 0x40000000, 512
 _SQLITE_HEADER = b"SQLite format 3\0"
 #: What SQLite keeps beside a database.
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
+
+
+class RebuildProgress(msgspec.Struct, frozen=True):
+    """How far it is: records of the mirror taken in, or cameras whose files were looked at."""
+
+    step: Literal["ledger", "files"]
+    done: int
 
 
 class RebuildReport(msgspec.Struct, frozen=True):
@@ -90,6 +97,7 @@ def rebuild(
     node: str,
     reason: str,
     move_aside: bool = False,
+    on_progress: Callable[[RebuildProgress], None] = lambda _progress: None,
 ) -> RebuildReport:
     """Make node.db anew. Evidence must not be running.
 
@@ -102,6 +110,7 @@ def rebuild(
         node: likewise.
         reason: for the rebuild record.
         move_aside: rename a node.db that is there, instead of refusing.
+        on_progress: told now and then how far it is.
 
     Raises:
         EvidenceRefused: there is a node.db and it is not to be moved, there is nothing to
@@ -118,7 +127,8 @@ def rebuild(
         log = Log(database, clock, site=site, node=node)
         files = SegmentFiles(segments_directory)
         try:
-            report = _Rebuild(database, log, files, clock).run(ledger_directory, reason)
+            steps = _Rebuild(database, log, files, clock, on_progress)
+            report = steps.run(ledger_directory, reason)
         finally:
             files.close()
     except BaseException:
@@ -163,11 +173,19 @@ def rebuild_reason(
 class _Rebuild:
     """The steps that fill the new database."""
 
-    def __init__(self, database: NodeDatabase, log: Log, files: SegmentFiles, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: NodeDatabase,
+        log: Log,
+        files: SegmentFiles,
+        clock: Clock,
+        on_progress: Callable[[RebuildProgress], None],
+    ) -> None:
         self._database = database
         self._log = log
         self._files = files
         self._clock = clock
+        self._on_progress = on_progress
 
     def run(self, ledger_directory: Path, reason: str) -> RebuildReport:
         records, damaged_from = self._take_in_mirror(ledger_directory)
@@ -218,6 +236,7 @@ class _Rebuild:
                     kind = str(record.body.__struct_config__.tag)
                     insert(connection, leaf, kind, line.removesuffix(b"\n"))
                     leaf += 1
+            self._on_progress(RebuildProgress("ledger", leaf))
         # A last line without its end is what a cut leaves; anything more is damage.
         is_damaged = line is not None and (line.endswith(b"\n") or next(lines, None) is not None)
         return leaf, leaf if is_damaged else None
@@ -253,17 +272,19 @@ class _Rebuild:
     def _take_in_files(self, present: list[SegmentFile], replayed: Replayed) -> list[FoundSegments]:
         newest = {segment.camera_id: segment for segment in replayed.newest}
         cameras = sorted({*newest, *(file.camera_id for file in present)})
-        return [
-            CameraFiles(
+        found: list[FoundSegments] = []
+        for camera_id in cameras:
+            camera = CameraFiles(
                 self._database,
                 self._files,
                 camera_id,
                 newest.get(camera_id),
                 last=replayed.last or _instant(self._clock),
                 age_us=replayed.age_us,
-            ).take_in([file for file in present if file.camera_id == camera_id])
-            for camera_id in cameras
-        ]
+            )
+            found.append(camera.take_in([f for f in present if f.camera_id == camera_id]))
+            self._on_progress(RebuildProgress("files", len(found)))
+        return found
 
     def _tamper(self, connection: sqlite3.Connection, what: str, where: str) -> None:
         detail = "found by a rebuild; what the mirror held is all that was restored"
