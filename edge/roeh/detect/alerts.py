@@ -140,8 +140,9 @@ def cleared_by_restart(alert: Alert, message_id: str, now: ClockReading) -> Stor
         now: when detection began anew; the message rests on no picture.
     """
     now_us = now.t_mono_ns // NS_PER_US
-    fields = msgspec.structs.asdict(alert)
-    del fields["seq"]
+    given = msgspec.structs.asdict(alert)
+    # What evidence gives when it stores an alert stays behind.
+    fields = {name: given[name] for name in AlertDraft.__struct_fields__}
     fields.update(
         id=message_id,
         phase=AlertPhase.CLEARED,
