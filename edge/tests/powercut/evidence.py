@@ -17,7 +17,7 @@ from roeh.core.paths import evidence_socket
 from roeh.evidence.main import run
 from tests.powercut.disks import DiskKind, cut_by_ioctl
 from tests.powercut.panel import Panel
-from tests.powercut.plan import Aim
+from tests.powercut.plan import NearStep
 from tests.powercut.steps import take_aim
 from tests.powercut.unsynced import Unsynced, never_sync
 
@@ -38,7 +38,7 @@ data_dir = "{point}/data"
 run_dir = "{run_dir}"
 
 [evidence]
-max_bytes = 1048576
+max_bytes = 3145728
 min_free_bytes = 0
 segment_s = 1.0
 pre_roll_s = 1.0
@@ -60,7 +60,7 @@ class Powered(msgspec.Struct, frozen=True):
     boot_id: str
     said: Path
     kind: DiskKind
-    aim: Aim | None
+    aim: NearStep | None
     unsynced: Unsynced | None
 
     @property

@@ -21,6 +21,7 @@ class _Numbers(ctypes.Structure):
         ("flushes", ctypes.c_uint64),
         ("cut_at_write", ctypes.c_uint64),
         ("fail_from_flush", ctypes.c_uint64),
+        ("has_failed", ctypes.c_uint64),
         ("is_cut", ctypes.c_uint64),
         ("acknowledged", ctypes.c_uint64),
         ("acknowledged_bytes", ctypes.c_uint64),
@@ -36,6 +37,7 @@ class Panel:
         writes, flushes: what the disk was asked for so far.
         cut_at_write: the power goes at this write.
         fail_from_flush: this flush and all later ones fail, without a cut.
+        has_failed: a flush was made to fail.
         is_cut: the power is off.
         acknowledged: things so far, to see that it goes on.
         acknowledged_bytes: how long the file of acknowledgements was when it went.
@@ -61,6 +63,11 @@ class Panel:
             setattr(self.numbers, name, 0)
         self.numbers.cut_at_write = NEVER
         self.numbers.fail_from_flush = NEVER
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the disk takes nothing any more, or loses what it takes."""
+        return bool(self.numbers.is_cut or self.numbers.has_failed)
 
     def mark_cut(self) -> None:
         """The power goes now: only what is acknowledged already was promised."""

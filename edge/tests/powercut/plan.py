@@ -16,6 +16,9 @@ _MOST_WRITES = 900
 #: A cut that aims at a step comes at most so many writes after it.
 _NEIGHBOURHOOD_WRITES = 12
 _AIMED_SHARE = 0.4
+#: Of the cuts of a disk whose flushes can be made to fail.
+_FAILING_SHARE = 0.15
+_MOST_FLUSHES = 500
 #: Enough sessions to pass every cut that is drawn; then the power goes anyhow.
 _SESSIONS = 8
 
@@ -24,34 +27,44 @@ class Step(enum.Enum):
     """What a program does to its files beside writing and syncing, as Python's audit events."""
 
     CREATE = "open"
-    MAKE_DIRECTORY = "os.mkdir"
+    MKDIR = "os.mkdir"
     RENAME = "os.rename"
     REMOVE = "os.remove"
     TRUNCATE = "os.truncate"
 
 
-class Aim(msgspec.Struct, frozen=True):
-    """The cut comes `writes` after the step's `occurrence`-th time, counted from 1."""
+class AtWrite(msgspec.Struct, frozen=True, tag="write"):
+    """At this write to the device."""
+
+    write: int
+
+
+class NearStep(msgspec.Struct, frozen=True, tag="step"):
+    """So many writes after the step's `occurrence`-th time, counted from 1."""
 
     step: Step
     occurrence: int
     writes: int
 
 
+class FlushFails(msgspec.Struct, frozen=True, tag="flush"):
+    """This flush and all later ones fail, writes do not; then the power goes."""
+
+    flush: int
+
+
 class Session(msgspec.Struct, frozen=True):
     """One opening of the store. `is_killed`: it ends as by kill -9, else it is closed."""
 
-    seed: int
     things: int
     is_killed: bool
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """When the power goes: at a write, or near a step (`at_write` then is None)."""
+    """How the power goes, and what is done until then."""
 
     seed: int
-    at_write: int | None
-    aim: Aim | None
+    how: AtWrite | NearStep | FlushFails
     sessions: tuple[Session, ...]
 
 
@@ -66,28 +79,24 @@ class DiskPlan(msgspec.Struct, frozen=True):
 def plan_disk(seed: int, number: int, kind: DiskKind) -> DiskPlan:
     """The plan of disk `number` of a run; the same for the same arguments."""
     chance = random.Random(f"{seed} {number} {kind.value}")
-    return DiskPlan(number, kind, tuple(_cut(chance) for _ in range(CUTS_A_DISK)))
+    return DiskPlan(number, kind, tuple(_cut(chance, kind) for _ in range(CUTS_A_DISK)))
 
 
-def _cut(chance: random.Random) -> Cut:
-    is_aimed = chance.random() < _AIMED_SHARE
-    at_write = chance.randint(1, _MOST_WRITES)
-    aim = Aim(
-        step=chance.choice(list(Step)),
-        occurrence=chance.randint(1, 5),
-        writes=chance.randint(0, _NEIGHBOURHOOD_WRITES),
-    )
+def _cut(chance: random.Random, kind: DiskKind) -> Cut:
     sessions = tuple(
-        Session(
-            seed=chance.getrandbits(32),
-            things=chance.randint(5, 60),
-            is_killed=chance.random() < 0.5,
-        )
+        Session(things=chance.randint(5, 60), is_killed=chance.random() < 0.5)
         for _ in range(_SESSIONS)
     )
-    return Cut(
-        seed=chance.getrandbits(32),
-        at_write=None if is_aimed else at_write,
-        aim=aim if is_aimed else None,
-        sessions=sessions,
-    )
+    return Cut(seed=chance.getrandbits(32), how=_how(chance, kind), sessions=sessions)
+
+
+def _how(chance: random.Random, kind: DiskKind) -> AtWrite | NearStep | FlushFails:
+    if kind is DiskKind.VOLATILE and chance.random() < _FAILING_SHARE:
+        return FlushFails(chance.randint(1, _MOST_FLUSHES))
+    if chance.random() < _AIMED_SHARE:
+        return NearStep(
+            step=chance.choice(list(Step)),
+            occurrence=chance.randint(1, 5),
+            writes=chance.randint(0, _NEIGHBOURHOOD_WRITES),
+        )
+    return AtWrite(chance.randint(1, _MOST_WRITES))

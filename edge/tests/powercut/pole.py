@@ -107,7 +107,7 @@ class Asking:
 
     def __init__(self, socket: Path, role: Role, panel: Panel) -> None:
         self._client = StreamClient(socket, role, _CLOCK)
-        self._numbers = panel.numbers
+        self._panel = panel
 
     def ask(self, verb: Verb, request: msgspec.Struct, answer_type: type[_AnswerT]) -> _AnswerT:
         """Its answer, however often evidence is restarted meanwhile.
@@ -122,7 +122,7 @@ class Asking:
             except PeerGone:
                 pass
             except RoehError:
-                refusals += not self._numbers.is_cut
+                refusals += not self._panel.is_over
                 if refusals > _MOST_REFUSALS:
                     raise
             _CLOCK.wait(_AGAIN_S)

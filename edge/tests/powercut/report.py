@@ -18,6 +18,7 @@ _WIDTH = 400
 class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """One cut.
 
+    `how` says what the cut was near, and after how many writes of the device it came;
     `acknowledged` counts by kind what was acknowledged since the cut before it; `lost` and
     `wrong` are found among everything that was ever acknowledged on this disk; `records`
     counts its ledger by kind.
@@ -26,7 +27,7 @@ class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
     disk: int
     kind: DiskKind
     cut: int
-    at_write: int
+    how: str
     unflushed_sectors: int
     kept_sectors: int
     sessions: int
@@ -43,8 +44,8 @@ class CutOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 HEADER = (
-    "disk kind     cut at write unflushed kept sessions fragments alerts locks checkpoints"
-    " lost wrong     s"
+    "disk kind     cut how                  unflushed kept sessions"
+    " fragments alerts locks checkpoints lost wrong     s"
 )
 
 
@@ -52,7 +53,7 @@ def cut_lines(outcome: CutOutcome) -> list[str]:
     """Its row of the table, and what was found."""
     count = outcome.acknowledged.get
     row = (
-        f"{outcome.disk:4} {outcome.kind.value:8} {outcome.cut:3} {outcome.at_write:8}"
+        f"{outcome.disk:4} {outcome.kind.value:8} {outcome.cut:3} {outcome.how:20}"
         f" {outcome.unflushed_sectors:9} {outcome.kept_sectors:4} {outcome.sessions:8}"
         f" {count('fragment', 0):9} {count('alert', 0):6} {count('lock', 0):5}"
         f" {count('checkpoint', 0):11} {len(outcome.lost):4} {len(outcome.wrong):5}"

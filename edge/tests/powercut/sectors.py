@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import random
 
 SECTOR_BYTES = 4096
@@ -18,7 +19,7 @@ class VolatileSectors:
         durable: what is on the medium; changed in place by `flush` and `power_off`.
     """
 
-    def __init__(self, durable: bytearray | memoryview) -> None:
+    def __init__(self, durable: bytearray | mmap.mmap) -> None:
         self._durable = durable
         self._seen = bytearray(durable)
         self._unflushed: dict[int, list[bytes]] = {}

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.powercut.plan import Aim, Step
+from tests.powercut.plan import NearStep, Step
 
 _FLAGS = 2  # of the arguments of "open"
 
 
-def take_aim(at: Aim, cut: Callable[[int], None]) -> None:
+def take_aim(at: NearStep, cut: Callable[[int], None]) -> None:
     """Call `cut(writes)` when this process is about to do the step. Cannot be undone."""
     left = at.occurrence
 

@@ -26,7 +26,16 @@ from tests.powercut.evidence import CAMERAS, Powered, evidence
 from tests.powercut.forks import CONTEXT, start
 from tests.powercut.mounts import make_file_system, mounted, repair, workplace
 from tests.powercut.panel import Panel
-from tests.powercut.plan import CUTS_A_DISK, Cut, DiskPlan, Session, plan_disk
+from tests.powercut.plan import (
+    CUTS_A_DISK,
+    AtWrite,
+    Cut,
+    DiskPlan,
+    FlushFails,
+    NearStep,
+    Session,
+    plan_disk,
+)
 from tests.powercut.pole import Living, live
 from tests.powercut.report import CutOutcome
 from tests.powercut.unsynced import Unsynced
@@ -34,6 +43,7 @@ from tests.powercut.unsynced import Unsynced
 DISK_BYTES = 48 * 1024 * 1024
 _PATIENCE_S = 30.0
 _LOOK_EACH_S = 0.002
+_GRACE_S = 0.2
 _CLOCK = SystemClock()
 
 
@@ -103,9 +113,11 @@ class _Disk:
         self._panel.acknowledgements.write_bytes(b"")
         with powered(self._plan.kind, self._image, self._place, self._panel, cut.seed) as point:
             sessions, wrong = self._write(point, cut)
-            if not self._panel.numbers.is_cut:
+            if not self._panel.is_over:
                 cut_now(self._plan.kind, point, self._panel)
         numbers = self._panel.numbers
+        if not numbers.is_cut:  # a disk whose flushes failed: there is no moment to stop counting
+            numbers.acknowledged_bytes = self._panel.acknowledgements.stat().st_size
         new = read_acknowledgements(self._panel.acknowledgements, numbers.acknowledged_bytes)
         self._acknowledged += new
         found = self._recover(cut)
@@ -113,7 +125,7 @@ class _Disk:
             disk=self._plan.number,
             kind=self._plan.kind,
             cut=number,
-            at_write=numbers.writes,
+            how=_named(cut, numbers.writes),
             unflushed_sectors=numbers.unflushed_sectors,
             kept_sectors=numbers.kept_sectors,
             sessions=sessions,
@@ -128,8 +140,10 @@ class _Disk:
         """Let the pole write until the power goes: sessions of evidence, what went wrong."""
         boot_id = _uuid(cut.seed)
         opening = self._opening(point, boot_id, cut)
-        if cut.at_write is not None:
-            self._panel.numbers.cut_at_write = cut.at_write
+        if isinstance(cut.how, AtWrite):
+            self._panel.numbers.cut_at_write = cut.how.write
+        elif isinstance(cut.how, FlushFails):
+            self._panel.numbers.fail_from_flush = cut.how.flush
         living = Living(
             socket=opening.socket,
             said=self._said,
@@ -143,7 +157,7 @@ class _Disk:
                 why = self._session(opening, session, pole)
                 if why:
                     return number, (f"{why}: {self._last_said()}",)
-                if self._panel.numbers.is_cut:
+                if self._panel.is_over:
                     break
             return number, ()
         finally:
@@ -156,8 +170,8 @@ class _Disk:
         process = start(evidence, opening, self._panel)
         try:
             seen, seen_ns = numbers.acknowledged, _CLOCK.mono_ns()
-            while not numbers.is_cut and numbers.acknowledged < wanted:
-                if not process.is_alive() and not numbers.is_cut:
+            while not self._panel.is_over and numbers.acknowledged < wanted:
+                if not process.is_alive() and not self._panel.is_over:
                     return f"evidence ended with status {process.exitcode}"
                 if not pole.is_alive():
                     return "the pole ended"
@@ -167,10 +181,12 @@ class _Disk:
                 elif now_ns - seen_ns > _PATIENCE_S * NS_PER_S:
                     return "nothing was acknowledged any more"
                 _CLOCK.wait(_LOOK_EACH_S)
-            if not session.is_killed and not numbers.is_cut:
+            if self._panel.is_over:
+                process.join(_GRACE_S)  # what it acknowledges now, it will be held to
+            elif not session.is_killed:
                 process.terminate()
                 process.join(_PATIENCE_S)
-                if process.exitcode != 0 and not numbers.is_cut:
+                if process.exitcode != 0 and not self._panel.is_over:
                     return f"evidence did not stop: status {process.exitcode}"
             return ""
         finally:
@@ -221,7 +237,7 @@ class _Disk:
             boot_id=boot_id,
             said=self._said,
             kind=self._plan.kind,
-            aim=cut.aim,
+            aim=cut.how if isinstance(cut.how, NearStep) else None,
             unsynced=self._asked.unsynced,
         )
 
@@ -237,6 +253,15 @@ def _count(acknowledged: list[Acknowledgement]) -> dict[str, int]:
         isinstance(one, AlertAcknowledged) and one.id == one.raised_id for one in acknowledged
     )
     return counts
+
+
+def _named(cut: Cut, writes: int) -> str:
+    """How it went, and after how many writes: "write 569", "create 80"."""
+    kind = cut.how.step.name.lower() if isinstance(cut.how, NearStep) else _TAGS[type(cut.how)]
+    return f"{kind} {writes}"
+
+
+_TAGS = {AtWrite: "write", FlushFails: "flush"}
 
 
 def _uuid(seed: int) -> str:

@@ -30,14 +30,16 @@ def serve(image: Path, point: Path, panel: Panel, seed: int) -> None:
     import mfusepy  # noqa: PLC0415 - loads the library
 
     with image.open("r+b") as file, mmap.mmap(file.fileno(), 0) as medium:
+        disk = VolatileDisk(medium, panel, random.Random(seed))
         mfusepy.FUSE(
-            VolatileDisk(medium, panel, random.Random(seed)),
+            disk,
             str(point),
             foreground=True,
             nothreads=True,
             fsname=str(point),
             attr_timeout=86400,
         )
+        disk.end()
 
 
 class VolatileDisk:
@@ -46,11 +48,16 @@ class VolatileDisk:
     use_ns = True
 
     def __init__(self, medium: mmap.mmap, panel: Panel, chance: random.Random) -> None:
-        self._sectors = VolatileSectors(memoryview(medium))
+        self._sectors = VolatileSectors(medium)
         self._size_bytes = len(medium)
         self._panel = panel
         self._numbers = panel.numbers
         self._chance = chance
+
+    def end(self) -> None:
+        """The disk is taken out: the power goes with it, if it had not gone."""
+        if not self._numbers.is_cut:
+            self._forget()
 
     def getattr(self, path: str, fh: object = None) -> dict[str, int]:
         if path == "/":
@@ -75,6 +82,7 @@ class VolatileDisk:
         self._fail_without_power()
         self._numbers.flushes += 1
         if self._numbers.flushes >= self._numbers.fail_from_flush:
+            self._numbers.has_failed = 1
             raise OSError(errno.EIO, "the flush failed")
         self._sectors.flush()
 
@@ -84,6 +92,9 @@ class VolatileDisk:
 
     def _lose_power(self) -> None:
         self._panel.mark_cut()
+        self._forget()
+        self._fail_without_power()
+
+    def _forget(self) -> None:
         self._numbers.unflushed_sectors = self._sectors.unflushed
         self._numbers.kept_sectors = self._sectors.power_off(self._chance)
-        self._fail_without_power()
