@@ -310,26 +310,38 @@ def _places(file: _File, place: _Place, signatures: _Signatures) -> Iterator[_Pl
 def _unsigned(
     newest: SegmentRecord, gops: tuple[_Gop, ...], signatures: _Signatures
 ) -> list[PendingGop]:
-    """Groups on record whose signature is in no file: they are signed with those to come.
-
-    The first of the segment is left out: the hash that links it is in a file before.
-    """
+    """Groups on record whose signature is in no file: they are signed with those to come."""
     starts_us = [entry.t_first_mono_us for entry in newest.fragments] + [newest.t_end_mono_us]
     to_utc_us = newest.t_utc_us - newest.t_first_mono_us
+    gops = gops[: len(newest.fragments)]
+    links = [_link_of_first(newest, gops), *(gop.hash_list[:_HASH_BYTES] for gop in gops)]
     return [
         PendingGop(
-            counter=newest.fragments[number].gop_counter,
-            linked_hash=gops[number - 1].hash_list[:_HASH_BYTES],
+            counter=entry.gop_counter,
+            linked_hash=links[number],
             hash_list=gops[number].hash_list,
             t_first_utc_us=starts_us[number] + to_utc_us,
             t_end_utc_us=starts_us[number + 1] + to_utc_us,
         )
-        for number in range(1, len(newest.fragments))
+        for number, entry in enumerate(newest.fragments)
         if gops[number].hash_list
-        and gops[number - 1].hash_list
-        and newest.fragments[number].gop_counter
-        not in signatures.get(gop_hash([gops[number].hash_list]), {})
+        and links[number]
+        and entry.gop_counter not in signatures.get(gop_hash([gops[number].hash_list]), {})
     ]
+
+
+def _link_of_first(newest: SegmentRecord, gops: tuple[_Gop, ...]) -> bytes:
+    """What links the first group of a segment: the anchor of the one in the file before.
+
+    It is told by that one's signature where this segment holds it; empty when it is not told.
+    """
+    before = newest.fragments[0].gop_counter - 1
+    if before == 0:
+        return bytes(_HASH_BYTES)
+    for sei in (sei for gop in gops for sei in gop.seis):
+        if sei.counter == before and sei.hash_list:
+            return sei.hash_list[0]
+    return b""
 
 
 def _read_signatures(files: list[_File]) -> _Signatures:
