@@ -23,10 +23,9 @@ from roeh.core.peers import FragmentRow, PageRequest, RecordsPage, SegmentRow, S
 from roeh.custody.holdings import Holdings, read_holdings
 from roeh.custody.kept_check import KeptRecords
 from roeh.custody.link import EvidenceLink
-from roeh.ledger import merkle
 from roeh.ledger.records import FragmentEntry, Record, SegmentRecord
 from roeh.verify import places
-from roeh.verify.anchoring import NoteSource, check_checkpoints
+from roeh.verify.anchoring import NoteSource, check_checkpoints, sizes_of
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.checking import Progress as VerifyProgress
 from roeh.verify.file_check import compare, pieces_of
@@ -104,7 +103,9 @@ class _Check:
         self._clock = clock
         self._on_progress = on_progress
         self._findings: list[Finding] = []
-        self._state = LedgerState()
+        own = places.notes_in(ledger_dir(config))
+        self._notes = [*(NoteSource(n, text, True) for n, text in own), *beliefs.checkpoints]
+        self._state = LedgerState(sizes_of(self._notes))
         self._kept = KeptRecords()
         # What each segment's record says, as a hash: rows are compared by it.
         self._recorded: dict[int, bytes] = {}
@@ -113,12 +114,12 @@ class _Check:
 
     def report(self, level: Level) -> CheckReport:
         """What was seen."""
-        tree = self._state.tree
+        roots = self._state.roots
         findings = tuple(dict.fromkeys(self._findings))
         return CheckReport(
             level=level.value,
-            records=tree.size,
-            root=merkle.root(tree.size, tree.read).hex(),
+            records=roots.size,
+            root=roots.root().hex(),
             segments=len(self._segments),
             files_read=self._files_read,
             video_bytes_read=self._bytes_read,
@@ -153,7 +154,7 @@ class _Check:
                     "node.db and the mirror say different things: one of them was edited",
                     leaf=leaf,
                 )
-        size = self._state.tree.size
+        size = self._state.roots.size
         behind = sum(1 for _ in mirrored)
         if behind and not self._has_record(size):
             self._find(
@@ -187,14 +188,12 @@ class _Check:
         self._kept.take(record)
 
     def _check_checkpoints(self) -> None:
-        ledger = ledger_dir(self._config)
-        own = [NoteSource(name, text, True) for name, text in places.notes_in(ledger)]
         place = places.place_at(self._data_dir)
         keys = log_keys_in([*self._beliefs.certificates, *places.pem_files(place)])
         anchoring = check_checkpoints(
-            self._state.tree,
+            self._state.roots,
             f"roeh/{self._config.node.site}/{self._config.node.name}",
-            [*own, *self._beliefs.checkpoints],
+            self._notes,
             keys,
             self._beliefs.witnesses,
         )

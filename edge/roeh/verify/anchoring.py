@@ -5,13 +5,13 @@ A checkpoint that left the pole holds the ledger to what it was then. Pure.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from roeh.core.errors import EvidenceRefused
-from roeh.ledger import merkle
 from roeh.ledger.note import (
     Checkpoint,
     SignatureState,
@@ -23,6 +23,7 @@ from roeh.ledger.note import (
     parse_note,
 )
 from roeh.verify.report import Aspect, Finding, Weight
+from roeh.verify.roots import Roots
 
 _US_PER_S = 1_000_000
 
@@ -82,6 +83,16 @@ class Anchoring(msgspec.Struct, frozen=True):
         return max((a.size for a in self.anchors if a.t_utc_us is not None), default=0)
 
 
+def sizes_of(sources: Sequence[NoteSource]) -> frozenset[int]:
+    """The tree sizes that these notes speak of, believed or not."""
+    sizes: set[int] = set()
+    for source in sources:
+        # One that cannot be read is told when it is checked.
+        with contextlib.suppress(EvidenceRefused):
+            sizes.add(parse_checkpoint(parse_note(source.written).text).size)
+    return frozenset(sizes)
+
+
 class _Read(msgspec.Struct, frozen=True):
     """A note taken apart: what it says, and whose signatures on it are right."""
 
@@ -93,7 +104,7 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def check_checkpoints(
-    tree: merkle.Tree,
+    roots: Roots,
     origin: str,
     sources: Sequence[NoteSource],
     log_keys: Sequence[LogKey],
@@ -102,7 +113,7 @@ def check_checkpoints(
     """Hold the ledger against every checkpoint.
 
     Args:
-        tree: of the records as they are.
+        roots: of the records as they are, at the sizes of `sizes_of`.
         origin: the name that the ledger's own records give it.
         sources: the checkpoints, the store's own and others.
         log_keys: public keys that may have signed, trusted or not.
@@ -114,9 +125,9 @@ def check_checkpoints(
         for source in sources
         if (each := _read(source, origin, log_keys, witnesses, findings)) is not None
     ]
-    agreeing = [each for each in read if _agrees(tree, each.checkpoint)]
+    agreeing = [each for each in read if roots.at(each.checkpoint.size) == each.checkpoint.root]
     sound_to = max((each.checkpoint.size for each in agreeing), default=0)
-    findings += [_disagreement(tree, each, agreeing) for each in read if each not in agreeing]
+    findings += [_disagreement(roots.size, each, agreeing) for each in read if each not in agreeing]
     signed = [each for each in agreeing if each.log_key is not None]
     keys = {each.log_key.spki_der: each.log_key for each in signed if each.log_key is not None}
     signed_size = max((each.checkpoint.size for each in signed), default=0)
@@ -195,23 +206,17 @@ def _read(
     )
 
 
-def _agrees(tree: merkle.Tree, checkpoint: Checkpoint) -> bool:
-    return checkpoint.size <= tree.size and merkle.root(checkpoint.size, tree.read) == (
-        checkpoint.root
-    )
-
-
-def _disagreement(tree: merkle.Tree, each: _Read, agreeing: Sequence[_Read]) -> Finding:
+def _disagreement(records: int, each: _Read, agreeing: Sequence[_Read]) -> Finding:
     size = each.checkpoint.size
     smaller = [a.checkpoint.size for a in agreeing if a.checkpoint.size < size]
     sound_to = max(smaller, default=0)
-    if size > tree.size:
-        last = "" if size - 1 == tree.size else f" to {size - 1}"
+    if size > records:
+        last = "" if size - 1 == records else f" to {size - 1}"
         return _finding(
             Weight.FAIL,
             "tail_cut",
-            f"{each.source.name} is over {size} records; leaf {tree.size}{last} was cut off",
-            leaf=tree.size,
+            f"{each.source.name} is over {size} records; leaf {records}{last} was cut off",
+            leaf=records,
         )
     where = f"in leaf {sound_to}" if sound_to == size - 1 else f"in leaves {sound_to} to {size - 1}"
     signer = "the pole" if each.log_key is not None else "somebody whose key is not known here"

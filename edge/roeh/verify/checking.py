@@ -12,12 +12,11 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.keys.signer import NodeName
-from roeh.ledger import merkle
 from roeh.verify import places
-from roeh.verify.anchoring import Anchoring, NoteSource, check_checkpoints
+from roeh.verify.anchoring import Anchoring, NoteSource, check_checkpoints, sizes_of
 from roeh.verify.ledger_state import LedgerState
 from roeh.verify.places import Place
-from roeh.verify.report import LedgerReport, Report, conclude, exit_status
+from roeh.verify.report import Aspect, LedgerReport, Report, Weight, conclude, exit_status
 from roeh.verify.signers import SignerJudge, log_keys_in
 from roeh.verify.sitting import Beliefs, Sitting
 from roeh.verify.stream_check import StreamCheck
@@ -75,15 +74,16 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
     anchoring = Anchoring((), (), 0, ())
     node: NodeName | None = None
     if place.ledger is not None:
-        state = LedgerState()
+        own = [NoteSource(name, text, True) for name, text in places.notes_in(place.ledger)]
+        sources = [*own, *beliefs.checkpoints]
+        state = LedgerState(sizes_of(sources))
         for line, part, offset_bytes in places.ledger_lines(place.ledger):
             state.take(line, part, offset_bytes)
-        own = [NoteSource(name, text, True) for name, text in places.notes_in(place.ledger)]
         certificates = [*beliefs.certificates, *places.pem_files(place)]
         anchoring = check_checkpoints(
-            state.tree,
+            state.roots,
             f"roeh/{state.site}/{state.node}",
-            [*own, *beliefs.checkpoints],
+            sources,
             log_keys_in(certificates),
             beliefs.witnesses,
         )
@@ -92,6 +92,13 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
     sitting = Sitting(place, clock, state, anchoring, SignerJudge(beliefs.anchors, node))
     if state is not None:
         sitting.findings += [*state.findings, *anchoring.findings]
+    if place.ledger is not None and (torn := places.torn_bytes(place.ledger)):
+        sitting.find(
+            Aspect.COMPLETE,
+            Weight.NOTE,
+            "mirror_torn",
+            f"{torn} bytes of a record that was being copied stand at the end of the ledger",
+        )
     return sitting
 
 
@@ -101,8 +108,8 @@ def _ledger_report(sitting: Sitting) -> LedgerReport | None:
         return None
     return LedgerReport(
         origin=f"roeh/{state.site}/{state.node}",
-        size=state.tree.size,
-        root=merkle.root(state.tree.size, state.tree.read).hex(),
+        size=state.roots.size,
+        root=state.roots.root().hex(),
         checkpoint_size=sitting.anchoring.signed_size or None,
         witnessed_size=sitting.anchoring.witnessed_size,
         witnessed_utc_us=sitting.earliest_witness_us,

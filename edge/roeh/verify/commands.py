@@ -14,7 +14,7 @@ from roeh.core.clock import SystemClock
 from roeh.core.errors import KeyRefused
 from roeh.keys.chain import TrustAnchors
 from roeh.keys.key_pem import UNPARSABLE, certificates_in
-from roeh.keys.revocation import revocation_lists
+from roeh.keys.revocation import RevocationLists, revocation_lists
 from roeh.ledger.note import WitnessKey, parse_witness_key
 from roeh.verify import places
 from roeh.verify.anchoring import NoteSource
@@ -98,8 +98,19 @@ def read_anchors(trust: Sequence[Path], crl: Sequence[Path]) -> TrustAnchors | N
         if not found:
             raise _no_root(path, "it holds no certificate")
         certificates += found
-    lists = "".join(places.read_text(path) + "\n" for path in crl)
-    return TrustAnchors(tuple(certificates), revocation_lists(lists.encode()))
+    lists = [each for path in crl for each in _lists(path)]
+    return TrustAnchors(tuple(certificates), RevocationLists(tuple(lists)))
+
+
+def _lists(path: Path) -> tuple[x509.CertificateRevocationList, ...]:
+    found = revocation_lists(places.read_text(path).encode()).lists
+    if not found:
+        raise KeyRefused(
+            what="no revocation list in it",
+            which=str(path),
+            remedy="name a PEM file (X509 CRL) from the key keeper",
+        )
+    return found
 
 
 def _no_root(path: Path, why: str) -> KeyRefused:

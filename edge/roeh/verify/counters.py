@@ -1,4 +1,4 @@
-"""Sets of counters of GOPs, which grow by stretches: what a ledger says of years takes little."""
+"""Sets of counters, of GOPs or segments, kept as stretches: those of years take little."""
 
 from __future__ import annotations
 

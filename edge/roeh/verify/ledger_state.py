@@ -1,19 +1,22 @@
 """The ledger, record by record: its tree, and whether what it says agrees with itself.
 
-Pure, and takes a record at a time. What stays in memory is the tree's hashes and, of each
-segment that was not deleted by rule, where its record is.
+Pure, and takes a record at a time. What stays in memory is, of each segment that was not
+deleted by rule, where its record is.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import msgspec
 
 from roeh.core.errors import MessageRefused
 from roeh.ledger import records
 from roeh.ledger.canonical import canonical_json
-from roeh.ledger.merkle import Tree, leaf_hash
+from roeh.ledger.merkle import leaf_hash
 from roeh.verify.counters import CounterStretches
 from roeh.verify.report import Aspect, Finding, Weight
+from roeh.verify.roots import Roots
 
 #: Between what follows each other a camera's own rhythm may vary by this much; more is a gap.
 _TOLERANCE_US = 600_000
@@ -47,22 +50,25 @@ class _RecordedSegment(msgspec.Struct, frozen=True):
 class LedgerState:
     """What a ledger says, as far as it was read.
 
+    Args:
+        sizes: of the tree, at which its root is wanted.
+
     Attributes:
-        tree: over the lines as they are; a changed line changes its root.
+        roots: over the lines as they are; a changed line changes them.
         segments: of each camera by number, those that should be there.
-        pruned: leaf of the prune record of each that was deleted by rule.
+        pruned: numbers of those that were deleted by rule.
         pruned_counters: of each camera, those of the GOPs that were in them.
         newest_number: of each camera, the highest that was closed.
         media_keys: public keys for stream signatures that it named, as SHA-256.
         t_newest_utc_us: when its newest record was written, off by `newest_utc_error_us`.
     """
 
-    def __init__(self) -> None:
-        self.tree = Tree()
+    def __init__(self, sizes: Collection[int] = ()) -> None:
+        self.roots = Roots(sizes)
         self.site: str | None = None
         self.node: str | None = None
         self.segments: dict[str, dict[int, SegmentPlace]] = {}
-        self.pruned: dict[str, dict[int, int]] = {}
+        self.pruned: dict[str, CounterStretches] = {}
         self.pruned_counters: dict[str, CounterStretches] = {}
         self.newest_number: dict[str, int] = {}
         self.media_keys: set[str] = set()
@@ -83,7 +89,7 @@ class LedgerState:
     def take(self, line: bytes, part: int, offset_bytes: int) -> None:
         """The next line, without its end."""
         leaf = self._next_leaf
-        self.tree.append(leaf_hash(line))
+        self.roots.append(leaf_hash(line))
         try:
             record = msgspec.json.decode(line, type=records.Record)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -216,7 +222,8 @@ class LedgerState:
             counters = self.pruned_counters.setdefault(body.camera_id, CounterStretches())
             counters.add(named.first_counter, named.last_counter)
         self.segments.get(body.camera_id, {}).pop(body.segment, None)
-        self.pruned.setdefault(body.camera_id, {})[body.segment] = leaf
+        numbers = self.pruned.setdefault(body.camera_id, CounterStretches())
+        numbers.add(body.segment, body.segment)
 
     def _take_custody(self, body: records.RecordBody, leaf: int) -> None:
         """Locks and holds end only when they began, and alerts count without holes."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.errors import EvidenceRefused
-from roeh.ledger.mirror_parts import MAX_LINE_BYTES, list_parts, part_path, record_of
+from roeh.ledger.mirror_parts import MAX_LINE_BYTES, last_line, list_parts, part_path, record_of
 from roeh.ledger.records import SegmentRecord
 
 _SEGMENT = re.compile(r"([0-9]{8})\.mp4")
@@ -83,6 +83,9 @@ def place_at(path: Path) -> Place:
 def ledger_lines(ledger: Path) -> Iterator[tuple[bytes, int, int]]:
     """Lines of the mirror without their ends, each with its part and offset there.
 
+    An end without a line feed is what a power cut leaves of a record that was being copied
+    (`torn_bytes`), and no line.
+
     Raises:
         EvidenceRefused: a part cannot be read.
     """
@@ -90,11 +93,20 @@ def ledger_lines(ledger: Path) -> Iterator[tuple[bytes, int, int]]:
         offset_bytes = 0
         try:
             with part_path(ledger, part).open("rb") as file:
-                while line := file.readline(MAX_LINE_BYTES):
+                while (line := file.readline(MAX_LINE_BYTES)).endswith(b"\n"):
                     yield line.removesuffix(b"\n"), part, offset_bytes
                     offset_bytes += len(line)
         except OSError as error:
             raise _refused(error.strerror or str(error), part_path(ledger, part)) from error
+
+
+def torn_bytes(ledger: Path) -> int:
+    """What stands behind the last whole line of the mirror."""
+    parts = list_parts(ledger)
+    if not parts:
+        return 0
+    line = last_line(part_path(ledger, parts[-1]))
+    return 0 if line.endswith(b"\n") else len(line)
 
 
 def segment_record(ledger: Path, part: int, offset_bytes: int) -> SegmentRecord | None:

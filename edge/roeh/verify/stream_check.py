@@ -114,16 +114,15 @@ class StreamCheck:
     def _take_unrecorded(self, file: VideoFile) -> None:
         state, camera_id = self._sitting.ledger, self._stream.camera_id or ""
         assert state is not None
-        pruned = state.pruned.get(camera_id, {}).get(file.number or 0)
+        is_pruned = file.number in state.pruned.get(camera_id, ())
         newest = state.newest_number.get(camera_id)
-        if pruned is not None:
+        if is_pruned:
             self._sitting.find(
                 Aspect.COMPLETE,
                 Weight.NOTE,
                 "pruned_present",
                 "deleted by rule, says the ledger, and still there",
                 path=file.shown,
-                leaf=pruned,
             )
         elif newest is None or file.number == newest + 1:
             self._sitting.find(

@@ -107,17 +107,17 @@ class WholeCheck:
                 "there is no ledger: what is missing at either end, or was never recorded,"
                 " cannot be seen",
             )
-        elif not state.tree.size:
+        elif not state.roots.size:
             self._sitting.find(
                 Aspect.COMPLETE, Weight.FAIL, "ledger_empty", "the ledger has no records"
             )
-        elif self._sitting.anchoring.signed_size < state.tree.size:
+        elif self._sitting.anchoring.signed_size < state.roots.size:
             first = self._sitting.anchoring.signed_size
             self._sitting.find(
                 Aspect.COMPLETE,
                 Weight.NOTE,
                 "behind_checkpoint",
-                f"{state.tree.size - first} records are newer than the last signed checkpoint",
+                f"{state.roots.size - first} records are newer than the last signed checkpoint",
                 leaf=first,
             )
 
@@ -140,13 +140,13 @@ class WholeCheck:
         state = self._sitting.ledger
         if state is not None and self._sitting.anchoring.signed_size:
             grounds[Aspect.COMPLETE] = (
-                f"{self._sitting.anchoring.signed_size} of {state.tree.size} ledger records under a"
-                f" signed checkpoint; {state.segment_count} segments, {state.pruned_count} deleted by"
-                f" rule, {state.gap_count} recorded gaps, nothing else missing"
+                f"{self._sitting.anchoring.signed_size} of {state.roots.size} ledger records under"
+                f" a signed checkpoint; {state.segment_count} segments, {state.pruned_count} deleted"
+                f" by rule, {state.gap_count} recorded gaps, nothing else missing"
             )
         if self._sitting.witnessed_files:
             grounds[Aspect.TIME] = (
-                f"all {self._sitting.witnessed_files} segments are under a checkpoint that a witness"
-                " signed"
+                f"all {self._sitting.witnessed_files} segments are under a checkpoint that a"
+                " witness signed"
             )
         return grounds
