@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from roeh.bitstream.boxes import boxes, opened
 from roeh.bitstream.malformed import Malformed
 from roeh.bitstream.mp4_read import init_size_bytes, read_fragments, read_init, read_video
 from roeh.bitstream.nal import split_length_prefixed
@@ -33,6 +34,7 @@ _CPU_S_PER_MB = 1
 _CPU_S = 30
 #: What a child may answer: an hour of video has some 10 MB of facts.
 _MAX_ANSWER_BYTES = 256 << 20
+_MAX_NOTE_BYTES = 64 << 10
 
 
 class GopFacts(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     Attributes:
         pieces_in_place: whether each piece that was asked about is where it should be.
         fragments_sha256: of the fragments as they stand; only when a piece is not in place.
+        note: what the file says of itself behind its header, as a clip does; nothing vouches
+            for it.
         codec: None when not even that can be read.
         damage: why it could not be read to its end, and from which byte; gops before that
             are whole.
@@ -66,6 +70,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     pieces_in_place: tuple[bool, ...]
     fragments_sha256: tuple[str, ...]
     codec: str | None
+    note: str
     gops: tuple[GopFacts, ...]
     damage: str | None
     damage_offset_bytes: int | None
@@ -111,10 +116,12 @@ def facts_of_file(path: Path, pieces: Sequence[Piece]) -> FileFacts | Unreadable
             size_bytes, sha256, in_place = _hashes(file, pieces)
             stretches: list[tuple[int, int]] = []
             codec: str | None = None
+            note = ""
             gops: list[GopFacts] = []
             damage: Malformed | None = None
             try:
                 codec = read_init(file).codec
+                note = _note(file)
                 _read_gops(file, codec, gops, stretches)
                 _check_order_of_boxes(file, size_bytes, gops)
             except Malformed as error:
@@ -128,6 +135,7 @@ def facts_of_file(path: Path, pieces: Sequence[Piece]) -> FileFacts | Unreadable
         pieces_in_place=in_place,
         fragments_sha256=fragments,
         codec=codec,
+        note=note,
         gops=tuple(gops),
         damage=None if damage is None else damage.what,
         damage_offset_bytes=None if damage is None else damage.offset_bytes,
@@ -160,6 +168,17 @@ def _fragment_hashes(file: BinaryIO, stretches: Sequence[tuple[int, int]]) -> tu
         file.seek(offset_bytes)
         hashed.append(hashlib.sha256(file.read(size_bytes)).hexdigest())
     return tuple(hashed)
+
+
+def _note(file: BinaryIO) -> str:
+    """The words in a free box between header and pictures."""
+    source = opened(file)
+    for box in boxes(source, init_size_bytes(file), source.end):
+        if box.kind == b"free" and box.end - box.start <= _MAX_NOTE_BYTES:
+            return bytes(source.read(box.start, box.end - box.start)).decode("utf-8", "replace")
+        if box.kind in {b"moof", b"mdat"}:
+            break
+    return ""
 
 
 def _read_gops(

@@ -19,6 +19,7 @@ from roeh.verify.sitting import Sitting
 
 #: What a stream's order findings say against: all but this against completeness.
 _AGAINST_BYTES = {"damaged_signature"}
+_SHOWN_NOTE_CHARS = 400
 
 
 class HeldFile(msgspec.Struct):
@@ -89,6 +90,14 @@ class StreamCheck:
             comparison = compare(facts, record, leaf, file.shown)
             self._sitting.findings += comparison.findings
             matches = comparison.gop_matches
+        if facts.note.strip("\0"):
+            self._sitting.find(
+                Aspect.COMPLETE,
+                Weight.NOTE,
+                "says_of_itself",
+                f"the file says of itself, unsigned: {facts.note[:_SHOWN_NOTE_CHARS]}",
+                path=file.shown,
+            )
         if facts.damage is not None:
             self._take_damage(file, facts, is_recorded=record is not None)
         return HeldFile(file, facts, record, leaf, matches, [])

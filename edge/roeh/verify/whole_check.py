@@ -54,6 +54,14 @@ class WholeCheck:
                 "no root certificate was given (--trust), so nobody is trusted",
             )
             return
+        if any(trusted.is_unprovisioned for trusted in self._sitting.signers.trusted.values()):
+            self._sitting.find(
+                Aspect.SIGNER,
+                Weight.NOTE,
+                "unprovisioned",
+                "the pole made these keys and their root for itself: trusting that root is"
+                " trusting the pole's own word",
+            )
         state = self._sitting.ledger
         if state is None:
             return
@@ -141,8 +149,8 @@ class WholeCheck:
         if state is not None and self._sitting.anchoring.signed_size:
             grounds[Aspect.COMPLETE] = (
                 f"{self._sitting.anchoring.signed_size} of {state.roots.size} ledger records under"
-                f" a signed checkpoint; {state.segment_count} segments, {state.pruned_count} deleted"
-                f" by rule, {state.gap_count} recorded gaps, nothing else missing"
+                f" a signed checkpoint; {state.segment_count} segments, {state.pruned_count}"
+                f" deleted by rule, {state.gap_count} recorded gaps, nothing else missing"
             )
         if self._sitting.witnessed_files:
             grounds[Aspect.TIME] = (
