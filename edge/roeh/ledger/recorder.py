@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import threading
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -23,11 +22,11 @@ from roeh.core.gop import Gop, StreamEnd
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import CameraHealth, GopStored
 from roeh.ledger import segment_rows
+from roeh.ledger.camera_state import CameraState, OpenSegment
 from roeh.ledger.continuity import (
     STREAM_ENDS,
     CameraEnd,
     EndReason,
-    FileSoFar,
     begun_by,
     continued_by,
     end_dts,
@@ -40,7 +39,7 @@ from roeh.ledger.gop_check import check_gop
 from roeh.ledger.log import Log
 from roeh.ledger.records import FaultRecord, GapRecord, RecordBody, TamperRecord
 from roeh.ledger.segment_rows import CameraChain
-from roeh.ledger.segments import AppendedBytes, OpenSegmentFile, SegmentFiles, segment_path
+from roeh.ledger.segments import AppendedBytes, SegmentFiles, segment_path
 from roeh.ledger.stream_signatures import SignedSei, StreamSignatures
 
 #: A camera that is silent for longer has its segment closed.
@@ -90,7 +89,7 @@ class Recorder:
         self._on_lost = on_lost
         with database.reading() as connection:
             self._cameras = {
-                camera_id: _Camera(camera_id, segment_rows.read_chain(connection, camera_id))
+                camera_id: CameraState(camera_id, segment_rows.read_chain(connection, camera_id))
                 for camera_id in cameras
             }
         for camera in self._cameras.values():
@@ -185,7 +184,7 @@ class Recorder:
                 self._close(camera, EndReason.STOPPED)
                 camera.is_over = True
 
-    def _camera(self, camera_id: str) -> _Camera:
+    def _camera(self, camera_id: str) -> CameraState:
         camera = self._cameras.get(camera_id)
         if camera is None:
             raise MessageRefused(
@@ -195,7 +194,7 @@ class Recorder:
             )
         return camera
 
-    def _known(self, camera: _Camera, gop: Gop) -> GopStored | None:
+    def _known(self, camera: CameraState, gop: Gop) -> GopStored | None:
         """Where this very group is stored already."""
         if camera.is_over:
             raise StorageFailed(
@@ -214,7 +213,7 @@ class Recorder:
             )
         return GopStored(segment=found[0], fragment=found[1])
 
-    def _store_or_make_room(self, camera: _Camera, gop: Gop) -> GopStored:
+    def _store_or_make_room(self, camera: CameraState, gop: Gop) -> GopStored:
         try:
             return self._store(camera, gop)
         except StorageFull:
@@ -222,7 +221,7 @@ class Recorder:
         self._make_room(gop.size_bytes + _ROOM_BYTES)
         return self._store(camera, gop)
 
-    def _store(self, camera: _Camera, gop: Gop) -> GopStored:
+    def _store(self, camera: CameraState, gop: Gop) -> GopStored:
         """The durable steps of one group."""
         if camera.open is not None:
             reason = camera.open.given_up or why_not_into(camera.open.so_far, gop, self._segment_s)
@@ -251,7 +250,9 @@ class Recorder:
         self._signatures.follow(camera.camera_id, signing.pending)
         return stored
 
-    def _signing_with(self, camera: _Camera, gop: Gop, seis: tuple[SignedSei, ...]) -> ChainState:
+    def _signing_with(
+        self, camera: CameraState, gop: Gop, seis: tuple[SignedSei, ...]
+    ) -> ChainState:
         """The state of the stream's signatures with this group, which carries these SEI."""
         state = camera.chain.signing if camera.chain is not None else ChainState()
         state = without(state, [sei.gop for sei in seis])
@@ -270,7 +271,7 @@ class Recorder:
             camera.unsigned = error.what
             return state
 
-    def _begin(self, camera: _Camera, gop: Gop) -> _OpenSegment:
+    def _begin(self, camera: CameraState, gop: Gop) -> OpenSegment:
         """A new file; it has no row yet."""
         init = init_segment(gop.codec_config)
         # The ring keeps to its bound here; a disk that is full all the same says so below.
@@ -291,12 +292,12 @@ class Recorder:
                 )
                 number += 1
         camera.next_number = number
-        return _OpenSegment(file, begun_by(gop))
+        return OpenSegment(file, begun_by(gop))
 
     def _commit(
         self,
-        camera: _Camera,
-        segment: _OpenSegment,
+        camera: CameraState,
+        segment: OpenSegment,
         gop: Gop,
         appended: AppendedBytes,
         signing: ChainState,
@@ -339,7 +340,7 @@ class Recorder:
         camera.unsaid.clear()
         return GopStored(segment=segment.file.number, fragment=number)
 
-    def _gap(self, camera: _Camera, gop: Gop) -> GapRecord | None:
+    def _gap(self, camera: CameraState, gop: Gop) -> GapRecord | None:
         if camera.chain is None or not is_gap(camera.chain.end, gop):
             return None
         before = camera.chain.end
@@ -354,18 +355,19 @@ class Recorder:
             reason=gap_reason(before, gop, camera.refused).value,
         )
 
-    def _unsaid(self, camera: _Camera) -> list[RecordBody]:
+    def _unsaid(self, camera: CameraState) -> list[RecordBody]:
         """What could not be said while nothing could be stored."""
         said: list[RecordBody] = list(camera.unsaid)
         if camera.refused is EndReason.STORAGE_FULL:
             said.append(FaultRecord(what="disk_full", detail=camera.camera_id))
         return said
 
-    def _give_up(self, camera: _Camera, segment: _OpenSegment, error: RoehError) -> None:
+    def _give_up(self, camera: CameraState, segment: OpenSegment, error: RoehError) -> None:
         """A write or sync failed: the file ends at what was acknowledged, for ever."""
         is_full = isinstance(error, StorageFull)
         segment.given_up = EndReason.STORAGE_FULL if is_full else EndReason.SYNC_FAILED
-        log_error(_log, error)
+        if camera.refused is None:  # said once, not for each group
+            log_error(_log, error)
         if segment.row is None:
             self._discard(segment)
             return
@@ -375,7 +377,7 @@ class Recorder:
         with contextlib.suppress(StorageFull, StorageFailed):
             self._close(camera, segment.given_up)
 
-    def _take_back(self, camera: _Camera, segment: _OpenSegment) -> None:
+    def _take_back(self, camera: CameraState, segment: OpenSegment) -> None:
         """The row of a fragment that is on the disk could not be stored."""
         if segment.row is None:
             self._discard(segment)
@@ -385,13 +387,13 @@ class Recorder:
         except StorageFailed as error:
             self._give_up(camera, segment, error)
 
-    def _discard(self, segment: _OpenSegment) -> None:
+    def _discard(self, segment: OpenSegment) -> None:
         """A file that nothing was acknowledged of; one that stays goes at the next start."""
         segment.file.close()
         with contextlib.suppress(StorageFull, StorageFailed):
             self._files.delete(segment.file.camera_id, segment.file.number)
 
-    def _close(self, camera: _Camera, reason: EndReason) -> None:
+    def _close(self, camera: CameraState, reason: EndReason) -> None:
         """The camera's segment, if one is open, gets its record and is closed."""
         segment = camera.open
         if segment is None or segment.row is None or camera.chain is None:
@@ -416,44 +418,7 @@ class Recorder:
         self._on_closed()
 
 
-class _OpenSegment:
-    """A segment being written; `row` is None until its first fragment is in the index."""
-
-    def __init__(self, file: OpenSegmentFile, so_far: FileSoFar) -> None:
-        self.file = file
-        self.so_far = so_far
-        self.init = file.init
-        self.row: int | None = None
-        self.fragments = 0
-        self.given_up: EndReason | None = None
-
-
-class _Camera:
-    """What the recorder knows of one camera; `lock` is held while a group is stored.
-
-    Attributes:
-        refused: why the store takes nothing of it now.
-        unsigned: why its stream is not signed now.
-        last_size_bytes: of its newest closed segment.
-        unsaid: records that wait for the next transaction.
-        is_over: nothing is stored any more.
-    """
-
-    def __init__(self, camera_id: str, chain: CameraChain | None) -> None:
-        self.camera_id = camera_id
-        self.lock = threading.Lock()
-        self.chain = chain
-        self.next_number = 1 if chain is None else chain.last_number + 1
-        self.open: _OpenSegment | None = None
-        self.t_stored_mono_ns: int | None = None
-        self.refused: EndReason | None = None
-        self.unsigned: str | None = None
-        self.unsaid: list[RecordBody] = []
-        self.last_size_bytes = 0
-        self.is_over = False
-
-
-def _is_signed(camera: _Camera, gop: Gop) -> bool:
+def _is_signed(camera: CameraState, gop: Gop) -> bool:
     return camera.unsigned is None and gop.codec_config.codec == "h264"
 
 
