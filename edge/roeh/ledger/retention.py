@@ -223,7 +223,8 @@ class Retention:
             opened = connection.execute("SELECT row FROM segment WHERE state = 'open'").fetchall()
         self._open_rows = {row for (row,) in opened}
         for row in rows:
-            if row not in self._open_rows:
+            # What was not looked at yet comes in its turn.
+            if row not in self._open_rows and row <= self._looked_at_row:
                 heapq.heappush(self._plain, row)
 
     def _prune(self, victim: _Victim, reason: Reason) -> bool:

@@ -243,3 +243,21 @@ def test_a_file_that_cannot_be_removed_is_said_and_tried_again(make_ring, memory
     ring.retention.make_room(0)
     assert ring.states()[1] == "pruned"
     assert len(ring.records(PruneRecord)) == 1
+
+
+def test_what_was_being_written_when_room_was_made_waits_for_its_turn(make_ring):
+    ring = ring_of(make_ring, 16)
+    for _ in range(17):
+        ring.segment()
+    ring.retention.make_room(0)
+    for _ in range(3):
+        ring.segment()
+    being_written = ring.segment(closed=False)
+    ring.retention.make_room(0)
+    ring.close_segment("north", being_written)
+    for _ in range(20):
+        ring.segment()
+        ring.retention.make_room(0)
+    pruned = [record.segment for record in ring.records(PruneRecord)]
+    assert pruned == list(range(1, len(pruned) + 1))
+    assert being_written in pruned
