@@ -21,8 +21,7 @@ from roeh.verify.anchoring import NoteSource
 from roeh.verify.checking import Beliefs, Progress, verify
 from roeh.verify.wording import write_report
 
-DESCRIPTION = "Verify evidence offline: bytes, signer, completeness and time, each by itself."
-EPILOG = (
+_EPILOG = (
     "Exit status: 0 all is right; 32 something was not checked; 64 something is wrong, and with"
     " it 1 bytes, 2 signer, 4 completeness, 8 time, 16 custody; 29 there is nothing to verify."
 )
@@ -30,6 +29,7 @@ EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `roeh verify`."""
+    parser.epilog = _EPILOG
     parser.add_argument(
         "path", type=Path, help="a segment, a clip, a directory of segments or a data_dir"
     )

@@ -83,6 +83,7 @@ class LedgerState:
         self._segment_leaves: dict[int, _RecordedSegment] = {}
         self._alerts: set[str] = set()
         self._alert_seq: int | None = None
+        self._is_alert_hole_meant = False
         self._locks: set[str] = set()
         self._holds: dict[str, str] = {}
 
@@ -148,6 +149,7 @@ class LedgerState:
                 )
             )
         elif isinstance(body, records.RebuildRecord):
+            self._is_alert_hole_meant = True
             self.findings.append(
                 Finding(
                     aspect=Aspect.COMPLETE,
@@ -225,12 +227,29 @@ class LedgerState:
         numbers = self.pruned.setdefault(body.camera_id, CounterStretches())
         numbers.add(body.segment, body.segment)
 
+    def _take_alert_hole(self, before: int, seq: int, leaf: int) -> None:
+        detail = f"alert {seq} follows {before}"
+        if self._is_alert_hole_meant and seq == before + records.ALERT_SEQ_MARGIN + 1:
+            detail += ": the rebuild counted on, since some may have been lost"
+            self.findings.append(
+                Finding(
+                    aspect=Aspect.COMPLETE,
+                    weight=Weight.NOTE,
+                    what="alerts_counted_on",
+                    detail=detail,
+                    leaf=leaf,
+                )
+            )
+        else:
+            self._find("alerts_missing", leaf, detail)
+
     def _take_custody(self, body: records.RecordBody, leaf: int) -> None:
         """Locks and holds end only when they began, and alerts count without holes."""
         if isinstance(body, records.AlertRecord):
             if self._alert_seq is not None and body.seq != self._alert_seq + 1:
-                self._find("alerts_missing", leaf, f"alert {body.seq} follows {self._alert_seq}")
+                self._take_alert_hole(self._alert_seq, body.seq, leaf)
             self._alert_seq = body.seq
+            self._is_alert_hole_meant = False
             self._alerts.add(body.raised_id)
         elif isinstance(body, records.LockRecord):
             if body.raised_id not in self._alerts:
