@@ -10,6 +10,10 @@ from typing import Literal
 
 import msgspec
 
+#: What the count of alerts jumps ahead by at a rebuild: more are not stored between two copies
+#: to the mirror. A receiver sees the hole, and that is right: they may have been stored and lost.
+ALERT_SEQ_MARGIN = 1000
+
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What all bodies have: the tag `kind`."""

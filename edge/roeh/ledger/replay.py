@@ -16,6 +16,7 @@ from roeh.ledger.holds import RELEASE_ASKED, RELEASED, insert_hold
 from roeh.ledger.locks import store_lock
 from roeh.ledger.log import log_size
 from roeh.ledger.records import (
+    ALERT_SEQ_MARGIN,
     AlertRecord,
     BootRecord,
     EvictionRecord,
@@ -29,10 +30,6 @@ from roeh.ledger.records import (
     UnlockRecord,
 )
 from roeh.ledger.segment_rows import count_bytes
-
-#: What the count of alerts jumps ahead by: more are not stored between two copies to the
-#: mirror. A receiver sees the hole, and that is right: they may have been stored and lost.
-ALERT_SEQ_MARGIN = 1000
 
 _BATCH = 1000
 _US_PER_S = NS_PER_S // NS_PER_US

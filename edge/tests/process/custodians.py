@@ -17,6 +17,7 @@ from roeh.custody import commands
 from roeh.custody.clip_command import run_clip
 from roeh.custody.link import evidence_link
 from roeh.ledger.database import NodeDatabase
+from roeh.verify.anchoring import NoteSource
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.commands import read_anchors
 from tests.alert_drafts import alert_draft
@@ -91,10 +92,11 @@ class Custodian:
             rows = connection.execute("SELECT json FROM record WHERE kind = ?", (kind,)).fetchall()
         return [json.loads(row[0])["body"] for row in rows]
 
-    def verified(self, path):
+    def verified(self, path, checkpoints=()):
         """The verifier's report by somebody who trusts the node's own root."""
         anchors = read_anchors(sorted(self.data.glob("keys/set-*/anchors.pem")), [])
-        return verify(Path(path), Beliefs(anchors=anchors), CLOCK)
+        kept = tuple(NoteSource(one.name, one.read_text(), is_own=False) for one in checkpoints)
+        return verify(Path(path), Beliefs(anchors=anchors, checkpoints=kept), CLOCK)
 
 
 @contextlib.contextmanager
