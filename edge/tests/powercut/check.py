@@ -51,8 +51,13 @@ class Findings(msgspec.Struct, frozen=True):
     records: dict[str, int] = {}
 
 
-def check(data_dir: Path, acknowledged: list[Acknowledgement], findings: Path) -> None:
-    """Look at a data directory whose evidence has ended, and write the findings to a file."""
+def check(
+    data_dir: Path, acknowledged: list[Acknowledgement], findings: Path, had_faults: bool
+) -> None:
+    """Look at a data directory whose evidence has ended, and write the findings to a file.
+
+    `had_faults`: its medium did not only lose its power, so that faults are on record.
+    """
     published = {thing.note for thing in acknowledged if isinstance(thing, CheckpointPublished)}
     address = f"file:{data_dir / 'node.db'}?mode=ro"
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
@@ -61,7 +66,7 @@ def check(data_dir: Path, acknowledged: list[Acknowledgement], findings: Path) -
             lost=tuple(_lost(_Store(connection, ledger, data_dir), acknowledged)),
             wrong=(
                 *_wrong_index(connection),
-                *ledger.wrong(connection, data_dir / "ledger"),
+                *ledger.wrong(connection, data_dir / "ledger", had_faults=had_faults),
                 *ledger.forks(published | notes_in_alerts(connection)),
                 *_unplayable(connection, data_dir),
                 *_unverified(data_dir, published),

@@ -20,6 +20,7 @@ class _Numbers(ctypes.Structure):
         ("writes", ctypes.c_uint64),
         ("flushes", ctypes.c_uint64),
         ("cut_at_write", ctypes.c_uint64),
+        ("fail_write", ctypes.c_uint64),
         ("fail_from_flush", ctypes.c_uint64),
         ("has_failed", ctypes.c_uint64),
         ("is_cut", ctypes.c_uint64),
@@ -36,8 +37,9 @@ class Panel:
     Attributes of `numbers`:
         writes, flushes: what the disk was asked for so far.
         cut_at_write: the power goes at this write.
+        fail_write: this write fails, and no other.
         fail_from_flush: this flush and all later ones fail, without a cut.
-        has_failed: a flush was made to fail.
+        has_failed: a flush or write was made to fail.
         is_cut: the power is off.
         acknowledged: things so far, to see that it goes on.
         acknowledged_bytes: how long the file of acknowledgements was when it went.
@@ -62,11 +64,18 @@ class Panel:
         for name, _ in _Numbers._fields_:
             setattr(self.numbers, name, 0)
         self.numbers.cut_at_write = NEVER
+        self.numbers.fail_write = NEVER
         self.numbers.fail_from_flush = NEVER
 
     @property
     def is_over(self) -> bool:
         """Whether the disk takes nothing any more, or loses what it takes."""
+        flushes_fail = self.numbers.flushes >= self.numbers.fail_from_flush
+        return bool(self.numbers.is_cut or flushes_fail)
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether there is reason enough for refusing, and for ending."""
         return bool(self.numbers.is_cut or self.numbers.has_failed)
 
     def mark_cut(self) -> None:

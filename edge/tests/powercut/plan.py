@@ -16,8 +16,8 @@ _MOST_WRITES = 900
 #: A cut that aims at a step comes at most so many writes after it.
 _NEIGHBOURHOOD_WRITES = 12
 _AIMED_SHARE = 0.4
-#: Of the cuts of a disk whose flushes can be made to fail.
-_FAILING_SHARE = 0.15
+#: Of the cuts of a disk whose flushes and writes can be made to fail.
+_FAILING_SHARE = 0.25
 _MOST_FLUSHES = 500
 #: Enough sessions to pass every cut that is drawn; then the power goes anyhow.
 _SESSIONS = 8
@@ -53,6 +53,20 @@ class FlushFails(msgspec.Struct, frozen=True, tag="flush"):
     flush: int
 
 
+class WriteFails(msgspec.Struct, frozen=True, tag="fault"):
+    """This write fails, alone, and what it held is nowhere; the cut comes so much later.
+
+    The kernel tells it to one sync and forgets it: its cache still holds what the medium
+    does not.
+    """
+
+    write: int
+    later: int
+
+
+How = AtWrite | NearStep | FlushFails | WriteFails
+
+
 class Session(msgspec.Struct, frozen=True):
     """One opening of the store. `is_killed`: it ends as by kill -9, else it is closed."""
 
@@ -64,7 +78,7 @@ class Cut(msgspec.Struct, frozen=True):
     """How the power goes, and what is done until then."""
 
     seed: int
-    how: AtWrite | NearStep | FlushFails
+    how: How
     sessions: tuple[Session, ...]
 
 
@@ -90,9 +104,11 @@ def _cut(chance: random.Random, kind: DiskKind) -> Cut:
     return Cut(seed=chance.getrandbits(32), how=_how(chance, kind), sessions=sessions)
 
 
-def _how(chance: random.Random, kind: DiskKind) -> AtWrite | NearStep | FlushFails:
+def _how(chance: random.Random, kind: DiskKind) -> How:
     if kind is DiskKind.VOLATILE and chance.random() < _FAILING_SHARE:
-        return FlushFails(chance.randint(1, _MOST_FLUSHES))
+        if chance.random() < 0.5:
+            return FlushFails(chance.randint(1, _MOST_FLUSHES))
+        return WriteFails(chance.randint(1, _MOST_WRITES), later=chance.randint(1, _MOST_WRITES))
     if chance.random() < _AIMED_SHARE:
         return NearStep(
             step=chance.choice(list(Step)),

@@ -122,7 +122,7 @@ class Asking:
             except PeerGone:
                 pass
             except RoehError:
-                refusals += not self._panel.is_over
+                refusals += not self._panel.is_excused
                 if refusals > _MOST_REFUSALS:
                     raise
             _CLOCK.wait(_AGAIN_S)

@@ -34,6 +34,7 @@ from tests.powercut.plan import (
     FlushFails,
     NearStep,
     Session,
+    WriteFails,
     plan_disk,
 )
 from tests.powercut.pole import Living, live
@@ -96,6 +97,7 @@ class _Disk:
         (place / "acknowledgements").touch()
         self._panel = Panel(place / "panel", place / "acknowledgements")
         self._acknowledged: list[Acknowledgement] = []
+        self._had_faults = False
 
     def run(self) -> list[CutOutcome]:
         """All its cuts; after one that is not good the next would find the same again."""
@@ -116,6 +118,7 @@ class _Disk:
             if not self._panel.is_over:
                 cut_now(self._plan.kind, point, self._panel)
         numbers = self._panel.numbers
+        self._had_faults |= bool(numbers.has_failed)
         if not numbers.is_cut:  # a disk whose flushes failed: there is no moment to stop counting
             numbers.acknowledged_bytes = self._panel.acknowledgements.stat().st_size
         new = read_acknowledgements(self._panel.acknowledgements, numbers.acknowledged_bytes)
@@ -144,6 +147,9 @@ class _Disk:
             self._panel.numbers.cut_at_write = cut.how.write
         elif isinstance(cut.how, FlushFails):
             self._panel.numbers.fail_from_flush = cut.how.flush
+        elif isinstance(cut.how, WriteFails):
+            self._panel.numbers.fail_write = cut.how.write
+            self._panel.numbers.cut_at_write = cut.how.write + cut.how.later
         living = Living(
             socket=opening.socket,
             said=self._said,
@@ -171,13 +177,17 @@ class _Disk:
         try:
             seen, seen_ns = numbers.acknowledged, _CLOCK.mono_ns()
             while not self._panel.is_over and numbers.acknowledged < wanted:
-                if not process.is_alive() and not self._panel.is_over:
+                if not process.is_alive():
+                    if self._panel.is_excused:
+                        break  # the next session is its restart
                     return f"evidence ended with status {process.exitcode}"
                 if not pole.is_alive():
                     return "the pole ended"
                 now_ns = _CLOCK.mono_ns()
                 if numbers.acknowledged != seen:
                     seen, seen_ns = numbers.acknowledged, now_ns
+                elif self._panel.is_excused and now_ns - seen_ns > NS_PER_S:
+                    break
                 elif now_ns - seen_ns > _PATIENCE_S * NS_PER_S:
                     return "nothing was acknowledged any more"
                 _CLOCK.wait(_LOOK_EACH_S)
@@ -186,7 +196,7 @@ class _Disk:
             elif not session.is_killed:
                 process.terminate()
                 process.join(_PATIENCE_S)
-                if process.exitcode != 0 and not self._panel.is_over:
+                if process.exitcode != 0 and not self._panel.is_excused:
                     return f"evidence did not stop: status {process.exitcode}"
             return ""
         finally:
@@ -215,7 +225,7 @@ class _Disk:
             if process.exitcode != 0:
                 wrong.append(f"recovery ended with {process.exitcode}: {self._last_said()}")
             _kill(process)
-            checker = start(check, point / "data", self._acknowledged, findings)
+            checker = start(check, point / "data", self._acknowledged, findings, self._had_faults)
             checker.join(_PATIENCE_S)
             _kill(checker)
             found = self._read(findings)
@@ -261,7 +271,7 @@ def _named(cut: Cut, writes: int) -> str:
     return f"{kind} {writes}"
 
 
-_TAGS = {AtWrite: "write", FlushFails: "flush"}
+_TAGS = {AtWrite: "write", FlushFails: "flush", WriteFails: "fault"}
 
 
 def _uuid(seed: int) -> str:

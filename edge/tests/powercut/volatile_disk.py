@@ -73,6 +73,9 @@ class VolatileDisk:
     def write(self, path: str, content: bytes, offset: int, fh: object) -> int:
         self._fail_without_power()
         self._numbers.writes += 1
+        if self._numbers.writes == self._numbers.fail_write:
+            self._numbers.has_failed = 1
+            raise OSError(errno.EIO, "the write failed")
         self._sectors.write(offset, content)
         if self._numbers.writes >= self._numbers.cut_at_write:
             self._lose_power()
