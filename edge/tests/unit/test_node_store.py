@@ -10,7 +10,7 @@ from roeh.core.clock import NS_PER_US, SimulatedClock, SystemClock
 from roeh.core.errors import MessageRefused, StorageFailed
 from roeh.core.types import Where
 from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES, read_alerts
-from roeh.ledger.database import PAGE_BYTES, SCHEMA_VERSION, WAL_CHECKPOINT_PAGES
+from roeh.ledger.database import PAGE_BYTES, SCHEMA_VERSION, WAL_CHECKPOINT_PAGES, NodeDatabase
 from tests.alert_drafts import alert_draft
 from tests.stores import AloneStore
 from tests.waiting import wait_until
@@ -293,3 +293,54 @@ def test_many_threads_store_and_lease_without_losing_or_doubling(open_store):
     consumer.join()
     assert sorted(delivered) == list(range(1, 151))
     wait_until(lambda: store.counts().rows == 0)
+
+
+def test_an_alert_carries_the_newest_checkpoint_and_is_the_same_when_stored_again(
+    open_store, memory_directory
+):
+    notes = ["first", "second"]
+    store = open_store(checkpoint=lambda: notes[0])
+    draft = alert_draft()
+    store.store(draft, None)
+    notes.pop(0)
+    assert store.store(draft, None) == 1
+    store.store(alert_draft(), None)
+    store.close()
+    alerts = read(memory_directory / "node.db")
+    assert [alert.checkpoint for alert in alerts] == ["first", "second"]
+
+
+def test_a_checkpoint_never_makes_an_alert_too_large(open_store, memory_directory):
+    store = open_store(checkpoint=lambda: "x" * 2000)
+    store.store(alert_draft(rule="r" * (MAX_ALERT_BYTES - 1500)), None)
+    store.close()
+    (alert,) = read(memory_directory / "node.db")
+    assert alert.checkpoint is None
+
+
+def test_an_eviction_is_told_in_the_transaction_that_evicts(open_store):
+    told = []
+    store = open_store(
+        outbox_max_bytes=3000,
+        evicted=lambda connection, seq, alert_id: told.append(
+            (seq, alert_id, connection.in_transaction)
+        ),
+    )
+    drafts = [alert_draft() for _ in range(4)]
+    for draft in drafts:
+        store.store(draft, None)
+    assert told
+    assert told == [(n, draft.id, True) for n, draft in enumerate(drafts[: len(told)], start=1)]
+
+
+def test_once_the_medium_failed_under_it_nothing_is_stored_any_more(memory_directory):
+    """Whatever SQLite calls an operational error; a dead disk is tested with a disk."""
+    failures = []
+    database = NodeDatabase(memory_directory / "node.db", on_failed=failures.append)
+    with pytest.raises(StorageFailed, match="no such table"), database.writing() as connection:
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+    for use in (database.writing, database.reading):
+        with pytest.raises(StorageFailed, match="no such table"), use():
+            pytest.fail("it was used again")
+    assert len(failures) == 1
+    database.close()

@@ -60,6 +60,7 @@ class SimulatedEvidence:
         self._waiting = None
         self.rows = {}
         self.there = True
+        self.checkpoint = None
         self.connections = 0
         self.refusals = []
         self.reports = []
@@ -131,6 +132,7 @@ class SimulatedEvidence:
             outbox_evicted=0,
             outbox_refused=0,
             storage_state="ok",
+            checkpoint=self.checkpoint,
         )
 
     def _require(self):
@@ -525,6 +527,13 @@ def test_the_heartbeat_comes_on_time(pole):
     gaps_s = [(later - earlier) / 1e6 for earlier, later in itertools.pairwise(times_us)]
     assert len(gaps_s) >= 2
     assert max(gaps_s) <= 62.0
+
+
+def test_the_newest_checkpoint_rides_in_the_heartbeat(pole):
+    pole.run(1.0)
+    pole.evidence.checkpoint = "a signed note"
+    pole.run(70.0)
+    assert [health.checkpoint for health in pole.healths()] == [None, "a signed note"]
 
 
 def test_a_process_that_goes_blind_is_told_at_once(pole):
