@@ -13,7 +13,7 @@ from roeh.verify.report import Aspect, Check, Weight
 from tests.authorities import City
 from tests.sealed_stores import copied, root_pem, sealed_store
 
-MUTATIONS = int(os.environ.get("VERIFY_MUTATIONS", "40"))
+MUTATIONS = int(os.environ.get("VERIFY_MUTATIONS", "24"))
 
 
 @pytest.fixture(scope="module")
