@@ -277,9 +277,9 @@ def _check_words(order: ClipOrder) -> None:
         ("--person", order.person, MAX_PERSON_CHARS),
         ("--reason", order.reason, MAX_REASON_CHARS),
     ):
-        if not 0 < len(text) <= most:
+        if not text.strip() or len(text) > most:
             raise EvidenceRefused(
-                what=f"a text of {len(text)} characters cannot be put on record",
+                what=f"a text of {len(text.strip())} characters cannot be put on record",
                 which=name,
                 remedy=f"give 1 to {most} characters",
             )

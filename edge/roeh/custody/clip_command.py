@@ -11,6 +11,7 @@ from roeh.core.config import load_config
 from roeh.core.errors import EvidenceRefused
 from roeh.custody.clip import ClipOrder, make_clip
 from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
+from roeh.custody.clip_times import span_text
 from roeh.custody.holdings import Holdings, UtcSpan, read_holdings
 from roeh.custody.link import EvidenceLink
 from roeh.custody.moments import utc_argument
@@ -69,6 +70,12 @@ def _asked(chosen: argparse.Namespace, link: EvidenceLink, holdings: Holdings) -
             what="not clear what is to be in the clip",
             which="roeh evidence clip",
             remedy="give --from and --to, or --alert, or --segment once or twice",
+        )
+    if by_time and chosen.to_us <= chosen.from_us:
+        raise EvidenceRefused(
+            what="the end is not after the start",
+            which=span_text(UtcSpan(chosen.from_us, chosen.to_us)),
+            remedy="give --from and --to the other way round",
         )
     if chosen.alert is not None:
         locks = find(link, holdings, chosen.alert).locks

@@ -117,6 +117,7 @@ def print_clips(
         _say(out, f"  {'from':9} {_source_text(segments[0])}")
         if len(segments) > 1:
             _say(out, f"  {'to':9} {_source_text(segments[-1])}")
+        if len(segments) > 2:
             _say(out, f"  {'':9} {len(segments)} segments in all: the clip's note names each")
     if len(clips) > 1:
         _say(
