@@ -79,6 +79,8 @@ class SegmentReader:
 
     def late(self, run: Run) -> tuple[StoredGop, ...]:
         """The GOPs behind a run that bring the signature of its last one."""
+        if not run.chosen[-1].row.gop_counter:
+            return ()  # it has no signature, and none will come
         # Nothing is told of what is only looked at.
         quiet = SegmentReader(self._files, lambda _size_bytes: None)
         last = next(quiet.gops(run.chosen[-1:]), None)

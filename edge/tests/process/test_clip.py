@@ -79,6 +79,16 @@ def test_every_gop_asked_for_is_there_and_proven(short_directory, capsys, reorde
         assert (pictures, complaints) == (told["gops"] * UNITS_PER_GOP, "")
 
 
+@pytest.mark.apt("ffmpeg")
+def test_of_h265_nothing_is_added_for_signatures_that_it_has_not(short_directory, capsys):
+    require_packages("ffmpeg")
+    with custodian(short_directory, codec="h265") as pole:
+        pole.record(6)
+        (told,), _ = clip(pole, capsys, "--segment", 2)
+        assert (told["gops"], told["late_gops"]) == (2, 0)
+        assert probed(told["path"]) == (2 * UNITS_PER_GOP, 2 * GOP_S, "")
+
+
 def test_segments_by_number_and_those_that_are_being_written(pole, capsys):
     pole.record(5)
     (told,), _ = clip(pole, capsys, "--segment", 3, "--segment", 2)
