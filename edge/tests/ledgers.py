@@ -1,5 +1,7 @@
 """A ledger of its own: database, log and mirror in one directory, opened and reopened."""
 
+import base64
+
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -85,6 +87,7 @@ class FileLogKey:
         self.spki_der = self._private.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
+        self.chain_pem = b"%s\n" % base64.b64encode(self.spki_der)
         self.signed = []
 
     def sign(self, message):

@@ -6,6 +6,9 @@ Invariants:
        against the last signed root first.
     3. `newest` gives a checkpoint only after it is stored and written to its file.
 
+`ledger/log.pem` holds the certificates of every log key that signed here: with them a copy of
+the ledger can be verified without the key directory.
+
 Order of `renew`: mirror the records and sync; sign; store, dropping the one before unless a
 witness signed it; write `ledger/checkpoint` anew, sync, rename, sync the directory.
 """
@@ -40,6 +43,7 @@ from roeh.ledger.note import (
 #: Names in the ledger's directory.
 CHECKPOINT_FILE = "checkpoint"
 COSIGNED_FILE = "cosigned"
+CERTIFICATES_FILE = "log.pem"
 
 
 class LogSigner(Protocol):
@@ -48,6 +52,11 @@ class LogSigner(Protocol):
     @property
     def spki_der(self) -> bytes:
         """Its public key, SubjectPublicKeyInfo in DER."""
+        ...
+
+    @property
+    def chain_pem(self) -> bytes:
+        """Its certificates, leaf first, without the root."""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -96,6 +105,8 @@ class Checkpoints:
         """
         with self._renewing:
             size = self._mirror.catch_up()
+            if not self._is_in_file:
+                self._keep_certificates()
             before = None if self._newest is None else _checkpoint_of(self._newest)
             if size and (before is None or before.size != size):
                 note = self._sign(before, size)
@@ -178,12 +189,21 @@ class Checkpoints:
                 " WHERE NOT is_cosigned AND size < (SELECT MAX(size) FROM checkpoint)"
             )
 
-    def _write(self, name: str, note: str) -> None:
+    def _keep_certificates(self) -> None:
+        """Add this key's certificates to those of the keys before it."""
+        path = self._mirror.directory / CERTIFICATES_FILE
+        chain = self._signer.chain_pem.decode("ascii")
+        with storage_errors(path):
+            kept = path.read_text("ascii") if path.exists() else ""
+        if chain not in kept:
+            self._write(CERTIFICATES_FILE, kept + chain)
+
+    def _write(self, name: str, text: str) -> None:
         path = self._mirror.directory / name
         fresh = path.with_name(f"{name}.new")
         with storage_errors(path):
             fresh.unlink(missing_ok=True)
-            write_new(fresh, [note.encode("utf-8")])
+            write_new(fresh, [text.encode("utf-8")])
             fresh.replace(path)
             sync_directory(path.parent)
 

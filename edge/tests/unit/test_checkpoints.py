@@ -100,6 +100,7 @@ def test_a_newer_one_takes_the_place_of_the_one_before(ledger, checkpoints):
         "000000.jsonl",
         "000001.jsonl",
         "checkpoint",
+        "log.pem",
     ]
 
 
@@ -143,6 +144,16 @@ def test_what_is_not_in_its_file_is_not_published(ledger, checkpoints):
     with pytest.raises(StorageFailed):
         checkpoints.renew()
     assert checkpoints.newest() == before
+
+
+def test_the_certificates_of_every_key_that_signed_stay_beside_the_ledger(ledger, key):
+    newer = FileLogKey()
+    for each in (key, newer, key):
+        ledger.append(1)
+        opened(ledger, each).renew()
+
+    kept = (ledger.ledger_directory / "log.pem").read_bytes()
+    assert kept == key.chain_pem + newer.chain_pem
 
 
 def test_no_ledger_is_signed_that_does_not_continue_the_signed_one(ledger, checkpoints, key):
