@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from roeh.ledger.alert_records import AlertRecords
 from roeh.ledger.alerts import NodeStore
 from roeh.ledger.checkpoints import Checkpoints
 from roeh.ledger.custody import CustodyParts
-from roeh.ledger.database import NodeDatabase
+from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.mirror import Mirror
 from roeh.ledger.model_record import ModelRecord
-from roeh.ledger.reserve import RESERVE_BYTES, Reserve
+from roeh.ledger.reserve import Reserve
 from roeh.ledger.retention import Retention, RingState
 from roeh.ledger.segments import SegmentFiles
 
@@ -65,6 +66,7 @@ class EvidenceParts:
         self.age = NodeAge(self.database, clock, self.log)
         self.locks = Locks(self.database, self.log, self.age, config.evidence)
         self.holds = Holds(self.database, self.log, clock)
+        self._reserve = Reserve(Path(config.paths.data_dir) / "reserve")
         self.retention = Retention(
             self.database,
             self.log,
@@ -73,8 +75,8 @@ class EvidenceParts:
             config.evidence,
             locks=self.locks,
             holds=self.holds,
+            free_bytes=self._free_bytes,
         )
-        self._reserve = Reserve(Path(config.paths.data_dir) / "reserve")
         records = AlertRecords(self.log)
         model = ModelRecord(self.log)
         self.store = NodeStore(
@@ -98,8 +100,13 @@ class EvidenceParts:
         Raises:
             StorageFull, StorageFailed: a record could not be stored, or a file not removed.
         """
-        # What is lent looks free and is taken again.
-        return self._reserve.lend(lambda: self.retention.make_room(needed_bytes + RESERVE_BYTES))
+        return self._reserve.lend(lambda: self.retention.make_room(needed_bytes))
+
+    def _free_bytes(self) -> int:
+        """What the file system has left beside the reserve."""
+        with storage_errors(self.files.directory):
+            found = os.statvfs(self.files.directory)
+        return max(0, found.f_bavail * found.f_frsize - self._reserve.lent_bytes)
 
     def custody(self, *, alarms: Callable[[], tuple[str, ...]]) -> CustodyParts:
         """What the verbs of custody ask."""

@@ -276,7 +276,7 @@ class Recorder:
         init = init_segment(gop.codec_config)
         # The ring keeps to its bound here; a disk that is full all the same says so below.
         with contextlib.suppress(StorageFull):
-            self._make_room(max(camera.last_size_bytes, gop.size_bytes) + _ROOM_BYTES)
+            self._make_room(max(camera.last_size_bytes, gop.size_bytes))
         number = camera.next_number
         while True:
             try:

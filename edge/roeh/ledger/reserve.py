@@ -18,11 +18,15 @@ RESERVE_BYTES = 1 << 20
 
 
 class Reserve:
-    """The file; not being able to make it is no fault, there is just no reserve then."""
+    """The file; not being able to make it is no fault, there is just no reserve then.
+
+    `lent_bytes` look free meanwhile and are not.
+    """
 
     def __init__(self, path: Path, size_bytes: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size_bytes = size_bytes
+        self.lent_bytes = 0
         self.hold()
 
     def hold(self) -> bool:
@@ -46,7 +50,9 @@ class Reserve:
             self._path.unlink(missing_ok=True)
         except OSError:
             return step()  # a medium that cannot even unlink: the step says so
+        self.lent_bytes = self._size_bytes
         try:
             return step()
         finally:
+            self.lent_bytes = 0
             self.hold()

@@ -96,22 +96,25 @@ def test_a_full_disk_refuses_video_and_says_afterwards_what_is_missing(disk, evi
     hold(evidence, source)  # else the oldest would go
     pid = evidence.process.pid
     disk.fill()
-    refused = source.next()
-    for _ in range(3):
+    with pytest.raises(StorageFull):
+        while True:  # into what was left of the reserve, if anything
+            refused = source.next()
+            store_gop(evidence, refused)
+    for _ in range(2):
         with pytest.raises(StorageFull):
             store_gop(evidence, refused)
     assert any("sensor is not recorded" in alarm for alarm in evidence.status().alarms)
     assert evidence.status().reports[0].state == "degraded"
     disk.free()
     source.take(4)  # capture's ring is full
-    record(evidence, source, 2)
+    record(evidence, source, 1)
     assert evidence.status().alarms == ()
     assert evidence.process.pid == pid
     assert evidence.stop() == 0
-    assert [one.end_reason for one in records(evidence.config, "segment")][:1] == ["storage_full"]
+    assert "storage_full" in [one.end_reason for one in records(evidence.config, "segment")]
     (gap,) = records(evidence.config, "gap")
     assert (gap.reason, gap.from_mono_us) == ("storage_full", refused.t_first_mono_us)
-    assert [one.what for one in records(evidence.config, "fault")] == ["disk_full"]
+    assert {one.what for one in records(evidence.config, "fault")} == {"disk_full"}
     assert unlike_their_records(evidence.config) == []
 
 

@@ -579,7 +579,8 @@ def test_another_nodes_mirror_is_refused(start, sources):
 
     with pytest.raises(EvidenceRefused, match="harbour/pole-7"):
         node.rebuild(node="pole-8")
-    assert sorted(path.name for path in node.data.iterdir()) == ["keys", "ledger", "segments"]
+    left = sorted(path.name for path in node.data.iterdir())
+    assert left == ["keys", "ledger", "reserve", "segments"]
 
 
 # What is there is not touched.
@@ -664,6 +665,7 @@ def test_what_an_interrupted_rebuild_left_is_in_no_ones_way(start, sources):
         "keys",
         "ledger",
         "node.db",
+        "reserve",
         "segments",
     ]
 

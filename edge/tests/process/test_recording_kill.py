@@ -85,7 +85,7 @@ def test_killed_at_any_byte_that_a_file_grows(template, gops):
 
 def test_killed_before_any_durable_call_of_a_recovery(template, gops):
     """The start after a kill in the middle of a segment is itself killed, again and again."""
-    status, acknowledged, config = killed(record_until_killed, template, "first", gops, 30)
+    status, acknowledged, config = killed(record_until_killed, template, "first", gops, 45)
     assert status == -signal.SIGKILL
     assert acknowledged
     data, calls = Path(config.paths.data_dir), 1
