@@ -238,8 +238,12 @@ def _what_there_is(present: Sequence[SegmentRow], deleted: Sequence[SegmentRow])
     ]
     hidden = len(stretches) - len(named)
     there = "; ".join(named) if named else "nothing"
-    earlier = f"; and {hidden} stretches before" if hidden else ""
-    gone = f"; {len(deleted)} segments of it were deleted by rule" if deleted else ""
+    earlier = "; and more before" if hidden else ""
+    gone = (
+        f"; deleted by rule of what was asked for: {len(deleted)} of its segments"
+        if deleted
+        else ""
+    )
     return f"there is: {there}{earlier}{gone}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from roeh.core.clock import SystemClock
 from roeh.core.config import load_config
 from roeh.core.paths import node_database
-from roeh.core.peers import Done, EndStream, GopStored, Role, StoreGop, Verb
+from roeh.core.peers import GopStored, Role, StoreGop, Verb
 from roeh.core.types import EvidenceReference
 from roeh.custody import commands
 from roeh.custody.clip_command import run_clip
@@ -71,10 +71,6 @@ class Custodian:
         client = self.evidence.client(Role.CAPTURE)
         for gop in self.north.take(gops):
             client.call(Verb.GOP_STORE, StoreGop(gop), GopStored)
-
-    def end(self, reason):
-        client = self.evidence.client(Role.CAPTURE)
-        client.call(Verb.STREAM_END, EndStream("north", reason), Done)
 
     def alert(self, first_us, last_us):
         pictures = EvidenceReference("north", 1, 2, first_us, last_us)
