@@ -8,7 +8,7 @@ verb signs bytes handed in by a caller.
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -275,6 +275,28 @@ class PageRequest(msgspec.Struct, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = MAX_PAGE_ROWS
 
 
+class SegmentsRequest(msgspec.Struct, frozen=True):
+    """Segments after a row: on the disk, or deleted by rule in a span of UTC, or any; or one."""
+
+    # A pole that is years old has deleted millions: they come in the order of their time.
+
+    after: Annotated[int, Meta(ge=-1, lt=2**53)] = -1
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = MAX_PAGE_ROWS
+    which: Literal["any", "present", "deleted"] = "any"
+    since_utc_us: Annotated[int, Meta(ge=-(2**53), lt=2**53)] = -(2**53)
+    until_utc_us: Annotated[int, Meta(ge=-(2**53), le=2**53)] = 2**53
+    camera_id: str = ""
+    segment: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+
+
+class RecordsRequest(msgspec.Struct, frozen=True):
+    """Records after a leaf: of these kinds, or one after the other."""
+
+    after: Annotated[int, Meta(ge=-1, lt=2**53)] = -1
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ROWS)] = MAX_PAGE_ROWS
+    kinds: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+
+
 class FragmentRow(msgspec.Struct, frozen=True):
     """One fragment of a segment: a GOP with the boxes round it."""
 
@@ -313,7 +335,7 @@ class SegmentRow(msgspec.Struct, frozen=True):
 
 
 class SegmentsPage(msgspec.Struct, frozen=True):
-    """Segments in the order in which they were begun."""
+    """Segments in the order in which they were begun, or as `which` was asked for."""
 
     segments: tuple[SegmentRow, ...]
 
@@ -380,7 +402,10 @@ class HoldsPage(msgspec.Struct, frozen=True):
 
 
 class RecordsPage(msgspec.Struct, frozen=True):
-    """Ledger records as they are hashed (canonical JSON), from leaf `first`."""
+    """Ledger records as they are hashed (canonical JSON), from leaf `first`.
+
+    Of certain kinds only: `first` is the least that their leaves can be.
+    """
 
     first: int
     size: int
@@ -458,11 +483,11 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.CONNECTION_BEGIN: (ConnectionBegin, ConnectionNumber),
     Verb.PROCESS_REPORT: (ProcessReport, Done),
     Verb.NODE_STATUS: (NodeStatusRequest, NodeStatus),
-    Verb.SEGMENTS_PAGE: (PageRequest, SegmentsPage),
+    Verb.SEGMENTS_PAGE: (SegmentsRequest, SegmentsPage),
     Verb.GAPS_PAGE: (PageRequest, GapsPage),
     Verb.LOCKS_PAGE: (PageRequest, LocksPage),
     Verb.HOLDS_PAGE: (PageRequest, HoldsPage),
-    Verb.RECORDS_PAGE: (PageRequest, RecordsPage),
+    Verb.RECORDS_PAGE: (RecordsRequest, RecordsPage),
     Verb.HOLD_PLACE: (PlaceHold, HoldState),
     Verb.HOLD_RELEASE: (ReleaseHold, HoldState),
     Verb.ACCESS_RECORD: (RecordAccess, Done),

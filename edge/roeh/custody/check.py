@@ -19,8 +19,16 @@ import msgspec
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.paths import ledger_dir
-from roeh.core.peers import FragmentRow, PageRequest, RecordsPage, SegmentRow, SegmentsPage, Verb
-from roeh.custody.holdings import Holdings, read_holdings
+from roeh.core.peers import (
+    FragmentRow,
+    RecordsPage,
+    RecordsRequest,
+    SegmentRow,
+    SegmentsPage,
+    SegmentsRequest,
+    Verb,
+)
+from roeh.custody.holdings import Holdings, read_all
 from roeh.custody.kept_check import KeptRecords
 from roeh.custody.link import EvidenceLink
 from roeh.ledger.records import FragmentEntry, Record, SegmentRecord
@@ -131,7 +139,7 @@ class _Check:
     def index(self) -> None:
         """Rows, records, mirror, checkpoint, and which files are there."""
         # Rows first: what is added meanwhile has its record in what is read after them.
-        holdings = read_holdings(self._link)
+        holdings = read_all(self._link)
         self._segments = holdings.segments
         self._read_records()
         self._findings += self._state.findings
@@ -167,7 +175,7 @@ class _Check:
     def _records(self, first: int = 0) -> Iterator[bytes]:
         after = first - 1
         while True:
-            page = self._link.call(Verb.RECORDS_PAGE, PageRequest(after=after), RecordsPage)
+            page = self._link.call(Verb.RECORDS_PAGE, RecordsRequest(after=after), RecordsPage)
             if not page.records:
                 return
             yield from page.records
@@ -298,14 +306,14 @@ class _Check:
                 )
 
     def _is_still_present(self, row: SegmentRow) -> bool:
-        request = PageRequest(after=row.row - 1, limit=1)
+        request = SegmentsRequest(after=row.row - 1, limit=1)
         page = self._link.call(Verb.SEGMENTS_PAGE, request, SegmentsPage)
         return any(each.row == row.row and each.is_present for each in page.segments)
 
     def _begun_since(self, shown: str) -> bool:
         """Whether the segment was begun after the rows were read."""
         after = max((row.row for row in self._segments), default=-1)
-        page = self._link.call(Verb.SEGMENTS_PAGE, PageRequest(after=after), SegmentsPage)
+        page = self._link.call(Verb.SEGMENTS_PAGE, SegmentsRequest(after=after), SegmentsPage)
         return any(self._path(row) == shown for row in page.segments)
 
     # The others
@@ -355,7 +363,7 @@ class _Check:
         return (self._data_dir / self._path(row)).exists() or self._is_still_present(row)
 
     def _segment_record(self, leaf: int) -> SegmentRecord | None:
-        request = PageRequest(after=leaf - 1, limit=1)
+        request = RecordsRequest(after=leaf - 1, limit=1)
         page = self._link.call(Verb.RECORDS_PAGE, request, RecordsPage)
         if not page.records:
             return None

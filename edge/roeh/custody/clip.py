@@ -22,7 +22,7 @@ from roeh.core.config import NodeConfig
 from roeh.core.errors import EXIT_OK, ChecksFailed, EvidenceRefused
 from roeh.core.gop import CodecConfig
 from roeh.core.paths import segments_dir
-from roeh.core.peers import Done, PageRequest, RecordAccess, RecordsPage, SegmentRow, Verb
+from roeh.core.peers import Done, RecordAccess, RecordsPage, RecordsRequest, SegmentRow, Verb
 from roeh.custody.clip_choice import Asked, Run, StoredGop, choose, deleted_in
 from roeh.custody.clip_file import (
     SegmentReader,
@@ -133,7 +133,7 @@ class _Records:
         if segment.leaf is None:
             return None
         if segment.leaf not in self._known:
-            request = PageRequest(after=segment.leaf - 1, limit=1)
+            request = RecordsRequest(after=segment.leaf - 1, limit=1)
             page = self._link.call(Verb.RECORDS_PAGE, request, RecordsPage)
             bodies = [msgspec.json.decode(raw, type=Record).body for raw in page.records]
             found = bodies[0] if bodies else None

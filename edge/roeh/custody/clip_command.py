@@ -12,7 +12,14 @@ from roeh.core.errors import EvidenceRefused
 from roeh.custody.clip import ClipOrder, make_clip
 from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
 from roeh.custody.clip_times import span_text
-from roeh.custody.holdings import Holdings, UtcSpan, read_holdings
+from roeh.custody.holdings import (
+    Holdings,
+    UtcSpan,
+    read_holdings,
+    read_segment,
+    segment_utc,
+    with_deleted,
+)
 from roeh.custody.link import EvidenceLink
 from roeh.custody.moments import utc_argument
 from roeh.custody.showing import find
@@ -28,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alert", metavar="ALERT_ID", help="or what this alert is about")
     parser.add_argument(
         "--segment",
-        type=int,
+        type=_segment_number,
         action="append",
         default=[],
         metavar="N",
@@ -49,16 +56,36 @@ def run_clip(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> in
         RoehError: there is no clip.
     """
     holdings = read_holdings(link)
+    asked = _asked(chosen, link, holdings)
+    when = _time_of(link, asked)
     return make_clip(
         link,
         load_config(chosen.config),
-        _asked(chosen, link, holdings),
-        holdings,
+        asked,
+        holdings if when is None else with_deleted(link, holdings, when),
         ClipOrder(final=chosen.out, person=chosen.person, reason=chosen.reason),
         clock=clock,
         as_json=chosen.json,
         out=sys.stdout,
     )
+
+
+def _time_of(link: EvidenceLink, asked: Asked) -> UtcSpan | None:
+    """When the video asked for was taken; None when nothing tells."""
+    if asked.numbers is None:
+        return asked.utc
+    known = [read_segment(link, asked.camera_id, number) for number in asked.numbers]
+    times = [segment_utc(segment) for segment in known if segment is not None]
+    if not times:
+        return None
+    return UtcSpan(min(when.from_us for when in times), max(when.to_us for when in times))
+
+
+def _segment_number(text: str) -> int:
+    """As files are named: eight digits at the most."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a segment")
+    return int(text)
 
 
 def _asked(chosen: argparse.Namespace, link: EvidenceLink, holdings: Holdings) -> Asked:

@@ -15,12 +15,12 @@ from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
 from roeh.custody import check_command, clip_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
-from roeh.custody.holdings import UtcSpan, read_holdings, read_records
+from roeh.custody.holdings import UtcSpan, read_holdings, read_records, with_deleted
 from roeh.custody.link import EvidenceLink, evidence_link
 from roeh.custody.listing import Chosen, print_list
 from roeh.custody.moments import utc_argument
 from roeh.custody.showing import find, print_found
-from roeh.custody.timeline import timeline_of
+from roeh.custody.timeline import MARKED, first_leaf, timeline_of
 from roeh.custody.timeline_terminal import print_timeline
 
 _Action = Callable[[argparse.Namespace, EvidenceLink, Clock], int]
@@ -178,7 +178,10 @@ def _release(chosen: argparse.Namespace, link: EvidenceLink, _clock: Clock) -> i
 
 
 def _timeline(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> int:
-    timeline = timeline_of(read_holdings(link), read_records(link), _choice(chosen))
+    choice, holdings = _choice(chosen), read_holdings(link)
+    holdings = with_deleted(link, holdings, choice.when(holdings))
+    records = read_records(link, MARKED, first_leaf(holdings))
+    timeline = timeline_of(holdings, records, choice)
     if chosen.picture is not None:
         # OpenCV takes long to import, and only this needs it.
         from roeh.custody.timeline_file import write_timeline  # noqa: PLC0415

@@ -19,15 +19,19 @@ from roeh.core.peers import (
     LocksPage,
     PageRequest,
     RecordsPage,
+    RecordsRequest,
     SegmentRow,
     SegmentsPage,
+    SegmentsRequest,
     Span,
     Verb,
 )
 from roeh.custody.link import EvidenceLink
-from roeh.ledger.records import Record
+from roeh.ledger.records import Record, RecordBody
 
-_RowT = TypeVar("_RowT", SegmentRow, GapRow, LockRow, HoldRow)
+_RowT = TypeVar("_RowT", GapRow, LockRow, HoldRow)
+#: By how much sooner than a time a segment that holds it can have begun.
+_LONGEST_SEGMENT_US = 3_600_000_000
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -60,11 +64,59 @@ class UtcSpan(msgspec.Struct, frozen=True):
 
 
 def read_holdings(link: EvidenceLink) -> Holdings:
-    """Everything; what changes meanwhile may be in it or not.
+    """What is on the disk, and all gaps, locks and holds; what changes meanwhile may be in it.
 
     Raises:
         RoehError: evidence cannot answer.
     """
+    return _holdings(link, _segments(link, SegmentsRequest(which="present")))
+
+
+def with_deleted(link: EvidenceLink, holdings: Holdings, when: UtcSpan) -> Holdings:
+    """The same with the segments that were deleted by rule and began in or before this time.
+
+    A pole that is years old has deleted millions of others.
+
+    Raises:
+        RoehError: evidence cannot answer.
+    """
+    request = SegmentsRequest(
+        which="deleted",
+        since_utc_us=max(when.from_us - _LONGEST_SEGMENT_US, -(2**53)),
+        until_utc_us=min(when.to_us, 2**53),
+    )
+    # One that was deleted meanwhile is in both, and as it was.
+    rows = {segment.row: segment for segment in _segments(link, request)}
+    rows |= {segment.row: segment for segment in holdings.segments}
+    return msgspec.structs.replace(holdings, segments=tuple(rows[row] for row in sorted(rows)))
+
+
+def read_all(link: EvidenceLink) -> Holdings:
+    """The whole index, with all that was ever deleted: slow on a pole that is years old.
+
+    Raises:
+        RoehError: evidence cannot answer.
+    """
+    return _holdings(link, _segments(link, SegmentsRequest()))
+
+
+def read_segment(link: EvidenceLink, camera_id: str, number: int) -> SegmentRow | None:
+    """One segment, deleted or not; None when there never was one.
+
+    Raises:
+        RoehError: evidence cannot answer.
+    """
+    request = SegmentsRequest(camera_id=camera_id, segment=number)
+    return next(iter(link.call(Verb.SEGMENTS_PAGE, request, SegmentsPage).segments), None)
+
+
+def _segments(link: EvidenceLink, request: SegmentsRequest) -> Iterator[SegmentRow]:
+    while rows := link.call(Verb.SEGMENTS_PAGE, request, SegmentsPage).segments:
+        yield from rows
+        request = msgspec.structs.replace(request, after=rows[-1].row)
+
+
+def _holdings(link: EvidenceLink, segments: Iterable[SegmentRow]) -> Holdings:
     ages: list[int] = []
 
     def lock_rows(page: LocksPage) -> Sequence[LockRow]:
@@ -72,7 +124,7 @@ def read_holdings(link: EvidenceLink) -> Holdings:
         return page.locks
 
     return Holdings(
-        segments=tuple(_rows(link, Verb.SEGMENTS_PAGE, SegmentsPage, lambda page: page.segments)),
+        segments=tuple(segments),
         gaps=tuple(_rows(link, Verb.GAPS_PAGE, GapsPage, lambda page: page.gaps)),
         locks=tuple(_rows(link, Verb.LOCKS_PAGE, LocksPage, lock_rows)),
         holds=tuple(_rows(link, Verb.HOLDS_PAGE, HoldsPage, lambda page: page.holds)),
@@ -80,20 +132,25 @@ def read_holdings(link: EvidenceLink) -> Holdings:
     )
 
 
-def read_records(link: EvidenceLink, first: int = 0) -> Iterator[Record]:
-    """Records of the ledger from leaf `first` on.
+def read_records(
+    link: EvidenceLink, kinds: Iterable[type[RecordBody]], first: int = 0
+) -> Iterator[Record]:
+    """Records of the ledger with such bodies, from leaf `first` on.
 
     Raises:
         RoehError: evidence cannot answer.
     """
     after = first - 1
+    tags = tuple(str(kind.__struct_config__.tag) for kind in kinds)
     while True:
-        page = link.call(Verb.RECORDS_PAGE, PageRequest(after=after), RecordsPage)
+        request = RecordsRequest(after=after, kinds=tags)
+        page = link.call(Verb.RECORDS_PAGE, request, RecordsPage)
         if not page.records:
             return
         for raw in page.records:
-            yield msgspec.json.decode(raw, type=Record)
-        after += len(page.records)
+            record = msgspec.json.decode(raw, type=Record)
+            yield record
+            after = record.leaf
 
 
 def segment_utc(segment: SegmentRow) -> UtcSpan:

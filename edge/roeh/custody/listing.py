@@ -24,6 +24,20 @@ class Chosen(msgspec.Struct, frozen=True):
     until_us: int | None = None
     camera_id: str | None = None
 
+    def when(self, holdings: Holdings) -> UtcSpan:
+        """The time that is to be shown: without a bound, as far as there is video."""
+        spans = [
+            segment_utc(segment)
+            for segment in holdings.segments
+            if segment.is_present and self.camera_id in (None, segment.camera_id)
+        ]
+        from_us = min((span.from_us for span in spans), default=0)
+        to_us = max((span.to_us for span in spans), default=2**53)
+        return UtcSpan(
+            from_us=from_us if self.since_us is None else self.since_us,
+            to_us=to_us if self.until_us is None else self.until_us,
+        )
+
     def takes(self, camera_id: str, when: UtcSpan) -> bool:
         """Whether something of that camera and time is to be shown."""
         return (

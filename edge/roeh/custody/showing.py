@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import IO
 
 import msgspec
@@ -15,12 +17,20 @@ from roeh.core.peers import (
     EvidenceStatus,
     HoldRow,
     LockRow,
-    PageRequest,
     RecordsPage,
+    RecordsRequest,
     SegmentRow,
+    Span,
     Verb,
 )
-from roeh.custody.holdings import Holdings, UtcSpan, read_records, segment_utc, span_utc
+from roeh.custody.holdings import (
+    Holdings,
+    UtcSpan,
+    read_records,
+    read_segment,
+    segment_utc,
+    span_utc,
+)
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import kept_by
 from roeh.custody.moments import length_text, size_text, utc_text
@@ -104,39 +114,40 @@ def print_found(
 def _segment(
     link: EvidenceLink, holdings: Holdings, name: str, camera_id: str, number: int
 ) -> Found:
-    for segment in holdings.segments:
-        if (segment.camera_id, segment.segment) == (camera_id, number):
-            records = () if segment.leaf is None else _record(link, segment.leaf)
-            if not segment.is_present:
-                records += tuple(
-                    record
-                    for record in read_records(link, segment.leaf or 0)
-                    if isinstance(record.body, PruneRecord) and record.body.row == segment.row
-                )
-            when = segment_utc(segment)
-            locks = tuple(
-                lock
-                for lock in holdings.locks
-                if (lock.span.camera_id, lock.span.boot_id) == (camera_id, segment.boot_id)
-                and lock.span.from_mono_us < segment.t_end_mono_us
-                and lock.span.to_mono_us > segment.t_first_mono_us
-            )
-            holds = tuple(
-                hold
-                for hold in holdings.holds
-                if any(
-                    (utc := span_utc(span, holdings.segments)) is not None
-                    and span.camera_id == camera_id
-                    and utc.overlaps(when)
-                    for span in hold.spans
-                )
-            )
-            return Found(name, (segment,), locks, holds, records)
-    return Found(name)
+    segment = read_segment(link, camera_id, number)
+    if segment is None:
+        return Found(name)
+    records = () if segment.leaf is None else _record(link, segment.leaf)
+    if not segment.is_present:
+        records += tuple(itertools.islice(_prunings(link, segment), 1))
+    return Found(
+        name=name,
+        segments=(segment,),
+        locks=tuple(lock for lock in holdings.locks if _overlaps(lock.span, segment)),
+        holds=tuple(
+            hold for hold in holdings.holds if any(_overlaps(span, segment) for span in hold.spans)
+        ),
+        records=records,
+    )
+
+
+def _prunings(link: EvidenceLink, segment: SegmentRow) -> Iterator[Record]:
+    """The record of its deletion: one, and none while that is under way."""
+    for record in read_records(link, (PruneRecord,), segment.leaf or 0):
+        if isinstance(record.body, PruneRecord) and record.body.row == segment.row:
+            yield record
+
+
+def _overlaps(span: Span, segment: SegmentRow) -> bool:
+    return (
+        (span.camera_id, span.boot_id) == (segment.camera_id, segment.boot_id)
+        and span.from_mono_us < segment.t_end_mono_us
+        and span.to_mono_us > segment.t_first_mono_us
+    )
 
 
 def _by_id(link: EvidenceLink, holdings: Holdings, name: str) -> Found:
-    told = [record for record in read_records(link) if isinstance(record.body, _BY_ID)]
+    told = list(read_records(link, _BY_ID))
     raised = {name} | {
         record.body.raised_id
         for record in told
@@ -156,7 +167,7 @@ def _by_id(link: EvidenceLink, holdings: Holdings, name: str) -> Found:
 
 
 def _record(link: EvidenceLink, leaf: int) -> tuple[Record, ...]:
-    page = link.call(Verb.RECORDS_PAGE, PageRequest(after=leaf - 1, limit=1), RecordsPage)
+    page = link.call(Verb.RECORDS_PAGE, RecordsRequest(after=leaf - 1, limit=1), RecordsPage)
     return tuple(msgspec.json.decode(raw, type=Record) for raw in page.records)
 
 
@@ -227,7 +238,7 @@ def _hold_facts(hold: HoldRow, holdings: Holdings) -> list[tuple[str, str]]:
 
 def _span_facts(camera_id: str, when: UtcSpan | None) -> list[tuple[str, str]]:
     if when is None:
-        return [("keeps", f"{camera_id}: nothing was recorded in that boot")]
+        return [("keeps", f"{camera_id}: nothing of that boot is there any more")]
     doubt = not when.synchronised
     return [
         (

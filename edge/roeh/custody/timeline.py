@@ -13,11 +13,16 @@ from roeh.custody.holdings import Holdings, UtcSpan, segment_utc, span_utc
 from roeh.custody.listing import Chosen, gap_utc
 from roeh.ledger.records import AlertRecord, ClockStepRecord, Record
 
+#: Bodies of the records that are marks of a timeline.
+MARKED = (AlertRecord, ClockStepRecord)
+
 Keep = Literal["plain", "locked", "held", "deleted"]
 
 #: Steps of an axis in seconds; beyond them whole days.
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200)
 _DAY_S = 86_400
+#: More than are written while a segment is open.
+_LEAVES_BEFORE = 10_000
 _US_PER_S = 1_000_000
 
 
@@ -131,6 +136,16 @@ def timeline_of(holdings: Holdings, records: Iterable[Record], chosen: Chosen) -
         for name in lanes_of
     )
     return Timeline(when=when, lanes=lanes, steps=steps)
+
+
+def first_leaf(holdings: Holdings) -> int:
+    """The leaf from which on records are of the time of these segments, or later.
+
+    A segment has its record when it closes: what happened since it began stands between that
+    and the record of the one that was begun before it.
+    """
+    leaves = [segment.leaf for segment in holdings.segments if segment.leaf is not None]
+    return max(0, min(leaves, default=0) - _LEAVES_BEFORE)
 
 
 def axis_ticks_us(when: UtcSpan, at_most: int) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ is an empty page. No page keeps the store for longer than 50 ms on a board.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
 import sqlite3
 from collections.abc import Callable
@@ -29,9 +31,11 @@ from roeh.core.peers import (
     PlaceHold,
     RecordAccess,
     RecordsPage,
+    RecordsRequest,
     ReleaseHold,
     SegmentRow,
     SegmentsPage,
+    SegmentsRequest,
     Span,
     Verb,
 )
@@ -96,9 +100,9 @@ class Custody:
         """
         return self.answerers[verb](request)
 
-    def _segments(self, request: PageRequest) -> SegmentsPage:
+    def _segments(self, request: SegmentsRequest) -> SegmentsPage:
         with self._parts.database.reading() as connection:
-            rows = connection.execute(_SEGMENTS, (request.after, request.limit)).fetchall()
+            rows = _segment_rows(connection, request)
             rows = _up_to(rows, _MAX_PAGE_FRAGMENTS, lambda row: row[-1])
             windows = _windows(rows)
             locked = locked_within(connection, windows)
@@ -128,11 +132,15 @@ class Custody:
     def _holds(self, request: PageRequest) -> HoldsPage:
         return HoldsPage(self._parts.holds.page(after=request.after, limit=request.limit))
 
-    def _records(self, request: PageRequest) -> RecordsPage:
+    def _records(self, request: RecordsRequest) -> RecordsPage:
         first = request.after + 1
+        log = self._parts.log
         with self._parts.database.reading() as connection:
-            records = self._parts.log.records(connection, first, request.limit)
-            size = self._parts.log.size(connection)
+            if request.kinds:
+                records = log.records_of(connection, request.kinds, first, request.limit)
+            else:
+                records = log.records(connection, first, request.limit)
+            size = log.size(connection)
         whole = _up_to(records, _MAX_PAGE_RECORD_BYTES, len)
         return RecordsPage(first=first, size=size, records=tuple(whole))
 
@@ -181,12 +189,41 @@ class Custody:
 _SEGMENTS = (
     "SELECT row, camera_id, number, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us,"
     " utc_error_us, synchronised, size_bytes, end_reason, leaf, state, fragments"
-    " FROM segment WHERE row > ? ORDER BY row LIMIT ?"
+    " FROM segment WHERE"
 )
 _GAPS = (
     "SELECT leaf, camera_id, from_boot_id, from_mono_us, from_utc_us, to_boot_id, to_mono_us,"
     " to_utc_us, reason FROM gap WHERE leaf > ? ORDER BY leaf LIMIT ?"
 )
+
+
+def _segment_rows(
+    connection: sqlite3.Connection, request: SegmentsRequest
+) -> list[tuple[Any, ...]]:
+    """Each way by an index of its own: it costs what it gives, however much was deleted."""
+    after, limit = request.after, request.limit
+    if request.camera_id:
+        where = "camera_id = ? AND number = ? AND row > ?"
+        return connection.execute(
+            f"{_SEGMENTS} {where}", (request.camera_id, request.segment, after)
+        ).fetchall()
+    if request.which == "any":
+        where = "row > ? ORDER BY row LIMIT ?"
+        return connection.execute(f"{_SEGMENTS} {where}", (after, limit)).fetchall()
+    if request.which == "present":
+        where = "state = ? AND row > ? ORDER BY row LIMIT ?"
+        of_state = (
+            connection.execute(f"{_SEGMENTS} {where}", (state, after, limit))
+            for state in ("open", "closed")
+        )
+        return list(itertools.islice(heapq.merge(*of_state), limit))
+    known = connection.execute("SELECT t_utc_us FROM segment WHERE row = ?", (after,)).fetchone()
+    since_us = request.since_utc_us if known is None else known[0]
+    where = "state = 'pruned' AND (t_utc_us, row) > (?, ?) AND t_utc_us < ?"
+    return connection.execute(
+        f"{_SEGMENTS} {where} ORDER BY t_utc_us, row LIMIT ?",
+        (since_us, after, request.until_utc_us, limit),
+    ).fetchall()
 
 
 def _segment(

@@ -36,6 +36,8 @@ INDEX_TABLES = (
     ) STRICT
     """,
     "CREATE INDEX segment_state ON segment (state, row)",
+    # What was deleted, by time: written once, at deletion. Years of it are asked for in spans.
+    "CREATE INDEX segment_pruned ON segment (t_utc_us) WHERE state = 'pruned'",
     "CREATE INDEX segment_time ON segment (camera_id, boot_id, t_first_mono_us)",
     """
     CREATE TABLE fragment (                      -- dropped when its segment is pruned

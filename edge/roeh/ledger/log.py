@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import heapq
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -86,6 +88,23 @@ class Log:
             "SELECT json FROM record WHERE leaf >= ? ORDER BY leaf LIMIT ?", (first, limit)
         )
         return [bytes(json) for (json,) in rows]
+
+    def records_of(
+        self, connection: sqlite3.Connection, kinds: Iterable[str], first: int, limit: int
+    ) -> list[bytes]:
+        """Up to `limit` records with bodies of these kinds, from leaf `first`.
+
+        It costs what it gives, however many others lie between.
+        """
+        of_kind = (
+            connection.execute(
+                "SELECT leaf, json FROM record WHERE kind = ? AND leaf >= ? ORDER BY leaf",
+                (kind, first),
+            )
+            for kind in sorted(set(kinds))
+        )
+        found = itertools.islice(heapq.merge(*of_kind), limit)
+        return [bytes(json) for (_, json) in found]
 
     def newest(self, connection: sqlite3.Connection, body_type: type[RecordBody]) -> Record | None:
         """The newest record with a body of this type."""

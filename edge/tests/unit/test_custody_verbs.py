@@ -6,16 +6,18 @@ import pytest
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
 from roeh.core.peers import (
     PEER_VERBS,
+    VERB_MESSAGES,
     EvidenceStatusRequest,
-    PageRequest,
     PlaceHold,
     RecordAccess,
+    RecordsRequest,
     Role,
+    SegmentsRequest,
     Span,
     Verb,
 )
 from roeh.ledger.custody import Custody, CustodyParts
-from roeh.ledger.records import AccessRecord
+from roeh.ledger.records import AccessRecord, Record
 from roeh.ledger.segment_rows import count_bytes
 from roeh.ledger.wear import IndexWear, process_written_bytes
 from tests.rings import BOOT, SEGMENT_BYTES, Ring, S
@@ -45,13 +47,13 @@ def custody(ring):
     )
 
 
-def pages(custody, verb, rows_of, limit):
+def pages(custody, verb, rows_of, limit, **asked):
     """All rows, page after page."""
-    after = -1
-    while rows := rows_of(custody.handle(verb, PageRequest(after=after, limit=limit))):
+    request = VERB_MESSAGES[verb][0](limit=limit, **asked)
+    while rows := rows_of(custody.handle(verb, request)):
         assert len(rows) <= limit
         yield from rows
-        after = rows[-1].row
+        request = msgspec.structs.replace(request, after=rows[-1].row)
 
 
 def test_every_verb_of_the_role_but_the_status_of_the_node_is_answered(custody):
@@ -77,6 +79,54 @@ def test_segments_come_once_each_in_order_with_what_keeps_them(ring, custody, li
     assert found[0].path == "north/00000001.mp4"
 
 
+@pytest.mark.parametrize("limit", [1, 2, 200])
+def test_what_is_there_and_what_was_deleted_come_apart(ring, custody, limit):
+    for number in range(8):
+        ring.segment(closed=number != 7)
+    ring.retention._settings = msgspec.structs.replace(ring.settings, max_bytes=4 * SEGMENT_BYTES)
+    ring.retention.make_room(0)
+
+    def rows(**asked):
+        found = pages(custody, Verb.SEGMENTS_PAGE, lambda page: page.segments, limit, **asked)
+        return list(found)
+
+    deleted, present = rows(which="deleted"), rows(which="present")
+    assert [row.row for row in deleted] == [1, 2, 3, 4]
+    assert [row.row for row in present] == [5, 6, 7, 8]
+    # A span of time, and not what was deleted before and after it.
+    span = {"since_utc_us": deleted[1].t_utc_us, "until_utc_us": deleted[3].t_utc_us}
+    assert [row.row for row in rows(which="deleted", **span)] == [2, 3]
+    one = custody.handle(Verb.SEGMENTS_PAGE, SegmentsRequest(camera_id="north", segment=3))
+    assert one.segments == (deleted[2],)
+
+
+def test_deleted_segments_come_in_the_order_of_their_time_each_once(ring, custody):
+    for _ in range(6):
+        ring.segment()
+    with ring.database.writing() as connection:
+        # The clock was stepped back, and two begin at the same microsecond.
+        connection.execute("UPDATE segment SET state = 'pruned', t_utc_us = (7 - row) / 2")
+    found = pages(
+        custody, Verb.SEGMENTS_PAGE, lambda page: page.segments, 1, which="deleted", since_utc_us=0
+    )
+    assert [row.row for row in found] == [6, 4, 5, 2, 3, 1]
+
+
+def test_records_of_some_kinds_come_without_the_others(ring, custody):
+    for number in range(5):
+        ring.segment()
+        ring.alert(first_us=number * S)
+    request = RecordsRequest(limit=2, kinds=("lock", "clock_step", "segment"))
+    leaves = []
+    while records := custody.handle(Verb.RECORDS_PAGE, request).records:
+        decoded = [msgspec.json.decode(json, type=Record) for json in records]
+        assert all(one.body.__struct_config__.tag in request.kinds for one in decoded)
+        leaves += [one.leaf for one in decoded]
+        request = msgspec.structs.replace(request, after=leaves[-1])
+    assert leaves == sorted(leaves)
+    assert len(leaves) == 10
+
+
 def test_a_page_of_large_segments_fits_into_a_message(ring, custody):
     for _ in range(4):
         ring.segment()
@@ -86,7 +136,7 @@ def test_a_page_of_large_segments_fits_into_a_message(ring, custody):
             "INSERT INTO fragment VALUES (?, ?, 1, 0, 1, zeroblob(32), 0, 0, 0)",
             [(row, number) for row in range(1, 5) for number in range(1, 3000)],
         )
-    page = custody.handle(Verb.SEGMENTS_PAGE, PageRequest())
+    page = custody.handle(Verb.SEGMENTS_PAGE, SegmentsRequest())
     assert len(page.segments) == 1
     assert len(msgspec.msgpack.encode(page)) < MAX_MESSAGE_BYTES
     found = list(pages(custody, Verb.SEGMENTS_PAGE, lambda page: page.segments, 200))
@@ -106,7 +156,7 @@ def test_locks_and_holds_come_page_by_page(ring, custody):
 def test_records_come_as_they_are_hashed(ring, custody):
     for _ in range(3):
         ring.segment()
-    page = custody.handle(Verb.RECORDS_PAGE, PageRequest(after=0, limit=2))
+    page = custody.handle(Verb.RECORDS_PAGE, RecordsRequest(after=0, limit=2))
     assert (page.first, page.size) == (1, 3)
     with ring.database.reading() as connection:
         assert list(page.records) == ring.log.records(connection, 1, 2)
