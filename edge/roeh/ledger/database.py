@@ -19,6 +19,7 @@ from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFu
 from roeh.ledger.index_tables import INDEX_TABLES
 from roeh.ledger.keeping_tables import KEEPING_TABLES
 from roeh.ledger.log_tables import LOG_TABLES
+from roeh.ledger.medium import read_anew
 
 SCHEMA_VERSION = 2
 
@@ -129,6 +130,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         )
     with storage_errors(path):
         _prepare_place(path)
+        read_database_anew(path)
         connection = sqlite3.connect(
             path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
@@ -138,6 +140,18 @@ def open_database(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def read_database_anew(path: Path) -> None:
+    """Have the next that opens the database see what is on the medium.
+
+    Of its write-ahead log that is where the last commit that was synced ends.
+
+    Raises:
+        OSError: what is still to be written cannot be.
+    """
+    read_anew(path)
+    read_anew(path.with_name(f"{path.name}-wal"))
 
 
 class NodeDatabase:

@@ -29,6 +29,7 @@ import msgspec
 from roeh.core.errors import StorageFailed
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.log import Log
+from roeh.ledger.medium import read_anew
 from roeh.ledger.mirror_parts import (
     MAX_LINE_BYTES,
     RECORDS_PER_PART,
@@ -150,6 +151,8 @@ class Mirror:
             if not self._directory.is_dir():
                 self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
                 sync_directory(self._directory.parent)
+            for part in list_parts(self._directory)[-1:]:
+                read_anew(part_path(self._directory, part))
             difference = self._earlier_parts() or self._compare_last_part()
             if not isinstance(difference, _Compared):
                 return difference

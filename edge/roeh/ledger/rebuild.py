@@ -27,7 +27,7 @@ from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
-from roeh.ledger.database import NodeDatabase, storage_errors
+from roeh.ledger.database import NodeDatabase, read_database_anew, storage_errors
 from roeh.ledger.found_segments import CameraFiles, FoundSegments
 from roeh.ledger.log import Log, insert
 from roeh.ledger.mirror_parts import (
@@ -160,6 +160,7 @@ def rebuild_reason(
             return None
         if not database_path.exists():
             return "node.db was missing"
+        read_database_anew(database_path)
         with database_path.open("rb") as file:
             begins = file.read(len(_SQLITE_HEADER))
     if not begins:

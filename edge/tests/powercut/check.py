@@ -58,11 +58,19 @@ def check(
 
     `had_faults`: its medium did not only lose its power, so that faults are on record.
     """
+    try:
+        found = _look(data_dir, acknowledged, had_faults)
+    except sqlite3.DatabaseError as error:
+        found = Findings(lost=(f"everything: node.db cannot be read ({error})",))
+    findings.write_bytes(msgspec.json.encode(found))
+
+
+def _look(data_dir: Path, acknowledged: list[Acknowledgement], had_faults: bool) -> Findings:
     published = {thing.note for thing in acknowledged if isinstance(thing, CheckpointPublished)}
     address = f"file:{data_dir / 'node.db'}?mode=ro"
     with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
         ledger = Ledger(connection)
-        found = Findings(
+        return Findings(
             lost=tuple(_lost(_Store(connection, ledger, data_dir), acknowledged)),
             wrong=(
                 *_wrong_index(connection),
@@ -73,7 +81,6 @@ def check(
             ),
             records=ledger.kinds(),
         )
-    findings.write_bytes(msgspec.json.encode(found))
 
 
 def _lost(store: _Store, acknowledged: Iterable[Acknowledgement]) -> Iterator[str]:

@@ -56,7 +56,7 @@ class Ledger:
         if mirror.splitlines() != self.lines:
             yield f"the mirror has {mirror.count(10)} records, the index {len(self.lines)}"
         for body in self.bodies:
-            if _is_alarming(body) and not (had_faults and isinstance(body, FaultRecord)):
+            if _is_alarming(body) and not (had_faults and _is_of_the_medium(body)):
                 yield f"record: {body}"
         keys = collections.Counter(b.usage for b in self.bodies if isinstance(b, KeyRecord))
         for usage, count in keys.items():
@@ -102,6 +102,13 @@ def _is_alarming(body: RecordBody) -> bool:
     if isinstance(body, FaultRecord):
         return body.what != "unacknowledged_removed"
     return isinstance(body, TamperRecord | RebuildRecord)
+
+
+def _is_of_the_medium(body: RecordBody) -> bool:
+    """Whether a write that failed is reason enough: the mirror then is made anew, by record."""
+    return isinstance(body, FaultRecord) or (
+        isinstance(body, TamperRecord) and body.what.startswith("mirror_")
+    )
 
 
 def _keeps(lock: LockRecord, segment: SegmentRecord) -> bool:

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from roeh.ledger.checkpoints import Checkpoints
+from roeh.ledger.database import NodeDatabase, next_number
 from tests.apt import require_packages
+from tests.ledgers import FileLogKey, Ledger
+from tests.powercut import ledger_findings as powercut_ledger
+from tests.powercut.counting import count, count_and_fail
 from tests.powercut.disks import DiskKind, cut_now, powered
+from tests.powercut.forks import start
 from tests.powercut.mounts import make_file_system, mount_points, mounted, workplace
 from tests.powercut.panel import Panel
 from tests.powercut.sectors import SECTOR_BYTES, VolatileSectors
@@ -136,6 +142,20 @@ def test_a_flush_that_fails_is_told_and_takes_the_file_system_with_it(image, pla
     assert not panel.numbers.is_cut
 
 
+def test_what_a_failed_write_left_in_the_cache_alone_is_not_built_upon(image, place, panel):
+    with powered(DiskKind.VOLATILE, image, place, panel) as point:
+        for target in (count_and_fail, count):
+            process = start(target, point / "data" / "node.db", panel)
+            process.join()
+            assert process.exitcode == 0
+        cut_now(DiskKind.VOLATILE, point, panel)
+    with mounted(image, place / "after") as point:
+        database = NodeDatabase(point / "data" / "node.db")
+        with database.writing() as connection:
+            assert next_number(connection, "things") == panel.numbers.acknowledged + 1 == 3
+        database.close()
+
+
 def test_nothing_stays_mounted_when_it_goes_wrong(image, place, panel):
     def go_wrong():
         with powered(DiskKind.VOLATILE, image, place, panel):
@@ -144,6 +164,33 @@ def test_nothing_stays_mounted_when_it_goes_wrong(image, place, panel):
     with pytest.raises(ZeroDivisionError):
         go_wrong()
     assert not [point for point in mount_points() if place in point.parents]
+
+
+def looked_at(ledger):
+    """What the suite reads of a ledger."""
+    with ledger.database.reading() as connection:
+        return powercut_ledger.Ledger(connection)
+
+
+def test_a_ledger_that_does_not_go_on_from_a_checkpoint_is_found(memory_directory):
+    ledgers = []
+    for name in ("one", "other"):
+        (memory_directory / name).mkdir()
+        ledgers.append(Ledger(memory_directory / name))
+        ledgers[-1].append(5, detail=name)
+        ledgers[-1].mirror.reconcile()
+    one, other = ledgers
+    checkpoints = Checkpoints(one.database, one.log, one.mirror, FileLogKey(), one.clock)
+    checkpoints.renew()
+    published = checkpoints.newest()
+    one.append(3)
+    assert list(looked_at(one).forks([published])) == []
+    assert len(list(looked_at(other).forks([published]))) == 1
+    shorter = looked_at(one)
+    del shorter.lines[4:]
+    assert len(list(shorter.forks([published]))) == 1
+    for ledger in ledgers:
+        ledger.close()
 
 
 def sector(number):
