@@ -40,10 +40,16 @@ def fragment_age_us(node):
 
 
 def wait_for_fragments(node, count):
-    """Until so many more fragments were stored; they come without a pause."""
+    """Until so many more fragments were stored: the newest is younger than it was."""
+    seen_us = node.wait_until(lambda: fragment_age_us(node))
+
+    def came():
+        nonlocal seen_us
+        before_us, seen_us = seen_us, fragment_age_us(node) or seen_us
+        return seen_us < before_us
+
     for _ in range(count):
-        first = node.wait_until(lambda: fragment_age_us(node))
-        node.wait_until(lambda first=first: (fragment_age_us(node) or first) < first)
+        node.wait_until(came)
 
 
 def test_nothing_that_befalls_detect_or_publish_costs_a_fragment(node):
