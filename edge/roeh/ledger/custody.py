@@ -220,8 +220,9 @@ def _segment_rows(
     known = connection.execute("SELECT t_utc_us FROM segment WHERE row = ?", (after,)).fetchone()
     since_us = request.since_utc_us if known is None else known[0]
     where = "state = 'pruned' AND (t_utc_us, row) > (?, ?) AND t_utc_us < ?"
+    select = _SEGMENTS.replace("FROM segment", "FROM segment INDEXED BY segment_pruned")
     return connection.execute(
-        f"{_SEGMENTS} {where} ORDER BY t_utc_us, row LIMIT ?",
+        f"{select} {where} ORDER BY t_utc_us, row LIMIT ?",
         (since_us, after, request.until_utc_us, limit),
     ).fetchall()
 

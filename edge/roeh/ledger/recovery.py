@@ -41,6 +41,19 @@ from roeh.ledger.segments import SegmentFile, SegmentFiles, hash_next, segment_p
 #: Counters: starts of evidence, and the start that the last clean end belongs to.
 _BEGUN, _ENDED_CLEAN = "evidence_start", "evidence_clean_end"
 
+#: A database of this size is read in about a second from a slow medium.
+_CHECKED_BYTES = 64 * 1024 * 1024
+#: Tables that keep a row of everything for ever, and how their newest rows are read.
+_GROWING = {
+    "segment": "ORDER BY row DESC",
+    "gap": "ORDER BY leaf DESC",
+    "record": "ORDER BY leaf DESC",
+    "tree_node": "WHERE level = 0 ORDER BY position DESC",
+}
+_NEWEST_ROWS = 10_000
+#: Beyond these, reports of one kind are counted in the log; each has its record.
+_SHOWN_REPORTS = 100
+
 _log = log_for("evidence")
 
 
@@ -77,6 +90,7 @@ class Recovery:
         self._mirror = mirror
         self._files = files
         self._replay_garbage = replay_garbage
+        self._told: set[tuple[str, str]] = set()
 
     def run(self, facts: StartFacts) -> None:
         """All steps, once; on the disk when it returns.
@@ -89,8 +103,9 @@ class Recovery:
         with self._database.reading() as connection:
             _check_node(connection, self._log)
             was_clean = had_clean_end(connection)
-            if not was_clean and not _is_whole(connection):
+            if not was_clean and not is_whole(connection):
                 raise RebuildNeeded("node.db was damaged")
+            self._told = _told_before(connection)
         self._settle_mirror()
         self._replay_garbage()
         with self._database.reading() as connection:
@@ -162,22 +177,30 @@ class Recovery:
         with self._database.reading() as connection:
             closed = segment_rows.segments_in(connection, "closed")
             newest = segment_rows.newest_numbers(connection)
+        unlike: list[TamperRecord] = []
         for segment in closed:
             path = segment_path(segment.camera_id, segment.number)
             file = there.pop((segment.camera_id, segment.number), None)
             if file is None:
-                self._report("file_missing", path, f"{segment.size_bytes} bytes were acknowledged")
+                detail = f"{segment.size_bytes} bytes were acknowledged"
+                unlike.append(TamperRecord(what="file_missing", where=path, detail=detail))
             elif file.size_bytes != segment.size_bytes:
                 detail = f"{file.size_bytes} bytes instead of {segment.size_bytes}"
-                self._report("size_changed", path, detail)
+                unlike.append(TamperRecord(what="size_changed", where=path, detail=detail))
         for (camera_id, number), file in there.items():
             path = segment_path(camera_id, number)
             if number > newest.get(camera_id, 0) and self._is_unacknowledged(file):
                 self._remove_tail(file, path)
             else:
-                self._report("file_unexpected", path, f"{file.size_bytes} bytes; left as it is")
-        for stray in strays:
-            self._report("file_unexpected", stray.path, "no segment file; left as it is")
+                detail = f"{file.size_bytes} bytes; left as it is"
+                unlike.append(TamperRecord(what="file_unexpected", where=path, detail=detail))
+        unlike += [
+            TamperRecord(
+                what="file_unexpected", where=stray.path, detail="no segment file; left as it is"
+            )
+            for stray in strays
+        ]
+        self._report_all(unlike)
 
     def _is_unacknowledged(self, file: SegmentFile) -> bool:
         """Whether evidence can have ended between making this file and its row.
@@ -207,13 +230,21 @@ class Recovery:
 
     def _report(self, what: str, where: str, detail: str) -> None:
         """A tamper record, once for each thing."""
+        self._report_all([TamperRecord(what=what, where=where, detail=detail)])
+
+    def _report_all(self, found: list[TamperRecord]) -> None:
+        """All in one transaction: a ring that somebody emptied is no reason to start late."""
+        fresh = [body for body in found if (body.what, body.where) not in self._told]
+        if not fresh:
+            return
         with self._database.writing() as connection:
-            for (json,) in connection.execute("SELECT json FROM record WHERE kind = 'tamper'"):
-                known = msgspec.json.decode(json, type=Record).body
-                if isinstance(known, TamperRecord) and (known.what, known.where) == (what, where):
-                    return
-            self._log.append(connection, TamperRecord(what=what, where=where, detail=detail))
-        _log.error("not as it was left: %s: %s: %s", what, where, detail)
+            for body in fresh:
+                self._log.append(connection, body)
+        self._told.update((body.what, body.where) for body in fresh)
+        for body in fresh[:_SHOWN_REPORTS]:
+            _log.error("not as it was left: %s: %s: %s", body.what, body.where, body.detail)
+        if len(fresh) > _SHOWN_REPORTS:
+            _log.error("not as it was left: %d more, on record", len(fresh) - _SHOWN_REPORTS)
 
     def _changed(self, connection: sqlite3.Connection, facts: StartFacts) -> list[RecordBody]:
         """Records of configuration and keys that were not in force before."""
@@ -277,15 +308,44 @@ def _mark_interrupted(connection: sqlite3.Connection) -> None:
             segment_rows.write_chain(connection, camera_id, interrupted)
 
 
-def _is_whole(connection: sqlite3.Connection) -> bool:
-    """Whether every page of the database can be read and hangs together."""
+def is_whole(connection: sqlite3.Connection, at_most_bytes: int = _CHECKED_BYTES) -> bool:
+    """Whether the pages of the database can be read and hang together.
+
+    Tables that only grow make a database of years: of one that is larger than `at_most_bytes`
+    their newest rows are read, which are what an unclean end can have hurt, and all of the
+    others is checked. Older pages are looked at when something reads them.
+    """
+    (size_bytes,) = connection.execute(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    ).fetchone()
+    tables = [
+        name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+    ]
+    is_large = size_bytes > at_most_bytes
     try:
-        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        for table in tables:
+            if is_large and table in _GROWING:
+                newest = f"SELECT * FROM {table} {_GROWING[table]} LIMIT {_NEWEST_ROWS}"  # noqa: S608 - constants
+                for _ in connection.execute(newest):
+                    pass
+                continue
+            (found,) = connection.execute(f"PRAGMA quick_check({table})").fetchone()
+            if found != "ok":
+                return False
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError:
         return False
-    return bool(found == "ok")
+    return True
+
+
+def _told_before(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """What tamper records name already, and of which thing."""
+    bodies = (
+        msgspec.json.decode(json, type=Record).body
+        for (json,) in connection.execute("SELECT json FROM record WHERE kind = 'tamper'")
+    )
+    return {(body.what, body.where) for body in bodies if isinstance(body, TamperRecord)}
 
 
 def _check_node(connection: sqlite3.Connection, log: Log) -> None:

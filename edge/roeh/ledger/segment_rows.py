@@ -110,13 +110,24 @@ def add_fragment(
 def find_fragment(
     connection: sqlite3.Connection, camera_id: str, capture_id: str, capture_seq: int
 ) -> tuple[int, int] | None:
-    """(segment number, fragment number) of a group that was stored; None if it was not."""
-    found = connection.execute(
-        "SELECT segment.number, fragment.number FROM segment JOIN fragment ON segment_row = row"
-        " WHERE camera_id = ? AND capture_id = ? AND capture_seq = ? ORDER BY row DESC LIMIT 1",
-        (camera_id, capture_id, capture_seq),
-    ).fetchone()
-    return None if found is None else (int(found[0]), int(found[1]))
+    """(segment number, fragment number) of a group that was stored; None if it was not.
+
+    It is looked for from the newest segment back, as far as the run of capture reaches.
+    """
+    for row, number, of_run in connection.execute(
+        "SELECT row, number, capture_id FROM segment WHERE camera_id = ? ORDER BY number DESC",
+        (camera_id,),
+    ):
+        if of_run != capture_id:
+            break
+        found = connection.execute(
+            "SELECT number, capture_seq FROM fragment WHERE segment_row = ? AND capture_seq <= ?"
+            " ORDER BY number DESC LIMIT 1",
+            (row, capture_seq),
+        ).fetchone()
+        if found is not None:
+            return (int(number), int(found[0])) if found[1] == capture_seq else None
+    return None
 
 
 def fragments_of(connection: sqlite3.Connection, row: int) -> Iterator[StoredFragment]:
@@ -141,7 +152,9 @@ def segments_in(connection: sqlite3.Connection, state: str) -> list[StoredSegmen
 
 def newest_numbers(connection: sqlite3.Connection) -> dict[str, int]:
     """The number of each camera's newest segment."""
-    return dict(connection.execute("SELECT camera_id, MAX(number) FROM segment GROUP BY camera_id"))
+    newest = "SELECT MAX(number) FROM segment WHERE camera_id = camera_chain.camera_id"
+    found = connection.execute(f"SELECT camera_id, ({newest}) FROM camera_chain")  # noqa: S608 - constants
+    return {camera_id: number for camera_id, number in found if number is not None}
 
 
 def close_segment(
