@@ -43,7 +43,7 @@ from tests.powercut.unsynced import Unsynced
 
 DISK_BYTES = 48 * 1024 * 1024
 _PATIENCE_S = 30.0
-_LOOK_EACH_S = 0.002
+_LOOK_EACH_S = 0.0005
 _GRACE_S = 0.2
 _CLOCK = SystemClock()
 
@@ -51,7 +51,8 @@ _CLOCK = SystemClock()
 class Run(msgspec.Struct, frozen=True):
     """What is asked for: all disks that give so many cuts, or the one disk `only`.
 
-    `keep` is a directory for the data directories of disks that were not good.
+    `keep` is a directory for the data directories of disks that were not good. With
+    `kills_at_fault` evidence is killed in the moment in which a write fails.
     """
 
     seed: int
@@ -61,6 +62,7 @@ class Run(msgspec.Struct, frozen=True):
     unsynced: Unsynced | None = None
     jobs: int = 2
     keep: Path | None = None
+    kills_at_fault: bool = False
 
 
 def run(asked: Run) -> Iterator[CutOutcome]:
@@ -98,6 +100,7 @@ class _Disk:
         self._panel = Panel(place / "panel", place / "acknowledgements")
         self._acknowledged: list[Acknowledgement] = []
         self._had_faults = False
+        self._kills_at_fault = False
 
     def run(self) -> list[CutOutcome]:
         """All its cuts; after one that is not good the next would find the same again."""
@@ -143,6 +146,7 @@ class _Disk:
         """Let the pole write until the power goes: sessions of evidence, what went wrong."""
         boot_id = _uuid(cut.seed)
         opening = self._opening(point, boot_id, cut)
+        self._kills_at_fault = self._asked.kills_at_fault
         if isinstance(cut.how, AtWrite):
             self._panel.numbers.cut_at_write = cut.how.write
         elif isinstance(cut.how, FlushFails):
@@ -177,6 +181,9 @@ class _Disk:
         try:
             seen, seen_ns = numbers.acknowledged, _CLOCK.mono_ns()
             while not self._panel.is_over and numbers.acknowledged < wanted:
+                if self._kills_at_fault and numbers.has_failed:
+                    self._kills_at_fault = False
+                    return ""
                 if not process.is_alive():
                     if self._panel.is_excused:
                         break  # the next session is its restart
