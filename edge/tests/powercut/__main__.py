@@ -28,7 +28,16 @@ def main() -> int:
     began_ns = _CLOCK.mono_ns()
     _say([HEADER])
     outcomes = []
-    asked = Run(chosen.seed, chosen.cuts, kinds, chosen.disk, unsynced, chosen.jobs, chosen.keep)
+    asked = Run(
+        seed=chosen.seed,
+        cuts=chosen.cuts,
+        kinds=kinds,
+        only=chosen.disk,
+        unsynced=unsynced,
+        jobs=chosen.jobs,
+        keep=chosen.keep,
+        kills_at_fault=chosen.kill_at_fault,
+    )
     for outcome in run(asked):
         outcomes.append(outcome)
         _say(cut_lines(outcome))
@@ -51,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--keep", type=Path, help="a directory for the data of disks that were not good"
+    )
+    parser.add_argument(
+        "--kill-at-fault",
+        action="store_true",
+        help="two failures at once: evidence is killed when a write fails (not promised)",
     )
     parser.add_argument("--jobs", type=int, default=2, help="disks at a time (%(default)s)")
     return parser
