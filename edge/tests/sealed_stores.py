@@ -155,7 +155,6 @@ class SealedStore:
         self.seal()
         self.files.close()
         self.database.close()
-        (self.directory / "ledger" / "log-certificates.pem").write_bytes(self.log_signer.chain_pem)
 
     def source(self, camera_id="north", **options):
         return GopSource(camera_id, utc_us=RECORDED_US, **options)

@@ -17,7 +17,7 @@ from roeh.core.peers import VERB_MESSAGES, Role, Verb
 from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
 from roeh.ledger.custody import Custody, CustodyParts
-from roeh.ledger.database import NodeDatabase
+from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
@@ -105,7 +105,9 @@ class _StoreLink:
 @contextlib.contextmanager
 def _store(config: NodeConfig) -> Iterator[NodeDatabase]:
     path = node_database(config)
-    if not path.exists():
+    with storage_errors(path):
+        is_there = path.exists()
+    if not is_there:
         raise EvidenceRefused(
             what="there is no evidence here, and no evidence process runs",
             which=str(path),

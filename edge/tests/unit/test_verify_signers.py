@@ -112,7 +112,7 @@ def test_a_checkpoint_of_another_ledger_is_not_taken_for_ours(recording, tmp_pat
 
 def test_without_the_log_keys_certificate_the_ledger_is_not_proven(recording, tmp_path):
     copy = copied(recording.directory, tmp_path / "copy")
-    (copy / "ledger" / "log-certificates.pem").unlink()
+    (copy / "ledger" / "log.pem").unlink()
     beliefs = Beliefs(anchors=trust_anchors(root_pem(recording.city)))
     report = verify(copy, beliefs, SimulatedClock())
     checks = {conclusion.aspect: conclusion.check for conclusion in report.conclusions}
