@@ -285,7 +285,7 @@ class CameraFiles:
 def _places(file: _File, place: _Place, signatures: _Signatures) -> Iterator[_Place]:
     """Where the camera is before each group of the file, and behind the last one."""
     for number, gop in enumerate(file.gops):
-        signed = _signature_after(place.counter, gop, signatures)
+        signed = _signature_after(place, gop, signatures)
         if signed is not None:
             shift_us = signed.t_first_utc_us - place.t_utc_us
             # Time on record never runs backwards, whatever a signature says.
@@ -355,10 +355,19 @@ def _read_signatures(files: list[_File]) -> _Signatures:
     return found
 
 
-def _signature_after(counter: int, gop: _Gop, signatures: _Signatures) -> SignedGop | None:
-    """The first signature of such a group that counts beyond `counter`."""
+def _signature_after(place: _Place, gop: _Gop, signatures: _Signatures) -> SignedGop | None:
+    """The first signature of such a group that counts beyond the place.
+
+    One that follows the same group and counts further is that of a twin: an unmoving picture
+    may come again to the bit.
+    """
     of_hash = signatures.get(gop_hash([gop.hash_list]), {}) if gop.hash_list else {}
-    later = [number for number in of_hash if number > counter]
+    later = [
+        counter
+        for counter, signed in of_hash.items()
+        if counter == place.counter + 1
+        or (counter > place.counter and signed.linked_hash != place.linked_hash)
+    ]
     return of_hash[min(later)] if later else None
 
 

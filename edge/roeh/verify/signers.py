@@ -7,6 +7,7 @@ somebody else had seen it by then.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
 
@@ -19,6 +20,9 @@ from roeh.keys.key_pem import UNPARSABLE, certificates_in, is_p256
 from roeh.keys.signer import KeyUsage, NodeName
 from roeh.verify.anchoring import Anchor, LogKey
 
+_NO_BOUND_US = 2**62
+_WIDE_US = 86_400_000_000
+
 
 class _Trusted(msgspec.Struct):
     """The stretch of time over which a chain was judged, both ends included."""
@@ -28,20 +32,34 @@ class _Trusted(msgspec.Struct):
     verdict: ChainVerdict
 
 
+class ClaimedTime(msgspec.Struct, frozen=True):
+    """When a signature says that it was made, off by `error_us` if the clock was set."""
+
+    t_utc_us: int
+    error_us: int = 0
+    is_set: bool = True
+
+
 class SignerJudge:
     """Judges the chains of stream signatures and of the log.
 
     Args:
         anchors: what the reader believes; None when nothing was given.
         node: whose signatures these have to be, where a ledger says so.
+
+    Attributes:
+        trusted: verdicts by the hash of the chain.
+        untrusted: likewise; a chain may be in both, at different times.
+        untimed: of `trusted`: where the clock was not set, and their time may not have come.
     """
 
     def __init__(self, anchors: TrustAnchors | None, node: NodeName | None) -> None:
         self._anchors = anchors
         self._node = node
-        self._judged: dict[tuple[str, int | None], _Trusted] = {}
+        self._judged: dict[tuple[str, int | None, int, bool], _Trusted] = {}
         self.trusted: dict[str, ChainVerdict] = {}
         self.untrusted: dict[str, ChainVerdict] = {}
+        self.untimed: dict[str, ChainVerdict] = {}
 
     @property
     def has_anchors(self) -> bool:
@@ -49,32 +67,27 @@ class SignerJudge:
         return self._anchors is not None
 
     def judge_media(
-        self, chain_pem: bytes, t_utc_us: int, error_us: int, anchor: Anchor | None
+        self, chain_pem: bytes, time: ClaimedTime, anchor: Anchor | None
     ) -> ChainVerdict | None:
         """The chain of a GOP's signature; None without anything to trust.
 
         Args:
             chain_pem: as the signature brought it.
-            t_utc_us: when the signature says that the GOP began, off by `error_us`.
-            error_us: as the segment's record says.
+            time: when the signature says that the GOP began.
             anchor: the earliest checkpoint with a witness over it, if there is one.
         """
         if self._anchors is None:
             return None
         name = hashlib.sha256(chain_pem).hexdigest()
         witness = _witness(anchor)
-        key = (name, None if witness is None else witness.t_utc_us)
-        known = self._judged.get(key)
+        # Stretches are told apart by how far their time can be off, when that is far.
+        wide_us = time.error_us if time.error_us > _WIDE_US else 0
+        key = (name, None if witness is None else witness.t_utc_us, wide_us, time.is_set)
+        known, t_utc_us = self._judged.get(key), time.t_utc_us
         if known is not None and known.from_us <= t_utc_us <= known.to_us:
             return known.verdict
-        verdict = judge_chain(
-            chain_pem,
-            _usage_for(chain_pem, self._node),
-            anchors=self._anchors,
-            signed=SigningTime(t_utc_us, error_us),
-            witness=witness,
-            node=self._node,
-        )
+        usage = _usage_for(chain_pem, self._node)
+        verdict = self._judge(name, chain_pem, usage, time, witness)
         if known is not None and known.verdict.is_trusted and verdict.is_trusted:
             # Certificates count for one stretch of time, so for all that lies between two.
             known.from_us = min(known.from_us, t_utc_us)
@@ -84,20 +97,35 @@ class SignerJudge:
         (self.trusted if verdict.is_trusted else self.untrusted).setdefault(name, verdict)
         return verdict
 
+    def _judge(
+        self,
+        name: str,
+        chain_pem: bytes,
+        usage: KeyUsage | None,
+        time: ClaimedTime,
+        witness: Witness | None,
+    ) -> ChainVerdict:
+        assert self._anchors is not None
+        judge = functools.partial(
+            judge_chain, chain_pem, usage, anchors=self._anchors, witness=witness, node=self._node
+        )
+        verdict = judge(signed=SigningTime(time.t_utc_us, time.error_us))
+        if verdict.is_trusted or time.is_set:
+            return verdict
+        timeless = judge(signed=SigningTime(time.t_utc_us, _NO_BOUND_US))
+        if not timeless.is_trusted:
+            return verdict
+        self.untimed.setdefault(name, timeless)
+        return timeless
+
     def judge_log(
-        self, key: LogKey, t_utc_us: int, error_us: int, anchor: Anchor | None
+        self, key: LogKey, time: ClaimedTime, anchor: Anchor | None
     ) -> ChainVerdict | None:
         """The chain of the key that signed a checkpoint."""
         if self._anchors is None:
             return None
-        return judge_chain(
-            key.chain_pem,
-            KeyUsage.LOG,
-            anchors=self._anchors,
-            signed=SigningTime(t_utc_us, error_us),
-            witness=_witness(anchor),
-            node=self._node,
-        )
+        name = hashlib.sha256(key.chain_pem).hexdigest()
+        return self._judge(name, key.chain_pem, KeyUsage.LOG, time, _witness(anchor))
 
 
 def log_keys_in(files: Iterable[bytes]) -> tuple[LogKey, ...]:

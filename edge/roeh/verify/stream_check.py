@@ -14,7 +14,7 @@ from roeh.verify.places import Stream, VideoFile
 from roeh.verify.placing import GopPlace, GopState, GopVerdict, StreamPlacer, taken
 from roeh.verify.reading import FileFacts, Unreadable, read_file
 from roeh.verify.report import Aspect, FileReport, Finding, GopLine, StreamReport, Weight
-from roeh.verify.signers import spki_sha256_of
+from roeh.verify.signers import ClaimedTime, spki_sha256_of
 from roeh.verify.sitting import Sitting
 
 #: What a stream's order findings say against: all but this against completeness.
@@ -234,8 +234,13 @@ class StreamCheck:
         self, each: HeldFile, verdict: GopVerdict, chain_pem: bytes, t_utc_us: int
     ) -> None:
         anchor = None if each.leaf is None else self._sitting.anchoring.witnessed(each.leaf)
-        error_us = each.record.utc_error_us if each.record is not None else 0
-        judged = self._sitting.signers.judge_media(chain_pem, t_utc_us, error_us, anchor)
+        time = ClaimedTime(t_utc_us)
+        if each.record is not None and self._sitting.ledger is not None:
+            # What was stepped in that boot may have been wrong before, or since.
+            stepped_us = self._sitting.ledger.stepped_us.get(each.record.boot_id, 0)
+            error_us = each.record.utc_error_us + stepped_us
+            time = ClaimedTime(t_utc_us, error_us, is_set=each.record.synchronised)
+        judged = self._sitting.signers.judge_media(chain_pem, time, anchor)
         if judged is not None and not judged.is_trusted:
             self._sitting.find(
                 Aspect.SIGNER,

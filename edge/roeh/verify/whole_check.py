@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roeh.verify.report import Aspect, Weight
+from roeh.verify.signers import ClaimedTime
 from roeh.verify.sitting import Beliefs, Sitting
 
 
@@ -62,6 +63,17 @@ class WholeCheck:
                 "the pole made these keys and their root for itself: trusting that root is"
                 " trusting the pole's own word",
             )
+        self._check_log_keys()
+        if self._sitting.signers.untimed:
+            self._sitting.find(
+                Aspect.SIGNER,
+                Weight.NOT_CHECKED,
+                "clock_not_set",
+                "signed while the node's clock was not set: whether the certificate counted by"
+                " then cannot be told",
+            )
+
+    def _check_log_keys(self) -> None:
         state = self._sitting.ledger
         if state is None:
             return
@@ -72,8 +84,7 @@ class WholeCheck:
             )
             verdict = self._sitting.signers.judge_log(
                 key,
-                state.t_newest_utc_us,
-                state.newest_utc_error_us,
+                ClaimedTime(state.t_newest_utc_us, state.newest_utc_error_us, state.newest_is_set),
                 anchor if anchor.t_utc_us is not None else None,
             )
             if verdict is not None and not verdict.is_trusted:
