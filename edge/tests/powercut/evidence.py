@@ -38,7 +38,7 @@ data_dir = "{point}/data"
 run_dir = "{run_dir}"
 
 [evidence]
-max_bytes = 3145728
+max_bytes = 1048576
 min_free_bytes = 0
 segment_s = 1.0
 pre_roll_s = 1.0

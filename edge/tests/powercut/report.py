@@ -52,9 +52,13 @@ HEADER = (
 def cut_lines(outcome: CutOutcome) -> list[str]:
     """Its row of the table, and what was found."""
     count = outcome.acknowledged.get
+    # Nobody knows what the kernel had not handed to the device.
+    unflushed = kept = "-"
+    if outcome.kind is DiskKind.VOLATILE:
+        unflushed, kept = str(outcome.unflushed_sectors), str(outcome.kept_sectors)
     row = (
         f"{outcome.disk:4} {outcome.kind.value:8} {outcome.cut:3} {outcome.how:20}"
-        f" {outcome.unflushed_sectors:9} {outcome.kept_sectors:4} {outcome.sessions:8}"
+        f" {unflushed:>9} {kept:>4} {outcome.sessions:8}"
         f" {count('fragment', 0):9} {count('alert', 0):6} {count('lock', 0):5}"
         f" {count('checkpoint', 0):11} {len(outcome.lost):4} {len(outcome.wrong):5}"
         f" {outcome.duration_s:5.2f}"
