@@ -149,10 +149,10 @@ class PoleLife:
 
     # What is said of it
 
-    def verified(self, path=None, **beliefs):
+    def verified(self, path=None, on_progress=lambda _progress: None):
         """The report of somebody who believes the city's root."""
-        anchors = read_anchors([self.directory / "city/root/ca.pem"], [])
-        return verify(path or self.data, Beliefs(anchors=anchors, **beliefs), self.clock)
+        beliefs = Beliefs(anchors=read_anchors([self.directory / "city/root/ca.pem"], []))
+        return verify(path or self.data, beliefs, self.clock, on_progress)
 
     def checked(self, level=Level.SIGNATURES):
         beliefs = Beliefs(anchors=read_anchors([self.directory / "city/root/ca.pem"], []))

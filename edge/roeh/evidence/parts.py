@@ -75,6 +75,7 @@ class EvidenceParts:
             config.evidence,
             locks=self.locks,
             holds=self.holds,
+            mirror=self.mirror.catch_up,
             free_bytes=self._free_bytes,
         )
         records = AlertRecords(self.log)

@@ -9,12 +9,14 @@ Invariants:
     4. When only locked and held video is left and there is no room, locks give way, lowest
        priority first; holds never do.
 
-Order of a deletion: (1) one transaction: prune record, state garbage; (2) unlink, fsync of the
-directory; (3) one transaction: state pruned, rows of its fragments dropped.
+Order of a deletion: (1) one transaction: prune record, state garbage; then the record into the
+mirror, if that has room; (2) unlink, fsync of the directory;
+(3) one transaction: state pruned, rows of its fragments dropped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import sqlite3
@@ -25,6 +27,7 @@ from typing import Literal
 import msgspec
 
 from roeh.core.config import EvidenceSection
+from roeh.core.errors import StorageFailed, StorageFull
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
@@ -71,6 +74,8 @@ class Retention:
     """Deletes what has to go. Safe to call from several threads, never inside a transaction.
 
     Args:
+        mirror: brings records into the ledger's files, so that whoever misses a file, or
+            rebuilds without node.db, reads there that it went by rule.
         free_bytes: what the file system of the segments has left; asked of it by default.
     """
 
@@ -84,6 +89,7 @@ class Retention:
         *,
         locks: Locks,
         holds: Holds,
+        mirror: Callable[[], object] = lambda: None,
         free_bytes: Callable[[], int] | None = None,
     ) -> None:
         self._database = database
@@ -93,6 +99,7 @@ class Retention:
         self._settings = settings
         self._locks = locks
         self._holds = holds
+        self._mirror = mirror
         self._free_bytes = self._ask_free_bytes if free_bytes is None else free_bytes
         self._lock = threading.RLock()
         # A heap of rows that nothing kept when they were looked at, and up to which row that
@@ -242,6 +249,9 @@ class Retention:
             )
             self._log.append(connection, record)
             connection.execute("UPDATE segment SET state = 'garbage' WHERE row = ?", (victim.row,))
+        # On a full disk the deletion makes the room that the mirror waits for.
+        with contextlib.suppress(StorageFull, StorageFailed):
+            self._mirror()
         self._remove(victim.row, victim.camera_id, victim.number)
         return True
 

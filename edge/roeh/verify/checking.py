@@ -51,6 +51,7 @@ def verify(
         for _ in StreamCheck(sitting, stream).read():
             done += 1
             on_progress(Progress(done, files, sitting.bytes_read))
+    _follow(sitting, path)
     whole = WholeCheck(sitting, beliefs)
     whole.check()
     findings = tuple(sitting.findings)
@@ -71,6 +72,7 @@ def verify(
 def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
     """Read the ledger first: it says what the files should be."""
     state: LedgerState | None = None
+    read_to = (0, 0)
     anchoring = Anchoring((), (), 0, ())
     node: NodeName | None = None
     if place.ledger is not None:
@@ -79,6 +81,7 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
         state = LedgerState(sizes_of(sources))
         for line, part, offset_bytes in places.ledger_lines(place.ledger):
             state.take(line, part, offset_bytes)
+            read_to = (part, offset_bytes + len(line) + 1)
         certificates = [*beliefs.certificates, *places.pem_files(place)]
         anchoring = check_checkpoints(
             state.roots,
@@ -90,6 +93,7 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
         if state.site is not None and state.node is not None:
             node = NodeName(site=state.site, node=state.node)
     sitting = Sitting(place, clock, state, anchoring, SignerJudge(beliefs.anchors, node))
+    sitting.ledger_read_to = read_to
     if state is not None:
         sitting.findings += [*state.findings, *anchoring.findings]
     if place.ledger is not None and (torn := places.torn_bytes(place.ledger)):
@@ -100,6 +104,23 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
             f"{torn} bytes of a record that was being copied stand at the end of the ledger",
         )
     return sitting
+
+
+def _follow(sitting: Sitting, path: Path) -> None:
+    """What came and went while the files were read, in a store that is in use.
+
+    Its files are listed before the ledger is read on: what is gone was deleted by a record
+    that was there before.
+    """
+    place, state = sitting.place, sitting.ledger
+    if place.ledger is None or state is None or place.only is not None:
+        return
+    sitting.required = state.roots.size
+    sitting.present = places.place_at(path).files()
+    known = len(state.findings)
+    for line, part, offset_bytes in places.ledger_lines(place.ledger, *sitting.ledger_read_to):
+        state.take(line, part, offset_bytes)
+    sitting.findings += state.findings[known:]
 
 
 def _ledger_report(sitting: Sitting) -> LedgerReport | None:

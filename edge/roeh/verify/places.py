@@ -58,6 +58,12 @@ class Place(msgspec.Struct, frozen=True):
     is_store: bool
     only: str | None = None
 
+    def files(self) -> frozenset[tuple[str | None, int | None]]:
+        """Camera and number of every file."""
+        return frozenset(
+            (stream.camera_id, file.number) for stream in self.streams for file in stream.files
+        )
+
 
 def place_at(path: Path) -> Place:
     """What there is at a path.
@@ -80,8 +86,12 @@ def place_at(path: Path) -> Place:
     return Place(streams, strays, None, None, is_store=False)
 
 
-def ledger_lines(ledger: Path) -> Iterator[tuple[bytes, int, int]]:
+def ledger_lines(
+    ledger: Path, from_part: int = 0, from_bytes: int = 0
+) -> Iterator[tuple[bytes, int, int]]:
     """Lines of the mirror without their ends, each with its part and offset there.
+
+    From an offset in a part on, both as they were given.
 
     An end without a line feed is what a power cut leaves of a record that was being copied
     (`torn_bytes`), and no line.
@@ -90,9 +100,12 @@ def ledger_lines(ledger: Path) -> Iterator[tuple[bytes, int, int]]:
         EvidenceRefused: a part cannot be read.
     """
     for part in list_parts(ledger):
-        offset_bytes = 0
+        if part < from_part:
+            continue
+        offset_bytes = from_bytes if part == from_part else 0
         try:
             with part_path(ledger, part).open("rb") as file:
+                file.seek(offset_bytes)
                 while (line := file.readline(MAX_LINE_BYTES)).endswith(b"\n"):
                     yield line.removesuffix(b"\n"), part, offset_bytes
                     offset_bytes += len(line)

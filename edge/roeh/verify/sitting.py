@@ -36,6 +36,9 @@ class Sitting:
 
     Attributes:
         ledger: what was read of it; None where there is none.
+        ledger_read_to: the part and offset in it at which reading the ledger first ended.
+        required: segments with a record below this leaf have to be among the files `present`.
+        unrecorded: camera, number and path of files of which the ledger did not tell yet.
         gops: judged; `proven` by a ledger under a signed checkpoint, `signed` by the stream.
         recorded_files: with a record in the ledger; of these a witness saw `witnessed_files`.
     """
@@ -49,6 +52,10 @@ class Sitting:
     files: list[FileReport] = field(default_factory=list)
     streams: list[StreamReport] = field(default_factory=list)
     bytes_read: int = 0
+    ledger_read_to: tuple[int, int] = (0, 0)
+    required: int = 0
+    present: frozenset[tuple[str | None, int | None]] = frozenset()
+    unrecorded: list[tuple[str, int, str]] = field(default_factory=list)
     gops: int = 0
     proven: int = 0
     signed: int = 0

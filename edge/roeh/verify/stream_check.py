@@ -80,6 +80,8 @@ class StreamCheck:
         record, leaf = self._record(file)
         facts = read_file(file.path, pieces_of(record), self._sitting.clock)
         if isinstance(facts, Unreadable):
+            if self._sitting.ledger is not None and not file.path.exists():
+                return None  # deleted meanwhile: by rule, or missed in the end
             self._sitting.find(
                 Aspect.BYTES, Weight.FAIL, "unreadable", facts.why, path=file.shown, leaf=leaf
             )
@@ -124,7 +126,6 @@ class StreamCheck:
         state, camera_id = self._sitting.ledger, self._stream.camera_id or ""
         assert state is not None
         is_pruned = file.number in state.pruned.get(camera_id, ())
-        newest = state.newest_number.get(camera_id)
         if is_pruned:
             self._sitting.find(
                 Aspect.COMPLETE,
@@ -133,22 +134,8 @@ class StreamCheck:
                 "deleted by rule, says the ledger, and still there",
                 path=file.shown,
             )
-        elif newest is None or file.number == newest + 1:
-            self._sitting.find(
-                Aspect.COMPLETE,
-                Weight.NOTE,
-                "still_open",
-                "was still being written: its record comes when it is closed",
-                path=file.shown,
-            )
         else:
-            self._sitting.find(
-                Aspect.COMPLETE,
-                Weight.FAIL,
-                "not_recorded",
-                "the ledger knows no such segment: it was put here",
-                path=file.shown,
-            )
+            self._sitting.unrecorded.append((camera_id, file.number or 0, file.shown))
 
     def _take_damage(self, file: VideoFile, facts: FileFacts, *, is_recorded: bool) -> None:
         state = self._sitting.ledger

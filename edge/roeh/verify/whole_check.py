@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roeh.verify.ledger_state import LedgerState
 from roeh.verify.report import Aspect, Weight
 from roeh.verify.signers import ClaimedTime
 from roeh.verify.sitting import Beliefs, Sitting
@@ -23,16 +24,17 @@ class WholeCheck:
 
     def _check_files_present(self) -> None:
         state = self._sitting.ledger
-        if state is None or self._sitting.place.only is not None:
+        if state is None:
             return
-        there = {
-            (stream.camera_id, file.number)
-            for stream in self._sitting.place.streams
-            for file in stream.files
-        }
+        self._check_unrecorded(state)
+        if self._sitting.place.only is not None:
+            return
         for camera_id, numbers in sorted(state.segments.items()):
             for number, recorded in sorted(numbers.items()):
-                if (camera_id, number) not in there:
+                if (
+                    recorded.leaf < self._sitting.required
+                    and (camera_id, number) not in self._sitting.present
+                ):
                     self._sitting.find(
                         Aspect.COMPLETE,
                         Weight.FAIL,
@@ -45,6 +47,27 @@ class WholeCheck:
             self._sitting.find(
                 Aspect.COMPLETE, Weight.NOTE, "stray_file", "is no segment of ours", path=stray
             )
+
+    def _check_unrecorded(self, state: LedgerState) -> None:
+        """Files that had no record when they were read: one may have come since."""
+        for camera_id, number, shown in self._sitting.unrecorded:
+            newest = state.newest_number.get(camera_id)
+            if number in state.segments.get(camera_id, {}) or newest in (None, number - 1):
+                self._sitting.find(
+                    Aspect.COMPLETE,
+                    Weight.NOTE,
+                    "still_open",
+                    "was still being written: its record comes when it is closed",
+                    path=shown,
+                )
+            elif number not in state.pruned.get(camera_id, ()):
+                self._sitting.find(
+                    Aspect.COMPLETE,
+                    Weight.FAIL,
+                    "not_recorded",
+                    "the ledger knows no such segment: it was put here",
+                    path=shown,
+                )
 
     def _check_signers(self) -> None:
         if not self._sitting.signers.has_anchors:

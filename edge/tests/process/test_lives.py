@@ -257,3 +257,47 @@ def test_a_clock_that_was_set_and_says_another_time_than_the_certificate_does_no
         "signer_not_trusted",
         "log_key_not_trusted",
     }
+
+
+def test_a_store_that_is_in_use_is_verified_while_segments_come_and_go(pole):
+    pole.start()
+    pole.record(12)
+    pole.parts.checkpoints.renew()
+    happened = []
+
+    def meanwhile(progress):
+        if not happened:
+            happened.append(progress)
+            shrink_ring(pole, 1)
+            pole.record(12)
+            pole.parts.checkpoints.renew()
+
+    report = pole.verified(on_progress=meanwhile)
+    pole.stop()
+    assert happened
+    assert failures(report) == []
+    assert failures(pole.verified()) == []
+
+
+def test_a_file_taken_away_while_it_is_verified_is_missed(pole):
+    pole.start()
+    pole.record(12)
+    pole.stop()
+
+    def meanwhile(_progress):
+        pole.data.joinpath("segments/north/00000003.mp4").unlink(missing_ok=True)
+
+    report = pole.verified(on_progress=meanwhile)
+    assert [what for what, _, _ in failures(report)] == ["segment_missing"]
+
+
+def test_who_loses_node_db_after_a_deletion_is_told_that_it_was_by_rule(pole):
+    pole.start()
+    pole.record(16)
+    shrink_ring(pole, 60_000)
+    pole.kill()
+    lose_database(pole)
+    pole.start()
+    pole.record(3)
+    pole.stop()
+    is_sound(pole)
