@@ -26,7 +26,7 @@ from tests.powercut.unsynced import Unsynced
 
 pytestmark = pytest.mark.apt("fuse3 e2fsprogs ffmpeg")
 
-CUTS = 15
+CUTS = 12
 SEED = "20"
 EDGE = Path(__file__).parents[2]
 
@@ -86,8 +86,8 @@ def test_nothing_that_was_acknowledged_is_lost(machine):
         re.M,
     ).groups()
     assert int(cuts) == CUTS
-    assert int(things) > 20 * CUTS
-    assert int(unflushed) > CUTS
+    assert int(things) > 10 * CUTS
+    assert int(unflushed) > 0
 
 
 @pytest.mark.parametrize("unsynced", [what.value for what in Unsynced])
