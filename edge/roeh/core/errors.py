@@ -125,6 +125,13 @@ class StorageFailed(RoehError):
     exit_status = 19
 
 
+class StorageDamaged(StorageFailed):
+    """A database whose content is not what was written."""
+
+    code = "STORAGE_DAMAGED"
+    exit_status = 31
+
+
 class PeerRefused(RoehError):
     """A process that asked for what it may not have, or did not speak the protocol."""
 

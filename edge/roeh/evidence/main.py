@@ -7,7 +7,7 @@ import threading
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_OK, RoehError
+from roeh.core.errors import EXIT_OK, RoehError, StorageDamaged
 from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
@@ -33,6 +33,10 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         return _serve(config, clock, stop, kept)
     except RebuildNeeded as found:
         return _serve(config, clock, stop, rebuild_store(config, clock, str(found)))
+    except StorageDamaged:
+        if stop.is_set():
+            raise  # it was found while serving: the next start looks at all of it
+        return _serve(config, clock, stop, rebuild_store(config, clock, "node.db was damaged"))
 
 
 def _serve(

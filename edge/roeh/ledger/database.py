@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from roeh.core.errors import RoehError, RuntimeMissing, StorageFailed, StorageFull
+from roeh.core.errors import RoehError, RuntimeMissing, StorageDamaged, StorageFailed, StorageFull
 from roeh.ledger.index_tables import INDEX_TABLES
 from roeh.ledger.keeping_tables import KEEPING_TABLES
 from roeh.ledger.log_tables import LOG_TABLES
@@ -306,10 +306,10 @@ def _named(error: sqlite3.Error, path: Path) -> RoehError:
             remedy="one node runs on one data_dir: stop the other one",
         )
     if "not a database" in text or "malformed" in text:
-        return StorageFailed(
+        return StorageDamaged(
             what=f"the store is damaged ({text})",
             which=str(path),
-            remedy="move it away, keep it for examination, and start again",
+            remedy="start evidence again: it moves it aside and makes it anew from the mirror",
         )
     return StorageFailed(
         what=f"the store refused ({text})",

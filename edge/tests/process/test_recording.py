@@ -282,7 +282,7 @@ def test_a_directory_put_in_the_place_of_ours_is_not_written_to(evidence, source
     assert evidence.stop() == 0
 
 
-@pytest.mark.parametrize("lose", ["delete", "damage", "older"])
+@pytest.mark.parametrize("lose", ["delete", "damage", "pages", "older"])
 def test_a_lost_database_is_made_anew_and_recording_goes_on(evidence, source, lose):
     database = node_database(evidence.config)
     record(evidence, source, 5)
@@ -295,6 +295,8 @@ def test_a_lost_database_is_made_anew_and_recording_goes_on(evidence, source, lo
         path.unlink()
     if lose == "damage":
         database.write_bytes(b"\x5a" * len(older))
+    elif lose == "pages":  # a database by its first page, and nothing behind it
+        database.write_bytes(older[:4096] + bytes(len(older) - 4096))
     elif lose == "older":
         database.write_bytes(older)
     evidence.start()
