@@ -242,7 +242,7 @@ def test_a_store_that_is_no_database_is_named(tmp_path):
     (tmp_path / "node.db").write_bytes(os.urandom(8192))
     line = refusal(tmp_path / "node.db")
     assert "the store is damaged (file is not a database)" in line
-    assert "keep it for examination" in line
+    assert "it moves it aside and makes it anew" in line
 
 
 def test_a_store_of_a_newer_version_is_left_alone(tmp_path):
