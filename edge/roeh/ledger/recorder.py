@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from roeh.bitstream.media_signing import ChainState, next_state, with_seis, without
+from roeh.bitstream.media_signing import ChainState, next_state, with_seis, without, without_seis
 from roeh.bitstream.mp4_write import fragment, init_segment
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.errors import EvidenceRefused, MessageRefused, RoehError, StorageFailed, StorageFull
@@ -223,6 +223,7 @@ class Recorder:
 
     def _store(self, camera: CameraState, gop: Gop) -> GopStored:
         """The durable steps of one group."""
+        gop = _unsigned_by_camera(gop)
         if camera.open is not None:
             reason = camera.open.given_up or why_not_into(camera.open.so_far, gop, self._segment_s)
             if reason is not None:
@@ -416,6 +417,20 @@ class Recorder:
         camera.last_size_bytes = segment.file.size_bytes
         segment.file.close()
         self._on_closed()
+
+
+def _unsigned_by_camera(gop: Gop) -> Gop:
+    """The group without signatures that a camera put into its own stream.
+
+    It counts groups that never came here too, and for whoever validates a file two chains in it
+    contradict each other; what is kept is signed here.
+    """
+    if gop.codec_config.codec != "h264":
+        return gop
+    units = tuple(without_seis(unit) for unit in gop.units)
+    if all(kept is sent for kept, sent in zip(units, gop.units, strict=True)):
+        return gop
+    return msgspec.structs.replace(gop, units=units)
 
 
 def _is_signed(camera: CameraState, gop: Gop) -> bool:

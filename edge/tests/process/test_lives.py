@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from roeh.bitstream.media_signing import ChainState, next_state, with_seis, without
 from roeh.core.clock import SimulatedClock
 from roeh.core.gop import StreamEnd
 from roeh.core.paths import node_database
@@ -12,6 +13,7 @@ from roeh.keys.signer import KeyUsage
 from roeh.verify.report import Weight
 from tests.alert_drafts import alert_draft
 from tests.lives import PoleLife, failures, remarks
+from tests.signed_video import signed
 
 YEAR_S = 365 * 86_400
 
@@ -132,6 +134,19 @@ def cameras_come_and_go(pole):
     pole.record(5)
 
 
+def cameras_that_sign(pole):
+    """A chain of the camera's own in what it sends, one that is not unbroken either."""
+    state = ChainState()
+    for number in range(12):
+        gop = pole.source("north").next()
+        units = (with_seis(gop.units[0], [signed(one) for one in state.pending]), *gop.units[1:])
+        state = next_state(without(state, state.pending), gop.units, gop.t_utc_us, gop.t_utc_us)
+        if number % 5 == 3:
+            state = ChainState()
+        pole.recorder.store(msgspec.structs.replace(gop, units=units))
+        pole.clock.advance(0.5)
+
+
 def silence(pole):
     pole.record(5)
     pole.clock.advance(40)
@@ -194,6 +209,7 @@ def alerts_over_a_rebuild(pole):
         deletions_and_holds,
         codecs,
         cameras_come_and_go,
+        cameras_that_sign,
         silence,
         rebuilds,
         rebuilt_over_boots,
