@@ -260,3 +260,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     utc_error_us: int
     synchronised: bool
     body: RecordBody
+
+
+# Looked into before there are threads: see core/ipc/stream.py.
+msgspec.json.Decoder(Record)
