@@ -13,7 +13,7 @@ from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
 from roeh.evidence.parts import EvidenceParts
-from roeh.evidence.rebuilding import rebuild_if_needed, rebuild_store
+from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
 from roeh.evidence.service import EvidenceService, log_refusal
 from roeh.ledger.custody import Custody
@@ -34,8 +34,9 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     except RebuildNeeded as found:
         return _serve(config, clock, stop, rebuild_store(config, clock, str(found)))
     except StorageDamaged:
-        if stop.is_set():
-            raise  # it was found while serving: the next start looks at all of it
+        if stop.is_set():  # it was met while serving
+            note_damage(config)
+            raise
         return _serve(config, clock, stop, rebuild_store(config, clock, "node.db was damaged"))
 
 

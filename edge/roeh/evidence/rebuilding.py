@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.log import log_for
@@ -19,8 +21,22 @@ def rebuild_if_needed(config: NodeConfig, clock: Clock) -> tuple[str, ...]:
     Raises:
         StorageFull, StorageFailed: it cannot be made; what is there stays.
     """
-    reason = rebuild_reason(node_database(config), segments_dir(config), ledger_dir(config))
+    reason = _noted(config) or rebuild_reason(
+        node_database(config), segments_dir(config), ledger_dir(config)
+    )
     return () if reason is None else rebuild_store(config, clock, reason)
+
+
+def note_damage(config: NodeConfig) -> None:
+    """Damage was met while serving: the next start, which looks at less, is to know of it.
+
+    The note names the very file, so that it says nothing of the one that takes its place.
+    """
+    database = node_database(config)
+    try:
+        _note(config).write_text(str(database.stat().st_ino), encoding="ascii")
+    except OSError as error:
+        _log.error("the damage cannot be noted for the next start: %s", error)
 
 
 def rebuild_store(config: NodeConfig, clock: Clock, reason: str) -> tuple[str, ...]:
@@ -49,3 +65,16 @@ def rebuild_store(config: NodeConfig, clock: Clock, reason: str) -> tuple[str, .
     )
     _log.error("%s", line)
     return (line,)
+
+
+def _note(config: NodeConfig) -> Path:
+    return node_database(config).with_name("node.db.damaged")
+
+
+def _noted(config: NodeConfig) -> str | None:
+    try:
+        inode = int(_note(config).read_text(encoding="ascii"))
+        is_noted = inode == node_database(config).stat().st_ino
+    except (OSError, ValueError):
+        return None
+    return "node.db was damaged" if is_noted else None

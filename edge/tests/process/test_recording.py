@@ -4,16 +4,26 @@ import contextlib
 import hashlib
 import random
 import shutil
+import sqlite3
 import subprocess
 import threading
 
 import msgspec
 import pytest
 
-from roeh.core.errors import MessageRefused, PeerGone, StorageFailed
+from roeh.core.errors import MessageRefused, PeerGone, StorageDamaged, StorageFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.paths import keys_dir, node_database, segments_dir
-from roeh.core.peers import Done, EndStream, GopStored, Role, StoreGop, Verb
+from roeh.core.peers import (
+    Done,
+    EndStream,
+    GopStored,
+    OpenAlerts,
+    OpenAlertsRequest,
+    Role,
+    StoreGop,
+    Verb,
+)
 from roeh.core.types import Alert
 from roeh.ledger.database import open_database
 from tests.alert_drafts import alert_draft
@@ -307,6 +317,30 @@ def test_a_lost_database_is_made_anew_and_recording_goes_on(evidence, source, lo
     assert len(records(evidence.config, "rebuild")) == 1
     assert sum(len(one.fragments) for one in stored) == 14
     assert unlike_their_records(evidence.config) == []
+
+
+def test_damage_that_a_start_overlooks_ends_evidence_once_and_not_for_ever(evidence, source):
+    record(evidence, source, 3)
+    assert evidence.stop() == 0
+    with contextlib.closing(sqlite3.connect(node_database(evidence.config))) as database:
+        (page,) = database.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'open_alert'"
+        ).fetchone()
+        (page_bytes,) = database.execute("PRAGMA page_size").fetchone()
+    with node_database(evidence.config).open("r+b") as file:
+        file.seek((page - 1) * page_bytes)
+        file.write(b"\xff" * page_bytes)
+    evidence.start()
+    with contextlib.suppress(PeerGone, StorageDamaged):
+        evidence.client(Role.DETECT).call(Verb.ALERTS_OPEN, OpenAlertsRequest(5), OpenAlerts)
+    evidence.process.join(PATIENCE_S)
+    assert evidence.process.exitcode == StorageDamaged.exit_status
+    evidence.start()
+    assert "node.db was damaged: rebuilt with" in evidence.status().alarms[0]
+    record(evidence, source, 1)
+    assert evidence.stop() == 0
+    evidence.start()
+    assert evidence.status().alarms == ()
 
 
 def test_the_store_of_another_node_is_refused(evidence, source):
