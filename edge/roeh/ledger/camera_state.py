@@ -29,6 +29,8 @@ class CameraState:
         refused: why the store takes nothing of it now.
         unsigned: why its stream is not signed now.
         last_size_bytes: of its newest closed segment.
+        left_behind: number of a file that nothing was acknowledged of and that could not be
+            removed.
         unsaid: records that wait for the next transaction.
         is_over: nothing is stored any more.
     """
@@ -42,6 +44,7 @@ class CameraState:
         self.t_stored_mono_ns: int | None = None
         self.refused: EndReason | None = None
         self.unsigned: str | None = None
+        self.left_behind: int | None = None
         self.unsaid: list[RecordBody] = []
         self.last_size_bytes = 0
         self.is_over = False

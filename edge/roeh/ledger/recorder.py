@@ -284,6 +284,11 @@ class Recorder:
                 file = self._files.create(camera.camera_id, number, init)
                 break
             except FileExistsError:
+                if number == camera.left_behind:
+                    # Ours, and nothing of it was acknowledged: gone first, or no recording.
+                    self._files.delete(camera.camera_id, number)
+                    camera.left_behind = None
+                    continue
                 camera.unsaid.append(
                     TamperRecord(
                         what="file_unexpected",
@@ -370,7 +375,7 @@ class Recorder:
         if camera.refused is None:  # said once, not for each group
             log_error(_log, error)
         if segment.row is None:
-            self._discard(segment)
+            self._discard(camera, segment)
             return
         if not is_full:
             camera.unsaid.append(FaultRecord(what=_fault(error), detail=str(error)))
@@ -381,18 +386,20 @@ class Recorder:
     def _take_back(self, camera: CameraState, segment: OpenSegment) -> None:
         """The row of a fragment that is on the disk could not be stored."""
         if segment.row is None:
-            self._discard(segment)
+            self._discard(camera, segment)
             return
         try:
             segment.file.take_back()
         except StorageFailed as error:
             self._give_up(camera, segment, error)
 
-    def _discard(self, segment: OpenSegment) -> None:
-        """A file that nothing was acknowledged of; one that stays goes at the next start."""
+    def _discard(self, camera: CameraState, segment: OpenSegment) -> None:
+        """A file that nothing was acknowledged of; one that stays goes before the next."""
         segment.file.close()
-        with contextlib.suppress(StorageFull, StorageFailed):
-            self._files.delete(segment.file.camera_id, segment.file.number)
+        try:
+            self._files.delete(camera.camera_id, segment.file.number)
+        except (StorageFull, StorageFailed):
+            camera.left_behind = segment.file.number
 
     def _close(self, camera: CameraState, reason: EndReason) -> None:
         """The camera's segment, if one is open, gets its record and is closed."""
