@@ -101,8 +101,8 @@ def status_lines(holdings: Holdings, status: EvidenceStatus) -> list[str]:
     lines = [
         f"{status.segments} segments, {size_text(status.segments_bytes)} of "
         f"{size_text(status.max_bytes)}; {size_text(status.free_bytes)} free on the disk",
-        f"{len(active)} locks keep {size_text(status.locked_bytes)}, "
-        f"{len(holds)} holds keep {size_text(status.held_bytes)}",
+        f"kept by locks ({len(active)}): {size_text(status.locked_bytes)}, "
+        f"by holds ({len(holds)}): {size_text(status.held_bytes)}",
         f"{status.ledger_size} records in the ledger; the node ran for "
         f"{length_text(status.age_us)}",
     ]

@@ -183,12 +183,17 @@ def _facts(facts: list[tuple[str, str]]) -> Table:
 
 def _segment_facts(segment: SegmentRow) -> list[tuple[str, str]]:
     when = segment_utc(segment)
-    doubt = "" if when.synchronised else ", the clock was not synchronised"
+    error = length_text(when.error_us)
+    doubt = (
+        f"off by at most {error}"
+        if when.synchronised
+        else f"off by {error} or more: the clock was not synchronised"
+    )
     present = "on the disk" if segment.is_present else "deleted by rule: see its prune record"
     return [
         ("segment", f"{segment.path}, {present}"),
         ("recorded", f"{utc_text(when.from_us)} to {utc_text(when.to_us)}"),
-        ("", f"off by at most {length_text(when.error_us)}{doubt}"),
+        ("", doubt),
         ("boot", segment.boot_id),
         ("size", f"{size_text(segment.size_bytes)}, {len(segment.fragments)} GOPs"),
         ("ended", segment.end_reason or "it is being written"),

@@ -295,7 +295,8 @@ def _asked(question: str) -> bytes:
         raise KeyRefused(
             what="no passphrase and no terminal to ask for it",
             which=one_line(question.strip(": ")),
-            remedy="--passphrase-file FILE (or --plain for a new key)",
+            remedy="give it in a file: --passphrase-file (of a root, under which a CA is made, "
+            "--root-passphrase-file), or --plain for a new key",
         )
     return getpass.getpass(question).encode()
 
