@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_later(
         commands,
         "evidence",
-        "Look after the recorded video: list, show, hold, release, check, clip, rebuild.",
+        "Look after recorded video: list, show, timeline, hold, release, clip, check, rebuild.",
         "roeh.custody.commands",
     )
     _add_later(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
-from roeh.core.errors import EXIT_OK, EvidenceRefused
+from roeh.core.errors import EXIT_OK, EvidenceRefused, one_line
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
 from roeh.custody import check_command, clip_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
@@ -191,6 +191,8 @@ def _timeline(chosen: argparse.Namespace, link: EvidenceLink, clock: Clock) -> i
             chosen.picture, timeline, load_config(chosen.config), read_status(link), clock
         )
     print_timeline(timeline, sys.stdout)
+    if chosen.picture is not None:
+        sys.stdout.write(f"picture: {one_line(str(chosen.picture))}\n")
     return EXIT_OK
 
 

@@ -50,8 +50,15 @@ def place_by_utc(
     """Keep a stretch of UTC, of one camera or all.
 
     Raises:
-        EvidenceRefused: nothing was recorded then.
+        EvidenceRefused: nothing was recorded then, or there is no such camera.
     """
+    cameras = sorted({segment.camera_id for segment in holdings.segments})
+    if camera_id is not None and camera_id not in cameras:
+        raise EvidenceRefused(
+            what="no video of such a camera",
+            which=camera_id,
+            remedy=f"there is video of {', '.join(cameras) or 'none'}",
+        )
     spans = spans_of(wanted, holdings.segments, camera_id)
     if not spans or len(spans) > _MAX_SPANS:
         raise EvidenceRefused(

@@ -53,6 +53,10 @@ _LEAF = re.compile(r"\d{1,15}")
 _BY_ID = (AlertRecord, LockRecord, UnlockRecord, HoldRecord, ReleaseRecord)
 
 
+#: Of many records, the first and the last ones.
+_SHOWN_RECORDS = 6
+
+
 class Found(msgspec.Struct, frozen=True):
     """What a name stands for: its rows in the index and its records in the ledger."""
 
@@ -105,7 +109,12 @@ def print_found(
         console.print(_facts(_lock_facts(lock, holdings)))
     for hold in found.holds:
         console.print(_facts(_hold_facts(hold, holdings)))
-    for record in found.records:
+    for number, record in enumerate(found.records):
+        if _SHOWN_RECORDS <= number < len(found.records) - _SHOWN_RECORDS:
+            if number == _SHOWN_RECORDS:
+                hidden = len(found.records) - 2 * _SHOWN_RECORDS
+                console.print(f"... and {hidden} more records (--json shows all)\n")
+            continue
         console.print(_facts(_record_facts(record, status.ledger_size)))
         body = msgspec.json.format(msgspec.json.encode(record.body), indent=2).decode()
         console.print(escape(body), style="dim")

@@ -26,6 +26,8 @@ from roeh.doctor.storage import nearest_existing
 MediumKind = Literal["sd card", "eMMC", "flash disk", "hard disk", "unknown"]
 
 _GIB = 1 << 30
+#: Fewer than this and the ring deletes what has only just been recorded.
+_MIN_SEGMENTS = 10
 _DAY_S = 86_400
 _US_PER_S = 1_000_000
 _DAYS_A_YEAR = 365.25
@@ -105,7 +107,14 @@ def judge_medium(medium: Medium) -> Outcome:
 def judge_room(place: Path, total_bytes: int, config: NodeConfig) -> Outcome:
     """Whether the ring can become as large as it is configured."""
     wanted_bytes = config.evidence.max_bytes + config.evidence.min_free_bytes
-    what = f"{total_bytes / _GIB:.0f} GiB at {place}, {wanted_bytes / _GIB:.0f} GiB for the ring"
+    what = f"{_size(total_bytes)} at {place}, {_size(wanted_bytes)} for the ring"
+    segment_bytes = config.evidence.encode_bps / 8 * config.evidence.segment_s
+    held = config.evidence.max_bytes / (segment_bytes * len(config.sensors))
+    if held < _MIN_SEGMENTS:
+        return doubtful(
+            f"{what}: that is {held:.1f} segments a camera at evidence.encode_bps",
+            "raise evidence.max_bytes, or lower evidence.segment_s or evidence.encode_bps",
+        )
     if total_bytes < wanted_bytes:
         return doubtful(
             f"{what}: it will keep less than evidence.max_bytes says",
@@ -129,6 +138,10 @@ def judge_life(medium: Medium, status: EvidenceStatus | None, config: NodeConfig
     if years < _MIN_LIFE_YEARS:
         return doubtful(verdict, "use a medium with more endurance, or fewer bits a second")
     return good(verdict)
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / _GIB:.0f} GiB" if size_bytes >= _GIB else f"{size_bytes / 2**20:.0f} MiB"
 
 
 def _medium_of(device: Path) -> Medium:

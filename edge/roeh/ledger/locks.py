@@ -3,7 +3,8 @@
 Invariants:
     1. A lock is made or widened in the transaction that stores its alert. It is a span of
        time, so that it covers what is recorded later.
-    2. An alert widens its lock, never narrows it. Only age or want of room ends one, and
+    2. An alert widens its lock, up to a longest span, and never narrows it: one that does not
+       end must not take all that there is. Only age or want of room ends one, and
        each end is a record.
     3. Locks that take more than their share give way lowest priority first, oldest first; a
        lock that gave way is not made again by the same alert.
@@ -57,6 +58,7 @@ class Locks:
         self._age = age
         self._pre_us = round(settings.pre_roll_s * _US_PER_S)
         self._post_us = round(settings.post_roll_s * _US_PER_S)
+        self._longest_us = round(settings.lock_max_s * _US_PER_S)
         self._kept_us = round(settings.lock_days * US_PER_DAY)
         self._cap_bytes = int(settings.max_locked_share * settings.max_bytes)
         self._freed: deque[Span] = deque()
@@ -85,13 +87,13 @@ class Locks:
             if state == RELEASED:
                 return
             if state == ACTIVE:
-                if from_us <= wanted.from_mono_us and wanted.to_mono_us <= to_us:
-                    return
                 wanted = msgspec.structs.replace(
                     wanted,
                     from_mono_us=min(from_us, wanted.from_mono_us),
-                    to_mono_us=max(to_us, wanted.to_mono_us),
+                    to_mono_us=max(to_us, min(wanted.to_mono_us, from_us + self._longest_us)),
                 )
+                if (wanted.from_mono_us, wanted.to_mono_us) == (from_us, to_us):
+                    return
         store_lock(connection, wanted, alert_seq=alert.seq, priority=alert.priority)
         self._log.append(connection, wanted)
 

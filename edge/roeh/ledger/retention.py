@@ -298,6 +298,7 @@ def _alarms(gave_way: int, *, has_room: bool) -> tuple[str, ...]:
     if not has_room:
         alarms.append(
             "no room for video and nothing left that may be deleted;"
-            " free space, release holds, or raise evidence.max_bytes"
+            " free space, release holds, or raise evidence.max_bytes, which has to hold"
+            " several segments"
         )
     return tuple(alarms)

@@ -76,6 +76,21 @@ def test_updates_widen_and_never_narrow(ring):
     assert [record.to_mono_us // S for record in ring.records(LockRecord)] == [530, 560, 570]
 
 
+def test_an_alert_that_does_not_end_keeps_no_more_than_the_longest_stretch(memory_directory):
+    ring = Ring(memory_directory, lock_max_s=300)
+    draft = ring.alert(first_us=1000 * S)
+    for last_s in range(1100, 3000, 100):
+        follow_up(ring, draft, 1000 * S, last_s * S)
+    assert spans(ring) == [(970, 1270)]
+    assert [record.to_mono_us // S for record in ring.records(LockRecord)] == [
+        1030,
+        1130,
+        1230,
+        1270,
+    ]
+    ring.close()
+
+
 def test_the_end_of_a_detection_that_restarted_rests_on_no_picture(ring):
     draft = ring.alert(first_us=500 * S)
     follow_up(ring, draft, 900 * S, 900 * S, AlertPhase.CLEARED, cleared_by=ClearedBy.RESTART)

@@ -311,9 +311,9 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
     `ring_bytes` is what capture holds of each camera while evidence is away.
     A segment is kept until the ring is full (`max_bytes`, or less than `min_free_bytes`
     free) or until the node has run for `max_age_days` since. An alert locks
-    `pre_roll_s` before and `post_roll_s` after it for `lock_days`; locks take at most
-    `max_locked_share` of `max_bytes`. `medium_endurance_tb` is the TBW of the disk's data
-    sheet (0: not known), for the doctor.
+    `pre_roll_s` before and `post_roll_s` after it for `lock_days`, of an alert that goes on
+    `lock_max_s` at most; locks take at most `max_locked_share` of `max_bytes`.
+    `medium_endurance_tb` is the TBW of the disk's data sheet (0: not known), for the doctor.
     """
 
     record: bool = True
@@ -324,6 +324,7 @@ class EvidenceSection(Section, frozen=True, kw_only=True):
     pre_roll_s: NotNegative = 30.0
     post_roll_s: NotNegative = 30.0
     lock_days: Positive = 90.0
+    lock_max_s: Annotated[float, Meta(ge=60)] = 900.0
     max_locked_share: Annotated[float, Meta(ge=0.05, le=0.95)] = 0.5
     encode_bps: Annotated[int, Meta(ge=100_000, le=100_000_000)] = 4_000_000
     encode_gop_s: Annotated[float, Meta(ge=0.5, le=4)] = 2.0
