@@ -29,7 +29,7 @@ from roeh.ledger.records import (
     SegmentRecord,
     UnlockRecord,
 )
-from roeh.ledger.segment_rows import count_bytes
+from roeh.ledger.segment_rows import count_bytes, insert_gap
 
 _BATCH = 1000
 _US_PER_S = NS_PER_S // NS_PER_US
@@ -137,7 +137,7 @@ class Replay:
             case PruneRecord() as prune:
                 self._prune(connection, prune)
             case GapRecord() as gap:
-                _insert_gap(connection, gap, record.leaf)
+                insert_gap(connection, gap, record.leaf)
             case LockRecord() as lock:
                 alert = self._alerts.get(lock.raised_id, _LockingAlert(seq=0, priority=1))
                 store_lock(connection, lock, alert_seq=alert.seq, priority=alert.priority)
@@ -247,24 +247,6 @@ def _insert_segment(connection: sqlite3.Connection, segment: SegmentRecord, leaf
             ),
         )
         offset_bytes += entry.size_bytes
-
-
-def _insert_gap(connection: sqlite3.Connection, gap: GapRecord, leaf: int) -> None:
-    connection.execute(
-        "INSERT INTO gap (leaf, camera_id, from_boot_id, from_mono_us, from_utc_us, to_boot_id,"
-        " to_mono_us, to_utc_us, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            leaf,
-            gap.camera_id,
-            gap.from_boot_id,
-            gap.from_mono_us,
-            gap.from_utc_us,
-            gap.to_boot_id,
-            gap.to_mono_us,
-            gap.to_utc_us,
-            gap.reason,
-        ),
-    )
 
 
 def _release(connection: sqlite3.Connection, release: ReleaseRecord) -> None:

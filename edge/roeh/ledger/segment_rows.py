@@ -220,7 +220,11 @@ def leave_open(connection: sqlite3.Connection, row: int, reason: EndReason) -> N
 
 def add_gap(connection: sqlite3.Connection, log: Log, gap: GapRecord) -> None:
     """Say that nothing was recorded in between."""
-    leaf = log.append(connection, gap)
+    insert_gap(connection, gap, log.append(connection, gap))
+
+
+def insert_gap(connection: sqlite3.Connection, gap: GapRecord, leaf: int) -> None:
+    """The row of a gap whose record is at `leaf`."""
     connection.execute(
         "INSERT INTO gap (leaf, camera_id, from_boot_id, from_mono_us, from_utc_us, to_boot_id,"
         " to_mono_us, to_utc_us, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
