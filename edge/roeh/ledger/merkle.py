@@ -162,31 +162,6 @@ def is_consistent(
     return bool(steps) and _roots_by_consistency(old_size, new_size, steps) == (old_root, new_root)
 
 
-class Tree:
-    """A tree in memory, for whoever has all records and no database."""
-
-    def __init__(self) -> None:
-        self._levels: list[list[bytes]] = [[]]
-
-    @property
-    def size(self) -> int:
-        """How many leaves it has."""
-        return len(self._levels[0])
-
-    def append(self, hash_of_leaf: bytes) -> None:
-        """Take in the next leaf."""
-        for node in nodes_completed_by(self.size, hash_of_leaf, self.read):
-            if node.level == len(self._levels):
-                self._levels.append([])
-            self._levels[node.level].append(node.hash)
-
-    def read(self, level: int, position: int) -> bytes:
-        """A node, as `NodeReader` says."""
-        if level >= len(self._levels) or position >= len(self._levels[level]):
-            raise KeyError((level, position))
-        return self._levels[level][position]
-
-
 def _split(leaves: int) -> int:
     """The largest power of two below `leaves`, which is 2 or more."""
     return 1 << (leaves - 1).bit_length() - 1

@@ -145,11 +145,6 @@ class StreamPlacer:
         self._last_place: GopPlace | None = None
         self._counters: deque[int] = deque(maxlen=2 * WINDOW_GOPS)
 
-    @property
-    def has_signature(self) -> bool:
-        """Whether any signature was seen."""
-        return self._has_signature
-
     def take(
         self, place: GopPlace, facts: Iterable[StreamFact], counter: int | None = None
     ) -> None:

@@ -13,6 +13,7 @@ from roeh.ledger.mirror import MirrorWhole
 from roeh.ledger.mirror_parts import list_parts, read_lines
 from roeh.ledger.note import parse_checkpoint, parse_note
 from tests.ledgers import Ledger
+from tests.trees import Tree
 
 _EDGE = Path(__file__).parents[2]
 
@@ -78,7 +79,7 @@ def run_until_killed(directory, published):
 
 def mirror_tree(directory):
     """The tree of the whole lines that the kill left."""
-    tree = merkle.Tree()
+    tree = Tree()
     for part in list_parts(directory):
         for line in read_lines(directory / f"{part:06}.jsonl"):
             if line.endswith(b"\n"):

@@ -16,7 +16,7 @@ from roeh.bitstream.nal import is_slice, join_length_prefixed, split_length_pref
 from roeh.core.clock import SimulatedClock
 from roeh.keys.chain import trust_anchors
 from roeh.ledger.canonical import canonical_json
-from roeh.ledger.merkle import Tree, leaf_hash, root
+from roeh.ledger.merkle import leaf_hash, root
 from roeh.ledger.note import Checkpoint, checkpoint_text, sign_note
 from roeh.ledger.records import AccessRecord
 from roeh.verify.anchoring import NoteSource
@@ -24,6 +24,7 @@ from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Aspect, Check, Weight
 from tests.authorities import City
 from tests.sealed_stores import RECORDED_US, NodeName, SealedStore, Witness, copied, root_pem
+from tests.trees import Tree
 
 CAMERA = "north"
 DOCS = Path(__file__).parents[2] / "docs" / "verify.md"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import strategies
 
 from roeh.ledger import merkle
+from tests.trees import Tree
 
 LARGEST = 130
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(LARGEST)]
@@ -25,7 +26,7 @@ def defined_root(first, end):
 
 @pytest.fixture(scope="module")
 def tree():
-    tree = merkle.Tree()
+    tree = Tree()
     for leaf in LEAVES:
         tree.append(leaf)
     return tree
@@ -91,7 +92,7 @@ def test_a_forked_tree_continues_no_other(data):
     new = data.draw(strategies.integers(2, 64))
     old = data.draw(strategies.integers(1, new))
     other = data.draw(strategies.integers(0, old - 1))
-    fork = merkle.Tree()
+    fork = Tree()
     for number in range(new):
         fork.append(LEAVES[-1 if number == other else number])
 

@@ -5,8 +5,9 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roeh.ledger.merkle import Tree, root
+from roeh.ledger.merkle import root
 from roeh.verify.roots import Roots
+from tests.trees import Tree
 
 
 @given(st.integers(min_value=0, max_value=200))

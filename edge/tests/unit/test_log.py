@@ -11,6 +11,7 @@ from roeh.ledger import merkle
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.log import Log, LogFault
 from roeh.ledger.records import AccessRecord, BootRecord, Record
+from tests.trees import Tree
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_the_newest_of_a_kind_is_found_among_others(database, log):
 def test_the_root_is_that_of_the_record_bytes(database, log):
     append(database, log, 11)
     with database.reading() as connection:
-        tree = merkle.Tree()
+        tree = Tree()
         for size, json in enumerate(log.records(connection, 0, 100), start=1):
             tree.append(hashlib.sha256(b"\x00" + json).digest())
             assert log.root(connection, size) == merkle.root(size, tree.read)

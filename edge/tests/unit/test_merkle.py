@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from roeh.ledger import merkle
+from tests.trees import Tree
 
 # Leaves and figures of the reference tree that the Certificate Transparency
 # implementations share (merkle_tree_test.cc; also in transparency-dev/merkle).
@@ -36,7 +37,7 @@ ROOTS = [
 
 @pytest.fixture
 def tree():
-    tree = merkle.Tree()
+    tree = Tree()
     for leaf in LEAVES:
         tree.append(merkle.leaf_hash(leaf))
     return tree
@@ -134,7 +135,7 @@ def test_a_leaf_is_never_an_inner_node():
 
 
 def test_appending_stores_complete_stretches_only():
-    tree = merkle.Tree()
+    tree = Tree()
     stored = {}
     for number in range(6):
         completed = merkle.nodes_completed_by(number, bytes([number]) * 32, tree.read)
