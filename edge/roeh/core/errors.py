@@ -209,6 +209,34 @@ class HoldRefused(RoehError):
     exit_status = 30
 
 
+class CommandRefused(RoehError):
+    """An order that a pole refused, or that nobody may give."""
+
+    code = "COMMAND_REFUSED"
+    exit_status = 32
+
+
+class DeskFailed(RoehError):
+    """The control room's database cannot be opened, written or trusted."""
+
+    code = "DESK_FAILED"
+    exit_status = 33
+
+
+class HistoryForked(RoehError):
+    """A witness saw two histories of one ledger, or one that shrank."""
+
+    code = "HISTORY_FORKED"
+    exit_status = 34
+
+
+class AlarmRefused(RoehError):
+    """An alarm that does not exist, or cannot become what was asked."""
+
+    code = "ALARM_REFUSED"
+    exit_status = 35
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from roeh.core.gop import Gop, StreamEnd
+from roeh.core.orders import Order, Outcome
 from roeh.core.types import Alert, AlertDraft, Count, ProcessReport, Sha256, TimeUs, Uuid7
 
 #: The most rows in one lease: their messages fit into one answer.
@@ -24,6 +25,10 @@ MAX_OPEN_ALERTS = 256
 MAX_NAMED_ROWS = 1024
 #: The longest that a lease may wait.
 MAX_LEASE_WAIT_S = 30.0
+#: The largest signed statement that publish hands on.
+MAX_STATEMENT_BYTES = 64 * 1024
+#: The largest picture that answers a snapshot.
+MAX_SNAPSHOT_BYTES = 8 * 1024
 #: The most rows in one page of the evidence index: read within 50 ms on a board.
 MAX_PAGE_ROWS = 200
 
@@ -61,6 +66,14 @@ class Verb(enum.Enum):
     OUTBOX_LEASE = "outbox.lease"
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_REFUSED = "outbox.refused"
+    OUTBOX_ACKNOWLEDGE = "outbox.acknowledge"
+    COSIGNATURE_KEEP = "cosignature.keep"
+    CHECKPOINT_PROOF = "checkpoint.proof"
+    COMMAND_TAKE = "command.take"
+    ANSWERS_LEASE = "answers.lease"
+    ANSWERS_DELIVERED = "answers.delivered"
+    ORDERS_TAKE = "orders.take"
+    ORDER_DONE = "order.done"
     CONNECTION_BEGIN = "connection.begin"
     PROCESS_REPORT = "process.report"
     NODE_STATUS = "node.status"
@@ -75,21 +88,28 @@ class Verb(enum.Enum):
     EVIDENCE_STATUS = "evidence.status"
 
 
+#: What every process asks that an order may be meant for.
+_ORDERED = frozenset({Verb.ORDERS_TAKE, Verb.ORDER_DONE, Verb.PROCESS_REPORT})
+
 PEER_VERBS: dict[Role, frozenset[Verb]] = {
-    Role.CAPTURE: frozenset({Verb.GOP_STORE, Verb.STREAM_END, Verb.PROCESS_REPORT}),
-    Role.DETECT: frozenset({Verb.ALERT_STORE, Verb.ALERTS_OPEN, Verb.PROCESS_REPORT}),
+    Role.CAPTURE: _ORDERED | {Verb.GOP_STORE, Verb.STREAM_END},
+    Role.DETECT: _ORDERED | {Verb.ALERT_STORE, Verb.ALERTS_OPEN},
     Role.EVIDENCE: frozenset(),
-    Role.PUBLISH: frozenset(
-        {
-            Verb.OUTBOX_LEASE,
-            Verb.OUTBOX_DELIVERED,
-            Verb.OUTBOX_REFUSED,
-            Verb.CONNECTION_BEGIN,
-            Verb.PROCESS_REPORT,
-            Verb.NODE_STATUS,
-        }
-    ),
-    Role.RETRIEVE: frozenset({Verb.PROCESS_REPORT, Verb.NODE_STATUS}),
+    Role.PUBLISH: _ORDERED
+    | {
+        Verb.OUTBOX_LEASE,
+        Verb.OUTBOX_DELIVERED,
+        Verb.OUTBOX_REFUSED,
+        Verb.OUTBOX_ACKNOWLEDGE,
+        Verb.COSIGNATURE_KEEP,
+        Verb.CHECKPOINT_PROOF,
+        Verb.COMMAND_TAKE,
+        Verb.ANSWERS_LEASE,
+        Verb.ANSWERS_DELIVERED,
+        Verb.CONNECTION_BEGIN,
+        Verb.NODE_STATUS,
+    },
+    Role.RETRIEVE: _ORDERED | {Verb.NODE_STATUS},
     Role.SUPERVISE: frozenset({Verb.NODE_STATUS}),
     Role.CUSTODY: frozenset(
         {
@@ -215,14 +235,122 @@ class OutboxRefused(msgspec.Struct, frozen=True):
     reason_code: Annotated[int, Meta(ge=0, le=255)]
 
 
+class AcknowledgeOutbox(msgspec.Struct, frozen=True):
+    """OUTBOX_ACKNOWLEDGE: what came on `down/ack`, as it came; evidence verifies it."""
+
+    statement: Annotated[bytes, Meta(max_length=MAX_STATEMENT_BYTES)]
+
+
+class OutboxAcknowledged(msgspec.Struct, frozen=True):
+    """These rows are with the desk, by its signature: they left the outbox, now or before."""
+
+    rows: tuple[int, ...]
+
+
+class KeepCosignature(msgspec.Struct, frozen=True):
+    """COSIGNATURE_KEEP: what came on `down/cosign`: a checkpoint that a witness signed."""
+
+    note: Annotated[str, Meta(max_length=MAX_STATEMENT_BYTES)]
+
+
+class CheckpointProofRequest(msgspec.Struct, frozen=True):
+    """CHECKPOINT_PROOF: the newest checkpoint and how it continues the last cosigned one."""
+
+
+class CheckpointProof(msgspec.Struct, frozen=True):
+    """`hashes` (base64) prove that `note` continues the tree of `from_size` records.
+
+    `from_size` 0: no witness signed before; no hashes then. `note` None: no checkpoint yet.
+    """
+
+    note: str | None
+    from_size: int
+    hashes: tuple[str, ...]
+
+
+class TakeCommand(msgspec.Struct, frozen=True):
+    """COMMAND_TAKE: what came on `down/cmd`, as it came; evidence verifies and records it."""
+
+    statement: Annotated[bytes, Meta(max_length=MAX_STATEMENT_BYTES)]
+
+
+class AnswerItem(msgspec.Struct, frozen=True):
+    """A signed answer to a command, to be sent; `picture_jpeg` before it, if there is one."""
+
+    row: int
+    command_id: str
+    statement: bytes
+    picture_jpeg: bytes | None
+
+
+class LeaseAnswers(msgspec.Struct, frozen=True):
+    """ANSWERS_LEASE: answers that were not delivered yet, without those named."""
+
+    known_rows: Annotated[tuple[Count, ...], Meta(max_length=MAX_NAMED_ROWS)]
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_LEASE_WAIT_S)]
+
+
+class AnswerBatch(msgspec.Struct, frozen=True):
+    """What to send now; may be empty."""
+
+    items: tuple[AnswerItem, ...]
+
+
+class AnswersDelivered(msgspec.Struct, frozen=True):
+    """ANSWERS_DELIVERED: the broker has these; a command that comes again is answered again."""
+
+    rows: Annotated[tuple[Count, ...], Meta(max_length=MAX_NAMED_ROWS)]
+
+
+class OrderItem(msgspec.Struct, frozen=True):
+    """A verified order for the process that asks."""
+
+    row: int
+    command_id: str
+    order: Order
+
+
+class TakeOrders(msgspec.Struct, frozen=True):
+    """ORDERS_TAKE: orders for this process after row `after` (-1: it was just started)."""
+
+    # After -1 come schedules that still hold; what was to be done once is not done again.
+
+    after: Annotated[int, Meta(ge=-1, lt=2**53)]
+    wait_s: Annotated[float, Meta(ge=0, le=MAX_LEASE_WAIT_S)]
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """Orders in the sequence in which they were accepted; may be empty."""
+
+    items: tuple[OrderItem, ...]
+
+
+class OrderDone(msgspec.Struct, frozen=True):
+    """ORDER_DONE: what became of an order; the process speaks for its own orders alone."""
+
+    row: Count
+    outcome: Outcome
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    picture_jpeg: Annotated[bytes, Meta(max_length=MAX_SNAPSHOT_BYTES)] | None = None
+
+
 class ConnectionBegin(msgspec.Struct, frozen=True):
     """CONNECTION_BEGIN: the number of the next connection; grows for ever, durable."""
 
+    # After node.db was restored a broker may know a higher one.
+
+    at_least: Count = 0
+
 
 class ConnectionNumber(msgspec.Struct, frozen=True):
-    """Number of a connection to the broker."""
+    """Number of a connection to the broker.
+
+    `log_chain_pem`: certificates of the ledger's key, leaf first, for who verifies
+    checkpoints and answers.
+    """
 
     number: int
+    log_chain_pem: str = ""
 
 
 class NodeStatusRequest(msgspec.Struct, frozen=True):
@@ -234,6 +362,28 @@ class CameraHealth(msgspec.Struct, frozen=True):
 
     camera_id: str
     fragment_age_us: int | None
+
+
+class BoardHealth(msgspec.Struct, frozen=True):
+    """How the board and what it keeps are; None: not known here.
+
+    Attributes:
+        temperature_c: the hottest sensor's.
+        throttled: what the board says of its power and heat ("under_voltage", ...).
+        retention_us: how far back the ring reaches, in time that the node ran.
+        wear_percent: of the evidence disk's life, as the disk says or as was written.
+        certificate_days: until the first of the node's signing certificates ends.
+        witnessed_age_us: since a witness signed a checkpoint of this ledger.
+        statements_refused: acknowledgements, commands and cosignatures not believed.
+    """
+
+    temperature_c: float | None = None
+    throttled: tuple[str, ...] = ()
+    retention_us: int | None = None
+    wear_percent: float | None = None
+    certificate_days: int | None = None
+    witnessed_age_us: int | None = None
+    statements_refused: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -257,6 +407,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     checkpoint: str | None = None
     cameras: tuple[CameraHealth, ...] = ()
     alarms: tuple[str, ...] = ()
+    board: BoardHealth = BoardHealth()
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -480,6 +631,14 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.OUTBOX_LEASE: (LeaseOutbox, OutboxBatch),
     Verb.OUTBOX_DELIVERED: (OutboxDelivered, Done),
     Verb.OUTBOX_REFUSED: (OutboxRefused, Done),
+    Verb.OUTBOX_ACKNOWLEDGE: (AcknowledgeOutbox, OutboxAcknowledged),
+    Verb.COSIGNATURE_KEEP: (KeepCosignature, Done),
+    Verb.CHECKPOINT_PROOF: (CheckpointProofRequest, CheckpointProof),
+    Verb.COMMAND_TAKE: (TakeCommand, Done),
+    Verb.ANSWERS_LEASE: (LeaseAnswers, AnswerBatch),
+    Verb.ANSWERS_DELIVERED: (AnswersDelivered, Done),
+    Verb.ORDERS_TAKE: (TakeOrders, Orders),
+    Verb.ORDER_DONE: (OrderDone, Done),
     Verb.CONNECTION_BEGIN: (ConnectionBegin, ConnectionNumber),
     Verb.PROCESS_REPORT: (ProcessReport, Done),
     Verb.NODE_STATUS: (NodeStatusRequest, NodeStatus),

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from roeh.core.config.check import check_config, check_lens
+from roeh.core.config.desk_check import check_desk
+from roeh.core.config.desk_schema import DeskConfig
 from roeh.core.config.explain import explain, shown
 from roeh.core.config.schema import NodeConfig, Section, StandaloneLens
 from roeh.core.errors import ConfigError
@@ -40,6 +42,26 @@ def parse_config(text: str, *, name: str) -> NodeConfig:
     """
     config = _decode(text, NodeConfig, name)
     check_config(config, name)
+    return config
+
+
+def load_desk_config(path: Path) -> DeskConfig:
+    """The configuration of a control room in a file.
+
+    Raises:
+        ConfigError: the file is not there, is not TOML, or cannot be meant.
+    """
+    return parse_desk_config(_read(path), name=str(path))
+
+
+def parse_desk_config(text: str, *, name: str) -> DeskConfig:
+    """desk.toml in a text; `name` says in errors whose it is.
+
+    Raises:
+        ConfigError: it is not TOML, or cannot be meant.
+    """
+    config = _decode(text, DeskConfig, name)
+    check_desk(config, name)
     return config
 
 

@@ -38,6 +38,11 @@ TimeOfDay = Annotated[
 FilePath = Annotated[str, Meta(min_length=1, description="the path of a file")]
 DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a directory")]
 PictureSide = Annotated[int, Meta(ge=16, le=16384)]
+NotEmpty = Annotated[str, Meta(min_length=1, max_length=80)]
+RuleKindName = Annotated[
+    Literal["zone_entry", "line_crossing", "loitering", "crowd"],
+    Meta(description="one of: zone_entry, line_crossing, loitering, crowd"),
+]
 PointM = tuple[float, float]
 PointPx = tuple[float, float]
 Label = Annotated[
@@ -348,10 +353,15 @@ class KeysSection(Section, frozen=True, kw_only=True):
 
 
 class OutboxSection(Section, frozen=True, kw_only=True):
-    """How much waits on disk for a broker that is away, and how much is kept afterwards."""
+    """How much waits on disk for a broker that is away, and how much is kept afterwards.
+
+    What was delivered stays for `history_days` of running time, `history_max_bytes` at most,
+    so that a desk can ask for it again.
+    """
 
     max_bytes: Annotated[int, Meta(ge=65536)] = OUTBOX.bound
     history_max_bytes: Annotated[int, Meta(ge=65536)] = OUTBOX_HISTORY_BYTES
+    history_days: Positive = 30.0
 
 
 class TlsSection(Section, frozen=True, kw_only=True):
@@ -363,23 +373,48 @@ class TlsSection(Section, frozen=True, kw_only=True):
 
 
 class BrokerSection(Section, frozen=True, kw_only=True):
-    """The MQTT 5 broker. `ack = "broker"`: a row leaves the outbox on PUBACK.
+    """The MQTT 5 broker.
 
-    See edge/docs/delivery.md for what that mode risks.
+    `ack`: what takes an alert out of the outbox. "desk": the desk's signature that it is
+    committed there. "broker": the broker's PUBACK, for subscribers without a desk; see
+    edge/docs/delivery.md for what that risks. "auto": "desk" with a desk.keys_file.
+    `profile` "thrifty": WebP thumbnails and short JSON, for links that are paid by the byte.
+    `max_bps` bounds what alerts and pictures take of the link (0: no bound).
+    `checkpoint_s`: how often a proof goes to the witnesses.
     """
 
     host: str = "127.0.0.1"
     port: Port = 1883
-    ack: Literal["broker"] = "broker"
+    ack: Literal["auto", "desk", "broker"] = "auto"
+    profile: Literal["full", "thrifty"] = "full"
+    max_bps: Annotated[int, Meta(ge=0)] = 0
     tls: TlsSection = TlsSection()
     username: str = ""
     password_file: str = ""
-    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 30
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
     ack_timeout_s: Positive = 15.0
+    desk_ack_timeout_s: Positive = 30.0
+    checkpoint_s: Positive = 300.0
     connect_spread_s: NotNegative = 5.0
     backoff_cap_s: Positive = 60.0
     heartbeat_s: Positive = 60.0
     max_packet_bytes: Annotated[int, Meta(ge=16384)] = 20000
+
+
+class DeskSection(Section, frozen=True, kw_only=True):
+    """Whom this node believes: the verifier keys of its control room and of witnesses.
+
+    `keys_file` as `roeh desk keys` writes it; empty: there is no desk.
+    """
+
+    keys_file: str = ""
+
+
+class MetricsSection(Section, frozen=True, kw_only=True):
+    """Prometheus text files, one a process, for a node exporter; empty `dir`: none."""
+
+    dir: str = ""
+    interval_s: Positive = 15.0
 
 
 class RetrieveSection(Section, frozen=True, kw_only=True):
@@ -424,6 +459,8 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     keys: KeysSection = KeysSection()
     outbox: OutboxSection = OutboxSection()
     broker: BrokerSection = BrokerSection()
+    desk: DeskSection = DeskSection()
+    metrics: MetricsSection = MetricsSection()
     retrieve: RetrieveSection = RetrieveSection()
     supervise: SuperviseSection = SuperviseSection()
     users: UsersSection = UsersSection()

@@ -1,0 +1,137 @@
+"""What the control room may tell a pole to do: typed orders, and the command that carries one.
+
+A command comes signed; evidence alone verifies it, records it, and forwards its order. Only
+what stands here can be ordered: releasing a hold and every key operation never come by MQTT.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from roeh.core.types import Count, TimeUs, Uuid7
+
+#: The most ranges of numbers that one order asks for again.
+MAX_RESEND_RANGES = 32
+#: The longest that a command may be valid: its id is kept so long.
+MAX_COMMAND_LIFE_US = 24 * 3600 * 1_000_000
+
+Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$")]
+
+
+class SeqRange(msgspec.Struct, frozen=True, order=True):
+    """Numbers of a node's count, both ends included."""
+
+    first: Annotated[int, Meta(ge=1, lt=2**53)]
+    last: Annotated[int, Meta(ge=1, lt=2**53)]
+
+
+class _Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What all orders have: the tag `kind`."""
+
+
+class HoldOrder(_Order, frozen=True, kw_only=True, tag="hold"):
+    """Keep this span of these cameras (none named: of all) until two persons release it."""
+
+    camera_ids: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    from_utc_us: TimeUs
+    to_utc_us: TimeUs
+    reason: Text
+
+
+class SnapshotOrder(_Order, frozen=True, kw_only=True, tag="snapshot"):
+    """One small picture of this camera now, privacy masks in it."""
+
+    camera_id: Text
+
+
+class ScheduleOrder(_Order, frozen=True, kw_only=True, tag="schedule"):
+    """Let this rule hold always, never, or as configured again, until then.
+
+    It outlives restarts of detect, not a reboot.
+    """
+
+    rule: Name
+    mode: Literal["always", "never", "as_configured"]
+    until_utc_us: TimeUs
+
+
+class RestartOrder(_Order, frozen=True, kw_only=True, tag="restart"):
+    """Let this process end as it should; it is started again by who supervises it."""
+
+    process: Literal["capture", "detect", "evidence", "publish", "retrieve"]
+
+
+class LogLevelOrder(_Order, frozen=True, kw_only=True, tag="log_level"):
+    """How much this process says in its log until it is started again."""
+
+    process: Literal["capture", "detect", "evidence", "publish", "retrieve"]
+    level: Literal["debug", "info", "warning"]
+
+
+class ResendOrder(_Order, frozen=True, kw_only=True, tag="resend"):
+    """Send these alerts again; the answer names those that are not there any more.
+
+    The only order that a node without a synchronised clock takes: done twice it does no harm.
+    """
+
+    ranges: Annotated[tuple[SeqRange, ...], Meta(min_length=1, max_length=MAX_RESEND_RANGES)]
+
+
+Order = HoldOrder | SnapshotOrder | ScheduleOrder | RestartOrder | LogLevelOrder | ResendOrder
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """An order to one node, valid in a span of UTC and in one boot, accepted once.
+
+    Attributes:
+        operator: the person in the control room who gave it.
+        boot_id: of the boot that it is meant for, as the node's state message says.
+    """
+
+    schema: Literal["roeh/cmd/1"] = "roeh/cmd/1"
+    id: Uuid7
+    site: Name
+    node: Name
+    operator: Annotated[str, Meta(min_length=1, max_length=64)]
+    not_before_utc_us: TimeUs
+    expires_utc_us: TimeUs
+    boot_id: str
+    order: Order
+
+
+class Outcome(enum.Enum):
+    """What became of a command."""
+
+    DONE = "done"
+    ACCEPTED = "accepted"  # recorded and forwarded; the final answer follows
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a command; `reason` is empty when it is done.
+
+    Attributes:
+        leaf: the record of it in the node's ledger.
+        absent: of a resend: numbers that the node no longer has, or never gave.
+        picture_sha256: of a snapshot; the picture travels on the thumb topic under
+            `command_id`.
+        hold_id: of a hold.
+    """
+
+    schema: Literal["roeh/rsp/1"] = "roeh/rsp/1"
+    command_id: Uuid7
+    site: Name
+    node: Name
+    outcome: Outcome
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    leaf: Count | None = None
+    t_utc_us: TimeUs = 0
+    absent: tuple[SeqRange, ...] = ()
+    picture_sha256: str | None = None
+    hold_id: str | None = None
