@@ -16,7 +16,7 @@ lock() { # lock NAME ARGUMENTS...
 lock dev pyproject.toml --extra dev
 lock demo pyproject.toml --extra build --extra demo --extra desk
 lock node pyproject.toml --extra node
-lock desk pyproject.toml --extra desk
+lock desk pyproject.toml --extra desk --extra postgresql
 lock verify pyproject.toml --extra verify
 # Apart, because it is compiled on the spot and only where systemd's headers are.
 lock systemd requirements/systemd.in

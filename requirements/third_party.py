@@ -32,7 +32,7 @@ ROLES = ("node", "desk", "verify", "demo", "dev", "tpm", "tpm_build", "tflite", 
 ALLOWED = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "LGPL-2.1-or-later",
-        "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Zlib",
+        "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Zlib",
     }
 )  # fmt: skip
 
