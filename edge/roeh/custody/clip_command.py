@@ -9,6 +9,7 @@ from pathlib import Path
 from roeh.core.clock import Clock
 from roeh.core.config import load_config
 from roeh.core.errors import EvidenceRefused
+from roeh.core.moments import utc_argument
 from roeh.custody.clip import ClipOrder, make_clip
 from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
 from roeh.custody.clip_times import span_text
@@ -21,7 +22,6 @@ from roeh.custody.holdings import (
     with_deleted,
 )
 from roeh.custody.link import EvidenceLink
-from roeh.custody.moments import utc_argument
 from roeh.custody.showing import find
 
 TEXT = "A playable file of a span, its signatures intact. Is itself recorded."

@@ -10,12 +10,12 @@ import msgspec
 import roeh
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import one_line
+from roeh.core.moments import length_text, size_text
 from roeh.core.peers import GapRow
 from roeh.custody.clip_file import Damage, WrittenClip
 from roeh.custody.clip_times import precise, span_text
 from roeh.custody.holdings import UtcSpan
 from roeh.custody.listing import gap_utc
-from roeh.custody.moments import length_text, size_text
 
 _US_PER_S = 1_000_000
 

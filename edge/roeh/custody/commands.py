@@ -12,13 +12,13 @@ from pathlib import Path
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused, one_line
+from roeh.core.moments import utc_argument
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
 from roeh.custody import check_command, clip_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import UtcSpan, read_holdings, read_records, with_deleted
 from roeh.custody.link import EvidenceLink, evidence_link
 from roeh.custody.listing import Chosen, print_list
-from roeh.custody.moments import utc_argument
 from roeh.custody.showing import find, print_found
 from roeh.custody.timeline import MARKED, first_leaf, timeline_of
 from roeh.custody.timeline_terminal import print_timeline

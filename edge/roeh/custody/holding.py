@@ -9,10 +9,10 @@ import msgspec
 from roeh.core.clock import Clock
 from roeh.core.errors import EvidenceRefused
 from roeh.core.ids import ClockIds
+from roeh.core.moments import length_text, utc_text
 from roeh.core.peers import HoldRow, HoldState, PlaceHold, ReleaseHold, Span, Verb
 from roeh.custody.holdings import Holdings, UtcSpan, span_utc, spans_of
 from roeh.custody.link import EvidenceLink
-from roeh.custody.moments import length_text, utc_text
 from roeh.custody.showing import find
 
 #: Of one hold (core/peers.py).

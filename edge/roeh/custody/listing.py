@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from roeh.core.errors import one_line
+from roeh.core.moments import length_text, size_text, utc_text
 from roeh.core.peers import EvidenceStatus, GapRow, SegmentRow
 from roeh.custody.holdings import Holdings, UtcSpan, segment_utc, span_utc
-from roeh.custody.moments import length_text, size_text, utc_text
 
 _US_PER_DAY = 86_400_000_000
 

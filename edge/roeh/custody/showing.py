@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from roeh.core.errors import EvidenceRefused, one_line
+from roeh.core.moments import length_text, size_text, utc_text
 from roeh.core.peers import (
     EvidenceStatus,
     HoldRow,
@@ -33,7 +34,6 @@ from roeh.custody.holdings import (
 )
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import kept_by
-from roeh.custody.moments import length_text, size_text, utc_text
 from roeh.ledger import merkle
 from roeh.ledger.records import (
     AlertRecord,

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from roeh.core.errors import one_line
+from roeh.core.moments import length_text, utc_text
 from roeh.custody.holdings import UtcSpan
-from roeh.custody.moments import length_text, utc_text
 from roeh.custody.timeline import Gap, Keep, Lane, Timeline, axis_ticks_us
 
 Color = tuple[int, int, int]

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from roeh.core.errors import one_line
+from roeh.core.moments import length_text, utc_text
 from roeh.custody.holdings import UtcSpan
-from roeh.custody.moments import length_text, utc_text
 from roeh.custody.timeline import Keep, Lane, Timeline, axis_ticks_us
 
 _LABEL_CHARS = 14

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from roeh.core.errors import EvidenceRefused
+from roeh.core.moments import utc_argument
 from roeh.core.peers import GapRow, HoldRow, LockRow, SegmentRow, Span
 from roeh.custody.holdings import Holdings, UtcSpan, spans_of
 from roeh.custody.listing import Chosen
-from roeh.custody.moments import utc_argument
 from roeh.custody.timeline import axis_ticks_us, timeline_of
 from roeh.custody.timeline_picture import Heading, draw_timeline
 from roeh.custody.timeline_terminal import print_timeline

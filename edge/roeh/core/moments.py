@@ -1,4 +1,4 @@
-"""UTC as a person writes and reads it."""
+"""UTC, lengths and sizes as a person writes and reads them."""
 
 from __future__ import annotations
 
