@@ -218,6 +218,18 @@ class FaultRecord(_Body, frozen=True, kw_only=True, tag="fault"):
     detail: str
 
 
+class RefusedStatementRecord(_Body, frozen=True, kw_only=True, tag="refused_statement"):
+    """Statements that came down in the desk's or a witness's name and were not believed.
+
+    `statement`: acknowledgement, command or cosignature. `count` of them since the record of
+    that kind before; `reason` is that of the last. One record an hour and kind at most.
+    """
+
+    statement: Literal["ack", "command", "cosignature"]
+    reason: str
+    count: int
+
+
 RecordBody = (
     BootRecord
     | ConfigRecord
@@ -237,6 +249,7 @@ RecordBody = (
     | TamperRecord
     | RebuildRecord
     | FaultRecord
+    | RefusedStatementRecord
 )
 
 

@@ -11,6 +11,7 @@ from roeh.core.config import (
     NodeConfig,
     PanoramaSource,
     RtspSource,
+    ack_mode,
     config_as_toml,
     load_config,
     parse_config,
@@ -457,3 +458,24 @@ def test_sections_are_frozen():
     with pytest.raises(AttributeError):
         config.node.site = "other"
     assert msgspec.structs.replace(config) == config
+
+
+@pytest.mark.parametrize(
+    ("ack", "keys_file", "mode"),
+    [
+        ("auto", "", "broker"),
+        ("auto", "desk.keys", "desk"),
+        ("broker", "desk.keys", "broker"),
+        ("desk", "desk.keys", "desk"),
+    ],
+)
+def test_with_the_desks_keys_only_its_word_takes_an_alert_out_unless_told_otherwise(
+    ack, keys_file, mode
+):
+    text = f'{SENSOR}\n[broker]\nack = "{ack}"\n[desk]\nkeys_file = "{keys_file}"\n'
+    assert ack_mode(parse_config(text, name="node.toml")) == mode
+
+
+def test_a_desk_that_could_not_be_believed_is_refused():
+    with pytest.raises(ConfigError, match="without desk.keys_file"):
+        parse_config(f'{SENSOR}\n[broker]\nack = "desk"\n', name="node.toml")

@@ -1,5 +1,6 @@
 """Configuration: TOML in, frozen sections out, every mistake named with its fix."""
 
+from roeh.core.config.ack_mode import AckMode, ack_mode
 from roeh.core.config.desk_schema import (
     AudienceSection,
     CapAdapter,
@@ -57,6 +58,7 @@ from roeh.core.config.schema import (
 from roeh.core.config.write import config_as_toml
 
 __all__ = [
+    "AckMode",
     "AudienceSection",
     "BrokerSection",
     "CapAdapter",
@@ -100,6 +102,7 @@ __all__ = [
     "WitnessSection",
     "ZoneEntryRule",
     "ZoneSection",
+    "ack_mode",
     "config_as_toml",
     "load_config",
     "load_desk_config",

@@ -50,6 +50,12 @@ def check_config(config: NodeConfig, name: str) -> None:
                 which=f"schedules[{index}] {schedule.name} in {name}",
                 remedy='give start and end two different times; all day is "00:00" to "24:00"',
             )
+    if config.broker.ack == "desk" and not config.desk.keys_file:
+        raise ConfigError(
+            what="no acknowledgement could be verified, and nothing would leave the outbox",
+            which=f'broker.ack = "desk" without desk.keys_file in {name}',
+            remedy="give desk.keys_file as roeh desk keys writes it, or leave ack out",
+        )
     tls = config.broker.tls
     if bool(tls.certificate_file) != bool(tls.key_file):
         raise ConfigError(
