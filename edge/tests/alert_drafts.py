@@ -32,7 +32,7 @@ def alert_draft(*, thumbnail=None, phase=AlertPhase.RAISED, priority=5, alert_id
         "zone": "quay",
         "label": "person",
         "confidence": 0.83,
-        "where": Where(47.1, 1.2, 12.3, 0.8, 9.0, 8.4, 52.1, 4.3, 4.1),
+        "where": Where(47.1, 1.2, 12.3, 0.8, 9.0, 8.4, 4.1, 52.1, 4.3),
         "track_ids": (3,),
         "count": 1,
         "dwell_s": 0.6,

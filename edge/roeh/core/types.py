@@ -115,7 +115,7 @@ class Detection(msgspec.Struct, frozen=True):
     height_m: float | None
 
 
-class Where(msgspec.Struct, frozen=True):
+class Where(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where in the world, as an operator needs it: each figure beside its sigma."""
 
     bearing_deg: float
@@ -124,9 +124,9 @@ class Where(msgspec.Struct, frozen=True):
     range_sigma_m: float
     east_m: float
     north_m: float
-    latitude_deg: float | None
-    longitude_deg: float | None
     position_sigma_m: float
+    latitude_deg: float | None = None
+    longitude_deg: float | None = None
 
 
 class Track(msgspec.Struct, frozen=True):
@@ -201,8 +201,10 @@ class EvidenceReference(msgspec.Struct, frozen=True):
     last_t_mono_us: TimeUs
 
 
-class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
+class AlertDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alert as detection hands it over, before evidence made it durable.
+
+    What is None is left out of the JSON.
 
     Attributes:
         id: UUIDv7 of this message; receivers remove duplicates by it.
@@ -218,7 +220,8 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
         cleared_by: why, when it clears; None otherwise.
     """
 
-    schema: Literal["roeh/alert/1"] = "roeh/alert/1"
+    # Of a factory, since a plain default would be left out of the JSON.
+    schema: Literal["roeh/alert/1"] = msgspec.field(default_factory=lambda: "roeh/alert/1")
     id: Uuid7
     raised_id: Uuid7
     site: str
@@ -228,7 +231,7 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority
     rule: str
     rule_kind: RuleKind
-    zone: str | None
+    zone: str | None = None
     label: str
     confidence: float
     where: Where
@@ -240,17 +243,18 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockState
     evidence: EvidenceReference
     model_sha256: Sha256
-    thumbnail_sha256: Sha256 | None
+    thumbnail_sha256: Sha256 | None = None
     cleared_by: ClearedBy | None = None
 
 
-class Alert(AlertDraft, frozen=True, kw_only=True):
+class Alert(AlertDraft, frozen=True, kw_only=True, omit_defaults=True):
     """An alert that is durable on the pole.
 
     `seq` counts every alert message of this node, without holes and across reboots:
     it is given in the transaction that stores the alert, so a receiver sees what is
     missing. `checkpoint` is the newest signed note of the node's ledger by then
-    (edge/design/evidence-format.md); None while there is none.
+    (edge/design/evidence-format.md); None while there is none, and in the thrifty profile,
+    where it rides in the heartbeats alone.
     """
 
     seq: Count

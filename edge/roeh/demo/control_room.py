@@ -89,7 +89,7 @@ class ControlRoom:
             return
         if isinstance(message, Thumbnail):
             with self._arrived:
-                self.thumbnails[message.alert_id] = message.jpeg
+                self.thumbnails[message.alert_id] = message.picture
         elif isinstance(message, Alert):
             arrival = Arrival(
                 alert=message,

@@ -105,8 +105,10 @@ class Picture:
             notices = self._take_tombstone(view, message, now)
         elif isinstance(message, StateMessage):
             notices = _take_state(view, message, now)
-        else:
+        elif isinstance(message, HealthMessage):
             notices = _take_health(view, message, now)
+        else:
+            notices = []  # for the desk's ingester and the witnesses
         return notices + self.tick(now)
 
     def tick(self, now: ClockReading) -> list[Notice]:
@@ -146,10 +148,10 @@ class Picture:
         _remember(self._pictured, thumbnail.alert_id)
         waiting = self._waiting.pop(thumbnail.alert_id, None)
         if waiting is not None:
-            return [_arrived(waiting, thumbnail.jpeg)]
+            return [_arrived(waiting, thumbnail.picture)]
         if thumbnail.alert_id in self._seen:
-            return [ThumbnailArrived(pole, thumbnail.alert_id, thumbnail.jpeg)]
-        self._early[thumbnail.alert_id] = thumbnail.jpeg
+            return [ThumbnailArrived(pole, thumbnail.alert_id, thumbnail.picture)]
+        self._early[thumbnail.alert_id] = thumbnail.picture
         if len(self._early) > _MAX_REMEMBERED // 100:
             self._early.popitem(last=False)
         return []

@@ -116,9 +116,8 @@ def _pole_text(notice: Notice) -> str:
 
 def _complaints(health: HealthMessage) -> str:
     told = [
-        f"{process.process} {process.state}: {process.detail}"
-        for process in health.processes
-        if process.detail
+        f"{process} {health.processes.get(process, '')}: {detail}"
+        for process, detail in health.details.items()
     ]
     return f" ({'; '.join(told)})" if told else ""
 

@@ -8,9 +8,10 @@ from roeh.core.peers import NodeStatus
 from roeh.core.types import ClockState
 from roeh.transport.messages import (
     HealthMessage,
+    NodeCondition,
     OutboxHealth,
-    ProcessHealth,
-    process_healths,
+    process_details,
+    process_states,
     worst_condition,
 )
 
@@ -22,7 +23,7 @@ class Heartbeat:
         self._site = site
         self._node = node
         self._heartbeat_s = heartbeat_s
-        self._said: tuple[tuple[str, str], ...] | None = None
+        self._said: dict[str, NodeCondition] | None = None
         self._said_ns = 0
 
     def begin(self) -> None:
@@ -33,8 +34,7 @@ class Heartbeat:
         self, status: NodeStatus, reading: ClockReading, connection_number: int
     ) -> HealthMessage | None:
         """The message that is due now, if one is; it counts as said."""
-        processes = process_healths(status)
-        states = _states(processes)
+        states = process_states(status)
         age_ns = reading.t_mono_ns - self._said_ns
         if states == self._said and age_ns < self._heartbeat_s * NS_PER_S:
             return None
@@ -50,8 +50,9 @@ class Heartbeat:
             ),
             software=roeh.__version__,
             heartbeat_s=self._heartbeat_s,
-            condition=worst_condition(processes),
-            processes=processes,
+            condition=worst_condition(states),
+            processes=states,
+            details=process_details(status),
             alerts_stored=status.alerts_stored,
             outbox=OutboxHealth(
                 rows=status.outbox_rows,
@@ -63,7 +64,3 @@ class Heartbeat:
             storage_state=status.storage_state,
             checkpoint=status.checkpoint,
         )
-
-
-def _states(processes: tuple[ProcessHealth, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((process.process, process.state) for process in processes)

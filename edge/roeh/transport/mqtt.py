@@ -124,7 +124,7 @@ BrokerEvent = Opened | NotOpened | Acknowledged | Incoming | Disconnected
 
 def packet_bytes(message: Outgoing) -> int:
     """The most that this message takes on the wire (MQTT 5.0, section 3.3)."""
-    strings = [str(message.topic), message.topic.row.content_type]
+    strings = [str(message.topic), message.content_type]
     strings += [text for pair in message.user_properties for text in pair]
     # Each string has a 2-byte length, each property a 1-byte identifier.
     text_bytes = sum(len(text.encode()) + 3 for text in strings)
@@ -352,8 +352,8 @@ def _new_properties(packet_type: int) -> Properties:
 
 def _properties(packet_type: int, message: Outgoing) -> Properties:
     properties = _new_properties(packet_type)
-    properties.ContentType = message.topic.row.content_type
-    if message.topic.row.content_type == JSON:
+    properties.ContentType = message.content_type
+    if message.content_type == JSON:
         properties.PayloadFormatIndicator = _UTF8_PAYLOAD
     if message.user_properties:
         properties.UserProperty = list(message.user_properties)

@@ -131,11 +131,13 @@ def _message(name: str) -> Json:
 
 
 def _tighten(part: Json) -> None:
-    """State what the types cannot: every field is sent, no integer is larger than 2^53."""
+    """State what the types cannot: what has no default is sent, no integer is larger than 2^53."""
     if isinstance(part.get("description"), str):
         part["description"] = inspect.cleandoc(part["description"])
     if "properties" in part:
-        part["required"] = list(part["properties"])
+        part["required"] = [
+            name for name, field in part["properties"].items() if "default" not in field
+        ]
     if part.get("type") == "integer":
         if "minimum" not in part and "exclusiveMinimum" not in part:
             part["minimum"] = -MAX_INTEGER

@@ -3,6 +3,11 @@
 `roeh/v1/{site}/{node}/{up|down}/{channel}`: the node publishes under `up` and reads
 under `down`. A broker's access list can be written from this shape alone, with the
 node's name as its user name.
+
+Quality of service is chosen by bytes. What goes down with QoS 0 is lost only with the
+connection, and then the node sends again whatever was not acknowledged and proves its
+ledger anew, so a PUBACK (80 bytes with TLS and TCP) for each would buy nothing. A command
+is QoS 1: a person waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +22,9 @@ from roeh.core.errors import MessageRefused
 ROOT = "roeh/v1"
 JSON = "application/json"
 JPEG = "image/jpeg"
-SIGNED = "application/octet-stream"
+WEBP = "image/webp"
+#: Of signed notes, which are text; short, since every packet carries it.
+SIGNED = "text/plain"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -69,7 +76,8 @@ TOPICS: dict[Channel, TopicRow] = {
         ),
         TopicRow(
             Channel.THUMB, Direction.UP, 1, False, JPEG,
-            "The picture of an alert. User properties: alert_id, sha256.",
+            "A picture (JPEG or WebP): of an alert (user property alert_id) or of a snapshot"
+            " (command_id); sha256.",
         ),
         TopicRow(
             Channel.HEALTH, Direction.UP, 0, False, JSON,
@@ -80,24 +88,24 @@ TOPICS: dict[Channel, TopicRow] = {
             "Whether the node is connected; the will says so when it no longer can.",
         ),
         TopicRow(
-            Channel.CHECKPOINT, Direction.UP, 1, False, SIGNED,
-            "A signed checkpoint of the node's ledger (reserved).",
+            Channel.CHECKPOINT, Direction.UP, 0, False, JSON,
+            "The newest signed checkpoint of the node's ledger, and how it continues an older one.",
         ),
         TopicRow(
             Channel.RSP, Direction.UP, 1, False, SIGNED,
-            "The signed answer to a command (reserved).",
+            "The signed answer to a command.",
         ),
         TopicRow(
             Channel.CMD, Direction.DOWN, 1, False, SIGNED,
-            "A signed command to the node (reserved).",
+            "A signed command to the node.",
         ),
         TopicRow(
-            Channel.ACK, Direction.DOWN, 1, False, SIGNED,
-            "The desk's signed acknowledgement of stored alerts (reserved).",
+            Channel.ACK, Direction.DOWN, 0, False, SIGNED,
+            "The desk's signed acknowledgement of alerts and pictures that it has committed.",
         ),
         TopicRow(
-            Channel.COSIGN, Direction.DOWN, 1, False, SIGNED,
-            "A witness's cosignature of a checkpoint (reserved).",
+            Channel.COSIGN, Direction.DOWN, 0, False, SIGNED,
+            "A checkpoint with a witness's cosignature.",
         ),
     )
 }  # fmt: skip
@@ -124,6 +132,11 @@ def topic_filter(channel: Channel | None = None) -> str:
     if channel is None:
         return f"{ROOT}/+/+/{Direction.UP.value}/+"
     return f"{ROOT}/+/+/{TOPICS[channel].direction.value}/{channel.value}"
+
+
+def down_filter(site: str, node: str) -> str:
+    """What a node subscribes to: everything that is said to it."""
+    return f"{ROOT}/{site}/{node}/{Direction.DOWN.value}/+"
 
 
 def parse_topic(text: str) -> Topic:

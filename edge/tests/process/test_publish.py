@@ -209,7 +209,7 @@ def test_from_stored_to_received_takes_a_moment(room, node):
 def test_a_process_that_changes_its_state_is_told_within_seconds(room, node):
     node.wait_for_report(is_connected)
     told = room.next_message(HealthMessage)
-    while "ok" not in [process.state for process in told.processes if process.process == "publish"]:
+    while told.processes.get("publish") != "ok":
         told = room.next_message(HealthMessage)
     assert told.outbox.rows == 0
 

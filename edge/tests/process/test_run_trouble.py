@@ -94,9 +94,8 @@ def test_a_camera_that_stops_makes_the_pole_blind_on_it_until_it_is_back(harbour
     camera.signal(signal.SIGSTOP)
     node.wait_for_line(r"capture blind .*\(.*capture: gate: ", since=said)
     health = wait_for_condition(harbour.desk, "blind")
-    (process,) = [one for one in health.processes if one.state == "blind"]
-    assert process.process == "capture"
-    assert process.detail.startswith("gate: ")
+    assert [name for name, state in health.processes.items() if state == "blind"] == ["capture"]
+    assert health.details["capture"].startswith("gate: ")
     # The other camera sees on.
     harbour.arrivals.wait_for_more(2)
     said = len(node.said())

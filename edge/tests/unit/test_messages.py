@@ -14,15 +14,22 @@ from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, Tombstone
 from roeh.transport.messages import (
     MAX_INTEGER,
+    CheckpointMessage,
     HealthMessage,
     Incoming,
     OutboxHealth,
-    ProcessHealth,
+    SignedAnswer,
+    Snapshot,
     StateMessage,
     Thumbnail,
+    answer_message,
+    checkpoint_message,
+    down_message,
     health_message,
     outbox_message,
+    parse_down,
     parse_up,
+    snapshot_message,
     state_message,
     worst_condition,
 )
@@ -32,6 +39,9 @@ from tests.alert_drafts import alert_draft
 
 DOCS = Path(__file__).parents[2] / "docs" / "schema"
 JPEG = b"\xff\xd8\xff picture"
+
+#: As long as the note of a real node's ledger.
+NOTE = "roeh/harbour/pole-7\n123456\n" + "A" * 44 + "\n\n— roeh/harbour/pole-7 " + "A" * 104 + "\n"
 
 DRAFT = alert_draft(
     thumbnail=JPEG,
@@ -60,7 +70,8 @@ HEALTH = HealthMessage(
     software="0.1.0",
     heartbeat_s=60.0,
     condition="blind",
-    processes=(ProcessHealth(process="capture", state="blind", detail="no frame for 5 s"),),
+    processes={"capture": "blind", "detect": "ok"},
+    details={"capture": "no frame for 5 s"},
     alerts_stored=42,
     outbox=OutboxHealth(rows=2, bytes=9000, oldest_age_us=100, evicted=0, refused=0),
     storage_state="ok",
@@ -145,12 +156,61 @@ def test_state_and_health_are_what_their_schemas_say():
 
 
 def test_a_heartbeat_of_a_whole_node_stays_small():
-    processes = tuple(
-        ProcessHealth(process=name, state="ok", detail="")
-        for name in ("capture", "detect", "evidence", "publish", "retrieve")
+    names = ("capture", "detect", "evidence", "publish", "retrieve")
+    whole = msgspec.structs.replace(
+        HEALTH,
+        condition="ok",
+        processes=dict.fromkeys(names, "ok"),
+        details={},
+        alerts_stored=123_456,
+        retention_us=30 * 86_400 * 1_000_000,
+        temperature_c=61.5,
+        wear_percent=2.25,
+        certificate_days=300,
+        broker_certificate_days=200,
+        witnessed_age_us=250_000_000,
+        checkpoint=NOTE,
     )
-    whole = msgspec.structs.replace(HEALTH, processes=processes)
-    assert len(health_message(whole).payload) <= 800
+    assert len(health_message(whole).payload) <= 880
+
+
+def test_what_is_empty_is_not_sent():
+    sent = msgspec.json.decode(health_message(HEALTH).payload)
+    assert "temperature_c" not in sent
+    assert "alarms" not in sent
+    assert sent["schema"] == "roeh/health/1"
+    assert "log_chain_pem" not in msgspec.json.decode(state_message(STATE).payload)
+
+
+def test_a_checkpoint_an_answer_and_a_snapshot_arrive_as_they_were_sent():
+    checkpoint = CheckpointMessage(
+        site="harbour", node="pole-7", note=NOTE, from_size=7, hashes=("a" * 44,)
+    )
+    assert read_back(checkpoint_message(checkpoint)) == checkpoint
+    answer = answer_message("harbour", "pole-7", b"signed")
+    assert read_back(answer) == SignedAnswer(b"signed")
+    snapshot = snapshot_message("harbour", "pole-7", ALERT.id, JPEG)
+    assert read_back(snapshot) == Snapshot(ALERT.id, hashlib.sha256(JPEG).hexdigest(), JPEG)
+
+
+@pytest.mark.parametrize(
+    ("picture", "content_type"),
+    [(JPEG, "image/jpeg"), (b"RIFF\x10\x00\x00\x00WEBPVP8 ", "image/webp")],
+)
+def test_a_picture_says_what_it_is(picture, content_type):
+    assert snapshot_message("harbour", "pole-7", ALERT.id, picture).content_type == content_type
+
+
+def test_what_is_said_to_a_node_is_handed_on_as_it_came_within_bounds():
+    said = down_message("harbour", "pole-7", Channel.ACK, b"signed")
+    assert parse_down(said.topic, arrived(said)) == b"signed"
+    for payload in (b"", b"x" * 65_537):
+        with pytest.raises(MessageRefused):
+            parse_down(said.topic, msgspec.structs.replace(arrived(said), payload=payload))
+    with pytest.raises(MessageRefused):
+        parse_up(said.topic, arrived(said))
+    with pytest.raises(MessageRefused):
+        parse_down(Topic("harbour", "pole-7", Channel.RSP), arrived(said))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +223,7 @@ def test_a_heartbeat_of_a_whole_node_stays_small():
     ],
 )
 def test_a_node_is_as_well_as_its_worst_process(states, worst):
-    processes = tuple(ProcessHealth(process="p", state=state, detail="") for state in states)
+    processes = {f"process-{number}": state for number, state in enumerate(states)}
     assert worst_condition(processes) == worst
 
 
@@ -184,13 +244,23 @@ def test_a_picture_that_was_changed_on_the_way_is_refused():
 @given(
     payload=st.binary(max_size=200) | st.text(max_size=100).map(str.encode),
     channel=st.sampled_from(
-        [Channel.ALERT, Channel.THUMB, Channel.STATE, Channel.HEALTH, Channel.RSP]
+        [Channel.ALERT, Channel.THUMB, Channel.STATE, Channel.HEALTH, Channel.CHECKPOINT]
     ),
 )
 def test_garbage_is_refused_with_one_error(payload, channel):
     topic = Topic("harbour", "pole-7", channel)
     with pytest.raises(MessageRefused):
         parse_up(topic, Incoming(str(topic), payload, (), retained=False))
+
+
+@pytest.mark.parametrize(
+    "channel", [Channel.ALERT, Channel.STATE, Channel.HEALTH, Channel.CHECKPOINT]
+)
+@pytest.mark.parametrize("opening", [b"[", b'{"where":'])
+def test_a_bottomless_payload_is_refused_too(channel, opening):
+    topic = Topic("harbour", "pole-7", channel)
+    with pytest.raises(MessageRefused):
+        parse_up(topic, Incoming(str(topic), opening * 60_000, (), retained=False))
 
 
 @pytest.mark.parametrize("name", ["alert", "tombstone", "state", "health"])

@@ -82,7 +82,7 @@ def test_another_message_under_the_same_id_is_refused(open_store):
         ({"thumbnail_sha256": "0" * 64}, None, "not the one"),
         ({}, b"x", "not the one"),
         ({"dwell_s": float("nan")}, None, "dwell_s"),
-        ({"where": Where(float("inf"), 1, 1, 1, 1, 1, None, None, 1)}, None, "where"),
+        ({"where": Where(float("inf"), 1, 1, 1, 1, 1, 1)}, None, "where"),
         ({"priority": 10}, None, "priority"),
         ({"t_utc_us": 2**53}, None, "t_utc_us"),
         ({"raised_id": "x"}, None, "raised_id"),

@@ -547,7 +547,7 @@ def test_a_process_that_goes_blind_is_told_at_once(pole):
     pole.run(2.1)
     assert len(pole.healths()) == before + 1
     assert pole.healths()[-1].condition == "blind"
-    assert pole.healths()[-1].processes[0].detail == "no frame for 5 s"
+    assert pole.healths()[-1].details["capture"] == "no frame for 5 s"
 
 
 def test_it_reports_why_it_is_not_connected(pole):
