@@ -107,6 +107,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Make, show, install, rotate and revoke the keys that evidence is signed with.",
         "roeh.keys.commands",
     )
+    _add_later(
+        commands,
+        "desk",
+        "A control room: take in what poles say, alarms, orders, audit, witness.",
+        "roeh.desk.commands",
+    )
     return parser
 
 

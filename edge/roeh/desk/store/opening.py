@@ -1,0 +1,40 @@
+"""Which database desk.toml names, opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roeh.core.config import DeskConfig
+from roeh.core.errors import ConfigError
+from roeh.desk.store.database import DeskStore
+from roeh.desk.store.sqlite import SqliteStore
+
+_FILE = "desk.db"
+_SQLITE_PREFIX = "sqlite:///"
+_POSTGRESQL_SCHEMES = ("postgresql", "postgres")
+
+
+def open_desk_store(config: DeskConfig) -> DeskStore:
+    """The desk's database, made if there is none.
+
+    Raises:
+        ConfigError: database.url names none that is known here.
+        DeskFailed: it cannot be opened, or is not a desk's.
+        RuntimeMissing: PostgreSQL is named and psycopg is not installed.
+    """
+    url = config.database.url
+    if not url:
+        return SqliteStore(Path(config.paths.data_dir) / _FILE)
+    if url.startswith(_SQLITE_PREFIX):
+        return SqliteStore(Path("/" + url.removeprefix(_SQLITE_PREFIX).lstrip("/")))
+    if urlsplit(url).scheme in _POSTGRESQL_SCHEMES:
+        # Imported only where it is wanted: psycopg is an extra.
+        from roeh.desk.store.postgresql import open_postgresql  # noqa: PLC0415
+
+        return open_postgresql(config.database)
+    raise ConfigError(
+        what="not a database that the desk knows",
+        which=f"database.url, of scheme {urlsplit(url).scheme!r}",
+        remedy="write sqlite:///FILE or postgresql://USER@HOST/DATABASE, or leave it empty",
+    )
