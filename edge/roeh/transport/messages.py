@@ -65,6 +65,21 @@ class Outgoing(msgspec.Struct, frozen=True):
             return picture_type(self.payload)
         return self.topic.row.content_type
 
+    @property
+    def qos(self) -> int:
+        """MQTT quality of service, as its topic's row says."""
+        return self.topic.row.qos
+
+    @property
+    def retained(self) -> bool:
+        """Whether the broker keeps it for those who come later, likewise."""
+        return self.topic.row.retained
+
+    @property
+    def expiry_s(self) -> int | None:
+        """What a node says does not expire."""
+        return None
+
 
 class Incoming(msgspec.Struct, frozen=True):
     """A message as a broker hands it over; nothing of it is trusted yet."""

@@ -27,6 +27,7 @@ from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.messages import Incoming, Outgoing
 from roeh.transport.tls import TlsFiles, tls_context
 from roeh.transport.topics import JSON
+from roeh.transport.view_messages import ViewMessage
 
 FIRST_FAILURE = 0x80
 NO_MATCHING_SUBSCRIBERS = 0x10
@@ -196,14 +197,13 @@ class MqttConnection:
         """
         threading.Thread(target=self._open_and_tell, name="dial", daemon=True).start()
 
-    def publish(self, message: Outgoing) -> int:
+    def publish(self, message: Outgoing | ViewMessage) -> int:
         """Send a message; its packet id comes back in `Acknowledged`."""
-        row = message.topic.row
         info = self._client.publish(
             str(message.topic),
             message.payload,
-            qos=row.qos,
-            retain=row.retained,
+            qos=message.qos,
+            retain=message.retained,
             properties=_properties(PacketTypes.PUBLISH, message),
         )
         return info.mid
@@ -350,13 +350,15 @@ def _new_properties(packet_type: int) -> Properties:
     return Properties(packet_type)  # type: ignore[no-untyped-call]  # paho left it untyped
 
 
-def _properties(packet_type: int, message: Outgoing) -> Properties:
+def _properties(packet_type: int, message: Outgoing | ViewMessage) -> Properties:
     properties = _new_properties(packet_type)
     properties.ContentType = message.content_type
     if message.content_type == JSON:
         properties.PayloadFormatIndicator = _UTF8_PAYLOAD
     if message.user_properties:
         properties.UserProperty = list(message.user_properties)
+    if message.expiry_s is not None:
+        properties.MessageExpiryInterval = message.expiry_s
     return properties
 
 
