@@ -82,12 +82,16 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A message as a broker hands it over; nothing of it is trusted yet."""
+    """A message as a broker hands it over; nothing of it is trusted yet.
+
+    `packet_id` answers it where the reader acknowledges by itself; 0: nothing to answer.
+    """
 
     topic: str
     payload: bytes
     user_properties: tuple[tuple[str, str], ...]
     retained: bool
+    packet_id: int = 0
 
 
 class Thumbnail(msgspec.Struct, frozen=True):

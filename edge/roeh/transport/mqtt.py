@@ -60,6 +60,9 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
         session_expiry_s: how long the broker keeps the session of a lost connection.
         clean_start: forget the session before.
         receive_maximum: how many unacknowledged messages the broker may send.
+        manual_acknowledgement: the broker is answered when the reader says so, by
+            `acknowledge`, and not when a message was handed over.
+        max_packet_bytes: the largest packet that the broker may send; None: any.
     """
 
     host: str
@@ -72,6 +75,8 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
     session_expiry_s: int = 0
     clean_start: bool = True
     receive_maximum: int = 20
+    manual_acknowledgement: bool = False
+    max_packet_bytes: int | None = None
     connect_timeout_s: float = 5.0
 
     @property
@@ -152,6 +157,7 @@ class MqttConnection:
             client_id=options.client_id,
             protocol=paho.MQTTv5,
             reconnect_on_failure=False,
+            manual_ack=options.manual_acknowledgement,
         )
         self._client.connect_timeout = options.connect_timeout_s
         # The window is the caller's: paho must never hold a message back.
@@ -212,6 +218,13 @@ class MqttConnection:
         """Ask for the messages of this filter, the retained ones first."""
         self._client.subscribe(topic_filter, options=SubscribeOptions(qos=1))
 
+    def acknowledge(self, packet_id: int) -> None:
+        """Tell the broker that this message is safe here; of the ones it sent in their order.
+
+        Only of a connection with manual acknowledgement; another one's ids mean nothing to it.
+        """
+        self._client.ack(packet_id, 1)
+
     def close(self) -> None:
         """Say goodbye, so that the broker forgets the will, and end."""
         if not self._ended.is_set():
@@ -245,6 +258,8 @@ class MqttConnection:
         properties = _new_properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = options.session_expiry_s
         properties.ReceiveMaximum = options.receive_maximum
+        if options.max_packet_bytes is not None:
+            properties.MaximumPacketSize = options.max_packet_bytes
         self._client.on_socket_open = _send_at_once
         self._client.connect(
             options.host,
@@ -320,6 +335,7 @@ class MqttConnection:
                 payload=bytes(message.payload),
                 user_properties=tuple(getattr(message.properties, "UserProperty", ())),
                 retained=message.retain,
+                packet_id=message.mid,
             )
         )
 

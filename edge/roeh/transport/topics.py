@@ -134,6 +134,11 @@ def topic_filter(channel: Channel | None = None) -> str:
     return f"{ROOT}/+/+/{TOPICS[channel].direction.value}/{channel.value}"
 
 
+def shared_filter(group: str, channel: Channel) -> str:
+    """The same for a group whose members share the messages; retained ones come to none."""
+    return f"$share/{group}/{topic_filter(channel)}"
+
+
 def down_filter(site: str, node: str) -> str:
     """What a node subscribes to: everything that is said to it."""
     return f"{ROOT}/{site}/{node}/{Direction.DOWN.value}/+"
