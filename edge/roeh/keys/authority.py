@@ -1,7 +1,8 @@
-"""The offline side: directories of the root and of node CAs, on a machine without a network.
+"""The offline side: directories of the root and of the CAs below it; no network is needed.
 
-    <dir>/ca.pem        the CA's certificate; a node CA has root.pem beside it
+    <dir>/ca.pem        the CA's certificate; a CA under a root has root.pem beside it
     <dir>/ca.key        its private key: PKCS#8, encrypted with a passphrase, or plain
+    <dir>/broker-ca.pem a service CA's certificate as clients of a broker take it
     <dir>/issued/       every certificate that it signed, by serial number
     <dir>/revoked.pem   its revocation list, to hand to whoever verifies
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from roeh.keys.certificates import (
     Authority,
     Validity,
     certificate_pem,
+    is_service_authority,
     leaf_certificate,
     node_name_of,
     node_subject,
@@ -42,7 +44,7 @@ from roeh.keys.key_pem import (
     pem_blocks,
 )
 from roeh.keys.requests import checked, requests_in
-from roeh.keys.revocation import make_list
+from roeh.keys.revocation import make_list, revocation_lists
 from roeh.keys.safe_files import (
     opened_directory,
     read_private,
@@ -54,6 +56,7 @@ from roeh.keys.signer import KeyUsage, NodeName
 CERTIFICATE_FILE = "ca.pem"
 KEY_FILE = "ca.key"
 ROOT_FILE = "root.pem"
+BROKER_CA_FILE = "broker-ca.pem"
 LIST_FILE = "revoked.pem"
 
 LEAF_DAYS = 3 * 365
@@ -74,6 +77,39 @@ class Issued(msgspec.Struct, frozen=True):
     serial: str
     until_utc_us: int
     was_there: bool
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A certificate that a CA signed, for people."""
+
+    subject: str
+    serial: str
+    until_utc_us: int
+    is_revoked: bool
+
+
+def issued_in(directory: Path) -> list[Listed]:
+    """What the CA of a directory has signed; its key is not needed.
+
+    Raises:
+        KeyRefused: no CA's directory, or a file of it cannot be read.
+    """
+    only_certificate(directory / CERTIFICATE_FILE)
+    path = directory / LIST_FILE
+    lists = revocation_lists(read_public(path) if path.exists() else b"").lists
+    certificates = [only_certificate(path) for path in sorted((directory / _ISSUED).glob("*.pem"))]
+    return [
+        Listed(
+            subject=certificate.subject.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            until_utc_us=microseconds(certificate.not_valid_after_utc),
+            is_revoked=any(
+                item.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+                for item in lists
+            ),
+        )
+        for certificate in certificates
+    ]
 
 
 class AuthorityDirectory:
@@ -118,9 +154,10 @@ class AuthorityDirectory:
                 usage of ours, naming no node, or of a key certified for something else.
                 Then nothing is signed.
         """
-        if not (self.directory / ROOT_FILE).exists():
+        is_root = not (self.directory / ROOT_FILE).exists()
+        if is_root or is_service_authority(self.certificate):
             raise KeyRefused(
-                what="a root signs no nodes",
+                what=f"a {'root' if is_root else 'service CA'} signs no nodes",
                 which=str(self.directory),
                 remedy="make a node CA: roeh keys ca DIR --root ROOT",
             )
@@ -128,6 +165,8 @@ class AuthorityDirectory:
         before = {spki_der(_p256(item.public_key())): item for item in self.issued()}
         for name, usage, public_key in requests:
             _check_not_another(before.get(spki_der(public_key)), name, usage)
+            if usage is KeyUsage.TLS:
+                _check_unique(before.values(), name)
         certificates, issued = [], []
         for name, usage, public_key in requests:
             found = before.get(spki_der(public_key))
@@ -136,7 +175,7 @@ class AuthorityDirectory:
                 public_key,
                 usage,
                 self.authority,
-                self._validity(days, clock),
+                self.validity(days, clock),
             )
             self.record(certificate)
             certificates.append(certificate)
@@ -216,7 +255,7 @@ class AuthorityDirectory:
             )
         return serial
 
-    def _validity(self, days: int, clock: Clock) -> Validity:
+    def validity(self, days: int, clock: Clock) -> Validity:
         """From today on, but not longer than the CA itself."""
         validity = from_today(days, clock)
         return Validity(
@@ -286,6 +325,23 @@ def _check_not_another(
             which=f"the request of {name} for {usage.value}",
             remedy="make it anew: roeh keys request",
         )
+
+
+def _check_unique(issued: Iterable[x509.Certificate], name: NodeName) -> None:
+    """Refuse a second pole of one name: at a broker its name alone tells what it may."""
+    for certificate in issued:
+        other = node_name_of(certificate.subject)
+        if (
+            usage_of(certificate.extensions) is KeyUsage.TLS
+            and other is not None
+            and other.node == name.node
+            and other.site != name.site
+        ):
+            raise KeyRefused(
+                what=f"the name is taken: this CA has certified {other}",
+                which=f"the request of {name}",
+                remedy="name poles differently even at different sites: they share a broker",
+            )
 
 
 def _p256(public_key: object) -> ec.EllipticCurvePublicKey:

@@ -7,14 +7,17 @@ that its reader does not need. Without IO.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from roeh.keys.service_names import ServiceName
 from roeh.keys.signer import EXTENDED_KEY_USAGES, KeyUsage, NodeName
 
 #: The organisational unit of what a node made for itself.
@@ -26,6 +29,9 @@ ALWAYS_FROM = datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc)
 ALWAYS_UNTIL = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.timezone.utc)
 
 _SERIAL_BITS = 63
+_SERVICE_USAGES = x509.ExtendedKeyUsage(
+    [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,32 @@ def node_authority(
     return Authority(builder.sign(root.private_key, hashes.SHA256()), private_key)
 
 
+def service_authority(
+    subject: x509.Name,
+    private_key: ec.EllipticCurvePrivateKey,
+    root: Authority,
+    validity: Validity,
+) -> Authority:
+    """A CA under a root for brokers and whoever connects to them, and for nothing else.
+
+    Its extended key usages hold for all below it: it cannot vouch for a recording.
+    """
+    builder = _builder(root.certificate.subject, subject, private_key.public_key(), validity)
+    builder = _as_authority(builder, private_key.public_key(), path_length=0)
+    builder = builder.add_extension(authority_key(root), critical=False)
+    builder = builder.add_extension(_SERVICE_USAGES, critical=False)
+    return Authority(builder.sign(root.private_key, hashes.SHA256()), private_key)
+
+
+def is_service_authority(certificate: x509.Certificate) -> bool:
+    """Whether a CA is one for services, and so not for nodes."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return set(usages) == set(_SERVICE_USAGES)
+
+
 def leaf_certificate(
     subject: x509.Name,
     public_key: ec.EllipticCurvePublicKey,
@@ -94,14 +126,31 @@ def leaf_certificate(
     issuer: Authority,
     validity: Validity,
 ) -> x509.Certificate:
-    """A node's certificate for one usage."""
-    return (
-        _builder(issuer.certificate.subject, subject, public_key, validity)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(_extended_key_usage(usage), critical=False)
-        .add_extension(authority_key(issuer), critical=False)
-        .sign(issuer.private_key, hashes.SHA256())
+    """A node's certificate for one usage; that for TLS names the node as a server too."""
+    builder = _leaf(subject, public_key, issuer, validity).add_extension(
+        _extended_key_usage(usage), critical=False
     )
+    name = node_name_of(subject)
+    if usage is KeyUsage.TLS and name is not None:
+        builder = builder.add_extension(_server_names([name.node]), critical=False)
+    return builder.sign(issuer.private_key, hashes.SHA256())
+
+
+def service_certificate(
+    name: ServiceName,
+    hosts: Sequence[str],
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Authority,
+    validity: Validity,
+) -> x509.Certificate:
+    """The certificate of a broker, by its hosts' names, or of one who connects to it."""
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if name.is_server else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = _leaf(authority_name(str(name)), public_key, issuer, validity).add_extension(
+        x509.ExtendedKeyUsage([usage]), critical=False
+    )
+    if hosts:
+        builder = builder.add_extension(_server_names(hosts), critical=False)
+    return builder.sign(issuer.private_key, hashes.SHA256())
 
 
 def signing_request(
@@ -178,6 +227,30 @@ def _builder(
         .not_valid_before(validity.not_before)
         .not_valid_after(validity.not_after)
     )
+
+
+def _leaf(
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer: Authority,
+    validity: Validity,
+) -> x509.CertificateBuilder:
+    return (
+        _builder(issuer.certificate.subject, subject, public_key, validity)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(authority_key(issuer), critical=False)
+    )
+
+
+def _server_names(hosts: Sequence[str]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName([_server_name(host) for host in hosts])
+
+
+def _server_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _as_authority(

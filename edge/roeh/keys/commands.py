@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import getpass
 import hashlib
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -16,8 +13,17 @@ from cryptography import x509
 
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig, load_config
-from roeh.core.errors import EXIT_OK, KeyRefused, one_line
-from roeh.keys.authority import LEAF_DAYS, AuthorityDirectory, Passphrase
+from roeh.core.errors import EXIT_OK, KeyRefused
+from roeh.keys import service_commands
+from roeh.keys.asking import (
+    Action,
+    add_new_passphrase,
+    new_passphrase,
+    passphrase_from,
+    positive_days,
+    say,
+)
+from roeh.keys.authority import LEAF_DAYS, AuthorityDirectory
 from roeh.keys.home_credential import DIRECTORY_VARIABLE
 from roeh.keys.home_file import FileHome
 from roeh.keys.instants import as_text
@@ -31,7 +37,6 @@ from roeh.keys.signer import KeyUsage
 _US_PER_DAY = 86_400_000_000
 #: From when on `show` says that a certificate ends soon.
 _SOON_DAYS = 60
-_SHORTEST_PASSPHRASE = 8
 
 _REASONS = {
     "unspecified": x509.ReasonFlags.unspecified,
@@ -39,8 +44,6 @@ _REASONS = {
     "superseded": x509.ReasonFlags.superseded,
     "out-of-service": x509.ReasonFlags.cessation_of_operation,
 }
-
-Action = Callable[[argparse.Namespace], int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,17 +55,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added.set_defaults(action=action)
         return added
 
+    service_commands.add_actions(add)
+
     root = add("root", _root, "Offline: make a city's root.")
     root.add_argument("dir", type=Path, metavar="DIR")
     root.add_argument("--name", default="Roeh root", help="its name, default %(default)r")
-    _add_new_passphrase(root)
+    add_new_passphrase(root)
 
     authority = add("ca", _ca, "Offline: make a node CA under a root.")
     authority.add_argument("dir", type=Path, metavar="DIR")
     authority.add_argument("--root", type=Path, required=True, metavar="DIR")
     authority.add_argument("--name", default="Roeh node CA", help="its name, default %(default)r")
     authority.add_argument("--root-passphrase-file", type=Path, metavar="FILE")
-    _add_new_passphrase(authority)
+    add_new_passphrase(authority)
 
     request = add("request", _request, "Pole: make the first keys, write requests for them.")
     _add_config(request)
@@ -72,7 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sign.add_argument("requests", type=Path, metavar="REQUESTS")
     sign.add_argument("--ca", type=Path, required=True, metavar="DIR", help="the node CA")
     sign.add_argument("--out", type=Path, required=True, metavar="FILE", help="certificates")
-    sign.add_argument("--days", type=_days, default=LEAF_DAYS, metavar="N", help="default 1095")
+    sign.add_argument(
+        "--days", type=positive_days, default=LEAF_DAYS, metavar="N", help="default 1095"
+    )
     sign.add_argument("--passphrase-file", type=Path, metavar="FILE")
 
     install = add("install", _install, "Pole: bring keys into force with their certificates.")
@@ -112,18 +119,18 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _root(chosen: argparse.Namespace) -> int:
-    is_new = create_root(chosen.dir, chosen.name, _new_passphrase(chosen), SystemClock())
-    _say(f"root {'made' if is_new else 'is there'}: {chosen.dir}")
+    is_new = create_root(chosen.dir, chosen.name, new_passphrase(chosen), SystemClock())
+    say(f"root {'made' if is_new else 'is there'}: {chosen.dir}")
     if is_new:
-        _say("keep it offline; give ca.pem, and only that, to whoever verifies")
+        say("keep it offline; give ca.pem, and only that, to whoever verifies")
     return EXIT_OK
 
 
 def _ca(chosen: argparse.Namespace) -> int:
-    root = AuthorityDirectory(chosen.root, _passphrase(chosen.root_passphrase_file))
-    passphrase = _new_passphrase(chosen)
+    root = AuthorityDirectory(chosen.root, passphrase_from(chosen.root_passphrase_file))
+    passphrase = new_passphrase(chosen)
     is_new = create_node_ca(chosen.dir, chosen.name, root, passphrase, SystemClock())
-    _say(f"node CA {'made' if is_new else 'is there'}: {chosen.dir}")
+    say(f"node CA {'made' if is_new else 'is there'}: {chosen.dir}")
     return EXIT_OK
 
 
@@ -161,26 +168,26 @@ def _write_requests(
     name = f"{config.node.site}-{config.node.name}{suffix}.csr.pem"
     path: Path = chosen.out or Path(name)
     replace_public(path, requests)
-    _say(f"{path}: requests for {', '.join(usage.value for usage in usages)}")
-    _say(f"sha256 {hashlib.sha256(requests).hexdigest()}  (roeh keys sign shows it too)")
-    _say("the keys in force stay so until roeh keys install")
+    say(f"{path}: requests for {', '.join(usage.value for usage in usages)}")
+    say(f"sha256 {hashlib.sha256(requests).hexdigest()}  (roeh keys sign shows it too)")
+    say("the keys in force stay so until roeh keys install")
     return EXIT_OK
 
 
 def _sign(chosen: argparse.Namespace) -> int:
     content = read_public(chosen.requests)
     requests = b"".join(block for label, block in pem_blocks(content) if label == REQUEST_LABEL)
-    _say(f"requests: sha256 {hashlib.sha256(requests).hexdigest()}")
-    authority = AuthorityDirectory(chosen.ca, _passphrase(chosen.passphrase_file))
+    say(f"requests: sha256 {hashlib.sha256(requests).hexdigest()}")
+    authority = AuthorityDirectory(chosen.ca, passphrase_from(chosen.passphrase_file))
     certificates, issued = authority.sign(content, chosen.days, SystemClock())
     replace_public(chosen.out, certificates)
     for item in issued:
         again = ", as before" if item.was_there else ""
-        _say(
+        say(
             f"{item.usage.value:8} {item.name}  serial {item.serial}  "
             f"until {as_text(item.until_utc_us)}{again}"
         )
-    _say(f"{chosen.out}: for roeh keys install")
+    say(f"{chosen.out}: for roeh keys install")
     return EXIT_OK
 
 
@@ -188,16 +195,16 @@ def _install(chosen: argparse.Namespace) -> int:
     config, pole = _pole(chosen)
     changed = pole.install(read_public(chosen.certificates))
     if not changed:
-        _say("in force already; nothing changed")
+        say("in force already; nothing changed")
         return EXIT_OK
-    _say(f"in force: {', '.join(usage.value for usage in changed)}")
-    _say("evidence takes them up at its next start; until then it signs with the old ones")
+    say(f"in force: {', '.join(usage.value for usage in changed)}")
+    say("evidence takes them up at its next start; until then it signs with the old ones")
     if config.keys.home == "credential":
         sets = key_sets(config)
         for usage in changed:
             path = sets.path(sets.newest()) / f"{usage.value}.pem"
-            _say(f"systemd-creds encrypt --name={path.name} {path} DIR/roeh-{path.name}")
-        _say("then LoadCredentialEncrypted= of each in evidence's unit, and remove the plain ones")
+            say(f"systemd-creds encrypt --name={path.name} {path} DIR/roeh-{path.name}")
+        say("then LoadCredentialEncrypted= of each in evidence's unit, and remove the plain ones")
     return EXIT_OK
 
 
@@ -206,9 +213,9 @@ def _show(chosen: argparse.Namespace) -> int:
     now_us = SystemClock().read().t_utc_ns // 1000
     states = pole.states()
     for state in states:
-        _say(msgspec.json.encode(state).decode() if chosen.json else _in_words(state, now_us))
+        say(msgspec.json.encode(state).decode() if chosen.json else _in_words(state, now_us))
     if not chosen.json and not all(state.is_provisioned for state in states):
-        _say("UNPROVISIONED: the node vouches for itself; roeh keys request begins the ceremony")
+        say("UNPROVISIONED: the node vouches for itself; roeh keys request begins the ceremony")
     return EXIT_OK
 
 
@@ -230,16 +237,16 @@ def _in_words(state: KeyState, now_us: int) -> str:
 
 
 def _revoke(chosen: argparse.Namespace) -> int:
-    authority = AuthorityDirectory(chosen.ca, _passphrase(chosen.passphrase_file))
+    authority = AuthorityDirectory(chosen.ca, passphrase_from(chosen.passphrase_file))
     path = authority.revoke(
         chosen.serial,
         SystemClock(),
         reason=_REASONS[chosen.reason],
         compromised_since=chosen.compromised_since,
     )
-    _say(f"{path}: give it to whoever verifies")
+    say(f"{path}: give it to whoever verifies")
     if chosen.serial:
-        _say("what it signed counts only where a witness saw it before the revocation")
+        say("what it signed counts only where a witness saw it before the revocation")
     return EXIT_OK
 
 
@@ -259,80 +266,9 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_new_passphrase(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line")
-    group.add_argument("--plain", action="store_true", help="do not encrypt the new key")
-
-
-def _new_passphrase(chosen: argparse.Namespace) -> bytes | None:
-    """The passphrase of a key that is about to be made; None for a plain one."""
-    if chosen.plain:
-        return None
-    if chosen.passphrase_file is not None:
-        return _first_line(chosen.passphrase_file)
-    first = _asked(f"Passphrase for the new key in {chosen.dir}: ")
-    if _asked("Once more: ") != first:
-        raise KeyRefused(
-            what="the two passphrases differ", which=str(chosen.dir), remedy="try again"
-        )
-    return _long_enough(first, str(chosen.dir))
-
-
-def _passphrase(file: Path | None) -> Passphrase:
-    """Where the passphrase of a CA's key comes from, when it is encrypted."""
-
-    def passphrase(directory: Path) -> bytes:
-        if file is not None:
-            return _first_line(file)
-        return _asked(f"Passphrase for {directory}: ")
-
-    return passphrase
-
-
-def _asked(question: str) -> bytes:
-    if not sys.stdin.isatty():
-        raise KeyRefused(
-            what="no passphrase and no terminal to ask for it",
-            which=one_line(question.strip(": ")),
-            remedy="give it in a file: --passphrase-file (of a root, under which a CA is made, "
-            "--root-passphrase-file), or --plain for a new key",
-        )
-    return getpass.getpass(question).encode()
-
-
-def _first_line(file: Path) -> bytes:
-    lines = read_public(file).splitlines()
-    return _long_enough(lines[0] if lines else b"", str(file))
-
-
-def _long_enough(passphrase: bytes, which: str) -> bytes:
-    if len(passphrase) < _SHORTEST_PASSPHRASE:
-        raise KeyRefused(
-            what=f"a passphrase of less than {_SHORTEST_PASSPHRASE} characters",
-            which=which,
-            remedy="choose a longer one",
-        )
-    return passphrase
-
-
-def _days(text: str) -> int:
-    try:
-        days = int(text)
-    except ValueError:
-        days = 0
-    if not 1 <= days <= 36_500:
-        raise argparse.ArgumentTypeError("must be from 1 to 36500")
-    return days
-
-
 def _instant(text: str) -> datetime.datetime:
     try:
         moment = datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 2026-11-23T04:00:00Z") from None
     return moment.replace(tzinfo=datetime.timezone.utc)
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

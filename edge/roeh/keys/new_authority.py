@@ -1,4 +1,4 @@
-"""Making the directory of a root or a node CA, whole or not at all.
+"""Making the directory of a root, a node CA or a service CA, whole or not at all.
 
 It is written as `<dir>.making` and comes into being by one rename.
 """
@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from roeh.core.clock import Clock
 from roeh.core.errors import KeyRefused, OutputRefused
 from roeh.keys.authority import (
+    BROKER_CA_FILE,
     CERTIFICATE_FILE,
     KEY_FILE,
     ROOT_FILE,
@@ -23,16 +27,23 @@ from roeh.keys.authority import (
     only_certificate,
 )
 from roeh.keys.certificates import (
+    Authority,
+    Validity,
     authority_name,
     certificate_pem,
+    is_service_authority,
     new_private_key,
     node_authority,
     root_authority,
+    service_authority,
 )
-from roeh.keys.safe_files import opened_directory, write_durably
+from roeh.keys.safe_files import opened_directory, replace_public, write_durably
+from roeh.keys.trusted_pem import trusted_certificate_pem
 
 ROOT_DAYS = 20 * 365
-NODE_CA_DAYS = 10 * 365
+CA_DAYS = 10 * 365
+
+_MakeAuthority = Callable[[x509.Name, ec.EllipticCurvePrivateKey, Authority, Validity], Authority]
 
 
 def create_root(directory: Path, name: str, passphrase: bytes | None, clock: Clock) -> bool:
@@ -61,11 +72,47 @@ def create_node_ca(
         OutputRefused: the directory cannot be made.
         KeyRefused: it is there and holds something else, or another root's CA.
     """
+    return _create_under(root, directory, name, passphrase, clock=clock, make=node_authority)
+
+
+def create_service_ca(
+    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
+) -> bool:
+    """Make a service CA under a root; False when the directory holds one of that root already.
+
+    `broker-ca.pem` in it is its certificate, marked as one to believe brokers by: with it
+    a client needs no root, and believes neither a node nor another CA of that root.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else, or another root's CA.
+    """
+    is_new = _create_under(root, directory, name, passphrase, clock=clock, make=service_authority)
+    certificate = only_certificate(directory / CERTIFICATE_FILE)
+    if not is_service_authority(certificate):
+        raise KeyRefused(
+            what="holds a node CA", which=str(directory), remedy="name another directory"
+        )
+    replace_public(
+        directory / BROKER_CA_FILE,
+        trusted_certificate_pem(certificate, ExtendedKeyUsageOID.SERVER_AUTH),
+    )
+    return is_new
+
+
+def _create_under(
+    root: AuthorityDirectory,
+    directory: Path,
+    name: str,
+    passphrase: bytes | None,
+    *,
+    clock: Clock,
+    make: _MakeAuthority,
+) -> bool:
     is_new = not _is_there(directory)
     if is_new:
         private_key = new_private_key()
-        validity = from_today(NODE_CA_DAYS, clock)
-        made = node_authority(authority_name(name), private_key, root.authority, validity)
+        made = make(authority_name(name), private_key, root.authority, from_today(CA_DAYS, clock))
         files = {
             CERTIFICATE_FILE: certificate_pem(made.certificate),
             ROOT_FILE: certificate_pem(root.certificate),

@@ -141,6 +141,28 @@ def replace_public(path: Path, content: bytes) -> None:
         ) from error
 
 
+def replace_private(path: Path, content: bytes, owner_uid: int) -> None:
+    """A file of mode 0600 that is its owner's, whole or as it was before.
+
+    Raises:
+        OutputRefused: it cannot be written there, or not given to its owner.
+    """
+    making = f".{path.name}.new"
+    try:
+        with opened_directory(path.parent) as directory:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(making, dir_fd=directory)
+            write_durably(directory, making, content, owner_uid)
+            os.replace(making, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
+    except OSError as error:
+        raise OutputRefused(
+            what=f"cannot be written ({error.strerror})",
+            which=str(path),
+            remedy="name a place that can be written to, with room; as root to give it away",
+        ) from error
+
+
 def read_public(path: Path) -> bytes:
     """A file that somebody names on the command line.
 
