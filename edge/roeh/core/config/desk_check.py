@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from roeh.core.config.desk_schema import DeskConfig, JointAudience
 from roeh.core.errors import ConfigError
 
+#: Branches under roeh/view/v1 that are no audience's.
+_BRANCHES = ("control", "onvif")
+_TAKEN_TOPICS = ("roeh/v1", "roeh/desk", "roeh/view/v1/control")
+
 
 def check_desk(config: DeskConfig, name: str) -> None:
     """Names are unique, and what is named is there.
@@ -18,6 +22,12 @@ def check_desk(config: DeskConfig, name: str) -> None:
     places = _unique("places", (place.name for place in config.places), name)
     _unique("audiences", (audience.name for audience in config.audiences), name)
     for audience in config.audiences:
+        if audience.name in _BRANCHES:
+            raise ConfigError(
+                what="a name that is the desk's own",
+                which=f"audiences {audience.name!r} in {name}",
+                remedy="give the audience another name",
+            )
         if isinstance(audience, JointAudience):
             _all_known("sectors", audience.sectors, sectors, audience.name, name)
         else:
@@ -29,6 +39,12 @@ def check_desk(config: DeskConfig, name: str) -> None:
                 which=f"sectors {sector.name!r} in {name}",
                 remedy="give bearing_from_deg and bearing_to_deg, or neither",
             )
+    if config.adapters.onvif.prefix.startswith(_TAKEN_TOPICS):
+        raise ConfigError(
+            what="these topics are the poles' and the desk's own",
+            which=f"adapters.onvif.prefix in {name}",
+            remedy="name another branch, such as roeh/view/v1/onvif",
+        )
     if config.adapters.cap.enabled and not config.adapters.cap.dir:
         raise ConfigError(
             what="nowhere to write CAP messages",

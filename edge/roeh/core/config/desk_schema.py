@@ -140,10 +140,19 @@ AudienceSection = JointAudience | ParentAudience
 
 
 class OnvifAdapter(Section, frozen=True, kw_only=True):
-    """ONVIF events as JSON over MQTT, for video management systems."""
+    """ONVIF events as JSON over MQTT, for video management systems.
+
+    `prefix` stands before a pole's own part of the topic: {prefix}/{site}/{node}/onvif-ej/...
+    """
 
     enabled: bool = False
-    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_/-]{1,64}$")] = "onvif-mj"
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_-]{1,64}(/[A-Za-z0-9_-]{1,64}){0,7}(?!\n)$",
+            description="levels of a topic, letters, digits, _ and -",
+        ),
+    ] = "roeh/view/v1/onvif"
 
 
 class CapAdapter(Section, frozen=True, kw_only=True):
@@ -151,7 +160,13 @@ class CapAdapter(Section, frozen=True, kw_only=True):
 
     enabled: bool = False
     dir: str = ""
-    sender: str = "roeh@localhost"
+    sender: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\s,<&]{1,100}(?!\n)$",
+            description="a name without spaces, commas, < and &",
+        ),
+    ] = "roeh@localhost"
     status: Literal["Actual", "Exercise", "System", "Test"] = "Test"
     min_priority: Annotated[int, Meta(ge=1, le=9)] = 7
     expire_s: Positive = 3600.0

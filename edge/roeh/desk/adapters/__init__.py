@@ -1,0 +1,1 @@
+"""The desk's alerts in the forms that other systems read."""
