@@ -22,7 +22,8 @@ _POLE_TABLES = (
         boot_id            TEXT NOT NULL,      -- as the newest of state and health says
         software           TEXT NOT NULL,
         log_chain_pem      TEXT NOT NULL,      -- of the ledger's key, leaf first; may be empty
-        log_spki           {bytes},            -- the key its answers are verified by; pinned
+        log_spki           {bytes},            -- the key its answers are verified by
+        log_standing       TEXT NOT NULL,      -- why it is believed, or ''
         state_payload      {bytes},            -- StateMessage as it came
         health_payload     {bytes},            -- HealthMessage as it came
         condition          TEXT NOT NULL,      -- of that health: ok, degraded, blind, ...; or ''
@@ -67,7 +68,7 @@ _POLE_TABLES = (
         site               TEXT NOT NULL,
         node               TEXT NOT NULL,
         id                 TEXT NOT NULL,      -- of the alert message it belongs to
-        jpeg               {bytes} NOT NULL,
+        picture            {bytes} NOT NULL,   -- JPEG or WebP
         sha256             TEXT NOT NULL,
         t_received_utc_us  INTEGER NOT NULL,
         UNIQUE (site, node, id)
@@ -155,53 +156,68 @@ _COMMAND_TABLES = (
         command_id         TEXT PRIMARY KEY,
         site               TEXT NOT NULL,
         node               TEXT NOT NULL,
-        jpeg               {bytes} NOT NULL,
+        picture            {bytes} NOT NULL,   -- JPEG or WebP
         sha256             TEXT NOT NULL,
         t_received_utc_us  INTEGER NOT NULL
     )
     """,
 )
 
-#: What operators work on.
+#: What operators work on (desk/alarms/rows.py has them as types).
 _ALARM_TABLES = (
     """
     CREATE TABLE alarm (
         row                {row},
-        id                 TEXT NOT NULL UNIQUE,
+        id                 TEXT NOT NULL UNIQUE, -- hexadecimal, a hash of what it is about
         site               TEXT NOT NULL,      -- '' and '': the desk itself
         node               TEXT NOT NULL,
-        kind               TEXT NOT NULL,      -- a rule's kind, or a condition of the desk's
-        subject            TEXT NOT NULL,      -- raised_id; of a condition: what it is about
-        rule               TEXT NOT NULL,      -- '' of a condition
+        kind               TEXT NOT NULL,      -- a rule's kind, or what the desk found
+        is_own             INTEGER NOT NULL,   -- found by the desk, told by no alert
+        subject            TEXT NOT NULL,      -- raised_id; of the desk's own: what it is about
+        rule               TEXT NOT NULL,      -- '' of the desk's own, zone and label too
+        zone               TEXT NOT NULL,
         label              TEXT NOT NULL,
         priority           INTEGER NOT NULL,   -- the highest that was told
-        phase              TEXT NOT NULL,      -- of the newest message
-        detail             TEXT NOT NULL,
+        phase              TEXT NOT NULL,      -- cleared once that was told
+        detail             TEXT NOT NULL,      -- of the desk's own: one line
         messages           INTEGER NOT NULL,
+        bearing_deg        {real},             -- of the newest message
+        range_m            {real},
+        latitude_deg       {real},
+        longitude_deg      {real},
         state              TEXT NOT NULL,      -- new, acknowledged, shelved, closed
-        state_unshelved    TEXT,               -- what it becomes when the shelving ends
+        version            INTEGER NOT NULL,   -- how many steps brought it there
+        changed_by         TEXT NOT NULL,      -- the last step's
+        t_changed_utc_us   INTEGER NOT NULL,
         shelved_until_utc_us INTEGER,
-        closed_as          TEXT,               -- real, false
+        state_unshelved    TEXT,               -- what it becomes when the shelving ends
+        closed_as          TEXT,               -- real, false alarm, over
         is_kept            INTEGER NOT NULL,   -- lives for kept_alarm_days
         t_first_utc_us     INTEGER NOT NULL,   -- of the first message, the pole's clock
-        t_last_utc_us      INTEGER NOT NULL,
-        t_changed_utc_us   INTEGER NOT NULL
+        t_last_utc_us      INTEGER NOT NULL,   -- of the newest, likewise
+        t_opened_utc_us    INTEGER NOT NULL,
+        attended_by        TEXT,               -- who did anything with it first
+        t_attended_utc_us  INTEGER,
+        t_over_utc_us      INTEGER             -- of the desk's own; NULL while it holds
     )
     """,
-    "CREATE INDEX alarm_subject ON alarm (site, node, subject)",
+    "CREATE INDEX alarm_subject ON alarm (subject)",
     "CREATE INDEX alarm_state ON alarm (state, row)",
+    "CREATE INDEX alarm_held ON alarm (kind) WHERE is_own = 1 AND t_over_utc_us IS NULL",
     """
     CREATE TABLE alarm_history (
         row                {row},
         alarm_id           TEXT NOT NULL,
+        version            INTEGER NOT NULL,   -- what the step led to
+        kind               TEXT NOT NULL,      -- acknowledged, shelved, closed, ...
+        operator           TEXT NOT NULL,      -- desk: the desk itself
         t_utc_us           INTEGER NOT NULL,
-        operator           TEXT NOT NULL,      -- '': the desk itself
-        state_before       TEXT,
-        state              TEXT NOT NULL,
-        reason             TEXT NOT NULL
+        reason             TEXT NOT NULL,
+        until_utc_us       INTEGER,            -- of a shelving
+        closed_as          TEXT,
+        UNIQUE (alarm_id, version)
     )
     """,
-    "CREATE INDEX alarm_history_alarm ON alarm_history (alarm_id, row)",
     """
     CREATE TABLE note (                        -- handed over to the next shift
         row                {row},
@@ -211,6 +227,7 @@ _ALARM_TABLES = (
         text               TEXT NOT NULL
     )
     """,
+    "CREATE INDEX note_alarm ON note (alarm_id, row)",
     """
     CREATE TABLE witness_alarm (               -- as a witness signed it
         row                {row},
@@ -263,6 +280,27 @@ _PART_TABLES = (
         row                INTEGER NOT NULL    -- of what it follows; all up to it is done
     )
     """,
+    """
+    CREATE TABLE parent_text (                 -- what a parent patrol is told, or was not
+        id                 TEXT PRIMARY KEY,   -- it is told under; drawn by lot
+        audience           TEXT NOT NULL,
+        place              TEXT NOT NULL,
+        site               TEXT NOT NULL,
+        node               TEXT NOT NULL,
+        raised_id          TEXT NOT NULL,      -- of the alert it is about
+        rule_kind          TEXT NOT NULL,
+        t_alert_utc_us     INTEGER NOT NULL,
+        age_least_us       INTEGER NOT NULL,   -- of the alert at the stamp that follows
+        age_most_us        INTEGER NOT NULL,
+        t_utc_us           INTEGER NOT NULL,
+        t_mono_us          INTEGER NOT NULL,   -- of that boot
+        boot_id            TEXT NOT NULL,
+        synchronised       INTEGER NOT NULL,
+        state              TEXT NOT NULL,      -- waiting, told, withdrawn, expired
+        UNIQUE (audience, place, site, node, raised_id)
+    )
+    """,
+    "CREATE INDEX parent_text_state ON parent_text (state)",
 )
 
 _SELF_TABLES = (

@@ -1,0 +1,1 @@
+"""Alarms: what an operator works on, from the alert or the desk's own finding to its close."""

@@ -1,0 +1,1 @@
+"""Reports: alarms listed, counted and exported, however many there are."""
