@@ -215,6 +215,26 @@ def parse_witness_key(verifier_key: str) -> WitnessKey:
     return witness
 
 
+def witness_verifier_key(witness: WitnessKey) -> str:
+    """`<name>+<key id, hexadecimal>+<base64 of type and key>`, as witnesses publish it."""
+    typed = base64.b64encode(_COSIGNATURE_TYPE + witness.public_key).decode("ascii")
+    return f"{witness.name}+{witness_key_id(witness).hex()}+{typed}"
+
+
+def cosignature_line(text: str, t_utc_s: int, *, name: str, key: ed25519.Ed25519PrivateKey) -> str:
+    """The line with which a witness says when it had seen the tree of a checkpoint.
+
+    Args:
+        text: of the checkpoint's note.
+        t_utc_s: when, in seconds since 1970; the same time gives the same line.
+        name: of the witness.
+        key: its key for cosignatures, and for nothing else.
+    """
+    witness = WitnessKey(name, key.public_key().public_bytes_raw())
+    signed = t_utc_s.to_bytes(_TIMESTAMP_BYTES, "big") + key.sign(cosigned_message(text, t_utc_s))
+    return signature_line(NoteSignature(name, witness_key_id(witness), signed))
+
+
 def log_signature_state(note: Note, *, name: str, spki_der: bytes) -> SignatureState:
     """What the lines of this P-256 key say; one wrong line is enough for WRONG.
 

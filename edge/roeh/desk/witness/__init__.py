@@ -1,0 +1,1 @@
+"""The witness: sees that every ledger only ever continues, and says when it had seen that."""
