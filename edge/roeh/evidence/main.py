@@ -12,6 +12,7 @@ from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
+from roeh.evidence.delivery import Delivery
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
@@ -27,6 +28,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         StorageFull, StorageFailed: the store or the socket cannot be opened, or the medium
             failed: the next start looks at what is on it.
         KeyRefused: a key is missing, unsafe or not this node's.
+        ConfigError: desk.keys_file cannot be read.
     """
     kept = rebuild_if_needed(config, clock)
     try:
@@ -60,7 +62,12 @@ def _serve(
             clock,
             on_progress=notifier.progress,
             recording=recording,
-            more=Custody(parts.custody(alarms=recording.alarms)).answerers,
+            storage=parts.storage,
+            more={
+                **Custody(parts.custody(alarms=recording.alarms)).answerers,
+                **Delivery(parts.delivery()).answerers,
+            },
+            more_alarms=parts.trust.alarms,
         )
         server = StreamServer(
             evidence_socket(config),

@@ -10,11 +10,15 @@ from pathlib import Path
 import roeh
 from roeh.bitstream.media_signing import Vendor
 from roeh.core.clock import Clock
-from roeh.core.config import NodeConfig
+from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import StorageFailed
 from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.evidence.delivery import DeliveryParts
+from roeh.evidence.refusals import RefusedStatements
+from roeh.evidence.storage_state import StorageState
+from roeh.evidence.trust import DeskTrust
 from roeh.keys.open import open_signers
-from roeh.ledger.age import NodeAge
+from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.alert_records import AlertRecords
 from roeh.ledger.alerts import NodeStore
 from roeh.ledger.checkpoints import Checkpoints
@@ -28,6 +32,7 @@ from roeh.ledger.model_record import ModelRecord
 from roeh.ledger.reserve import Reserve
 from roeh.ledger.retention import Retention, RingState
 from roeh.ledger.segments import SegmentFiles
+from roeh.ledger.witnessed import Witnessed
 
 _MANUFACTURER = "Roeh"
 
@@ -41,6 +46,7 @@ class EvidenceParts:
     Raises:
         StorageFull, StorageFailed: the store cannot be opened.
         KeyRefused: a key is missing, unsafe or not this node's.
+        ConfigError: desk.keys_file cannot be read.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class EvidenceParts:
     ) -> None:
         self.config = config
         self.clock = clock
+        self.trust = DeskTrust(config)
         self.database = NodeDatabase(node_database(config), on_failed=on_failed)
         closing.callback(self.database.close)
         self.log = Log(self.database, clock, site=config.node.site, node=config.node.name)
@@ -88,7 +95,12 @@ class EvidenceParts:
             witnesses=(model.on_alert, records.on_alert, self.locks.on_alert),
             evicted=records.on_evicted,
             checkpoint=self.checkpoints.newest,
+            age_us=self.age.now_us,
+            history_age_us=round(config.outbox.history_days * US_PER_DAY),
         )
+        self.storage = StorageState()
+        self.refused = RefusedStatements(self.database, self.log, clock)
+        self.witnessed = Witnessed(self.database, self.log, self.checkpoints)
         self.vendor = Vendor(
             firmware_version=roeh.__version__,
             serial_number=f"{config.node.site}/{config.node.name}",
@@ -102,6 +114,19 @@ class EvidenceParts:
             StorageFull, StorageFailed: a record could not be stored, or a file not removed.
         """
         return self._reserve.lend(lambda: self.retention.make_room(needed_bytes))
+
+    def delivery(self) -> DeliveryParts:
+        """What the verbs of delivery ask."""
+        return DeliveryParts(
+            addressee=f"{self.config.node.site}/{self.config.node.name}",
+            ack=ack_mode(self.config),
+            store=self.store,
+            storage=self.storage,
+            trust=self.trust,
+            refused=self.refused,
+            witnessed=self.witnessed,
+            log_chain_pem=self.signers.log.chain_pem.decode("ascii"),
+        )
 
     def _free_bytes(self) -> int:
         """What the file system has left beside the reserve."""

@@ -216,6 +216,7 @@ class Recording:
             self._attempt("age", self._count_age)
             self._attempt("retention", lambda: self._parts.retention.sweep().alarms)
             self._attempt("silence", self._close_silent)
+            self._attempt("history", self._forget_old)
 
     def _recover_again(self) -> tuple[str, ...]:
         self._parts.make_room(0)
@@ -226,6 +227,10 @@ class Recording:
 
     def _count_age(self) -> tuple[str, ...]:
         self._parts.age.tick()
+        return ()
+
+    def _forget_old(self) -> tuple[str, ...]:
+        self._parts.store.forget_old()
         return ()
 
     def _close_silent(self) -> tuple[str, ...]:

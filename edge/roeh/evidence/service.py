@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -14,8 +13,7 @@ from roeh.core.errors import StorageFailed, StorageFull
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import (
     AlertStored,
-    ConnectionBegin,
-    ConnectionNumber,
+    BoardHealth,
     Done,
     EndStream,
     GopStored,
@@ -25,7 +23,6 @@ from roeh.core.peers import (
     OpenAlerts,
     OpenAlertsRequest,
     OutboxBatch,
-    OutboxDelivered,
     OutboxRefused,
     Role,
     StoreAlert,
@@ -34,9 +31,9 @@ from roeh.core.peers import (
 )
 from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
 from roeh.evidence.recording import Recording
+from roeh.evidence.storage_state import STORAGE_OK, StorageState
 from roeh.ledger.alerts import NodeStore
 
-_STORAGE_OK = "ok"
 #: Processes repeat their report every five seconds; after three of them it is old news.
 _SILENT_AFTER_US = 15_000_000
 
@@ -45,6 +42,7 @@ _ALERT_ROOM_BYTES = 1 << 18
 
 # Any request of the table: each entry stands for one type of it.
 Answerer = Callable[[Any], msgspec.Struct]
+RoleAnswerer = Callable[[Role, Any], msgspec.Struct]
 
 _log = log_for("evidence")
 
@@ -54,7 +52,11 @@ class EvidenceService:
 
     Args:
         recording: None where only alerts are stored.
+        storage: told whether the store takes what is written.
         more: verbs that are answered elsewhere.
+        by_role: likewise, where it matters who asks.
+        board: how the board is.
+        more_alarms: what a person should know beside the recording, a line each.
     """
 
     def __init__(
@@ -64,28 +66,33 @@ class EvidenceService:
         *,
         on_progress: Callable[[], None],
         recording: Recording | None = None,
+        storage: StorageState | None = None,
         more: Mapping[Verb, Answerer] | None = None,
+        by_role: Mapping[Verb, RoleAnswerer] | None = None,
+        board: Callable[[], BoardHealth] = BoardHealth,
+        more_alarms: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._store = store
         self._clock = clock
         self._recording = recording
+        self._storage = storage or StorageState()
+        self._board = board
+        self._more_alarms = more_alarms
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._reports: dict[str, ProcessReport] = {}
         self._refused = 0
-        self._storage_state = _STORAGE_OK
         self._answerers: dict[type[msgspec.Struct], Answerer] = {
             StoreGop: self._store_gop,
             EndStream: self._end_stream,
             StoreAlert: self._store_alert,
             OpenAlertsRequest: self._open_alerts,
             LeaseOutbox: self._lease,
-            OutboxDelivered: self._delivered,
             OutboxRefused: self._refuse,
-            ConnectionBegin: lambda _: self._begin_connection(),
             NodeStatusRequest: lambda _: self.status(),
         }
         self._more = dict(more or {})
+        self._by_role = dict(by_role or {})
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -97,6 +104,8 @@ class EvidenceService:
             answer: msgspec.Struct = self._report(role, request)
         elif verb in self._more:
             answer = self._more[verb](request)
+        elif verb in self._by_role:
+            answer = self._by_role[verb](role, request)
         elif type(request) in self._answerers:
             answer = self._answerers[type(request)](request)
         else:
@@ -114,13 +123,15 @@ class EvidenceService:
         if oldest_us is not None and counts.oldest_boot_id != now.boot_id:
             oldest_us = 0  # stored before this boot: at least as old as the boot
         recording = self._recording
-        alarms = () if recording is None else recording.alarms()
+        alarms = (() if recording is None else recording.alarms()) + self._more_alarms()
+        board = self._board()
+        storage = self._storage.text
         with self._lock:
-            is_well = self._storage_state == _STORAGE_OK and not alarms
+            is_well = storage == STORAGE_OK and not alarms
             own = ProcessReport(
                 process=Role.EVIDENCE.value,
                 state="ok" if is_well else "degraded",
-                detail=(alarms or (self._storage_state,))[0][:MAX_DETAIL_CHARS],
+                detail=(alarms or (storage,))[0][:MAX_DETAIL_CHARS],
                 t_mono_us=now_us,
                 counters={},
             )
@@ -134,14 +145,15 @@ class EvidenceService:
                 outbox_oldest_age_us=0 if oldest_us is None else now_us - oldest_us,
                 outbox_evicted=counts.evicted,
                 outbox_refused=self._refused,
-                storage_state=self._storage_state,
+                storage_state=storage,
                 checkpoint=None if recording is None else recording.checkpoint(),
                 cameras=() if recording is None else recording.cameras(),
                 alarms=alarms,
+                board=board,
             )
 
     def _store_alert(self, request: StoreAlert) -> AlertStored:
-        with self._watched_storage():
+        with self._storage.watched():
             try:
                 seq = self._store.store(request.draft, request.thumbnail_jpeg)
             except StorageFull:
@@ -160,48 +172,18 @@ class EvidenceService:
             wait_s=request.wait_s,
         )
 
-    def _delivered(self, request: OutboxDelivered) -> Done:
-        with self._watched_storage():
-            self._store.delivered(request.rows)
-        return Done()
-
-    def _begin_connection(self) -> ConnectionNumber:
-        with self._watched_storage():
-            return ConnectionNumber(number=self._store.next_number("connection"))
-
     def _store_gop(self, request: StoreGop) -> GopStored:
-        with self._watched_storage():
+        with self._storage.watched():
             return self._recorded().store(request.gop)
 
     def _end_stream(self, request: EndStream) -> Done:
-        with self._watched_storage():
+        with self._storage.watched():
             return self._recorded().end_stream(request)
 
     def _recorded(self) -> Recording:
         if self._recording is None:
             raise TypeError("a service without recording was asked to record")
         return self._recording
-
-    @contextlib.contextmanager
-    def _watched_storage(self) -> Iterator[None]:
-        """Let the node's status say whether the store takes what is written."""
-        try:
-            yield
-        except (StorageFull, StorageFailed) as error:
-            self._set_storage_state(str(error))
-            raise
-        self._set_storage_state(_STORAGE_OK)
-
-    def _set_storage_state(self, state: str) -> None:
-        """Say it once when storage fails and once when it works again."""
-        with self._lock:
-            before, self._storage_state = self._storage_state, state
-        if before == state:
-            return
-        if state == _STORAGE_OK:
-            _log.info("the store takes what is written again")
-        else:
-            _log.error("%s", state)
 
     def _refuse(self, request: OutboxRefused) -> Done:
         with self._lock:

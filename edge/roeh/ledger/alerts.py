@@ -13,22 +13,27 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import MessageRefused
 from roeh.core.flows import OUTBOX_HISTORY_BYTES
+from roeh.core.orders import SeqRange
 from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
+from roeh.ledger.acknowledged import Receipt, Receipts, take_receipts
 from roeh.ledger.database import NodeDatabase, next_number
 from roeh.ledger.history import History
 from roeh.ledger.open_alerts import OpenAlerts
 from roeh.ledger.outbox import Outbox, OutboxCounts, OutboxRow, size_on_disk
+from roeh.ledger.resend import resend
 
 MAX_ALERT_BYTES = 8 * 1024
 MAX_THUMBNAIL_BYTES = 8 * 1024
+#: What one transaction forgets: the next one comes ten seconds later.
+_FORGOTTEN_AT_ONCE = 500
 
 
 AlertWitness = Callable[[sqlite3.Connection, Alert], None]
@@ -45,6 +50,8 @@ class NodeStore:
         witnesses: what else the one transaction of an alert writes.
         evicted: what else the transaction of an eviction writes.
         checkpoint: the newest signed note of the ledger that may leave the pole.
+        age_us: the node's age; what has left the outbox is forgotten by it.
+        history_age_us: how long it is kept; None: until there is no room.
     """
 
     def __init__(
@@ -57,12 +64,16 @@ class NodeStore:
         witnesses: tuple[AlertWitness, ...] = (),
         evicted: EvictionWitness | None = None,
         checkpoint: Callable[[], str | None] | None = None,
+        age_us: Callable[[], int] = lambda: 0,
+        history_age_us: int | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._witnesses = witnesses
         self._evicted = evicted
         self._checkpoint = checkpoint
+        self._age_us = age_us
+        self._history_age_us = history_age_us
         self._stored = threading.Condition(database.lock)
         self._waiting_over = False
         with database.reading() as connection:
@@ -116,15 +127,76 @@ class NodeStore:
         """The receiver has these rows: they leave the outbox; the alerts stay."""
         now_us = self._clock.read().t_utc_ns // NS_PER_US
         with self._writing() as connection:
+            age_us = self._age_us()
             for row in self._outbox.remove(rows):
                 if row.kind is OutboxKind.ALERT:
-                    self._history.take_in(row.seq, delivered_utc_us=now_us)
+                    self._history.take_in(row.seq, delivered_utc_us=now_us, age_us=age_us)
             self._make_room(connection)
 
-    def next_number(self, name: str) -> int:
-        """The next value of a counter that only grows, durable before it is returned."""
+    def acknowledge(self, receipts: tuple[Receipt, ...]) -> Receipts:
+        """The desk has these messages: what matches leaves the outbox; the alerts stay.
+
+        Who calls has verified that the desk says so.
+
+        Raises:
+            StorageFull, StorageFailed: nothing left.
+        """
+        now_us = self._clock.read().t_utc_ns // NS_PER_US
+        with self._writing() as connection:
+            taken = take_receipts(
+                connection,
+                self._outbox,
+                self._history,
+                receipts,
+                now_utc_us=now_us,
+                age_us=self._age_us(),
+            )
+            self._make_room(connection)
+        return taken
+
+    def resend(self, ranges: Sequence[SeqRange]) -> tuple[SeqRange, ...]:
+        """Queue what is kept of these numbers again; doing it twice does no more.
+
+        Returns:
+            Numbers that were never given or are forgotten, highest first. What is neither
+            among them nor comes had no room: a desk that still misses it asks again.
+
+        Raises:
+            StorageFull, StorageFailed: nothing was queued.
+        """
+        now = self._clock.read()
+        with self._stored:
+            with self._writing() as connection:
+                absent = resend(
+                    connection,
+                    self._outbox,
+                    self._history,
+                    ranges,
+                    t_mono_us=now.t_mono_ns // NS_PER_US,
+                    boot_id=now.boot_id,
+                )
+            self._stored.notify_all()
+        return absent
+
+    def forget_old(self) -> int:
+        """Forget what left the outbox too long ago, a part at a time; how many it were.
+
+        Raises:
+            StorageFull, StorageFailed: nothing was forgotten.
+        """
+        if self._history_age_us is None:
+            return 0
+        until_us = self._age_us() - self._history_age_us
+        with self._writing():
+            return self._history.forget_until(until_us, limit=_FORGOTTEN_AT_ONCE)
+
+    def next_number(self, name: str, *, at_least: int = 0) -> int:
+        """The next value of a counter that only grows, durable before it is returned.
+
+        It is greater than `at_least` too.
+        """
         with self._database.writing() as connection:
-            return next_number(connection, name)
+            return next_number(connection, name, at_least=at_least)
 
     def counts(self) -> OutboxCounts:
         """How full the outbox is."""
@@ -174,7 +246,8 @@ class NodeStore:
         """Hold both bounds: of what waits, and of what is kept."""
         for evicted in self._outbox.shrink():
             if evicted.kind is OutboxKind.ALERT:
-                self._history.take_in(evicted.seq, delivered_utc_us=None)
+                age_us = self._age_us()
+                self._history.take_in(evicted.seq, delivered_utc_us=None, age_us=age_us)
                 if self._evicted is not None:
                     self._evicted(connection, evicted.seq, evicted.alert_id)
             else:

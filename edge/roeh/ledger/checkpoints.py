@@ -20,24 +20,30 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import EvidenceRefused, StorageFailed
+from roeh.core.types import MAX_CHECKPOINT_CHARS
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.log import Log
 from roeh.ledger.mirror import Mirror
 from roeh.ledger.mirror_parts import sync_directory, write_new
 from roeh.ledger.note import (
     Checkpoint,
+    Note,
     SignatureState,
     WitnessKey,
     add_signature_line,
     checkpoint_text,
     cosignatures,
+    ecdsa_key_id,
     log_signature_state,
     parse_checkpoint,
     parse_note,
     sign_note,
     signature_line,
+    witness_key_id,
 )
 
 #: Names in the ledger's directory.
@@ -64,6 +70,13 @@ class LogSigner(Protocol):
         ...
 
 
+class WitnessedAt(msgspec.Struct, frozen=True):
+    """A witness signed a checkpoint, and says when."""
+
+    witness: WitnessKey
+    t_utc_s: int
+
+
 class Checkpoints:
     """Signs and keeps checkpoints. Safe to call from several threads.
 
@@ -88,6 +101,7 @@ class Checkpoints:
         with database.reading() as connection:
             self._newest = _newest_note(connection)
         self._is_in_file = False
+        self._cosigned_in_file: str | None = None
 
     def newest(self) -> str | None:
         """The newest signed note that may leave the pole; None while there is none."""
@@ -118,10 +132,16 @@ class Checkpoints:
                 self._write(CHECKPOINT_FILE, self._newest)
             self._is_in_file = True
 
-    def keep_cosigned(self, written: str, witnesses: Sequence[WitnessKey]) -> None:
+    def keep_cosigned(
+        self, written: str, witnesses: Sequence[WitnessKey]
+    ) -> tuple[WitnessedAt, ...]:
         """Keep a checkpoint that a witness signed, for as long as the ledger.
 
-        The newest of them is also in the file `ledger/cosigned`.
+        The newest of them is also in the file `ledger/cosigned`. What is kept has one line of
+        each of these witnesses, the first that came, and no line of anybody else.
+
+        Returns:
+            Who of the witnesses signed it.
 
         Raises:
             EvidenceRefused: it is not a checkpoint of this ledger and this key, or none of
@@ -131,23 +151,52 @@ class Checkpoints:
         note = parse_note(written)
         checkpoint = parse_checkpoint(note.text)
         ours = log_signature_state(note, name=self._log.origin, spki_der=self._signer.spki_der)
-        states = {found.state for found in cosignatures(note, witnesses)}
-        if ours is not SignatureState.VALID or SignatureState.WRONG in states:
-            raise _refused("a signature on it is missing or wrong", checkpoint)
+        said = tuple(zip(witnesses, cosignatures(note, witnesses), strict=True))
+        states = {found.state for _, found in said}
+        if ours is SignatureState.WRONG or SignatureState.WRONG in states:
+            raise _refused("a signature on it is wrong", checkpoint)
         if SignatureState.VALID not in states:
             raise _refused("no witness that this node knows signed it", checkpoint)
         with self._renewing:
             self._check_ours(checkpoint)
             with self._database.reading() as connection:
-                stored = _note_of(connection, checkpoint.size) or written
-            for signature in note.signatures:
-                stored = add_signature_line(stored, signature_line(signature))
-            self._store(checkpoint.size, stored, is_cosigned=True)
-            if self._newest is not None and _checkpoint_of(self._newest) == checkpoint:
-                self._newest = stored
-            with self._database.reading() as connection:
-                newest = _newest_note(connection, is_cosigned=True)
-            self._write(COSIGNED_FILE, newest or stored)
+                kept = _kept_note(connection, checkpoint.size)
+            if ours is not SignatureState.VALID and not self._signed_before(note, kept):
+                raise _refused("the log key's signature is missing", checkpoint)
+            stored = _with_lines(kept or self._bare(note), note, witnesses)
+            if kept != stored:
+                self._store(checkpoint.size, stored, is_cosigned=True)
+            self._publish_cosigned(checkpoint, stored)
+        return tuple(
+            WitnessedAt(witness, found.t_utc_s)
+            for witness, found in said
+            if found.t_utc_s is not None
+        )
+
+    def _publish_cosigned(self, checkpoint: Checkpoint, stored: str) -> None:
+        """Give a cosigned note to whoever asks for the newest, if it is."""
+        is_newest = self._newest is not None and _checkpoint_of(self._newest) == checkpoint
+        if is_newest and len(stored) <= MAX_CHECKPOINT_CHARS:
+            self._newest = stored
+        with self._database.reading() as connection:
+            newest = _newest_note(connection, is_cosigned=True) or stored
+        if newest != self._cosigned_in_file:
+            self._write(COSIGNED_FILE, newest)
+            self._cosigned_in_file = newest
+
+    def _signed_before(self, note: Note, kept: str | None) -> bool:
+        """Whether the log key's line on a note is that on the note that is kept.
+
+        It is of a key that this node had before: a witness may go back to such a checkpoint.
+        """
+        before = () if kept is None else parse_note(kept).signatures
+        return any(line.name == self._log.origin and line in before for line in note.signatures)
+
+    def _bare(self, note: Note) -> str:
+        """A note with the log key's own line only."""
+        key_id = ecdsa_key_id(self._signer.spki_der)
+        own = next(line for line in note.signatures if line.key_id == key_id)
+        return f"{note.text}\n{signature_line(own)}"
 
     def _sign(self, before: Checkpoint | None, size: int) -> str:
         with self._database.reading() as connection:
@@ -216,9 +265,24 @@ def _newest_note(connection: sqlite3.Connection, *, is_cosigned: bool = False) -
     return None if found is None else str(found[0])
 
 
-def _note_of(connection: sqlite3.Connection, size: int) -> str | None:
+def _kept_note(connection: sqlite3.Connection, size: int) -> str | None:
     found = connection.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
     return None if found is None else str(found[0])
+
+
+def _with_lines(stored: str, note: Note, witnesses: Sequence[WitnessKey]) -> str:
+    """What is stored with the lines of those witnesses that have none on it yet.
+
+    A ledger at rest is cosigned again and again: the earliest time anchors it, and a note
+    that grew with each would not fit into an alert.
+    """
+    missing = {(one.name, witness_key_id(one)) for one in witnesses}
+    missing -= {(line.name, line.key_id) for line in parse_note(stored).signatures}
+    for line in note.signatures:
+        if (line.name, line.key_id) in missing:
+            stored = add_signature_line(stored, signature_line(line))
+            missing.remove((line.name, line.key_id))
+    return stored
 
 
 def _checkpoint_of(written: str) -> Checkpoint:

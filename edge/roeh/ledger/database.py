@@ -67,19 +67,23 @@ _SCHEMA = (
         priority          INTEGER NOT NULL,
         size_bytes        INTEGER NOT NULL,
         t_stored_mono_us  INTEGER NOT NULL,
-        boot_id           TEXT NOT NULL
+        boot_id           TEXT NOT NULL,
+        is_resent         INTEGER NOT NULL     -- it left before, and a desk asked for it again
     ) STRICT
     """,
     "CREATE INDEX outbox_send ON outbox (priority DESC, row)",
     "CREATE INDEX outbox_thumbnails ON outbox (row) WHERE kind = 'thumb'",
     "CREATE INDEX outbox_updates ON outbox (row) WHERE kind = 'alert' AND phase = 'updated'",
     "CREATE INDEX outbox_alerts ON outbox (priority, row) WHERE kind = 'alert'",
+    "CREATE INDEX outbox_tombstones ON outbox (alert_id) WHERE kind = 'tombstone'",
     """
     CREATE TABLE history (                    -- alerts that no longer wait in the outbox
         seq               INTEGER PRIMARY KEY,
-        delivered_utc_us  INTEGER             -- when the receiver had it; NULL: evicted
+        delivered_utc_us  INTEGER,            -- when the receiver had it; NULL: evicted
+        left_age_us       INTEGER NOT NULL    -- the node's age when it left the outbox
     ) STRICT
     """,
+    "CREATE INDEX history_age ON history (left_age_us)",
     """
     CREATE TABLE open_alert (                 -- raised and not cleared yet
         raised_id         TEXT PRIMARY KEY,
@@ -216,12 +220,15 @@ class NodeDatabase:
             self._on_failed(error)
 
 
-def next_number(connection: sqlite3.Connection, name: str) -> int:
-    """The next value of a counter that only grows, in the caller's transaction."""
+def next_number(connection: sqlite3.Connection, name: str, *, at_least: int = 0) -> int:
+    """The next value of a counter that only grows, in the caller's transaction.
+
+    It is greater than `at_least` too.
+    """
     (value,) = connection.execute(
-        "INSERT INTO counter (name, value) VALUES (?, 1)"
-        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-        (name,),
+        "INSERT INTO counter (name, value) VALUES (?1, ?2 + 1)"
+        " ON CONFLICT (name) DO UPDATE SET value = MAX(value, ?2) + 1 RETURNING value",
+        (name, at_least),
     ).fetchone()
     return int(value)
 

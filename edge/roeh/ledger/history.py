@@ -1,4 +1,8 @@
-"""What no longer waits to be sent, kept for a desk that asks again, bounded by bytes."""
+"""What no longer waits to be sent, kept for a desk that asks again.
+
+Bounded by bytes, oldest first, and by the time that the node ran since it left the outbox:
+after that nothing of it is on the pole but what the ledger says, which has no picture.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +44,23 @@ class History:
         """An alert or a thumbnail was stored."""
         self._stored_bytes += size_on_disk(payload)
 
-    def take_in(self, seq: int, *, delivered_utc_us: int | None) -> None:
-        """An alert left the outbox: delivered at that time, or evicted (None)."""
+    def take_in(self, seq: int, *, delivered_utc_us: int | None, age_us: int) -> None:
+        """An alert left the outbox at this age of the node: delivered, or evicted (None)."""
         self._database.execute(
-            "INSERT INTO history (seq, delivered_utc_us) VALUES (?, ?)", (seq, delivered_utc_us)
+            "INSERT INTO history (seq, delivered_utc_us, left_age_us) VALUES (?, ?, ?)",
+            (seq, delivered_utc_us, age_us),
         )
+
+    def note_delivered(self, seq: int, *, delivered_utc_us: int) -> None:
+        """An alert that was evicted while it was under way did arrive."""
+        self._database.execute(
+            "UPDATE history SET delivered_utc_us = ? WHERE seq = ? AND delivered_utc_us IS NULL",
+            (delivered_utc_us, seq),
+        )
+
+    def give_back(self, seq: int) -> None:
+        """An alert waits in the outbox again."""
+        self._database.execute("DELETE FROM history WHERE seq = ?", (seq,))
 
     def drop_thumbnail(self, seq: int) -> None:
         """A thumbnail was evicted from the outbox: it makes room on the disk."""
@@ -57,18 +73,34 @@ class History:
             waiting_bytes: what of all that is stored still waits in the outbox.
         """
         while self._stored_bytes - waiting_bytes > self._max_bytes:
-            oldest = self._database.execute(
-                "SELECT seq FROM history WHERE NOT EXISTS"
-                " (SELECT 1 FROM outbox WHERE outbox.row = history.seq * ? + ?)"
-                " ORDER BY seq LIMIT 1",
-                (row_of(OutboxKind.ALERT, 1), row_of(OutboxKind.THUMBNAIL, 0)),
-            ).fetchone()
-            if oldest is None:
+            oldest = self._free("1 ORDER BY seq LIMIT 1")
+            if not oldest:
                 return
-            (seq,) = oldest
-            self._delete("alert", "payload_json", seq)
-            self._delete("thumbnail", "jpeg", seq)
-            self._database.execute("DELETE FROM history WHERE seq = ?", (seq,))
+            self._forget(oldest[0])
+
+    def forget_until(self, age_us: int, *, limit: int) -> int:
+        """Forget up to `limit` that left the outbox when the node was this old, or younger.
+
+        Never one whose thumbnail still waits. Returns how many were forgotten.
+        """
+        due = self._free("left_age_us <= ? ORDER BY left_age_us LIMIT ?", age_us, limit)
+        for seq in due:
+            self._forget(seq)
+        return len(due)
+
+    def _free(self, which: str, *arguments: int) -> list[int]:
+        """Those of the history whose thumbnails do not wait."""
+        rows = self._database.execute(
+            "SELECT seq FROM history WHERE NOT EXISTS"  # noqa: S608 - constants
+            f" (SELECT 1 FROM outbox WHERE outbox.row = history.seq * ? + ?) AND {which}",
+            (row_of(OutboxKind.ALERT, 1), row_of(OutboxKind.THUMBNAIL, 0), *arguments),
+        )
+        return [seq for (seq,) in rows]
+
+    def _forget(self, seq: int) -> None:
+        self._delete("alert", "payload_json", seq)
+        self._delete("thumbnail", "jpeg", seq)
+        self._database.execute("DELETE FROM history WHERE seq = ?", (seq,))
 
     def _delete(self, table: str, column: str, seq: int) -> None:
         deleted = self._database.execute(

@@ -30,4 +30,11 @@ LOG_TABLES = (
         is_cosigned       INTEGER NOT NULL
     ) STRICT
     """,
+    """
+    CREATE TABLE witness (                       -- where each one stands, by its newest word
+        name              TEXT PRIMARY KEY,      -- and key id
+        size              INTEGER NOT NULL,      -- leaves under the checkpoint that it repeats
+        t_utc_s           INTEGER NOT NULL       -- the newest time that it signed
+    ) STRICT, WITHOUT ROWID
+    """,
 )

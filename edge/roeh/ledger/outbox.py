@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from roeh.core.errors import StorageFailed
+from roeh.core.orders import SeqRange
 from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import Tombstone
 
@@ -28,7 +29,7 @@ ROW_OVERHEAD_BYTES = 300
 _OFFSETS = {OutboxKind.ALERT: 0, OutboxKind.THUMBNAIL: 1, OutboxKind.TOMBSTONE: 2}
 _ROWS_PER_SEQ = 4
 
-_COLUMNS = "kind, alert_id, seq, phase, priority, size_bytes, t_stored_mono_us, boot_id"
+_COLUMNS = "kind, alert_id, seq, phase, priority, size_bytes, t_stored_mono_us, boot_id, is_resent"
 _PAYLOAD = (
     "CASE kind"
     " WHEN 'alert' THEN (SELECT payload_json FROM alert WHERE alert.seq = outbox.seq)"
@@ -44,7 +45,10 @@ _VICTIMS = (
 
 
 class OutboxCounts(msgspec.Struct, frozen=True):
-    """How full the outbox is; `evicted` counts rows ever evicted."""
+    """How full the outbox is; `evicted` counts rows ever evicted.
+
+    The oldest is that of the rows that were never sent: what is sent again is not late.
+    """
 
     rows: int
     size_bytes: int
@@ -56,7 +60,8 @@ class OutboxCounts(msgspec.Struct, frozen=True):
 class OutboxRow(msgspec.Struct, frozen=True):
     """A message that waits; its payload stands with the alert.
 
-    `phase` is that of the alert, empty for a tombstone.
+    `phase` is that of the alert, empty for a tombstone. `is_resent`: it left the outbox
+    before, and a desk asked for it again.
     """
 
     kind: OutboxKind
@@ -67,10 +72,11 @@ class OutboxRow(msgspec.Struct, frozen=True):
     size_bytes: int
     t_stored_mono_us: int
     boot_id: str
+    is_resent: bool = False
 
 
 def row_of(kind: OutboxKind, seq: int) -> int:
-    """The key of a message's row: never used twice, since `seq` is not; oldest first."""
+    """The key of a message's row: one message's for ever, since `seq` is; oldest first."""
     return seq * _ROWS_PER_SEQ + _OFFSETS[kind]
 
 
@@ -102,6 +108,11 @@ class Outbox:
         """What the alerts and thumbnails that wait take on disk."""
         return self._size_bytes - self._buried_bytes
 
+    @property
+    def room_bytes(self) -> int:
+        """How much can be added before something has to give way."""
+        return self._max_bytes - self._size_bytes
+
     @contextlib.contextmanager
     def undone_on_failure(self) -> Iterator[None]:
         """Keep the counts of bytes in step with a transaction inside that is undone."""
@@ -115,7 +126,7 @@ class Outbox:
     def add(self, row: OutboxRow) -> None:
         """Queue a message; `shrink` comes after."""
         self._database.execute(
-            f"INSERT INTO outbox (row, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
+            f"INSERT INTO outbox (row, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - constants
             (
                 row_of(row.kind, row.seq),
                 row.kind.value,
@@ -126,6 +137,7 @@ class Outbox:
                 row.size_bytes,
                 row.t_stored_mono_us,
                 row.boot_id,
+                row.is_resent,
             ),
         )
         self._count(row, row.size_bytes)
@@ -155,15 +167,35 @@ class Outbox:
         return tuple(_item(_row(columns), payload) for *columns, payload in found)
 
     def remove(self, keys: Sequence[int]) -> list[OutboxRow]:
-        """These rows were delivered; those of them that were still there."""
+        """Take these rows out; those of them that were still there."""
         removed = (self._delete(key) for key in keys)
         return [row for row in removed if row is not None]
+
+    def waits(self, key: int) -> bool:
+        """Whether this row is there."""
+        found = self._database.execute("SELECT 1 FROM outbox WHERE row = ?", (key,)).fetchone()
+        return found is not None
+
+    def without_tombstones(self, numbers: SeqRange) -> list[SeqRange]:
+        """These numbers less those for which a tombstone waits, highest first."""
+        found: list[SeqRange] = []
+        last = numbers.last
+        keys = self._database.execute(
+            "SELECT seq FROM outbox WHERE kind = 'tombstone' AND row BETWEEN ? AND ?"
+            " ORDER BY row DESC",
+            (row_of(OutboxKind.ALERT, numbers.first), row_of(OutboxKind.TOMBSTONE, numbers.last)),
+        )
+        for (seq,) in [*keys, (numbers.first - 1,)]:
+            if seq < last:
+                found.append(SeqRange(seq + 1, last))
+            last = seq - 1
+        return found
 
     def counts(self) -> OutboxCounts:
         """How full it is."""
         (rows,) = self._database.execute("SELECT count(*) FROM outbox").fetchone()
         oldest = self._database.execute(
-            "SELECT t_stored_mono_us, boot_id FROM outbox ORDER BY row LIMIT 1"
+            "SELECT t_stored_mono_us, boot_id FROM outbox WHERE NOT is_resent ORDER BY row LIMIT 1"
         ).fetchone()
         evicted = self._database.execute(
             "SELECT value FROM counter WHERE name = 'outbox_evicted'"
@@ -198,7 +230,10 @@ class Outbox:
             size_bytes = size_on_disk(tombstone_json(row.seq, row.alert_id))
             self.add(
                 msgspec.structs.replace(
-                    row, kind=OutboxKind.TOMBSTONE, phase="", size_bytes=size_bytes
+                    row,
+                    kind=OutboxKind.TOMBSTONE,
+                    phase="",
+                    size_bytes=size_bytes,
                 )
             )
 
@@ -210,8 +245,18 @@ class Outbox:
 
 def _row(columns: Sequence[Any]) -> OutboxRow:
     """A row as SQLite gives it (its types are the schema's)."""
-    kind, *others = columns
-    return OutboxRow(OutboxKind(kind), *others)
+    kind, alert_id, seq, phase, priority, size_bytes, t_stored_mono_us, boot_id, resent = columns
+    return OutboxRow(
+        kind=OutboxKind(kind),
+        alert_id=alert_id,
+        seq=seq,
+        phase=phase,
+        priority=priority,
+        size_bytes=size_bytes,
+        t_stored_mono_us=t_stored_mono_us,
+        boot_id=boot_id,
+        is_resent=bool(resent),
+    )
 
 
 def _item(row: OutboxRow, payload: bytes | None) -> OutboxItem:
