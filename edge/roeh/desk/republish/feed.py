@@ -15,10 +15,11 @@ import msgspec
 
 from roeh.core.errors import DeskFailed
 from roeh.core.types import Alert
+from roeh.desk.alarms.states import Verdict
 from roeh.desk.store import Transaction
 
 _ALERT_COLUMNS = "row, site, node, id, raised_id, seq, payload, t_received_utc_us"
-_PICTURE_COLUMNS = "row, site, node, id, jpeg, sha256"
+_PICTURE_COLUMNS = "row, site, node, id, picture, sha256"
 
 
 class AlertRow(msgspec.Struct, frozen=True):
@@ -168,8 +169,8 @@ def is_false_alarm(transaction: Transaction, site: str, node: str, raised_id: st
     """Whether an operator closed it as a false alarm."""
     rows = transaction.values(
         "SELECT 1 FROM alarm WHERE site = ? AND node = ? AND subject = ?"
-        " AND state = 'closed' AND closed_as = 'false' LIMIT 1",
-        (site, node, raised_id),
+        " AND state = 'closed' AND closed_as = ? LIMIT 1",
+        (site, node, raised_id, Verdict.FALSE_ALARM.value),
     )
     return bool(rows)
 
@@ -177,8 +178,8 @@ def is_false_alarm(transaction: Transaction, site: str, node: str, raised_id: st
 def others_open(transaction: Transaction, alert: AlertRow, rule: str) -> bool:
     """Whether another alert of the same rule of the same pole goes on."""
     rows = transaction.values(
-        "SELECT 1 FROM alarm WHERE site = ? AND node = ? AND rule = ? AND subject <> ?"
-        " AND phase <> 'cleared' AND state <> 'closed' LIMIT 1",
+        "SELECT 1 FROM alarm WHERE state IN ('new', 'acknowledged', 'shelved')"
+        " AND site = ? AND node = ? AND rule = ? AND subject <> ? AND phase <> 'cleared' LIMIT 1",
         (alert.site, alert.node, rule, alert.raised_id),
     )
     return bool(rows)

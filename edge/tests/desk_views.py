@@ -1,0 +1,158 @@
+"""A desk's database with alerts in it as ingest commits them, and an outlet that remembers."""
+
+import hashlib
+
+import msgspec
+
+from roeh.core.config import parse_desk_config
+from roeh.core.types import Alert, AlertPhase
+from roeh.desk.alarms.intake import take_alerts
+from roeh.desk.alarms.states import Verdict
+from tests.alert_drafts import alert_draft
+
+AUDIENCES = """
+[[sectors]]
+name = "quay"
+poles = ["harbour/pole-7", "harbour/pole-8"]
+
+[[sectors]]
+name = "north-side"
+poles = ["harbour/pole-7"]
+bearing_from_deg = 300
+bearing_to_deg = 60
+
+[[places]]
+name = "playground"
+shown_as = "גן השעשועים"
+poles = ["harbour/pole-7"]
+
+[[places]]
+name = "market"
+shown_as = "Market"
+poles = ["harbour/pole-8"]
+
+[[audiences]]
+kind = "joint"
+name = "patrol-3"
+sectors = ["quay", "north-side"]
+
+[[audiences]]
+kind = "parent"
+name = "parents"
+places = ["playground", "market"]
+min_priority = 4
+delay_s = 300
+expire_s = 600
+"""
+JPEG = b"\xff\xd8\xff picture"
+
+
+def desk_config(text=AUDIENCES, **changes):
+    """desk.toml in a text; `changes` are whole sections."""
+    return msgspec.structs.replace(parse_desk_config(text, name="desk.toml"), **changes)
+
+
+def stored_alert(seq, *, bearing_deg=10.0, **changes):
+    """An alert message of harbour/pole-7."""
+    draft = alert_draft(**changes)
+    where = msgspec.structs.replace(draft.where, bearing_deg=bearing_deg)
+    return Alert(**{**msgspec.structs.asdict(draft), "where": where}, seq=seq)
+
+
+def follow_up(alert, seq, phase=AlertPhase.UPDATED, *, bearing_deg=None, **changes):
+    """A later message of the same alert."""
+    bearing_deg = alert.where.bearing_deg if bearing_deg is None else bearing_deg
+    return stored_alert(
+        seq,
+        bearing_deg=bearing_deg,
+        phase=phase,
+        raised_id=alert.raised_id,
+        site=alert.site,
+        node=alert.node,
+        priority=alert.priority,
+        rule=alert.rule,
+        rule_kind=alert.rule_kind,
+        **{"t_utc_us": alert.t_utc_us, **changes},
+    )
+
+
+def commit_alert(store, alert, clock):
+    """Put it into the database as ingest does."""
+    payload = msgspec.json.encode(alert)
+    now_us = clock.read().t_utc_ns // 1000
+    columns = {
+        "site": alert.site,
+        "node": alert.node,
+        "id": alert.id,
+        "seq": alert.seq,
+        "raised_id": alert.raised_id,
+        "phase": alert.phase.value,
+        "priority": alert.priority,
+        "rule": alert.rule,
+        "rule_kind": alert.rule_kind.value,
+        "zone": alert.zone,
+        "label": alert.label,
+        "bearing_deg": alert.where.bearing_deg,
+        "range_m": alert.where.range_m,
+        "latitude_deg": alert.where.latitude_deg,
+        "longitude_deg": alert.where.longitude_deg,
+        "t_utc_us": alert.t_utc_us,
+        "clock_error_us": alert.clock.error_us,
+        "thumbnail_sha256": alert.thumbnail_sha256,
+        "payload": payload,
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "t_received_utc_us": now_us,
+    }
+    with store.writing() as transaction:
+        _insert(transaction, "alert", columns)
+        take_alerts(transaction, [alert], now_us)
+
+
+def commit_picture(store, alert, clock, picture=JPEG):
+    """Likewise its picture."""
+    columns = {
+        "site": alert.site,
+        "node": alert.node,
+        "id": alert.id,
+        "picture": picture,
+        "sha256": hashlib.sha256(picture).hexdigest(),
+        "t_received_utc_us": clock.read().t_utc_ns // 1000,
+    }
+    with store.writing() as transaction:
+        _insert(transaction, "thumbnail", columns)
+
+
+def close_as_false(store, alert):
+    """What an operator does with a false alarm, as it is in the database."""
+    with store.writing() as transaction:
+        changed = transaction.execute(
+            "UPDATE alarm SET state = 'closed', closed_as = ? WHERE subject = ?",
+            (Verdict.FALSE_ALARM.value, alert.raised_id),
+        )
+    assert changed == 1
+
+
+def _insert(transaction, table, columns):
+    marks = ", ".join("?" for _ in columns)
+    transaction.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values())
+    )
+
+
+class Remembered:
+    """An outlet with everything that was said; `refuse` is raised instead of saying more."""
+
+    def __init__(self):
+        self.messages = []
+        self.refuse = None
+
+    def send(self, messages):
+        for message in messages:
+            if self.refuse is not None:
+                raise self.refuse
+            self.messages.append(message)
+
+    def on(self, branch):
+        """What was said under roeh/view/v1/BRANCH."""
+        start = f"roeh/view/v1/{branch}"
+        return [message for message in self.messages if message.topic.startswith(start)]
