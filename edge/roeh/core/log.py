@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
 from roeh.core.errors import RoehError, one_line
 
@@ -16,6 +17,11 @@ def configure_log(process: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
+
+
+def set_log_level(level: Literal["debug", "info", "warning"]) -> None:
+    """How much this process says from now on."""
+    logging.getLogger("roeh").setLevel(level.upper())
 
 
 def log_for(name: str) -> logging.Logger:

@@ -113,6 +113,53 @@ class Outcome(enum.Enum):
     FAILED = "failed"
 
 
+class Reason(enum.Enum):
+    """Why a command was refused or an order failed: the first word of an answer's `reason`.
+
+    These words are part of the product's interface: they are added, never changed.
+    """
+
+    ANOTHER_BOOT = "another_boot"
+    CLOCK_NOT_SYNCHRONISED = "clock_not_synchronised"
+    NOT_YET = "not_yet"
+    EXPIRED = "expired"
+    LIVES_TOO_LONG = "lives_too_long"
+    BEFORE_REBUILD = "before_rebuild"
+    NO_SUCH_CAMERA = "no_such_camera"
+    NO_SUCH_RULE = "no_such_rule"
+    SPAN_IS_EMPTY = "span_is_empty"
+    OVER_ALREADY = "over_already"
+    NOTHING_RECORDED = "nothing_recorded"
+    TOO_MANY_PIECES = "too_many_pieces"
+    NOT_ITS_ORDER = "not_its_order"
+    NO_PICTURE = "no_picture"
+    NO_ANSWER = "no_answer"
+    PROCESS_ENDED = "process_ended"
+    NODE_RESTARTED = "node_restarted"
+
+
+#: What each of them means, for people.
+REASONS: dict[Reason, str] = {
+    Reason.ANOTHER_BOOT: "it was meant for a boot of the node that is over",
+    Reason.CLOCK_NOT_SYNCHRONISED: "the node cannot tell whether it is valid now",
+    Reason.NOT_YET: "its time has not begun, or the node's clock is not good enough to say so",
+    Reason.EXPIRED: "its time is over, or the node's clock is not good enough to say it is not",
+    Reason.LIVES_TOO_LONG: "it would be valid for longer than a day, or never",
+    Reason.BEFORE_REBUILD: "it was given before node.db was rebuilt, which forgets what was done",
+    Reason.NO_SUCH_CAMERA: "the node has no camera of that name",
+    Reason.NO_SUCH_RULE: "the node has no rule of that name",
+    Reason.SPAN_IS_EMPTY: "the span to be held ends before it begins",
+    Reason.OVER_ALREADY: "the time until which it would hold is over",
+    Reason.NOTHING_RECORDED: "no video of that span is there",
+    Reason.TOO_MANY_PIECES: "the video of that span is in too many pieces for one hold",
+    Reason.NOT_ITS_ORDER: "the process knows no such order",
+    Reason.NO_PICTURE: "no picture of the camera came in time",
+    Reason.NO_ANSWER: "the process did not say in time what became of it",
+    Reason.PROCESS_ENDED: "the process ended before it said what became of it",
+    Reason.NODE_RESTARTED: "the node was started anew before it was done",
+}
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a command; `reason` is empty when it is done.
 

@@ -303,11 +303,16 @@ class AnswersDelivered(msgspec.Struct, frozen=True):
 
 
 class OrderItem(msgspec.Struct, frozen=True):
-    """A verified order for the process that asks."""
+    """A verified order for the process that asks.
+
+    `until_mono_us`: of a schedule, when it ends in this boot's time; UTC was trusted once, when
+    the order was accepted.
+    """
 
     row: int
     command_id: str
     order: Order
+    until_mono_us: int | None = None
 
 
 class TakeOrders(msgspec.Struct, frozen=True):
@@ -391,7 +396,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
     `t_mono_us` is when it was put together; `reports` the newest of each process;
     `checkpoint` the newest signed note of the ledger that may leave the pole; `alarms` what
-    a person should know of the recording, a line each.
+    a person should know of the recording, a line each; `restarting` which processes end
+    because they were ordered to, and are to be started again.
     """
 
     t_mono_us: int
@@ -408,6 +414,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     cameras: tuple[CameraHealth, ...] = ()
     alarms: tuple[str, ...] = ()
     board: BoardHealth = BoardHealth()
+    restarting: tuple[str, ...] = ()
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -38,11 +38,12 @@ from roeh.custody.clip_wording import (
     note_of,
     print_clips,
 )
-from roeh.custody.holdings import Holdings, UtcSpan
+from roeh.custody.holdings import Holdings
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import gap_utc
 from roeh.ledger.records import Record, SegmentRecord
 from roeh.ledger.segments import SegmentFiles
+from roeh.ledger.utc_spans import UtcSpan
 
 #: With what is said beside it, a reason of this length fits into an access record.
 MAX_REASON_CHARS = 200

@@ -11,7 +11,8 @@ from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_text
 from roeh.core.peers import FragmentRow, LockRow, SegmentRow, Span
 from roeh.custody.clip_times import span_text
-from roeh.custody.holdings import Holdings, UtcSpan, segment_utc, span_utc
+from roeh.custody.holdings import Holdings, segment_utc, span_utc
+from roeh.ledger.utc_spans import UtcSpan
 
 #: Closer than this two segments are one stretch of video.
 _STRETCH_GAP_US = 1_000_000

@@ -13,16 +13,10 @@ from roeh.core.moments import utc_argument
 from roeh.custody.clip import ClipOrder, make_clip
 from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
 from roeh.custody.clip_times import span_text
-from roeh.custody.holdings import (
-    Holdings,
-    UtcSpan,
-    read_holdings,
-    read_segment,
-    segment_utc,
-    with_deleted,
-)
+from roeh.custody.holdings import Holdings, read_holdings, read_segment, segment_utc, with_deleted
 from roeh.custody.link import EvidenceLink
 from roeh.custody.showing import find
+from roeh.ledger.utc_spans import UtcSpan
 
 TEXT = "A playable file of a span, its signatures intact. Is itself recorded."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from roeh.custody.holdings import UtcSpan
+from roeh.ledger.utc_spans import UtcSpan
 
 
 def precise(t_us: int) -> str:

@@ -14,8 +14,8 @@ from roeh.core.moments import length_text, size_text
 from roeh.core.peers import GapRow
 from roeh.custody.clip_file import Damage, WrittenClip
 from roeh.custody.clip_times import precise, span_text
-from roeh.custody.holdings import UtcSpan
 from roeh.custody.listing import gap_utc
+from roeh.ledger.utc_spans import UtcSpan
 
 _US_PER_S = 1_000_000
 

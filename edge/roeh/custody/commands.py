@@ -16,12 +16,13 @@ from roeh.core.moments import utc_argument
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
 from roeh.custody import check_command, clip_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
-from roeh.custody.holdings import UtcSpan, read_holdings, read_records, with_deleted
+from roeh.custody.holdings import read_holdings, read_records, with_deleted
 from roeh.custody.link import EvidenceLink, evidence_link
 from roeh.custody.listing import Chosen, print_list
 from roeh.custody.showing import find, print_found
 from roeh.custody.timeline import MARKED, first_leaf, timeline_of
 from roeh.custody.timeline_terminal import print_timeline
+from roeh.ledger.utc_spans import UtcSpan
 
 _Action = Callable[[argparse.Namespace, EvidenceLink, Clock], int]
 _LOGIN_UID = Path("/proc/self/loginuid")

@@ -11,9 +11,10 @@ from roeh.core.errors import EvidenceRefused
 from roeh.core.ids import ClockIds
 from roeh.core.moments import length_text, utc_text
 from roeh.core.peers import HoldRow, HoldState, PlaceHold, ReleaseHold, Span, Verb
-from roeh.custody.holdings import Holdings, UtcSpan, span_utc, spans_of
+from roeh.custody.holdings import Holdings, span_utc, spans_of
 from roeh.custody.link import EvidenceLink
 from roeh.custody.showing import find
+from roeh.ledger.utc_spans import UtcSpan
 
 #: Of one hold (core/peers.py).
 _MAX_SPANS = 256

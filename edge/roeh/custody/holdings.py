@@ -28,6 +28,7 @@ from roeh.core.peers import (
 )
 from roeh.custody.link import EvidenceLink
 from roeh.ledger.records import Record, RecordBody
+from roeh.ledger.utc_spans import Stretch, UtcSpan, spans_within
 
 _RowT = TypeVar("_RowT", GapRow, LockRow, HoldRow)
 #: By how much sooner than a time a segment that holds it can have begun.
@@ -48,19 +49,6 @@ class Holdings(msgspec.Struct, frozen=True):
         known = {segment.camera_id for segment in self.segments}
         known |= {gap.camera_id for gap in self.gaps}
         return tuple(sorted(known))
-
-
-class UtcSpan(msgspec.Struct, frozen=True):
-    """A stretch of UTC, [from, to) in microseconds; off by at most `error_us`."""
-
-    from_us: int
-    to_us: int
-    error_us: int = 0
-    synchronised: bool = True
-
-    def overlaps(self, other: UtcSpan) -> bool:
-        """Whether they share any time."""
-        return self.from_us < other.to_us and other.from_us < self.to_us
 
 
 def read_holdings(link: EvidenceLink) -> Holdings:
@@ -189,40 +177,23 @@ def span_utc(span: Span, segments: Iterable[SegmentRow]) -> UtcSpan | None:
 def spans_of(
     wanted: UtcSpan, segments: Iterable[SegmentRow], camera_id: str | None
 ) -> tuple[Span, ...]:
-    """Where a stretch of UTC lies in each camera's and boot's own time.
-
-    Widened by the error that each segment states, so that nothing is missed; a segment that
-    is being written is followed as far as was asked.
-    """
-    found: list[Span] = []
-    for segment in segments:
-        if not segment.is_present or camera_id not in (None, segment.camera_id):
-            continue
-        offset_us = segment.t_utc_us - segment.t_first_mono_us
-        from_us = wanted.from_us - offset_us - segment.utc_error_us
-        to_us = wanted.to_us - offset_us + segment.utc_error_us
-        begin_us = max(0, from_us, segment.t_first_mono_us)
-        end_us = to_us if segment.end_reason is None else min(to_us, segment.t_end_mono_us)
-        if begin_us < end_us:
-            found.append(Span(segment.camera_id, segment.boot_id, begin_us, end_us))
-    return _joined(found)
-
-
-def _joined(spans: list[Span]) -> tuple[Span, ...]:
-    """Spans that touch are one."""
-    joined: list[Span] = []
-    for span in sorted(spans, key=lambda one: (one.camera_id, one.boot_id, one.from_mono_us)):
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and (last.camera_id, last.boot_id) == (span.camera_id, span.boot_id)
-            and span.from_mono_us <= last.to_mono_us
-        ):
-            to_us = max(last.to_mono_us, span.to_mono_us)
-            joined[-1] = msgspec.structs.replace(last, to_mono_us=to_us)
-        else:
-            joined.append(span)
-    return tuple(joined)
+    """Where a stretch of UTC lies in what is there of a camera, None: of all."""
+    return spans_within(
+        wanted,
+        (
+            Stretch(
+                camera_id=segment.camera_id,
+                boot_id=segment.boot_id,
+                t_first_mono_us=segment.t_first_mono_us,
+                t_end_mono_us=segment.t_end_mono_us,
+                t_utc_us=segment.t_utc_us,
+                utc_error_us=segment.utc_error_us,
+                is_written=segment.end_reason is None,
+            )
+            for segment in segments
+            if segment.is_present and camera_id in (None, segment.camera_id)
+        ),
+    )
 
 
 _PageT = TypeVar("_PageT", bound=msgspec.Struct)

@@ -24,14 +24,7 @@ from roeh.core.peers import (
     Span,
     Verb,
 )
-from roeh.custody.holdings import (
-    Holdings,
-    UtcSpan,
-    read_records,
-    read_segment,
-    segment_utc,
-    span_utc,
-)
+from roeh.custody.holdings import Holdings, read_records, read_segment, segment_utc, span_utc
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import kept_by
 from roeh.ledger import merkle
@@ -44,6 +37,7 @@ from roeh.ledger.records import (
     ReleaseRecord,
     UnlockRecord,
 )
+from roeh.ledger.utc_spans import UtcSpan
 
 _SEGMENT = re.compile(r"(?:segments/)?(?P<camera>[^/]+)/(?P<number>\d{1,8})(?:\.mp4)?")
 _LEAF = re.compile(r"\d{1,15}")

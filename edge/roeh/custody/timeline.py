@@ -9,9 +9,10 @@ import msgspec
 
 from roeh.core.errors import EvidenceRefused
 from roeh.core.types import AlertPhase
-from roeh.custody.holdings import Holdings, UtcSpan, segment_utc, span_utc
+from roeh.custody.holdings import Holdings, segment_utc, span_utc
 from roeh.custody.listing import Chosen, gap_utc
 from roeh.ledger.records import AlertRecord, ClockStepRecord, Record
+from roeh.ledger.utc_spans import UtcSpan
 
 #: Bodies of the records that are marks of a timeline.
 MARKED = (AlertRecord, ClockStepRecord)

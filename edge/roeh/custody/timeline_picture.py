@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from roeh.core.errors import one_line
 from roeh.core.moments import length_text, utc_text
-from roeh.custody.holdings import UtcSpan
 from roeh.custody.timeline import Gap, Keep, Lane, Timeline, axis_ticks_us
+from roeh.ledger.utc_spans import UtcSpan
 
 Color = tuple[int, int, int]
 Picture = npt.NDArray[np.uint8]

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from roeh.core.errors import one_line
 from roeh.core.moments import length_text, utc_text
-from roeh.custody.holdings import UtcSpan
 from roeh.custody.timeline import Keep, Lane, Timeline, axis_ticks_us
+from roeh.ledger.utc_spans import UtcSpan
 
 _LABEL_CHARS = 14
 _TICK_CHARS = 12

@@ -12,6 +12,7 @@ from roeh.core.ipc.stream import StreamServer
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
+from roeh.evidence.commands import Commands
 from roeh.evidence.delivery import Delivery
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
@@ -57,6 +58,8 @@ def _serve(
         recording = Recording(parts, on_lost=fail, notices=notices)
         closing.callback(recording.close)
         recording.begin()
+        commands = Commands(parts.commands(restart=stop.set))
+        commands.begin()
         service = EvidenceService(
             parts.store,
             clock,
@@ -66,7 +69,10 @@ def _serve(
             more={
                 **Custody(parts.custody(alarms=recording.alarms)).answerers,
                 **Delivery(parts.delivery()).answerers,
+                **commands.answerers,
             },
+            by_role=commands.role_answerers,
+            restarting=commands.restarting,
             more_alarms=parts.trust.alarms,
         )
         server = StreamServer(
@@ -80,6 +86,7 @@ def _serve(
         # the store closes.
         closing.callback(server.close)
         closing.callback(parts.store.wake)
+        closing.callback(commands.close)
         server.start()
         notifier.ready("storing alerts")
         stop.wait()

@@ -13,6 +13,7 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import StorageFailed
 from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.evidence.commands import CommandParts
 from roeh.evidence.delivery import DeliveryParts
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.storage_state import StorageState
@@ -126,6 +127,21 @@ class EvidenceParts:
             refused=self.refused,
             witnessed=self.witnessed,
             log_chain_pem=self.signers.log.chain_pem.decode("ascii"),
+        )
+
+    def commands(self, *, restart: Callable[[], None]) -> CommandParts:
+        """What the verbs of commands ask; `restart` lets evidence end as it should."""
+        return CommandParts(
+            config=self.config,
+            clock=self.clock,
+            database=self.database,
+            log=self.log,
+            holds=self.holds,
+            signer=self.signers.log,
+            keys=self.trust.keys,
+            resend=self.store.resend,
+            refuse=lambda reason: self.refused.refuse("command", reason),
+            restart=restart,
         )
 
     def _free_bytes(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -30,6 +29,7 @@ from roeh.core.peers import (
     Verb,
 )
 from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
+from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.recording import Recording
 from roeh.evidence.storage_state import STORAGE_OK, StorageState
 from roeh.ledger.alerts import NodeStore
@@ -39,10 +39,6 @@ _SILENT_AFTER_US = 15_000_000
 
 #: What an alert that finds no room asks for: its rows, its thumbnail, and the log's.
 _ALERT_ROOM_BYTES = 1 << 18
-
-# Any request of the table: each entry stands for one type of it.
-Answerer = Callable[[Any], msgspec.Struct]
-RoleAnswerer = Callable[[Role, Any], msgspec.Struct]
 
 _log = log_for("evidence")
 
@@ -55,6 +51,7 @@ class EvidenceService:
         storage: told whether the store takes what is written.
         more: verbs that are answered elsewhere.
         by_role: likewise, where it matters who asks.
+        restarting: processes that end because they were ordered to, and start again.
         board: how the board is.
         more_alarms: what a person should know beside the recording, a line each.
     """
@@ -69,6 +66,7 @@ class EvidenceService:
         storage: StorageState | None = None,
         more: Mapping[Verb, Answerer] | None = None,
         by_role: Mapping[Verb, RoleAnswerer] | None = None,
+        restarting: Callable[[], tuple[str, ...]] = tuple,
         board: Callable[[], BoardHealth] = BoardHealth,
         more_alarms: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
@@ -93,6 +91,7 @@ class EvidenceService:
         }
         self._more = dict(more or {})
         self._by_role = dict(by_role or {})
+        self._restarting = restarting
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -125,6 +124,7 @@ class EvidenceService:
         recording = self._recording
         alarms = (() if recording is None else recording.alarms()) + self._more_alarms()
         board = self._board()
+        restarting = self._restarting()
         storage = self._storage.text
         with self._lock:
             is_well = storage == STORAGE_OK and not alarms
@@ -150,6 +150,7 @@ class EvidenceService:
                 cameras=() if recording is None else recording.cameras(),
                 alarms=alarms,
                 board=board,
+                restarting=restarting,
             )
 
     def _store_alert(self, request: StoreAlert) -> AlertStored:

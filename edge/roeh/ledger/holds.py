@@ -42,22 +42,30 @@ class Holds:
             HoldRefused: another hold has this id, or a span is empty.
             StorageFull, StorageFailed: nothing is held.
         """
-        _check_spans(wanted)
         with self._database.writing() as connection:
-            known = _find(connection, wanted.hold_id)
-            if known is None:
-                self._insert(connection, wanted)
-            elif (known.person, known.reason, known.spans) != (
-                wanted.person,
-                wanted.reason,
-                wanted.spans,
-            ):
-                raise HoldRefused(
-                    what="another hold has this id",
-                    which=wanted.hold_id,
-                    remedy="give every hold an id of its own",
-                )
-            return _found(connection, wanted.hold_id)
+            return self.place_within(connection, wanted)
+
+    def place_within(self, connection: sqlite3.Connection, wanted: PlaceHold) -> HoldRow:
+        """The same in a transaction of the caller's.
+
+        Raises:
+            HoldRefused: another hold has this id, or a span is empty.
+        """
+        _check_spans(wanted)
+        known = _find(connection, wanted.hold_id)
+        if known is None:
+            self._insert(connection, wanted)
+        elif (known.person, known.reason, known.spans) != (
+            wanted.person,
+            wanted.reason,
+            wanted.spans,
+        ):
+            raise HoldRefused(
+                what="another hold has this id",
+                which=wanted.hold_id,
+                remedy="give every hold an id of its own",
+            )
+        return _found(connection, wanted.hold_id)
 
     def release(self, wanted: ReleaseHold) -> HoldRow:
         """One person asks, another confirms; each is a record. Only the second lets go.

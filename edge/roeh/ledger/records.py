@@ -230,6 +230,31 @@ class RefusedStatementRecord(_Body, frozen=True, kw_only=True, tag="refused_stat
     count: int
 
 
+class CommandRecord(_Body, frozen=True, kw_only=True, tag="command"):
+    """The control room gave an order. `id` is the command's, `order` canonical JSON.
+
+    `signer` is the name of the desk's key, `operator` whom the desk named. `reason` is why it
+    was refused, empty when it was accepted.
+    """
+
+    id: str
+    operator: str
+    signer: str
+    order: str
+    outcome: Literal["accepted", "refused"]
+    reason: str
+    not_before_utc_us: int
+    expires_utc_us: int
+
+
+class OutcomeRecord(_Body, frozen=True, kw_only=True, tag="outcome"):
+    """What became of a command that was accepted."""
+
+    command_id: str
+    outcome: Literal["done", "failed"]
+    reason: str
+
+
 RecordBody = (
     BootRecord
     | ConfigRecord
@@ -250,6 +275,8 @@ RecordBody = (
     | RebuildRecord
     | FaultRecord
     | RefusedStatementRecord
+    | CommandRecord
+    | OutcomeRecord
 )
 
 

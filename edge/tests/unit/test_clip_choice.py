@@ -8,7 +8,8 @@ from roeh.bitstream.cut import MAX_LATE_GOPS
 from roeh.core.errors import EvidenceRefused
 from roeh.core.peers import FragmentRow, SegmentRow, Span
 from roeh.custody.clip_choice import Asked, ask_segments, ask_utc, choose
-from roeh.custody.holdings import Holdings, UtcSpan
+from roeh.custody.holdings import Holdings
+from roeh.ledger.utc_spans import UtcSpan
 
 S = 1_000_000
 GOPS = 5

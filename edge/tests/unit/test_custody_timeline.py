@@ -8,12 +8,13 @@ import pytest
 from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_argument
 from roeh.core.peers import GapRow, HoldRow, LockRow, SegmentRow, Span
-from roeh.custody.holdings import Holdings, UtcSpan, spans_of
+from roeh.custody.holdings import Holdings, spans_of
 from roeh.custody.listing import Chosen
 from roeh.custody.timeline import axis_ticks_us, timeline_of
 from roeh.custody.timeline_picture import Heading, draw_timeline
 from roeh.custody.timeline_terminal import print_timeline
 from roeh.ledger.records import AlertRecord, ClockStepRecord, Record
+from roeh.ledger.utc_spans import UtcSpan
 
 BOOT = "00000000-0000-4000-8000-000000000000"
 OTHER_BOOT = "11111111-1111-4111-8111-111111111111"

@@ -1,0 +1,86 @@
+"""Where a stretch of UTC lies in what was recorded: spans of each camera's and boot's own time.
+
+UTC is what each segment itself says: its first picture's time and the bound of its error.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from roeh.core.peers import Span
+
+
+class UtcSpan(msgspec.Struct, frozen=True):
+    """A stretch of UTC, [from, to) in microseconds; off by at most `error_us`."""
+
+    from_us: int
+    to_us: int
+    error_us: int = 0
+    synchronised: bool = True
+
+    def overlaps(self, other: UtcSpan) -> bool:
+        """Whether they share any time."""
+        return self.from_us < other.to_us and other.from_us < self.to_us
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """What was recorded in one segment; it goes on when it `is_written` still."""
+
+    camera_id: str
+    boot_id: str
+    t_first_mono_us: int
+    t_end_mono_us: int
+    t_utc_us: int
+    utc_error_us: int
+    is_written: bool
+
+
+def spans_within(wanted: UtcSpan, stretches: Iterable[Stretch]) -> tuple[Span, ...]:
+    """Where a stretch of UTC lies in each camera's and boot's own time.
+
+    Widened by the error that each segment states, so that nothing is missed; a segment that
+    is being written is followed as far as was asked.
+    """
+    found: list[Span] = []
+    for stretch in stretches:
+        offset_us = stretch.t_utc_us - stretch.t_first_mono_us
+        from_us = wanted.from_us - offset_us - stretch.utc_error_us
+        to_us = wanted.to_us - offset_us + stretch.utc_error_us
+        begin_us = max(0, from_us, stretch.t_first_mono_us)
+        end_us = to_us if stretch.is_written else min(to_us, stretch.t_end_mono_us)
+        if begin_us < end_us:
+            found.append(Span(stretch.camera_id, stretch.boot_id, begin_us, end_us))
+    return _joined(found)
+
+
+def recorded_spans(
+    connection: sqlite3.Connection, wanted: UtcSpan, camera_ids: Iterable[str] = ()
+) -> tuple[Span, ...]:
+    """What is on the disk of a stretch of UTC, of these cameras (none named: of all)."""
+    asked = set(camera_ids)
+    rows = connection.execute(
+        "SELECT camera_id, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us, utc_error_us,"
+        " state = 'open' FROM segment WHERE state IN ('open', 'closed')"
+    )
+    stretches = (Stretch(*row) for row in rows if not asked or row[0] in asked)
+    return spans_within(wanted, stretches)
+
+
+def _joined(spans: list[Span]) -> tuple[Span, ...]:
+    """Spans that touch are one."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.camera_id, one.boot_id, one.from_mono_us)):
+        last = joined[-1] if joined else None
+        if (
+            last is not None
+            and (last.camera_id, last.boot_id) == (span.camera_id, span.boot_id)
+            and span.from_mono_us <= last.to_mono_us
+        ):
+            to_us = max(last.to_mono_us, span.to_mono_us)
+            joined[-1] = msgspec.structs.replace(last, to_mono_us=to_us)
+        else:
+            joined.append(span)
+    return tuple(joined)
