@@ -54,7 +54,7 @@ class RevocationLists:
         verdict = Revocation()
         for certificate, issuer in itertools.pairwise(path):
             lists = [item for item in self.lists if _is_of(item, issuer)]
-            forged = [item for item in lists if not _is_signed_by(item, issuer)]
+            forged = [item for item in lists if not is_signed_by(item, issuer)]
             if forged:
                 name = issuer.subject.rfc4514_string()
                 return Revocation(
@@ -162,7 +162,8 @@ def _is_of(item: x509.CertificateRevocationList, issuer: x509.Certificate) -> bo
     return named.key_identifier in (None, own.digest)
 
 
-def _is_signed_by(item: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+def is_signed_by(item: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
+    """Whether a list is signed by this CA, which may sign lists."""
     public_key = issuer.public_key()
     if not _may_sign_lists(issuer):
         return False
