@@ -88,12 +88,15 @@ class WitnessSection(Section, frozen=True, kw_only=True):
     """The witness: `state_dir` is apart from the desk's database and only ever grows.
 
     `ca_file`: PEM of the roots whose poles it trusts; empty: the first key of each pole is
-    pinned. `name` stands in its cosignatures.
+    pinned. `name` stands in its cosignatures and in a topic. `allow_unsynchronised`: cosign
+    although this machine's clock is not synchronised; for trials, since such a time proves
+    nothing.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[^\s+]{1,64}$")] = "witness"
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")] = "witness"
     state_dir: DirectoryPath = "/var/lib/roeh-witness"
     ca_file: str = ""
+    allow_unsynchronised: bool = False
     enabled: bool = True
 
 
