@@ -13,12 +13,10 @@ import io
 import logging
 import math
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 from roeh import __version__
 from roeh.core.clock import Clock
@@ -32,6 +30,7 @@ from roeh.core.errors import (
     RoehError,
 )
 from roeh.core.peers import PROCESSES, Role
+from roeh.core.stopping import stop_on_signals
 
 _MAX_SECONDS = 7 * 24 * 3600
 _EPILOG = "Exit statuses: 0 done, 2 wrong usage, others: edge/docs/errors.md."
@@ -114,31 +113,6 @@ def build_parser() -> argparse.ArgumentParser:
         "roeh.desk.commands",
     )
     return parser
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM or SIGINT sets; Ctrl-C a second time ends at once.
-
-    A thread of its own sets it, since the main thread, where handlers run, may hold the
-    event's lock at that very moment.
-    """
-    stop = threading.Event()
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGINT:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    def set_when_told() -> None:
-        os.read(read_end, 1)
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    threading.Thread(target=set_when_told, name="signals", daemon=True).start()
-    return stop
 
 
 def _completely(command: Command, chosen: argparse.Namespace) -> int:
@@ -334,7 +308,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from roeh.core.clock import SystemClock
     from roeh.core.config import load_config
     from roeh.core.log import configure_log
-    from roeh.supervise.parent import die_with_any_thread, die_with_parent
+    from roeh.core.parent import die_with_any_thread, die_with_parent
 
     stop = stop_on_signals()
     if not die_with_parent():

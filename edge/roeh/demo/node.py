@@ -11,10 +11,10 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, config_as_toml
 from roeh.core.errors import RoehError
 from roeh.core.ipc.stream import StreamClient
+from roeh.core.parent import tied_environment
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.core.types import ProcessReport
-from roeh.supervise.parent import tied_environment
 
 CONFIG_FILE = "node.toml"
 

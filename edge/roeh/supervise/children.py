@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import Clock
+from roeh.core.parent import tied_environment
 from roeh.core.peers import Role
-from roeh.supervise.parent import tied_environment
 
 
 class Exit(msgspec.Struct, frozen=True):

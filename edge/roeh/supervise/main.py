@@ -61,6 +61,7 @@ class Supervisor:
         self._given_up: set[Role] = set()
         self._done: set[Role] = set()
         self._reports: tuple[ProcessReport, ...] = ()
+        self._restarting: tuple[str, ...] = ()
         self._shown = ""
         self._inherited = -1
         self._evidence = StreamClient(evidence_socket(config), Role.SUPERVISE, clock, timeout_s=2.0)
@@ -110,6 +111,11 @@ class Supervisor:
 
     def _deal_with(self, ended: Exit, now_ns: int) -> None:
         name = ended.role.value
+        if self._is_ordered(ended):
+            # It did what it was told: that counts against nobody.
+            _log.info("%s ended by order; starting it again", name)
+            self._due_mono_ns[ended.role] = now_ns
+            return
         if ended.role is Role.CAPTURE and ended.status == EXIT_OK and self._footage_ends:
             self._done.add(ended.role)
             _log.info("%s is done", name)
@@ -128,11 +134,24 @@ class Supervisor:
         _log.warning("%s %s; starting it again in %.1f s", name, ended.describe(), backoff_s)
         self._due_mono_ns[ended.role] = now_ns + int(backoff_s * NS_PER_S)
 
-    def _show_state(self) -> None:
-        """One line whenever the state of the node changed."""
+    def _is_ordered(self, ended: Exit) -> bool:
+        """Whether the control room wanted it to end and be started again.
+
+        Evidence, which knows, ends by itself for no other reason.
+        """
+        if ended.status != EXIT_OK:
+            return False
+        self._look_at_status()
+        return ended.role is Role.EVIDENCE or ended.role.value in self._restarting
+
+    def _look_at_status(self) -> None:
         status = self._status()
         if status is not None:
-            self._reports = status.reports
+            self._reports, self._restarting = status.reports, status.restarting
+
+    def _show_state(self) -> None:
+        """One line whenever the state of the node changed."""
+        self._look_at_status()
         line = state_line(
             {role: self._facts(role) for role in PROCESSES},
             self._reports,

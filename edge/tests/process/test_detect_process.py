@@ -189,7 +189,7 @@ def test_what_the_detection_before_had_raised_is_cleared_first(sender_of, short_
 
 THREAD = """
 import threading
-from roeh.supervise.parent import die_with_any_thread
+from roeh.core.parent import die_with_any_thread
 die_with_any_thread()
 threading.Thread(target=lambda: 1 / 0).start()
 threading.Event().wait()
