@@ -6,8 +6,7 @@ a row out: it hands on what the desk signed, and the signature is verified here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
@@ -25,6 +24,7 @@ from roeh.core.peers import (
     OutboxDelivered,
     Verb,
 )
+from roeh.evidence.answerers import Answerer
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.storage_state import StorageState
 from roeh.evidence.trust import DeskTrust
@@ -38,9 +38,6 @@ from roeh.transport.signed import StatementKind, open_statement
 #: goes on from, stay below it until the year 2242. The node's own clock cannot be the bound:
 #: where it says 1970, the true number has to be learnt all the same.
 MAX_LEARNT_CONNECTION = 2**33
-
-# Any request of the table: each entry stands for one type of it.
-Answerer = Callable[[Any], msgspec.Struct]
 
 _log = log_for("evidence")
 

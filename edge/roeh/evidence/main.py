@@ -14,6 +14,7 @@ from roeh.core.paths import evidence_socket
 from roeh.core.users import node_users
 from roeh.evidence.commands import Commands
 from roeh.evidence.delivery import Delivery
+from roeh.evidence.health import NodeHealth
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
@@ -73,6 +74,7 @@ def _serve(
             },
             by_role=commands.role_answerers,
             restarting=commands.restarting,
+            board=NodeHealth(parts.health()).now,
             more_alarms=parts.trust.alarms,
         )
         server = StreamServer(

@@ -15,6 +15,7 @@ from roeh.core.errors import StorageFailed
 from roeh.core.paths import ledger_dir, node_database, segments_dir
 from roeh.evidence.commands import CommandParts
 from roeh.evidence.delivery import DeliveryParts
+from roeh.evidence.health import HealthParts
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.storage_state import StorageState
 from roeh.evidence.trust import DeskTrust
@@ -142,6 +143,20 @@ class EvidenceParts:
             resend=self.store.resend,
             refuse=lambda reason: self.refused.refuse("command", reason),
             restart=restart,
+        )
+
+    def health(self) -> HealthParts:
+        """What the node's health is read from."""
+        signers = (self.signers.media, self.signers.log, self.signers.manifest)
+        return HealthParts(
+            database=self.database,
+            age=self.age,
+            clock=self.clock,
+            refused=self.refused,
+            data_dir=Path(self.config.paths.data_dir),
+            endurance_tb=self.config.evidence.medium_endurance_tb,
+            chains_pem=tuple(signer.chain_pem for signer in signers),
+            witnessed_utc_s=lambda: self.witnessed.last_utc_s(self.trust.keys().witness),
         )
 
     def _free_bytes(self) -> int:
