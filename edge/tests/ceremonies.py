@@ -6,6 +6,7 @@ from roeh.keys.new_authority import create_node_ca, create_root
 from roeh.keys.open import key_home, key_sets, node_name
 from roeh.keys.pole import Pole
 from roeh.keys.signer import KeyUsage
+from roeh.keys.tls_files import TlsFile
 
 CLOCK = SystemClock()
 
@@ -26,7 +27,8 @@ class KeyKeeper:
 
 
 def pole_of(config):
-    return Pole(node_name(config), key_home(config), config.keys.home, key_sets(config))
+    home = key_home(config)
+    return Pole(node_name(config), home, config.keys.home, key_sets(config), TlsFile(config))
 
 
 def provision(config, keeper):

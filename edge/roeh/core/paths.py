@@ -35,3 +35,8 @@ def ledger_dir(config: NodeConfig) -> Path:
 def keys_dir(config: NodeConfig) -> Path:
     """Keys (home `file`) and certificates."""
     return Path(config.keys.dir or Path(config.paths.data_dir) / "keys")
+
+
+def tls_dir(config: NodeConfig) -> Path:
+    """The key and certificate for TLS: publish's own, beside evidence's data and not in it."""
+    return Path(config.keys.tls_dir or f"{config.paths.data_dir}-tls")

@@ -33,6 +33,7 @@ from roeh.keys.open import KeyHome, key_home, key_sets, node_name
 from roeh.keys.pole import KeyState, Pole
 from roeh.keys.safe_files import read_public, replace_public
 from roeh.keys.signer import KeyUsage
+from roeh.keys.tls_files import TlsFile
 
 _US_PER_DAY = 86_400_000_000
 #: From when on `show` says that a certificate ends soon.
@@ -198,10 +199,15 @@ def _install(chosen: argparse.Namespace) -> int:
         say("in force already; nothing changed")
         return EXIT_OK
     say(f"in force: {', '.join(usage.value for usage in changed)}")
-    say("evidence takes them up at its next start; until then it signs with the old ones")
+    if changed != [KeyUsage.TLS]:
+        say("evidence takes them up at its next start; until then it signs with the old ones")
+    if KeyUsage.TLS in changed:
+        say(f"publish has {TlsFile(config).path} and connects with it anew by itself")
     if config.keys.home == "credential":
         sets = key_sets(config)
         for usage in changed:
+            if usage is KeyUsage.TLS:
+                continue
             path = sets.path(sets.newest()) / f"{usage.value}.pem"
             say(f"systemd-creds encrypt --name={path.name} {path} DIR/roeh-{path.name}")
         say("then LoadCredentialEncrypted= of each in evidence's unit, and remove the plain ones")
@@ -212,9 +218,12 @@ def _show(chosen: argparse.Namespace) -> int:
     _, pole = _pole(chosen)
     now_us = SystemClock().read().t_utc_ns // 1000
     states = pole.states()
+    provisioned = all(state.is_provisioned for state in states)
     for state in states:
         say(msgspec.json.encode(state).decode() if chosen.json else _in_words(state, now_us))
-    if not chosen.json and not all(state.is_provisioned for state in states):
+    if not chosen.json and provisioned and not pole.is_with_publish():
+        say("publish has another key for TLS: roeh keys install CERTS, once more")
+    if not chosen.json and not provisioned:
         say("UNPROVISIONED: the node vouches for itself; roeh keys request begins the ceremony")
     return EXIT_OK
 
@@ -257,7 +266,7 @@ def _pole(chosen: argparse.Namespace) -> tuple[NodeConfig, Pole]:
     if config.keys.home == "credential" and DIRECTORY_VARIABLE not in os.environ:
         # Outside the unit only what was prepared for systemd can be seen.
         home = FileHome(sets)
-    return config, Pole(node_name(config), home, config.keys.home, sets)
+    return config, Pole(node_name(config), home, config.keys.home, sets, TlsFile(config))
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

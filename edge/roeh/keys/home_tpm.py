@@ -4,6 +4,9 @@ On disk lies the key as the TPM wrapped it ("TSS2 PRIVATE KEY", as tpm2-openssl 
 of use to no other machine. Its parent is the owner hierarchy's primary key, which the TPM
 derives anew each time, so nothing has to be stored in the TPM itself.
 
+The key for TLS is a file here too: Python's TLS cannot use one inside a TPM
+(keys/tls_files.py).
+
 The only module that imports tpm2_pytss, an optional extra.
 """
 
@@ -20,9 +23,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 
 from roeh.core.errors import KeyRefused, RuntimeMissing
 from roeh.keys.certificates import signing_request, spki_der
+from roeh.keys.home_file import PemSigner, pkcs8_with_request
 from roeh.keys.key_pem import TPM_LABEL, UNPARSABLE, KeyEntry, check_belongs, is_p256
 from roeh.keys.key_sets import KeySets, entry_of_set
-from roeh.keys.signer import KeyUsage, NodeName
+from roeh.keys.signer import KeyUsage, NodeName, Signer
 
 #: A TPM need have room for three objects: two keys stay, and a parent is there when a
 #: third is loaded in the place of one. Media and log are the two that sign all the time.
@@ -45,12 +49,16 @@ class TpmHome:
         """A usage's key and certificates, and how they are named in an error."""
         return entry_of_set(self._sets, usage)
 
-    def signer(self, entry: KeyEntry, which: str) -> TpmSigner:
+    def signer(self, entry: KeyEntry, which: str) -> Signer:
         """What signs with it."""
+        if entry.usage is KeyUsage.TLS:
+            return PemSigner(entry, home="file", which=which)
         return TpmSigner(self._tpm, entry, which)
 
     def new_key(self, name: NodeName, usage: KeyUsage) -> bytes:
         """A new key as the TPM wrapped it, then its request, signed by the TPM."""
+        if usage is KeyUsage.TLS:
+            return pkcs8_with_request(name, usage)
         return self._tpm.new_key(name, usage)
 
 

@@ -2,7 +2,8 @@
 
 A key waits in `pending` until its certificate is installed; until then nothing changes for
 evidence. An installation writes a whole new set and brings it into force by one rename;
-evidence takes it up at its next start.
+evidence takes it up at its next start. The key for TLS is then copied to where publish reads
+it; an installation that was interrupted before that copies it when it is repeated.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from roeh.keys.key_pem import (
 from roeh.keys.key_sets import ANCHORS_FILE, KeySets, entry_of_set
 from roeh.keys.open import KeyHome
 from roeh.keys.signer import KeyUsage, NodeName
+from roeh.keys.tls_files import TlsFile, is_worth_showing
 
 
 class KeyState(msgspec.Struct, frozen=True):
@@ -67,11 +69,14 @@ class KeyState(msgspec.Struct, frozen=True):
 class Pole:
     """The keys of one node, as its technician handles them."""
 
-    def __init__(self, name: NodeName, home: KeyHome, home_name: str, sets: KeySets) -> None:
+    def __init__(
+        self, name: NodeName, home: KeyHome, home_name: str, sets: KeySets, tls: TlsFile
+    ) -> None:
         self._name = name
         self._home = home
         self._home_name = home_name
         self._sets = sets
+        self._tls = tls
 
     def request(self, usages: Iterable[KeyUsage]) -> bytes:
         """Keys that wait for their certificates, made where none waits; their requests (PEM).
@@ -96,12 +101,13 @@ class Pole:
         """Bring the keys into force whose certificates these are.
 
         Returns:
-            The usages that changed; none when all were in force already.
+            The usages that changed; none when all were in force already, with publish too.
 
         Raises:
             KeyRefused: a certificate for another node or key, a chain that does not lead to
                 its root, or a set that would not be whole. Then nothing changed.
             StorageFull, StorageFailed: it could not be written; nothing changed.
+            OutputRefused: publish's copy could not be written; it has the one before.
         """
         self._sets.retire()
         leaves, authorities, roots = _sorted_out(certificates_pem)
@@ -125,6 +131,8 @@ class Pole:
                 which="a set has to be whole",
                 remedy="request or rotate these too, and install all of them at once",
             )
+        if KeyUsage.TLS in changed:
+            self._tls.prepare()
         if changed:
             files[ANCHORS_FILE] = _joined(files.get(ANCHORS_FILE, b""), certificate_pem(*roots))
             if not self._sets.add(files, after=newest):
@@ -136,7 +144,14 @@ class Pole:
             self._sets.retire()
         for leaf in leaves:
             self._drop_waiting(leaf)
+        if self._give_to_publish() and KeyUsage.TLS not in changed:
+            changed.append(KeyUsage.TLS)
         return changed
+
+    def is_with_publish(self) -> bool:
+        """Whether publish proves the node with the certificate that is in force."""
+        entry = self._in_force(KeyUsage.TLS)
+        return entry is not None and self._tls.is_current(entry)
 
     def states(self) -> list[KeyState]:
         """What is in force, by usage.
@@ -150,13 +165,21 @@ class Pole:
         """The usages whose new key waits for its certificate."""
         return [usage for usage in KeyUsage if self._sets.pending(_file(usage)) is not None]
 
+    def _give_to_publish(self) -> bool:
+        """Copy the key for TLS in force to publish; False when it is there already."""
+        entry = self._in_force(KeyUsage.TLS)
+        if entry is None or not is_worth_showing(entry) or self._tls.is_current(entry):
+            return False
+        self._tls.put(entry)
+        return True
+
     def _state(self, usage: KeyUsage) -> KeyState:
         entry, which = self._home.entry(usage)
         self._home.signer(entry, which)
         leaf = entry.leaf
         return KeyState(
             usage=usage,
-            home=self._home_name,
+            home="file" if usage is KeyUsage.TLS else self._home_name,
             node=str(node_name_of(leaf.subject)),
             serial=f"{leaf.serial_number:x}",
             sha256=hashlib.sha256(leaf.public_bytes(serialization.Encoding.DER)).hexdigest(),

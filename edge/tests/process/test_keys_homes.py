@@ -178,7 +178,8 @@ def test_a_key_in_a_tpm_survives_the_tpm_s_restart_and_leaves_nothing_to_copy(tm
         config = node_with_keys(tmp_path / "node", home="tpm", tpm_tcti=tpm.tcti)
         provision(config, keeper)
         media = open_signers(config, CLOCK).media
-        for path in Path(tmp_path / "node").rglob("*.pem"):
+        signing = [path for path in (tmp_path / "node").rglob("*.pem") if path.name != "tls.pem"]
+        for path in signing:
             assert b"BEGIN PRIVATE KEY" not in path.read_bytes()
 
         tpm.stop()

@@ -344,11 +344,14 @@ class KeysSection(Section, frozen=True, kw_only=True):
 
     `file`: PEM files that only evidence's user can read, in `dir` (empty: `keys` in
     paths.data_dir). `credential`: the same names, loaded by systemd (LoadCredential).
-    `tpm`: wrapped by the TPM 2.0 that `tpm_tcti` names; certificates lie in `dir`.
+    `tpm`: wrapped by the TPM 2.0 that `tpm_tcti` names; certificates lie in `dir`. The key
+    for TLS is always a file that only publish's user can read, in `tls_dir` (empty:
+    paths.data_dir with "-tls" after it).
     """
 
     home: Literal["file", "credential", "tpm"] = "file"
     dir: str = ""
+    tls_dir: str = ""
     tpm_tcti: str = "device:/dev/tpmrm0"
 
 
