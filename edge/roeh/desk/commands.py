@@ -27,6 +27,11 @@ MODULES = (
     "roeh.desk.broker_commands",
     "roeh.desk.key_commands",
     "roeh.desk.run_command",
+    "roeh.desk.witness.commands",
+    "roeh.desk.alarm_commands",
+    "roeh.desk.report_command",
+    "roeh.desk.poles_command",
+    "roeh.desk.audit_command",
 )
 
 

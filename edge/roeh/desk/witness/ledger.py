@@ -153,18 +153,20 @@ class WitnessedLedger:
 
     def _act_on(self, judgement: Judgement, known: Known, claim: Claim, note: str) -> str | None:
         finding = judgement.finding
-        is_unproven = finding is Finding.OTHER_PROOF
-        self.unproven = self.unproven + 1 if is_unproven else 0
         if finding in CONTRADICTIONS:
             self._alarm(judgement, known, claim, note)
             return None
-        if is_unproven:
-            self._hear(known, claim.tree, note)
-            return self._repeat(known.last)
-        if finding is Finding.SAME and known.last is not None and known.last.cosigned_s:
-            return self._repeat(known.last)
         if finding is Finding.OLD_NEWS:
             return None
+        if finding is Finding.OTHER_PROOF and known.last is not None:
+            self._hear(known, claim.tree, note)
+            repeated = self._repeat(known, known.last)
+            # Only a pole that was told from where can be asked for a proof.
+            self.unproven += repeated is not None
+            return repeated
+        self.unproven = 0
+        if finding is Finding.SAME and known.last is not None:
+            return self._repeat(known, known.last)
         return self._see(known, claim.tree, note)
 
     def _see(self, known: Known, tree: Tree, note: str) -> str | None:
@@ -202,9 +204,10 @@ class WitnessedLedger:
             )
         )
 
-    def _repeat(self, last: SeenTree | None) -> str | None:
-        if last is None or last.cosigned_s is None:
-            return None
+    def _repeat(self, known: Known, last: SeenTree) -> str | None:
+        """Cosign the tree seen last once more, or now, if the time was not known then."""
+        if last.cosigned_s is None:
+            return self._see(known, last.tree, last.note)
         self._counts.repeated += 1
         return self._seal.cosigned(last.note, last.cosigned_s)
 

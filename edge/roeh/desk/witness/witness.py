@@ -257,5 +257,6 @@ def _unproven(ledger: WitnessedLedger) -> StandingAlarm:
         alarm=AlarmKind.UNPROVEN,
         t_utc_us=last.t_utc_us if last else 0,
         detail=f"{UNPROVEN_CHECKPOINTS} checkpoints or more came without a proof from the tree"
-        " seen last, though it was asked for: its ledger may be another one",
+        " seen last, though it was asked for: its ledger may be another one, or the pole does not"
+        " know this witness's key",
     )
