@@ -7,14 +7,23 @@ from pathlib import Path
 
 from roeh.core.config import DeskConfig
 from roeh.core.errors import ConfigError
+from roeh.desk.service_tls import service_tls
+from roeh.keys.service_names import ServiceKind
 from roeh.transport.mqtt import BrokerOptions
-from roeh.transport.tls import TlsFiles
 
 _MAX_PASSWORD_BYTES = 4096
 
 
+#: What each part's certificate says that it is.
+_KINDS = {
+    "ingest": ServiceKind.DESK,
+    "witness": ServiceKind.WITNESS,
+    "republish": ServiceKind.REPUBLISH,
+}
+
+
 def desk_broker_options(config: DeskConfig, part: str) -> BrokerOptions:
-    """How a part of the desk ("ingest", "witness") reaches the broker.
+    """How a part of the desk ("ingest", "witness", "republish") reaches the broker.
 
     Its name there is the desk's, the part's and the machine's: the same after a restart, and
     another one on another machine. A broker that names clients by their certificate passes
@@ -24,15 +33,11 @@ def desk_broker_options(config: DeskConfig, part: str) -> BrokerOptions:
         ConfigError: the password file cannot be read.
     """
     broker = config.broker
-    files = broker.tls
-    tls = None
-    if files.ca_file:
-        tls = TlsFiles(files.ca_file, files.certificate_file, files.key_file)
     return BrokerOptions(
         host=broker.host,
         port=broker.port,
         client_id=f"roeh-{config.name}-{part}-{socket.gethostname()}",
-        tls=tls,
+        tls=service_tls(config, _KINDS[part]),
         username=broker.username,
         password=_password(broker.password_file),
         keepalive_s=broker.keepalive_s,

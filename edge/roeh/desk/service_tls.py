@@ -21,8 +21,11 @@ def service_tls(config: DeskConfig, kind: ServiceKind) -> TlsFiles | None:
         return None
     if files.certificate_file:
         return TlsFiles(files.ca_file, files.certificate_file, files.key_file)
-    own = str(tls_dir(config) / f"{kind.value}.pem")
-    return TlsFiles(files.ca_file, own, own)
+    own = tls_dir(config) / f"{kind.value}.pem"
+    if not own.exists():
+        # A broker that asks for a password instead.
+        return TlsFiles(files.ca_file)
+    return TlsFiles(files.ca_file, str(own), str(own))
 
 
 def tls_dir(config: DeskConfig) -> Path:
