@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+from roeh.desk.store import open_desk_store
+from tests.desks import desk_in
+from tests.process.postgresql import running_postgresql
 
 # The same examples on every machine; HYPOTHESIS_PROFILE=explore looks for new ones.
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
@@ -38,3 +43,26 @@ def as_root():
     """The test starts processes of other users, or mounts."""
     if os.geteuid() != 0:
         pytest.skip("needs root: processes of other users, or a mount")
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """One PostgreSQL for all tests; each makes a database of its own in it."""
+    with running_postgresql() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.apt("postgresql"))])
+def desk_config(request, memory_directory):
+    """A desk with an empty database, once of each kind."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql").new_database()
+    return desk_in(memory_directory, f'[database]\nurl = "{url}"')
+
+
+@pytest.fixture
+def desk_database(desk_config):
+    """That database, open."""
+    with contextlib.closing(open_desk_store(desk_config)) as store:
+        yield store
