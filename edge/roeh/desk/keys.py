@@ -7,6 +7,7 @@ user that the desk runs as and of nobody else.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,12 @@ class StatementSigner:
     def sign(self, addressee: str, body: bytes) -> bytes:
         """A statement for this pole ("site/node"); `body` is JSON on one line."""
         return sign_statement(self._kind, addressee, body, name=self.verifier.name, key=self._key)
+
+    def secret_name(self, name: str) -> str:
+        """`name` with 128 bits behind it that only who has the key can tell; always the same."""
+        # Ed25519 gives one signature for one text, and no statement begins like this one.
+        secret = self._key.sign(f"secret name\n{name}".encode())
+        return f"{name}-{hashlib.sha256(secret).hexdigest()[:32]}"
 
 
 def keys_dir(config: DeskConfig) -> Path:

@@ -132,7 +132,10 @@ class Ingest:
         self._parts = parts
         self._clock = clock
         self._stop = stop
-        self._link = BrokerLink(connect, config.ingest.group, clock)
+        # A broker lets anybody join a group of subscribers, and a member that may not read a
+        # message takes it from the others all the same: so its name is a secret.
+        group = parts.ack_signer.secret_name(config.ingest.group)
+        self._link = BrokerLink(connect, group, clock)
         self._ids = ClockIds(clock)
         self._tick_due_ns = clock.mono_ns()
         self._refused_why = ""
