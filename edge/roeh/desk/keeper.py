@@ -38,14 +38,22 @@ class AlertKeeper:
             self._write(notice.pole, f"{notice.alert_id}.jpg", notice.thumbnail)
 
     def _write(self, pole: Pole, name: str, content: bytes) -> None:
-        path = self._directory / pole.site / pole.node / name
-        unfinished = path.with_suffix(path.suffix + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        except OSError as error:
-            raise _refused(path, error) from None
+        write_kept(self._directory / pole.site / pole.node / name, content)
+
+
+def write_kept(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputRefused: it cannot be written.
+    """
+    unfinished = path.with_suffix(path.suffix + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise _refused(path, error) from None
 
 
 def _refused(path: Path, error: OSError) -> OutputRefused:

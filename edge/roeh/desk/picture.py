@@ -27,6 +27,7 @@ from roeh.desk.notices import (
     ThumbnailArrived,
 )
 from roeh.desk.seq_ranges import SeqRange, SeqRanges
+from roeh.desk.silence import stale_after_s
 from roeh.transport.messages import (
     HealthMessage,
     StateMessage,
@@ -38,8 +39,6 @@ from roeh.transport.messages import (
 THUMBNAIL_GRACE_S = 1.0
 #: How long a gap may stand before it is told: urgent alerts overtake others.
 MISSING_GRACE_S = 10.0
-#: Heartbeats that may fail to come before the pole counts as silent.
-SILENT_HEARTBEATS = 2.5
 _MAX_REMEMBERED = 20_000
 
 
@@ -97,6 +96,8 @@ class Picture:
     def take(self, pole: Pole, message: UpMessage, now: ClockReading) -> list[Notice]:
         """One message of a pole, parsed; what is to be told of it."""
         view = self._views.setdefault(pole, PoleView(pole))
+        if not isinstance(message, StateMessage):  # which the broker may say in its place
+            view.heard_mono_ns, view.silent = now.t_mono_ns, False
         if isinstance(message, Alert):
             notices = self._take_alert(view, message, now)
         elif isinstance(message, Thumbnail):
@@ -106,7 +107,7 @@ class Picture:
         elif isinstance(message, StateMessage):
             notices = _take_state(view, message, now)
         elif isinstance(message, HealthMessage):
-            notices = _take_health(view, message, now)
+            notices = _take_health(view, message)
         else:
             notices = []  # for the desk's ingester and the witnesses
         return notices + self.tick(now)
@@ -210,10 +211,11 @@ class Picture:
     def _tell_silent(self, now: ClockReading) -> list[Notice]:
         notices: list[Notice] = []
         for view in self._views.values():
-            if view.silent or not view.online or view.health is None or view.heard_mono_ns is None:
+            if view.silent or not view.online or view.heard_mono_ns is None:
                 continue
             age_ns = now.t_mono_ns - view.heard_mono_ns
-            if age_ns > SILENT_HEARTBEATS * view.health.heartbeat_s * NS_PER_S:
+            heartbeat_s = None if view.health is None else view.health.heartbeat_s
+            if age_ns > stale_after_s(heartbeat_s) * NS_PER_S:
                 view.silent = True
                 notices.append(PoleSilent(view.pole, age_ns // NS_PER_US))
         return notices
@@ -234,9 +236,9 @@ def _take_state(view: PoleView, state: StateMessage, now: ClockReading) -> list[
     return [PoleOffline(view.pole, state)]
 
 
-def _take_health(view: PoleView, health: HealthMessage, now: ClockReading) -> list[Notice]:
+def _take_health(view: PoleView, health: HealthMessage) -> list[Notice]:
     before = view.health
-    view.health, view.heard_mono_ns, view.silent = health, now.t_mono_ns, False
+    view.health = health
     if before is None and health.condition == "ok":
         return []
     if before is not None and before.condition == health.condition:

@@ -21,6 +21,7 @@ from roeh.desk.notices import (
     PoleSilent,
 )
 from roeh.desk.picture import Picture, PoleView
+from roeh.desk.pole_columns import HEALTH_TITLES, health_cells
 from roeh.desk.wording import duration_text, json_line, notice_line
 
 _URGENT_PRIORITY = 7
@@ -126,7 +127,7 @@ def _style(notice: Notice) -> str:
 
 def _poles_table(picture: Picture, now: ClockReading) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("pole", "link", "heartbeat", "condition", "alerts", "waiting", "missing"):
+    for title in ("pole", "link", "heard", *HEALTH_TITLES, "alerts", "missing"):
         table.add_column(title)
     for view in picture.poles():
         table.add_row(*_pole_row(view, now))
@@ -141,17 +142,16 @@ def _pole_row(view: PoleView, now: ClockReading) -> tuple[Text, ...]:
     else:
         link = Text("offline", style="yellow")
     age = "-"
-    if view.health is not None and view.heard_mono_ns is not None:
+    if view.heard_mono_ns is not None:
         age = duration_text((now.t_mono_ns - view.heard_mono_ns) // NS_PER_US)
-    condition = "-" if view.health is None else view.health.condition
-    waiting = "-" if view.health is None else str(view.health.outbox.rows)
+    condition, *health = (one_line(cell) for cell in health_cells(view.health))
     missing = ", ".join(str(gap) for gap in view.missing) or "-"
     return (
         Text(str(view.pole)),
         link,
         Text(age),
         Text(condition, style="green" if condition == "ok" else "yellow"),
+        *(Text(cell) for cell in health),
         Text(str(view.alerts)),
-        Text(waiting),
         Text(missing, style="yellow" if view.missing else "dim"),
     )

@@ -150,13 +150,37 @@ def test_the_state_is_that_of_the_highest_connection():
 def test_a_pole_whose_heartbeat_stays_away_is_silent_until_it_speaks():
     desk = Desk()
     desk.take(state(7, online=True), HEALTH)
-    assert desk.after(2.4 * HEALTH.heartbeat_s) == []
-    (told,) = desk.after(0.2 * HEALTH.heartbeat_s)
+    assert HEALTH.heartbeat_s == 60
+    assert desk.after(90) == []
+    (told,) = desk.after(1)
     assert isinstance(told, PoleSilent)
     assert desk.view.silent
     assert desk.after(HEALTH.heartbeat_s) == []
     desk.take(HEALTH)
     assert not desk.view.silent
+
+
+def test_a_pole_that_the_broker_calls_online_and_nobody_hears_is_silent():
+    desk = Desk()
+    desk.take(state(7, online=True))
+    assert desk.after(89) == []
+    assert [type(told) for told in desk.after(2)] == [PoleSilent]
+
+
+def test_whatever_a_pole_says_is_a_word():
+    desk = Desk()
+    desk.take(state(7, online=True), HEALTH)
+    for seq in range(1, 5):
+        assert desk.after(60) == []
+        desk.take(alert(seq))
+    assert not desk.view.silent
+
+
+def test_a_pole_with_a_slower_heartbeat_has_longer():
+    desk = Desk()
+    desk.take(state(7, online=True), msgspec.structs.replace(HEALTH, heartbeat_s=200.0))
+    assert desk.after(299) == []
+    assert [type(told) for told in desk.after(2)] == [PoleSilent]
 
 
 def test_an_offline_pole_is_not_silent_too():

@@ -105,7 +105,7 @@ def test_on_a_terminal_the_poles_stand_below_the_lines():
     view.show(ARRIVED)
     view.refresh(picture, clock.read())
     view.end()
-    for part in ("zone_entry gate", "heartbeat", "online", "blind"):
+    for part in ("zone_entry gate", "heard", "online", "blind", "certificate"):
         assert part in out.getvalue()
 
 

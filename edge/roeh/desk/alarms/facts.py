@@ -8,6 +8,8 @@ from roeh.core.clock import ClockReading
 from roeh.core.config import IngestSection
 from roeh.core.orders import SeqRange
 from roeh.desk.alarms.own import PRIORITIES, Finding, OwnKind, PoleFacts, ranges_text
+from roeh.desk.pole_columns import certificate_days, complaints
+from roeh.desk.silence import stale_after_s
 from roeh.desk.store import Transaction
 from roeh.transport.messages import HealthMessage
 
@@ -115,11 +117,15 @@ def read_facts(
         refused = 0 if health is None else health.statements_refused
         grew_us = _when_grew(transaction, pole, refused, counters, now_utc_us)
         heard_us = max(pole.t_heard_utc_us, listening_since_us)
+        stale_s = stale_after_s(
+            None if health is None else health.heartbeat_s, settings.stale_after_s
+        )
         facts.append(
             PoleFacts(
                 site=pole.site,
                 node=pole.node,
                 unheard_us=max(0, now_utc_us - heard_us),
+                stale_after_us=round(stale_s * _US_PER_S),
                 condition="" if health is None else health.condition,
                 complaints="" if health is None else complaints(health),
                 clock_synchronised=health is None or health.clock.synchronised,
@@ -130,18 +136,6 @@ def read_facts(
             )
         )
     return facts
-
-
-def certificate_days(health: HealthMessage) -> int | None:
-    """Days until the first of a pole's certificates and its broker's ends; None: not told."""
-    told = (health.certificate_days, health.broker_certificate_days)
-    return min((days for days in told if days is not None), default=None)
-
-
-def complaints(health: HealthMessage) -> str:
-    """What the processes say that are not ok, and what a person should know."""
-    told = [f"{process}: {detail}" for process, detail in health.details.items()]
-    return "; ".join((*told, *health.alarms))
 
 
 def new_losses(transaction: Transaction) -> list[Finding]:

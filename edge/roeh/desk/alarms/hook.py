@@ -86,8 +86,7 @@ class AlarmHook:
         facts = read_facts(
             transaction, self._settings, now_utc_us, listening_since_us=self._listening_since_us
         )
-        stale_us = round(self._settings.stale_after_s * 1_000_000)
-        found = [finding for one in facts for finding in findings_of(one, stale_us)]
+        found = [finding for one in facts for finding in findings_of(one)]
         found += clock_findings(self._clock.read())
         held = alarms_where(transaction, "is_own = 1 AND t_over_utc_us IS NULL", (), _MAX_HELD)
         by_subject = {(OwnKind(one.kind), one.site, one.node, one.subject): one for one in held}

@@ -87,6 +87,7 @@ class PoleFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         unheard_us: since it last said anything, or since the desk listens if that is less.
+        stale_after_us: for how long a pole may say nothing.
         condition, complaints: of its last health message; "" before the first.
         missing: alerts overtaken by others for long enough.
         certificate_days: until the first of its certificates ends.
@@ -96,6 +97,7 @@ class PoleFacts(msgspec.Struct, frozen=True, kw_only=True):
     site: str
     node: str
     unheard_us: int
+    stale_after_us: int
     condition: str = ""
     complaints: str = ""
     clock_synchronised: bool = True
@@ -112,7 +114,7 @@ class Changes(msgspec.Struct, frozen=True):
     over: tuple[Subject, ...]
 
 
-def findings_of(facts: PoleFacts, stale_after_us: int) -> tuple[Finding, ...]:
+def findings_of(facts: PoleFacts) -> tuple[Finding, ...]:
     """What is wrong with a pole.
 
     Of a silent pole nothing else is alarmed that only it could tell.
@@ -124,14 +126,15 @@ def findings_of(facts: PoleFacts, stale_after_us: int) -> tuple[Finding, ...]:
         text = one_line(words)[:_MAX_WORDS]
         found.append(Finding(kind, facts.site, facts.node, text, given))
 
-    if facts.unheard_us > stale_after_us:
+    is_silent = facts.unheard_us > facts.stale_after_us
+    if is_silent:
         # How long is for the table of poles: the alarm's words stay as they are.
-        add(OwnKind.POLE_SILENT, f"nothing heard for more than {length_text(stale_after_us)}")
+        add(OwnKind.POLE_SILENT, f"nothing heard for more than {length_text(facts.stale_after_us)}")
     elif facts.condition in ("blind", "stopped"):
         add(OwnKind.POLE_BLIND, _with("nothing is watched there", facts.complaints))
     elif facts.condition == "degraded":
         add(OwnKind.POLE_DEGRADED, _with("works in part", facts.complaints))
-    if facts.unheard_us <= stale_after_us and not facts.clock_synchronised:
+    if not is_silent and not facts.clock_synchronised:
         add(OwnKind.CLOCK_UNSYNCHRONISED, "its clock is not synchronised: its times are doubtful")
     if facts.missing:
         add(OwnKind.ALERTS_MISSING, f"alerts {ranges_text(facts.missing)} did not arrive")

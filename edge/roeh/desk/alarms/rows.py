@@ -130,11 +130,16 @@ def alarms_where(
     transaction: Transaction, condition: str, parameters: Sequence[Value], limit: int
 ) -> list[AlarmRow]:
     """Alarms in the order in which they were opened; `condition` is SQL of ours, values bound."""
-    return transaction.select(
-        AlarmRow,
-        f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row LIMIT ?",  # noqa: S608 - ours
-        (*parameters, limit),
-    )
+    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row LIMIT ?"  # noqa: S608
+    return transaction.select(AlarmRow, query, (*parameters, limit))
+
+
+def newest_alarms(
+    transaction: Transaction, condition: str, parameters: Sequence[Value], limit: int
+) -> list[AlarmRow]:
+    """Likewise, those opened last first."""
+    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row DESC LIMIT ?"  # noqa: S608
+    return transaction.select(AlarmRow, query, (*parameters, limit))
 
 
 def history_of(transaction: Transaction, alarm_id: str) -> list[HistoryRow]:
