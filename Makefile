@@ -50,7 +50,7 @@ golden: setup ## renews the golden replays; read the difference before you commi
 	$(PYTEST) edge/tests/golden --renew $(ARGS)
 
 schema: setup ## renews the JSON Schemas and the AsyncAPI document
-	$(BIN)/python -m roeh.transport.schema edge/docs/schema
+	$(BIN)/python -m roeh.desk.published edge/docs/schema
 
 third-party: setup ## renews THIRD-PARTY.md from what is installed
 	$(BIN)/python requirements/third_party.py

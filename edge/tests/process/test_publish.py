@@ -12,8 +12,8 @@ import pytest
 from roeh.core.peers import Role
 from roeh.core.types import Alert
 from roeh.demo.broker import LOOPBACK
+from roeh.desk.published import message_schema
 from roeh.transport.messages import HealthMessage, Incoming, StateMessage, Thumbnail, parse_up
-from roeh.transport.schema import message_schema
 from roeh.transport.tls import TlsFiles
 from roeh.transport.topics import Channel, parse_topic
 from tests.process.brokers import (

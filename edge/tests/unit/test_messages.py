@@ -1,7 +1,6 @@
 """Payloads are what the published schemas say, and nothing else is believed."""
 
 import hashlib
-from pathlib import Path
 
 import jsonschema
 import msgspec
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, Tombstone
+from roeh.desk.published import message_schema
 from roeh.transport.messages import (
     MAX_INTEGER,
     CheckpointMessage,
@@ -33,11 +33,9 @@ from roeh.transport.messages import (
     state_message,
     worst_condition,
 )
-from roeh.transport.schema import documents, message_schema
 from roeh.transport.topics import Channel, Topic
 from tests.alert_drafts import alert_draft
 
-DOCS = Path(__file__).parents[2] / "docs" / "schema"
 JPEG = b"\xff\xd8\xff picture"
 
 #: As long as the note of a real node's ledger.
@@ -261,40 +259,3 @@ def test_a_bottomless_payload_is_refused_too(channel, opening):
     topic = Topic("harbour", "pole-7", channel)
     with pytest.raises(MessageRefused):
         parse_up(topic, Incoming(str(topic), opening * 60_000, (), retained=False))
-
-
-@pytest.mark.parametrize("name", ["alert", "tombstone", "state", "health"])
-def test_the_schemas_themselves_are_sound_and_keep_integers_exact(name):
-    schema = message_schema(name)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    integers = [part for part in objects_in(schema) if part.get("type") == "integer"]
-    for part in integers:
-        assert part.get("maximum", part.get("exclusiveMaximum", 2**60) - 1) <= MAX_INTEGER
-        assert part["minimum"] >= -MAX_INTEGER
-    assert integers
-
-
-def test_the_schema_refuses_an_alert_without_a_field():
-    payload = msgspec.json.decode(msgspec.json.encode(ALERT))
-    del payload["schema"]
-    with pytest.raises(jsonschema.ValidationError):
-        is_valid("alert", msgspec.json.encode(payload))
-
-
-def test_the_published_documents_are_the_ones_the_types_give():
-    published = {path.name: path.read_bytes() for path in DOCS.iterdir()}
-    assert published == documents(), "renew with: python -m roeh.transport.schema edge/docs/schema"
-
-
-def test_every_channel_in_use_is_an_operation_of_the_asyncapi_document():
-    document = msgspec.json.decode((DOCS / "asyncapi.json").read_bytes())
-    assert document["asyncapi"] == "3.0.0"
-    assert set(document["operations"]) == {
-        f"publish-{channel}" for channel in ("alert", "thumb", "health", "state")
-    }
-    for operation in document["operations"].values():
-        channel = document["channels"][operation["channel"]["$ref"].rsplit("/", 1)[1]]
-        for reference in channel["messages"].values():
-            message = document["components"]["messages"][reference["$ref"].rsplit("/", 1)[1]]
-            if "payload" in message:
-                assert (DOCS / message["payload"]["schema"]["$ref"]).is_file()
