@@ -16,6 +16,7 @@ from roeh.core.ipc.slots import FrameServer
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.notify import Notifier
+from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
 from roeh.core.types import MAX_COUNTERS
@@ -52,6 +53,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         for section, recording in zip(config.sensors, recordings, strict=True)
     ]
     reporter = Reporter(evidence_socket(config), Role.CAPTURE, clock)
+    orders = OrderListener(evidence_socket(config), Role.CAPTURE, clock, stop)
     try:
         for camera in cameras:
             camera.start()
@@ -66,6 +68,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         drained_ns = clock.mono_ns() + int(_DRAIN_S * NS_PER_S)
         for camera in cameras:
             camera.finish_recording(max(0.0, (drained_ns - clock.mono_ns()) / NS_PER_S))
+        orders.close()
         reporter.close()
         server.close()
     return EXIT_OK

@@ -19,9 +19,11 @@ from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.slots import FrameClient, OfferedFrame
 from roeh.core.log import log_for
 from roeh.core.notify import Notifier
+from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
 from roeh.detect.alerts import AlertBuilder
+from roeh.detect.orders import DetectOrders
 from roeh.detect.sender import AlertSender
 from roeh.detect.tracklog import write_tracks
 from roeh.media.frames import PixelFrame, pixel_shape
@@ -55,7 +57,11 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         stack.callback(reporter.close)
         stack.callback(sender.close, _CLOSE_PATIENCE_S)
         track_log = stack.enter_context(_open_log(config.detect.track_log))
-        loop = _Loop(config, clock, pipeline, sender, ids, track_log=track_log)
+        orders = DetectOrders(config, pipeline.rules, stop)
+        socket_path = evidence_socket(config)
+        listener = OrderListener(socket_path, Role.DETECT, clock, stop, orders.carry_out)
+        stack.callback(listener.close)
+        loop = _Loop(config, clock, pipeline, sender, ids, orders=orders, track_log=track_log)
         notifier.ready("watching")
         next_report_ns = clock.mono_ns()
         while not stop.is_set():
@@ -81,11 +87,13 @@ class _Loop:
         sender: AlertSender,
         ids: Ids,
         *,
+        orders: DetectOrders,
         track_log: TextIO | None,
     ) -> None:
         self._clock = clock
         self._pipeline = pipeline
         self._sender = sender
+        self._orders = orders
         self._track_log = track_log
         self._builder = AlertBuilder(config, pipeline.rig, ids, pipeline.models)
         self._analysed = self._skipped = self._tiles = 0
@@ -146,6 +154,7 @@ class _Loop:
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
         analysis = self._pipeline.analyse(frame)
+        self._orders.see(frame)
         self._analysed += 1
         self._tiles += analysis.tiles
         if self._first_frame_mono_ns == 0:

@@ -12,6 +12,7 @@ from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_for
 from roeh.core.notify import Notifier
+from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import Role
 from roeh.retrieve.server import HealthServer
@@ -39,6 +40,7 @@ async def _serve(config: NodeConfig, clock: Clock, stop: threading.Event) -> int
     server = HealthServer(config, feed, clock)
     address = await server.start()
     reporter = Reporter(evidence_socket(config), Role.RETRIEVE, clock)
+    orders = OrderListener(evidence_socket(config), Role.RETRIEVE, clock, stop)
     notifier = Notifier()
     _log.info("health page on %s", address)
     notifier.ready(f"health page on {address}")
@@ -51,6 +53,7 @@ async def _serve(config: NodeConfig, clock: Clock, stop: threading.Event) -> int
     finally:
         notifier.stopping()
         await server.stop()
+        await asyncio.to_thread(orders.close)
         await asyncio.to_thread(reporter.close)
         client.close()
     return EXIT_OK

@@ -45,7 +45,7 @@ class Pipeline:
         self.rig = rig_from(config)
         self._config = config
         self._tracker = Tracker(TrackerSettings(start_confidence=config.detect.min_confidence))
-        self._rules = RuleEngine(config)
+        self.rules = RuleEngine(config)
         self._tracks: tuple[Track, ...] = ()
         self._detectors: dict[str, SensorDetector] = {}
         self._attention: dict[str, Attention] = {}
@@ -70,7 +70,7 @@ class Pipeline:
         findings: tuple[Finding, ...] = ()
         if not look.settling:
             with self.stages.stage("rules"):
-                findings = self._rules.update(self._tracks, frame.info)
+                findings = self.rules.update(self._tracks, frame.info)
         return Analysis(
             detections=tuple(detections),
             tracks=self._tracks,

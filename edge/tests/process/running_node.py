@@ -107,10 +107,11 @@ def write_street(directory, *, port, source=DRAWN, data_dir=None, paths="", supe
 
 
 class RunningNode:
-    """`roeh run -c` of one node.toml."""
+    """`roeh run -c` of one node.toml; `program` stands in Python's place."""
 
-    def __init__(self, config_path):
+    def __init__(self, config_path, program=sys.executable):
         self.config_path = config_path
+        self._program = str(program)
         self.config = load_config(config_path)
         self._said = config_path.with_suffix(".log")
         self._status = StreamClient(evidence_socket(self.config), Role.SUPERVISE, CLOCK)
@@ -120,7 +121,7 @@ class RunningNode:
     def start(self):
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "roeh", "run", "-c", str(self.config_path)],
+                [self._program, "-m", "roeh", "run", "-c", str(self.config_path)],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -213,8 +214,8 @@ class RunningNode:
 
 
 @contextlib.contextmanager
-def running_node(config_path):
-    node = RunningNode(config_path)
+def running_node(config_path, program=sys.executable):
+    node = RunningNode(config_path, program)
     try:
         node.start()
         yield node

@@ -2,5 +2,6 @@
 
 from roeh.vision.rules.engine import RuleEngine
 from roeh.vision.rules.finding import Finding
+from roeh.vision.rules.schedule import OrderedSchedule
 
-__all__ = ["Finding", "RuleEngine"]
+__all__ = ["Finding", "OrderedSchedule", "RuleEngine"]

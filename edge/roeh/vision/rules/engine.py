@@ -16,7 +16,7 @@ from roeh.vision.rules.geometry import Line, area_of
 from roeh.vision.rules.life import Life
 from roeh.vision.rules.line_crossing import LineCrossing
 from roeh.vision.rules.loitering import Loitering
-from roeh.vision.rules.schedule import Schedule
+from roeh.vision.rules.schedule import OrderedSchedule, Schedule
 from roeh.vision.rules.zone_entry import ZoneEntry
 
 
@@ -31,6 +31,13 @@ class RuleEngine:
             Life(section, _rule(section, config), schedules.get(section.schedule))
             for section in config.rules
         )
+
+    def order(self, rule: str, ordered: OrderedSchedule | None) -> bool:
+        """Let a rule be on or off until a time; None: as configured. False: no such rule."""
+        lives = [life for life in self._lives if life.rule_name == rule]
+        for life in lives:
+            life.order(ordered)
+        return bool(lives)
 
     def update(self, tracks: tuple[Track, ...], frame: Frame) -> tuple[Finding, ...]:
         """What is raised, updated or cleared with this frame.

@@ -12,7 +12,7 @@ from roeh.core.config import RuleSection
 from roeh.core.types import AlertPhase, Frame, GroundPoint, Track
 from roeh.vision.rules.finding import Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
-from roeh.vision.rules.schedule import Schedule
+from roeh.vision.rules.schedule import OrderedSchedule, Schedule
 
 #: An update is worth sending when this much changed, and not more often than that.
 UPDATE_PERIOD_S = 5.0
@@ -64,10 +64,23 @@ class Life:
         self._section = section
         self._rule = rule
         self._schedule = schedule
+        self._ordered: OrderedSchedule | None = None
         self._labels = frozenset(section.labels)
         self._raised: dict[str, _Occurrence] = {}
         self._cooling: list[_Cooling] = []
         self._count = 0
+
+    @property
+    def rule_name(self) -> str:
+        """As the configuration names it."""
+        return self._section.name
+
+    def order(self, ordered: OrderedSchedule | None) -> None:
+        """Put this in the place of the schedule until it ends; None: as configured again.
+
+        From any thread; it holds from the next frame on.
+        """
+        self._ordered = ordered
 
     def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Finding]:
         """What is raised, updated or cleared, given all confirmed tracks."""
@@ -75,7 +88,7 @@ class Life:
         conditions = self._rule.update(
             tuple(track for track in tracks if track.label in self._labels), frame
         )
-        if self._schedule is not None and not self._schedule.holds(frame.t_utc_ns):
+        if not self._is_on(frame):
             conditions = []
         found = self._clear({condition.key for condition in conditions}, frame)
         self._cooling = [cooling for cooling in self._cooling if cooling.until_ns > now_ns]
@@ -86,6 +99,12 @@ class Life:
             elif not any(cooling.holds_back(condition) for cooling in self._cooling):
                 found.append(self._raise(condition, frame))
         return found
+
+    def _is_on(self, frame: Frame) -> bool:
+        ordered = self._ordered
+        if ordered is not None and frame.t_mono_ns < ordered.until_mono_ns:
+            return ordered.is_on
+        return self._schedule is None or self._schedule.holds(frame.t_utc_ns)
 
     def _raise(self, condition: Condition, frame: Frame) -> Finding:
         self._count += 1

@@ -1,4 +1,4 @@
-"""Whether a rule is on at this hour, in the node's time zone.
+"""Whether a rule is on at this hour, in the node's time zone, or by an order.
 
 The only place where rules look at UTC: a wrong clock shifts the hours of a schedule and
 changes nothing else.
@@ -9,10 +9,19 @@ from __future__ import annotations
 import datetime
 import zoneinfo
 
+import msgspec
+
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import ScheduleSection
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class OrderedSchedule(msgspec.Struct, frozen=True):
+    """A rule is on, or off, whatever its schedule says, until a monotonic time."""
+
+    is_on: bool
+    until_mono_ns: int
 
 
 class Schedule:
