@@ -6,7 +6,10 @@ import roeh
 from roeh.core.clock import NS_PER_S, NS_PER_US, ClockReading
 from roeh.core.peers import NodeStatus
 from roeh.core.types import ClockState
+from roeh.publish.certificates import Certificates
 from roeh.transport.messages import (
+    MAX_ALARM_CHARS,
+    MAX_ALARMS,
     HealthMessage,
     NodeCondition,
     OutboxHealth,
@@ -31,7 +34,11 @@ class Heartbeat:
         self._said = None
 
     def beat(
-        self, status: NodeStatus, reading: ClockReading, connection_number: int
+        self,
+        status: NodeStatus,
+        reading: ClockReading,
+        connection_number: int,
+        certificates: Certificates,
     ) -> HealthMessage | None:
         """The message that is due now, if one is; it counts as said."""
         states = process_states(status)
@@ -39,12 +46,14 @@ class Heartbeat:
         if states == self._said and age_ns < self._heartbeat_s * NS_PER_S:
             return None
         self._said, self._said_ns = states, reading.t_mono_ns
+        board, now_us = status.board, reading.t_utc_ns // NS_PER_US
+        days = (board.certificate_days, certificates.own_days(now_us))
         return HealthMessage(
             site=self._site,
             node=self._node,
             boot_id=reading.boot_id,
             connection_number=connection_number,
-            t_utc_us=reading.t_utc_ns // NS_PER_US,
+            t_utc_us=now_us,
             clock=ClockState(
                 synchronised=reading.synchronised, error_us=reading.utc_error_ns // NS_PER_US
             ),
@@ -62,5 +71,18 @@ class Heartbeat:
                 refused=status.outbox_refused,
             ),
             storage_state=status.storage_state,
+            alarms=tuple(alarm[:MAX_ALARM_CHARS] for alarm in status.alarms[:MAX_ALARMS]),
+            retention_us=board.retention_us,
+            temperature_c=_rounded(board.temperature_c, 1),
+            throttled=board.throttled,
+            wear_percent=_rounded(board.wear_percent, 2),
+            certificate_days=min((day for day in days if day is not None), default=None),
+            broker_certificate_days=certificates.broker_days(now_us),
+            witnessed_age_us=board.witnessed_age_us,
+            statements_refused=board.statements_refused,
             checkpoint=status.checkpoint,
         )
+
+
+def _rounded(figure: float | None, digits: int) -> float | None:
+    return None if figure is None else round(figure, digits)

@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from roeh.core.errors import RoehError
-from roeh.core.peers import OutboxBatch
+from roeh.core.peers import AnswerBatch, OutboxBatch
 from roeh.transport.mqtt import BrokerEvent
 
 
@@ -24,6 +24,18 @@ class LeaseFailed(msgspec.Struct, frozen=True):
     error: RoehError
 
 
+class AnswersLeased(msgspec.Struct, frozen=True):
+    """Evidence answered a lease of answers; the batch may be empty."""
+
+    batch: AnswerBatch
+
+
+class AnswerLeaseFailed(msgspec.Struct, frozen=True):
+    """Evidence did not answer a lease of answers."""
+
+    error: RoehError
+
+
 class FromBroker(msgspec.Struct, frozen=True):
     """The broker said something on the connection of this number."""
 
@@ -35,7 +47,7 @@ class Woken(msgspec.Struct, frozen=True):
     """Look again whether to stop."""
 
 
-Happening = Leased | LeaseFailed | FromBroker | Woken
+Happening = Leased | LeaseFailed | AnswersLeased | AnswerLeaseFailed | FromBroker | Woken
 
 
 class Inbox(Protocol):

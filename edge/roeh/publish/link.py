@@ -9,6 +9,7 @@ from roeh.core.clock import NS_PER_S, Clock
 from roeh.publish.presence import Presence
 from roeh.transport.messages import Incoming, Outgoing
 from roeh.transport.mqtt import Acknowledged, BrokerEvent, Session, Will
+from roeh.transport.topics import down_filter
 
 #: At most one repeated birth in this time, should something keep contradicting it.
 _BIRTH_AGAIN_S = 1.0
@@ -45,11 +46,14 @@ Connect = Callable[[Will, Callable[[BrokerEvent], None]], Connection]
 class Link:
     """A connection and the presence that belongs to it."""
 
-    def __init__(self, connection: Connection, presence: Presence, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, presence: Presence, clock: Clock, *, has_desk: bool
+    ) -> None:
         self.connection = connection
         self.presence = presence
         self.session: Session | None = None
         self._clock = clock
+        self._has_desk = has_desk
         self._opened_ns = 0
         self._birth_ns = 0
         self._birth_packet: int | None = None
@@ -60,6 +64,10 @@ class Link:
         """The broker took us in: say so to everybody."""
         self.session = session
         self._opened_ns = self._clock.mono_ns()
+        if self._has_desk:
+            # Before any row goes: an acknowledgement of one must not come too early.
+            topic = self.presence.topic
+            self.connection.subscribe(down_filter(topic.site, topic.node))
         self._say_birth()
 
     def lasted_s(self) -> float:

@@ -11,18 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roeh.core.clock import Clock
-from roeh.core.config import NodeConfig
+from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import EXIT_OK, ConfigError
 from roeh.core.notify import Notifier
+from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
+from roeh.core.peers import MAX_STATEMENT_BYTES, Role
 from roeh.publish.evidence_link import EvidenceLink
 from roeh.publish.inbox import QueueInbox, Woken
-from roeh.publish.sender import Sender
+from roeh.publish.sender import Named, Sender
 from roeh.transport.mqtt import BrokerEvent, BrokerOptions, MqttConnection, Will
-from roeh.transport.tls import TlsFiles
+from roeh.transport.tls import TlsFiles, TlsFilesWatch
 
 #: The broker keeps the session, and with it the will, for longer than the will's delay.
 _SESSION_EXPIRY_S = 3600
+#: Topic and properties of a packet that comes down.
+_PACKET_OVERHEAD_BYTES = 1024
 
 
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
@@ -35,20 +39,27 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     inbox = QueueInbox()
     evidence = EvidenceLink(evidence_socket(config), clock, inbox)
     sender = Sender(
-        site=config.node.site,
-        node=config.node.name,
+        named=Named(
+            site=config.node.site,
+            node=config.node.name,
+            ack=ack_mode(config),
+            has_desk=bool(config.desk.keys_file),
+        ),
         broker=config.broker,
         evidence=evidence,
         connect=_connector(config),
         inbox=inbox,
         clock=clock,
         on_progress=notifier.progress,
+        tls_files=None if (files := _tls_files(config)) is None else TlsFilesWatch(files),
     )
     threading.Thread(target=_wake_on, args=(stop, inbox), name="stop", daemon=True).start()
+    orders = OrderListener(evidence_socket(config), Role.PUBLISH, clock, stop)
     notifier.ready(f"publishing to {config.broker.host}:{config.broker.port}")
     evidence.wait_until_there(stop)
     sender.run(stop)
     notifier.stopping()
+    orders.close()
     evidence.close()
     return EXIT_OK
 
@@ -60,21 +71,25 @@ def broker_options(config: NodeConfig) -> BrokerOptions:
         ConfigError: the password file cannot be read.
     """
     broker = config.broker
-    files = broker.tls
-    tls = None
-    if files.ca_file:
-        tls = TlsFiles(files.ca_file, files.certificate_file, files.key_file)
     return BrokerOptions(
         host=broker.host,
         port=broker.port,
         client_id=f"roeh-{config.node.site}-{config.node.name}",
-        tls=tls,
+        tls=_tls_files(config),
         username=broker.username,
         password=_password(broker.password_file),
         keepalive_s=broker.keepalive_s,
         session_expiry_s=_SESSION_EXPIRY_S,
         clean_start=False,
+        max_incoming_bytes=MAX_STATEMENT_BYTES + _PACKET_OVERHEAD_BYTES,
     )
+
+
+def _tls_files(config: NodeConfig) -> TlsFiles | None:
+    files = config.broker.tls
+    if not files.ca_file:
+        return None
+    return TlsFiles(files.ca_file, files.certificate_file, files.key_file)
 
 
 def _connector(

@@ -12,6 +12,7 @@ import msgspec
 import roeh
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import MessageRefused
+from roeh.core.peers import ConnectionNumber
 from roeh.transport.messages import Incoming, Outgoing, StateMessage, parse_up, state_message
 from roeh.transport.mqtt import Will
 from roeh.transport.topics import Channel, Topic
@@ -22,18 +23,19 @@ WILL_DELAY_S = 15
 class Presence:
     """What one connection says of the node."""
 
-    def __init__(self, site: str, node: str, connection_number: int, clock: Clock) -> None:
+    def __init__(self, site: str, node: str, number: ConnectionNumber, clock: Clock) -> None:
         now = clock.read()
         self.topic = Topic(site, node, Channel.STATE)
         self._birth = StateMessage(
             site=site,
             node=node,
             online=True,
-            connection_number=connection_number,
+            connection_number=number.number,
             boot_id=now.boot_id,
             t_utc_us=now.t_utc_ns // NS_PER_US,
             software=roeh.__version__,
         )
+        self._log_chain_pem = number.log_chain_pem
 
     @property
     def connection_number(self) -> int:
@@ -47,7 +49,9 @@ class Presence:
 
     def birth(self) -> Outgoing:
         """The node is connected."""
-        return state_message(self._birth)
+        return state_message(
+            msgspec.structs.replace(self._birth, log_chain_pem=self._log_chain_pem)
+        )
 
     def farewell(self, clock: Clock) -> Outgoing:
         """The node ends on purpose."""

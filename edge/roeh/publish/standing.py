@@ -32,11 +32,20 @@ class Standing:
         self._since_refusal = 0
         self._overruled = ""
         self._unread = False
+        self._desk_away = False
+        self._certificates = ""
+        self._tls_files = ""
         self._evidence_there = True
         self._counters = {
             "delivered": 0.0,
             "refused": 0.0,
             "unread": 0.0,
+            "acknowledged": 0.0,
+            "sent_again": 0.0,
+            "answers": 0.0,
+            "checkpoints": 0.0,
+            "down_dropped": 0.0,
+            "down_refused": 0.0,
             "connections": 0.0,
             "in_flight": 0.0,
             "publish_window_full": 0.0,
@@ -85,14 +94,23 @@ class Standing:
         """Evidence answers."""
         self._evidence_there = True
 
-    def observe_window(self, *, in_flight: int, unread: bool) -> None:
+    def observe_window(self, *, in_flight: int, unread: bool, desk_away: bool) -> None:
         """How the window stands."""
         self._counters["in_flight"] = float(in_flight)
         self._unread = unread
+        self._desk_away = desk_away
 
-    def count(self, name: str) -> None:
-        """One more."""
-        self._counters[name] += 1.0
+    def observe_certificates(self, complaint: str) -> None:
+        """Which certificate ends soon; empty: none."""
+        self._certificates = complaint
+
+    def observe_tls_files(self, complaint: str) -> None:
+        """Why new TLS files cannot be used; empty: they can."""
+        self._tls_files = complaint
+
+    def count(self, name: str, more: int = 1) -> None:
+        """So many more."""
+        self._counters[name] += float(more)
 
     def due_report(self, now_us: int) -> ProcessReport | None:
         """The report to be made now, if one is due."""
@@ -126,12 +144,18 @@ class Standing:
         state, detail = self._link
         if state != "ok":
             return state, detail
-        for complaint in (self._overruled, self._complaint):
-            if complaint:
-                return "degraded", complaint
-        if self._unread:
-            return "degraded", f"{self._address} says that nobody reads alerts; they are kept"
-        return state, detail
+        unread = f"{self._address} says that nobody reads alerts; they are kept"
+        away = "the desk does not acknowledge alerts; they are kept and sent again slowly"
+        complaints = (
+            self._overruled,
+            self._complaint,
+            unread if self._unread else "",
+            away if self._desk_away else "",
+            self._tls_files,
+            self._certificates,
+        )
+        told = "; ".join(complaint for complaint in complaints if complaint)
+        return ("degraded", told) if told else (state, detail)
 
     def _set_link(self, state: State, detail: str) -> None:
         if (state, detail) != self._link:

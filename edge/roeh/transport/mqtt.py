@@ -25,7 +25,12 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from roeh.core.errors import BrokerRefused
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.messages import Incoming, Outgoing
-from roeh.transport.tls import TlsFiles, tls_context
+from roeh.transport.tls import (
+    TlsFiles,
+    certificate_ends_us,
+    peer_certificate_ends_us,
+    tls_context,
+)
 from roeh.transport.topics import JSON
 from roeh.transport.view_messages import ViewMessage
 
@@ -60,6 +65,7 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
         session_expiry_s: how long the broker keeps the session of a lost connection.
         clean_start: forget the session before.
         receive_maximum: how many unacknowledged messages the broker may send.
+        max_incoming_bytes: the largest packet that the broker may send; None: any.
         manual_acknowledgement: the broker is answered when the reader says so, by
             `acknowledge`, and not when a message was handed over.
         max_packet_bytes: the largest packet that the broker may send; None: any.
@@ -77,6 +83,7 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
     receive_maximum: int = 20
     manual_acknowledgement: bool = False
     max_packet_bytes: int | None = None
+    max_incoming_bytes: int | None = None
     connect_timeout_s: float = 5.0
 
     @property
@@ -93,11 +100,16 @@ class Will(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What the broker granted; `max_packet_bytes` None: no limit stated."""
+    """What the broker granted; `max_packet_bytes` None: no limit stated.
+
+    Ends of the certificates of both sides are microseconds of UTC; None without one.
+    """
 
     present: bool
     receive_maximum: int
     max_packet_bytes: int | None
+    broker_certificate_ends_us: int | None = None
+    own_certificate_ends_us: int | None = None
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -149,6 +161,7 @@ class MqttConnection:
         self._options = options
         self._hand_over = hand_over
         self._opening: queue.SimpleQueue[Session | ReasonCode | str] = queue.SimpleQueue()
+        self._own_ends_us: int | None = None
         self._opened = False
         self._abandoned = False
         self._ended = threading.Event()
@@ -170,6 +183,8 @@ class MqttConnection:
             self._client.username_pw_set(options.username, options.password)
         if options.tls is not None:
             self._client.tls_set_context(tls_context(options.tls))
+            # Of the file as it is used here; it may be replaced meanwhile.
+            self._own_ends_us = certificate_ends_us(options.tls)
         if will is not None:
             self._set_will(will)
 
@@ -258,6 +273,8 @@ class MqttConnection:
         properties = _new_properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = options.session_expiry_s
         properties.ReceiveMaximum = options.receive_maximum
+        if options.max_incoming_bytes is not None:
+            properties.MaximumPacketSize = options.max_incoming_bytes
         if options.max_packet_bytes is not None:
             properties.MaximumPacketSize = options.max_packet_bytes
         self._client.on_socket_open = _send_at_once
@@ -297,6 +314,8 @@ class MqttConnection:
                 present=flags.session_present,
                 receive_maximum=getattr(properties, "ReceiveMaximum", 65535),
                 max_packet_bytes=getattr(properties, "MaximumPacketSize", None),
+                broker_certificate_ends_us=peer_certificate_ends_us(self._client.socket()),
+                own_certificate_ends_us=self._own_ends_us,
             )
         )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 import msgspec
+from cryptography import x509
 
 from roeh.core.errors import ConfigError
+
+_DAY_US = 86_400 * 1_000_000
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
@@ -33,7 +37,7 @@ class _Connection(ssl.SSLSocket):
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.2 at the least, 1.3 where the broker can, the broker's name checked.
+    """TLS 1.3 where this end shows a certificate, else 1.2 at the least; the name is checked.
 
     Raises:
         ConfigError: a file that cannot be read or is not what it should be.
@@ -44,6 +48,8 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
         raise _unusable_file("broker.tls.ca_file", files.ca_file, error) from None
     context.sslsocket_class = _Connection
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.certificate_file:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
     if files.certificate_file:
         try:
             context.load_cert_chain(
@@ -56,6 +62,79 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             named = f"{files.certificate_file}, {files.key_file}"
             raise _unusable_file("broker.tls.certificate_file and key_file", named, error) from None
     return context
+
+
+def certificate_ends_us(files: TlsFiles) -> int | None:
+    """When this end's certificate ends, microseconds of UTC; None: there is none to be read."""
+    if not files.certificate_file:
+        return None
+    try:
+        pem = Path(files.certificate_file).read_bytes()
+        certificate = x509.load_pem_x509_certificate(pem)
+    except (OSError, ValueError):
+        return None  # using it says what is wrong
+    return ends_us(certificate)
+
+
+def peer_certificate_ends_us(connection: object) -> int | None:
+    """When the certificate of the other end ends; None without TLS."""
+    if not isinstance(connection, ssl.SSLSocket):
+        return None
+    try:
+        der = connection.getpeercert(binary_form=True)
+        return None if not der else ends_us(x509.load_der_x509_certificate(der))
+    except (OSError, ValueError):
+        return None  # the connection is over, or it was no certificate
+
+
+def ends_us(certificate: x509.Certificate) -> int:
+    """When it ends, microseconds of UTC."""
+    return int(certificate.not_valid_after_utc.timestamp()) * 1_000_000
+
+
+def whole_days(ends_us: int | None, now_utc_us: int) -> int | None:
+    """Days until an end, rounded down: -1 from the end on."""
+    return None if ends_us is None else (ends_us - now_utc_us) // _DAY_US
+
+
+class TlsFilesWatch:
+    """Whether the files of TLS were replaced, and whether the new ones can be used."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = files
+        self._seen = self._look()
+        #: Why those that are there now cannot be used; empty: they can.
+        self.complaint = ""
+
+    def changed(self) -> bool:
+        """Whether they are others than when this was asked last, or could not be used then.
+
+        A certificate and its key are two files: between one and the other they do not belong
+        together, so what cannot be used is looked at again.
+        """
+        seen = self._look()
+        if seen == self._seen and not self.complaint:
+            return False
+        self._seen = seen
+        try:
+            tls_context(self._files)
+        except ConfigError as error:
+            self.complaint = str(error)
+        else:
+            self.complaint = ""
+        return True
+
+    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
+        named = (self._files.ca_file, self._files.certificate_file, self._files.key_file)
+        return tuple(_stamp(path) for path in named if path)
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unusable_file(field: str, named: str, error: Exception) -> ConfigError:

@@ -12,10 +12,19 @@ import pytest
 from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.config.schema import BrokerSection
 from roeh.core.errors import BrokerRefused, PeerGone
-from roeh.core.peers import NodeStatus, OutboxBatch, OutboxItem, OutboxKind
+from roeh.core.peers import (
+    AnswerBatch,
+    BoardHealth,
+    CheckpointProof,
+    ConnectionNumber,
+    NodeStatus,
+    OutboxBatch,
+    OutboxItem,
+    OutboxKind,
+)
 from roeh.core.types import ProcessReport
-from roeh.publish.inbox import Leased, LeaseFailed
-from roeh.publish.sender import Sender
+from roeh.publish.inbox import AnswersLeased, Leased, LeaseFailed
+from roeh.publish.sender import Named, Sender
 from roeh.transport.messages import HealthMessage, Incoming, StateMessage
 from roeh.transport.mqtt import Acknowledged, Disconnected, NotOpened, Opened, Session
 from roeh.transport.topics import Channel
@@ -62,6 +71,16 @@ class SimulatedEvidence:
         self.there = True
         self.checkpoint = None
         self.connections = 0
+        self.acknowledged = []
+        self.commands = []
+        self.cosignatures = []
+        self.statement_error = None
+        self.proof = CheckpointProof(note=None, from_size=0, hashes=())
+        self.proofs_asked = 0
+        self.answers = {}
+        self.board = BoardHealth()
+        self.alarms = ()
+        self._answers_waiting = None
         self.refusals = []
         self.reports = []
         self.other_reports = []
@@ -84,6 +103,7 @@ class SimulatedEvidence:
     def forget_lease(self):
         """Who asked is gone."""
         self._waiting = None
+        self._answers_waiting = None
 
     def go_away(self):
         self.there = False
@@ -110,10 +130,48 @@ class SimulatedEvidence:
         self._require()
         self.refusals.append((row, reason_code))
 
-    def begin_connection(self):
+    def begin_connection(self, at_least):
         self._require()
-        self.connections += 1
-        return self.connections
+        self.connections = max(self.connections, at_least) + 1
+        return ConnectionNumber(self.connections, "a chain")
+
+    def acknowledge(self, statement):
+        """A statement names its rows, after a space each."""
+        self._believe()
+        rows = tuple(int(word) for word in statement.split()[1:])
+        self.acknowledged.extend(rows)
+        for number in rows:
+            self.rows.pop(number, None)
+        return rows
+
+    def take_command(self, statement):
+        self._believe()
+        self.commands.append(statement)
+
+    def keep_cosignature(self, note):
+        self._believe()
+        self.cosignatures.append(note)
+
+    def checkpoint_proof(self):
+        self._require()
+        self.proofs_asked += 1
+        return self.proof
+
+    def lease_answers(self, request):
+        assert self._answers_waiting is None, "one lease at a time"
+        self.asked += 1
+        self._answers_waiting = request
+        self._give_answers(at_once=False)
+        self._world.after(request.wait_s, lambda: self._expire_answers(request))
+
+    def answer(self, item):
+        self.answers[item.row] = item
+        self._give_answers(at_once=False)
+
+    def answers_delivered(self, rows):
+        self._require()
+        for number in rows:
+            self.answers.pop(number, None)
 
     def report(self, report):
         self._require()
@@ -133,7 +191,27 @@ class SimulatedEvidence:
             outbox_refused=0,
             storage_state="ok",
             checkpoint=self.checkpoint,
+            board=self.board,
+            alarms=self.alarms,
         )
+
+    def _believe(self):
+        self._require()
+        if self.statement_error is not None:
+            raise self.statement_error
+
+    def _expire_answers(self, request):
+        if self._answers_waiting is request:
+            self._give_answers(at_once=True)
+
+    def _give_answers(self, *, at_once):
+        request = self._answers_waiting
+        if request is None:
+            return
+        free = [item for item in self.answers.values() if item.row not in request.known_rows]
+        if free or at_once:
+            self._answers_waiting = None
+            self._world.put(AnswersLeased(AnswerBatch(items=tuple(free))))
 
     def _require(self):
         self.asked += 1
@@ -171,6 +249,9 @@ class SimulatedBroker:
         self.dials_ns = []
         self.receive_maximum = 20
         self.most_unanswered = 0
+        self.on_arrival = lambda _message: None
+        self.broker_certificate_ends_us = None
+        self.own_certificate_ends_us = None
 
     def connect(self, will, hand_over):
         self.last = SimulatedConnection(self, will, hand_over)
@@ -207,6 +288,8 @@ class SimulatedConnection:
                 present=False,
                 receive_maximum=self.broker.receive_maximum,
                 max_packet_bytes=None,
+                broker_certificate_ends_us=self.broker.broker_certificate_ends_us,
+                own_certificate_ends_us=self.broker.own_certificate_ends_us,
             )
             self.hand_over(Opened(session))
 
@@ -242,6 +325,7 @@ class SimulatedConnection:
         reason = self.broker.reason_of(message)
         if reason < 0x80:
             self.broker.taken.append(message)
+            self.broker.on_arrival(message)
             if message.topic.row.retained:
                 self.broker.retained = message
         if message.topic.row.qos:
@@ -251,20 +335,20 @@ class SimulatedConnection:
 class Pole:
     """A sender in its world, run turn by turn."""
 
-    def __init__(self, settings=SETTINGS, jitter=lambda bound: bound):
+    def __init__(self, settings=SETTINGS, jitter=lambda bound: bound, ack="broker"):
         self.world = World()
         self.evidence = SimulatedEvidence(self.world)
         self.broker = SimulatedBroker(self.world)
         self.settings = settings
         self.jitter = jitter
+        self.named = Named(site="harbour", node="pole", ack=ack, has_desk=ack == "desk")
         self.restart()
 
     def restart(self):
         """As after kill -9: everything in memory is gone."""
         self.evidence.forget_lease()
         self.sender = Sender(
-            site="harbour",
-            node="pole",
+            named=self.named,
             broker=self.settings,
             evidence=self.evidence,
             connect=self.broker.connect,
@@ -509,16 +593,39 @@ def test_the_last_words_of_an_old_connection_delete_nothing(pole):
     assert pole.evidence.reports[-1].state == "ok"
 
 
+def stranger_says(pole, number):
+    """Somebody else has the last word under this node's name."""
+    said = msgspec.structs.replace(pole.states()[-1], connection_number=number)
+    kept = msgspec.structs.replace(pole.broker.retained, payload=msgspec.json.encode(said))
+    pole.broker.retained = kept
+    pole.broker.connection.deliver_retained()
+
+
+def test_a_node_whose_database_was_restored_goes_past_what_the_broker_knows(pole):
+    pole.run(1.0)
+    stranger_says(pole, 99)
+    pole.run(6.0)
+    assert pole.states()[-1].connection_number == 100
+    assert pole.evidence.reports[-1].state == "ok"
+
+
 def test_two_nodes_with_one_name_are_told_and_do_not_shout_at_each_other(pole):
     pole.run(1.0)
-    stranger = msgspec.structs.replace(pole.states()[0], connection_number=99)
-    message = pole.broker.retained
-    pole.broker.retained = msgspec.structs.replace(message, payload=msgspec.json.encode(stranger))
-    pole.broker.connection.deliver_retained()
-    pole.run(5.0)
-    assert len(pole.states()) == 1
+    for number in range(1000, 100_000, 1000):
+        stranger_says(pole, number)
+        pole.run(2.0)
+    assert len(pole.states()) <= 2 + 99 * 2 / 60
     assert pole.evidence.reports[-1].state == "degraded"
-    assert "99" in pole.evidence.reports[-1].detail
+    assert "two nodes have one name" in pole.evidence.reports[-1].detail
+
+
+def test_nobody_makes_a_node_use_up_its_numbers(pole):
+    pole.run(1.0)
+    stranger_says(pole, 2**53 - 1)
+    pole.run(6.0)
+    assert len(pole.states()) == 1
+    assert pole.evidence.connections == 1
+    assert "two nodes have one name" in pole.evidence.reports[-1].detail
 
 
 def test_the_heartbeat_comes_on_time(pole):
