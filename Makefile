@@ -49,8 +49,9 @@ model: ## converts the detector anew, in an environment of its own (2 GB)
 golden: setup ## renews the golden replays; read the difference before you commit it
 	$(PYTEST) edge/tests/golden --renew $(ARGS)
 
-schema: setup ## renews the JSON Schemas and the AsyncAPI document
+schema: setup ## renews the JSON Schemas, the AsyncAPI documents and the page of messages
 	$(BIN)/python -m roeh.desk.published edge/docs/schema
+	PYTHONPATH=edge $(BIN)/python edge/tests/unit/test_messages_page.py
 
 third-party: setup ## renews THIRD-PARTY.md from what is installed
 	$(BIN)/python requirements/third_party.py
