@@ -11,23 +11,31 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock, SystemClock
-from roeh.core.errors import PeerGone, PeerRefused, RoehError, StorageFailed
+from roeh.core.errors import MessageRefused, PeerGone, PeerRefused, RoehError, StorageFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.report import Reporter
+from roeh.core.orders import Outcome
 from roeh.core.paths import evidence_socket, node_database
 from roeh.core.peers import (
     PEER_VERBS,
     VERB_MESSAGES,
+    AcknowledgeOutbox,
     AlertStored,
+    AnswersDelivered,
+    CheckpointProof,
+    CheckpointProofRequest,
     ConnectionBegin,
     ConnectionNumber,
     Done,
     EndStream,
     EvidenceStatusRequest,
+    KeepCosignature,
+    LeaseAnswers,
     LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
     OpenAlertsRequest,
+    OrderDone,
     OutboxBatch,
     OutboxDelivered,
     OutboxKind,
@@ -40,12 +48,17 @@ from roeh.core.peers import (
     Span,
     StoreAlert,
     StoreGop,
+    TakeCommand,
+    TakeOrders,
     Verb,
 )
 from roeh.core.types import MAX_DETAIL_CHARS, Alert, ProcessReport
 from roeh.evidence.main import run as run_evidence
 from roeh.evidence.service import EvidenceService
+from roeh.transport.down import AckEntry
 from tests.alert_drafts import alert_draft
+from tests.cosigners import Cosigner
+from tests.delivering_nodes import AckingDesk
 from tests.gops import BOOT_ID, GopSource
 from tests.process.children import (
     CLOCK,
@@ -56,6 +69,7 @@ from tests.process.children import (
     running_evidence,
     start,
 )
+from tests.signing_desks import RESEND, SigningDesk
 from tests.stores import AloneStore
 from tests.waiting import wait_until
 
@@ -164,6 +178,14 @@ def test_nothing_acknowledged_is_lost_when_evidence_is_killed_at_random(short_di
 
 def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
     thumbnail = b"jpeg"
+    cosigner, keys_file = Cosigner(), short_directory / "desk.keys"
+    # Its word counts for publish's acknowledgement too: ack = "broker" lets both be asked.
+    more = f'[desk]\nkeys_file = "{keys_file}"\n[broker]\nack = "broker"\n'
+    addressee = "{0.site}/{0.name}".format(node_config(short_directory).node)
+    desk = AckingDesk(addressee=addressee)
+    commands = SigningDesk(CLOCK, *addressee.split("/"))
+    keys_file.write_text(f"{desk.line}{cosigner.line}command {commands.verifier.verifier_key}\n")
+    unknown = AckEntry(OutboxKind.ALERT, HOLD_ID, "0" * 64)
     requests = {
         Verb.GOP_STORE: StoreGop(GopSource("sensor").next()),
         Verb.STREAM_END: EndStream("sensor", StreamEnd.SOURCE_ENDED),
@@ -172,6 +194,13 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
         Verb.OUTBOX_LEASE: LeaseOutbox(10, (), 0.0),
         Verb.OUTBOX_DELIVERED: OutboxDelivered((4,)),
         Verb.OUTBOX_REFUSED: OutboxRefused(5, 0x97),
+        Verb.OUTBOX_ACKNOWLEDGE: AcknowledgeOutbox(desk.sign([unknown])),
+        Verb.CHECKPOINT_PROOF: CheckpointProofRequest(),
+        Verb.COMMAND_TAKE: TakeCommand(commands.sign(commands.command(RESEND))),
+        Verb.ANSWERS_LEASE: LeaseAnswers((), 0.0),
+        Verb.ANSWERS_DELIVERED: AnswersDelivered((1,)),
+        Verb.ORDERS_TAKE: TakeOrders(-1, 0.0),
+        Verb.ORDER_DONE: OrderDone(1, Outcome.DONE),
         Verb.CONNECTION_BEGIN: ConnectionBegin(),
         Verb.PROCESS_REPORT: ProcessReport("x", "ok", "", 1, {"frames": 2.0}),
         Verb.NODE_STATUS: NodeStatusRequest(),
@@ -181,19 +210,31 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
         Verb.ACCESS_RECORD: RecordAccess("anna", "list", ""),
         Verb.EVIDENCE_STATUS: EvidenceStatusRequest(),
     }
-    with running_evidence(short_directory) as evidence:
+    with running_evidence(short_directory, more) as evidence:
+        proof = evidence.client(Role.PUBLISH).call(
+            Verb.CHECKPOINT_PROOF, CheckpointProofRequest(), CheckpointProof
+        )
+        requests[Verb.COSIGNATURE_KEEP] = KeepCosignature(cosigner.cosign(proof.note))
         for verb in Verb:
             for role in Role:
-                if verb in PEER_VERBS[role]:
-                    answer = evidence.client(role).call(
-                        verb, requests[verb], VERB_MESSAGES[verb][1]
-                    )
-                    assert isinstance(answer, VERB_MESSAGES[verb][1])
+                if verb not in PEER_VERBS[role]:
+                    continue
+                client, answer_type = evidence.client(role), VERB_MESSAGES[verb][1]
+                if verb is Verb.ORDER_DONE:  # nothing was ordered of anybody
+                    with pytest.raises(MessageRefused, match="not an order of this process"):
+                        client.call(verb, requests[verb], answer_type)
+                else:
+                    answer = client.call(verb, requests[verb], answer_type)
+                    assert isinstance(answer, answer_type)
         status = evidence.status()
     assert status.alerts_stored == 1
-    assert (status.outbox_rows, status.outbox_refused) == (1, 1)
+    # The alert was delivered, and then asked for again; its picture waits since it was stored.
+    assert (status.outbox_rows, status.outbox_refused) == (2, 1)
     assert status.outbox_bytes > 0
     assert status.outbox_oldest_age_us > 0
+    assert status.board.statements_refused == 0
+    assert status.board.witnessed_age_us is not None
+    assert status.board.certificate_days > 365
     # Each process speaks for itself alone, whatever name it gives.
     assert {report.process for report in status.reports} == {
         "evidence",

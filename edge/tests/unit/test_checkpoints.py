@@ -1,25 +1,20 @@
 """A checkpoint leaves the pole only when its whole tree is in database and mirror."""
 
-import base64
-
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from roeh.core.errors import EvidenceRefused, KeyRefused, StorageFailed
 from roeh.ledger.checkpoints import Checkpoints
 from roeh.ledger.note import (
     Checkpoint,
     SignatureState,
-    WitnessKey,
     add_signature_line,
     checkpoint_text,
-    cosigned_message,
     log_signature_state,
     parse_checkpoint,
     parse_note,
     sign_note,
-    witness_key_id,
 )
+from tests.cosigners import Cosigner
 from tests.ledgers import ORIGIN, FileLogKey, Ledger
 
 
@@ -201,23 +196,9 @@ class RefusingKey(FileLogKey):
 # Witnesses.
 
 
-class Witness:
-    """Cosigns checkpoints."""
-
-    def __init__(self, name="desk.example/witness"):
-        self._private = ed25519.Ed25519PrivateKey.generate()
-        self.key = WitnessKey(name, self._private.public_key().public_bytes_raw())
-
-    def cosign(self, written, t_utc_s=1_760_000_000):
-        signature = self._private.sign(cosigned_message(parse_note(written).text, t_utc_s))
-        packed = witness_key_id(self.key) + t_utc_s.to_bytes(8, "big") + signature
-        line = f"— {self.key.name} {base64.b64encode(packed).decode()}"
-        return add_signature_line(written, line)
-
-
 @pytest.fixture
 def witness():
-    return Witness()
+    return Cosigner()
 
 
 def test_a_cosigned_one_stays_when_newer_ones_come(ledger, checkpoints, witness):
@@ -240,7 +221,7 @@ def test_a_cosigned_one_stays_when_newer_ones_come(ledger, checkpoints, witness)
 
 
 def test_two_witnesses_sign_the_same_one(ledger, checkpoints, witness):
-    other = Witness("police.example/witness")
+    other = Cosigner("police.example/witness")
     ledger.append(3)
     checkpoints.renew()
     written = checkpoints.newest()
@@ -277,7 +258,7 @@ def test_what_is_not_ours_or_not_cosigned_is_refused(ledger, checkpoints, key, w
         text = checkpoint_text(checkpoint)
         return sign_note(text, name=checkpoint.origin, spki_der=by.spki_der, sign=by.sign)
 
-    stranger = Witness()
+    stranger = Cosigner()
     of_another = witness.cosign(signed(Checkpoint(ORIGIN, 2, ledger.root(2)), key))
     refused = {
         "no witness": ours,
