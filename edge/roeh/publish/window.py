@@ -179,8 +179,11 @@ class Window:
     def acknowledged(self, rows: Iterable[int], now_ns: int) -> None:
         """The desk has these, by its signature; evidence let them out of the outbox."""
         gone = set(rows)
-        if self.desk_away:
+        # One that had rested was not why the desk was silent: nor were the others. Else those
+        # that rested more than once may be what it cannot bear.
+        if gone & self._resting.keys():
             self._resting.clear()
+        self._resting = {row: rest for row, rest in self._resting.items() if rest.count > 1}
         if self._taken is not None:
             self._taken.acknowledged(gone, now_ns)
         self._held = [item for item in self._held if item.row not in gone]
