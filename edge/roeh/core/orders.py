@@ -136,6 +136,7 @@ class Reason(enum.Enum):
     NO_ANSWER = "no_answer"
     PROCESS_ENDED = "process_ended"
     NODE_RESTARTED = "node_restarted"
+    REBUILT = "rebuilt"
 
 
 #: What each of them means, for people.
@@ -157,6 +158,7 @@ REASONS: dict[Reason, str] = {
     Reason.NO_ANSWER: "the process did not say in time what became of it",
     Reason.PROCESS_ENDED: "the process ended before it said what became of it",
     Reason.NODE_RESTARTED: "the node was started anew before it was done",
+    Reason.REBUILT: "node.db was rebuilt before it was known what became of it",
 }
 
 

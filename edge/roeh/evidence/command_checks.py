@@ -15,7 +15,7 @@ from roeh.core.orders import (
     ScheduleOrder,
     SnapshotOrder,
 )
-from roeh.ledger.commands import Horizon
+from roeh.ledger.command_rows import Horizon
 
 
 class Named(msgspec.Struct, frozen=True):

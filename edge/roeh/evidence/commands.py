@@ -50,7 +50,8 @@ from roeh.core.peers import (
 from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.command_checks import Named, why_refused
 from roeh.ledger.checkpoints import LogSigner
-from roeh.ledger.commands import AnswerRow, CommandBook, KnownCommand
+from roeh.ledger.command_rows import AnswerRow, KnownCommand
+from roeh.ledger.commands import CommandBook
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
@@ -105,7 +106,7 @@ class Commands:
             cameras=frozenset(sensor.name for sensor in parts.config.sensors),
             rules=frozenset(rule.name for rule in parts.config.rules),
         )
-        self._book = CommandBook(parts.log, parts.clock, site=node.site, node=node.name)
+        self._book = CommandBook(parts.log, parts.clock)
         self._changed = threading.Condition(parts.database.lock)
         self._own = threading.Lock()
         self._is_begun = self._is_over = False

@@ -11,7 +11,7 @@ Invariants:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
@@ -19,9 +19,6 @@ from roeh.core.clock import NS_PER_US, Clock, ClockReading
 from roeh.core.orders import (
     Answer,
     Command,
-    HoldOrder,
-    LogLevelOrder,
-    Order,
     Outcome,
     Reason,
     ResendOrder,
@@ -31,11 +28,26 @@ from roeh.core.orders import (
 )
 from roeh.core.peers import OrderItem, Role
 from roeh.ledger.canonical import canonical_struct
-from roeh.ledger.database import next_number
+from roeh.ledger.command_rows import (
+    ACCEPTED,
+    DONE,
+    FAILED,
+    REFUSED,
+    TAKEN,
+    AnswerRow,
+    Horizon,
+    KnownCommand,
+    command_where,
+    commands_where,
+    insert_command,
+    order_of,
+    put_in_force,
+    queue_answer,
+    taken_at,
+    write_horizon,
+)
 from roeh.ledger.log import Log
 from roeh.ledger.records import CommandRecord, OutcomeRecord
-
-REFUSED, ACCEPTED, TAKEN, DONE, FAILED = "refused", "accepted", "taken", "done", "failed"
 
 #: Longer ago than any clock is stepped by.
 _EXPIRED_MARGIN_US = 3600 * 1_000_000
@@ -43,66 +55,20 @@ _EXPIRED_MARGIN_US = 3600 * 1_000_000
 _MAX_KEPT = 10_000
 
 
-class KnownCommand(msgspec.Struct, frozen=True):
-    """A command that was taken: whose order it is, and what became of it."""
-
-    row: int
-    id: str
-    process: Role
-    order: Order
-    state: str
-    answer: Answer
-
-
-class AnswerRow(msgspec.Struct, frozen=True):
-    """An answer that was not delivered yet; `body` is the JSON to be signed."""
-
-    row: int
-    command_id: str
-    body: bytes
-    picture_jpeg: bytes | None
-
-
-class Horizon(msgspec.Struct, frozen=True):
-    """Up to where ids of this boot are forgotten.
-
-    `rebuilt_mono_us`: what was done before is not known any more; None: all is known.
-    Whatever expires at `expired_utc_us` or before has expired.
-    """
-
-    rebuilt_mono_us: int | None = None
-    expired_utc_us: int = 0
-
-
-def carried_out_by(order: Order) -> Role:
-    """The process that carries an order out."""
-    if isinstance(order, HoldOrder | ResendOrder):
-        return Role.EVIDENCE
-    if isinstance(order, RestartOrder | LogLevelOrder):
-        return Role(order.process)
-    return Role.DETECT
-
-
 class CommandBook:
-    """The rows of commands; every call belongs to a transaction of the caller's.
+    """The rows of commands; every call belongs to a transaction of the caller's."""
 
-    Args:
-        site, node: of the configuration; each answer carries them.
-    """
-
-    def __init__(self, log: Log, clock: Clock, *, site: str, node: str) -> None:
+    def __init__(self, log: Log, clock: Clock) -> None:
         self._log = log
         self._clock = clock
-        self._site = site
-        self._node = node
 
     def find(self, connection: sqlite3.Connection, command_id: str) -> KnownCommand | None:
         """The command of that id, if it was taken before."""
-        return _one(connection, "id = ?", command_id)
+        return command_where(connection, "id = ?", command_id)
 
     def of_row(self, connection: sqlite3.Connection, row: int) -> KnownCommand | None:
         """The command of that row."""
-        return _one(connection, "row = ?", row)
+        return command_where(connection, "row = ?", row)
 
     def take(
         self,
@@ -128,19 +94,18 @@ class CommandBook:
         )
         leaf = self._log.append(connection, record)
         answer = self._answer(command.id, outcome, reason, leaf, now)
-        row = _insert(connection, record, order, answer, _instant(now))
+        known = insert_command(connection, record, order, answer, taken_at(now))
         if isinstance(command.order, ScheduleOrder) and refused is None:
-            _put_in_force(connection, command.order, row)
-        known = _known(connection, row)
+            put_in_force(connection, command.order, known.row)
         if refused is not None or known.process is not Role.EVIDENCE:
-            _queue(connection, row)
+            queue_answer(connection, known.row)
         return known
 
     def repeat(self, connection: sqlite3.Connection, row: int) -> None:
         """The same answer once more, unless it is on its way already."""
         waiting = connection.execute("SELECT 1 FROM answer WHERE command_row = ?", (row,))
         if waiting.fetchone() is None:
-            _queue(connection, row)
+            queue_answer(connection, row)
 
     def finish(
         self,
@@ -155,7 +120,7 @@ class CommandBook:
         picture_sha256: str | None = None,
     ) -> bool:
         """What became of an order, once; False when that was said before."""
-        known = _one(connection, "row = ?", row)
+        known = command_where(connection, "row = ?", row)
         if known is None or known.state not in (ACCEPTED, TAKEN):
             return False
         done = outcome is Outcome.DONE
@@ -172,13 +137,13 @@ class CommandBook:
             (DONE if done else FAILED, msgspec.json.encode(answer), picture_jpeg, row),
         )
         connection.execute("DELETE FROM answer WHERE command_row = ?", (row,))
-        _queue(connection, row)
+        queue_answer(connection, row)
         return True
 
     def has_news(self, connection: sqlite3.Connection, role: Role, after: int) -> bool:
         """Whether `hand_out` would give or change something."""
         is_open = "state IN ('accepted', 'taken') AND process = ? AND row > ? LIMIT 1"
-        return after < 0 or _one(connection, is_open, role.value, after) is not None
+        return after < 0 or command_where(connection, is_open, role.value, after) is not None
 
     def hand_out(
         self, connection: sqlite3.Connection, role: Role, after: int
@@ -200,12 +165,12 @@ class CommandBook:
     def unfinished(self, connection: sqlite3.Connection, role: Role) -> tuple[KnownCommand, ...]:
         """Orders of a process that were accepted, in this boot, and not finished."""
         where = "process = ? AND state IN ('accepted', 'taken') AND boot_id = ? ORDER BY row"
-        return tuple(_all(connection, where, role.value, self._clock.read().boot_id))
+        return tuple(commands_where(connection, where, role.value, self._clock.read().boot_id))
 
     def restarting(self, connection: sqlite3.Connection) -> tuple[Role, ...]:
         """Processes that took an order to be started anew and were not yet."""
         where = "state = 'taken' AND boot_id = ?"
-        found = _all(connection, where, self._clock.read().boot_id)
+        found = commands_where(connection, where, self._clock.read().boot_id)
         return tuple({one.process: None for one in found if isinstance(one.order, RestartOrder)})
 
     def answers(
@@ -229,14 +194,14 @@ class CommandBook:
         now = self._clock.read()
         where = "state IN ('accepted', 'taken') AND process != ? AND t_mono_us < ?"
         before_us = now.t_mono_ns // NS_PER_US - within_us
-        for overdue in list(_all(connection, where, Role.EVIDENCE.value, before_us)):
+        for overdue in commands_where(connection, where, Role.EVIDENCE.value, before_us):
             self.finish(connection, overdue.row, Outcome.FAILED, Reason.NO_ANSWER.value)
 
     def end_boot(self, connection: sqlite3.Connection) -> None:
         """What another boot left undone is not done any more."""
         boot_id = self._clock.read().boot_id
         open_rows = "state IN ('accepted', 'taken') AND boot_id != ?"
-        for left in list(_all(connection, open_rows, boot_id)):
+        for left in commands_where(connection, open_rows, boot_id):
             self.finish(connection, left.row, Outcome.FAILED, Reason.NODE_RESTARTED.value)
         connection.execute(
             "DELETE FROM rule_schedule WHERE command_row NOT IN"
@@ -272,12 +237,12 @@ class CommandBook:
         for row, expires_us, boot_id, state, order_json in over:
             connection.execute("DELETE FROM command WHERE row = ?", (row,))
             # Asked for again once more, what a resend asks for does no harm.
-            is_repeatable = isinstance(_order(order_json), ResendOrder)
+            is_repeatable = isinstance(order_of(order_json), ResendOrder)
             if boot_id == now.boot_id and state != REFUSED and not is_repeatable:
                 latest_us = max(horizon.expired_utc_us, expires_us)
                 horizon = msgspec.structs.replace(horizon, expired_utc_us=latest_us)
         if over:
-            _write_horizon(connection, now.boot_id, horizon)
+            write_horizon(connection, now.boot_id, horizon)
 
     def _orders(
         self, connection: sqlite3.Connection, role: Role, after: int
@@ -299,10 +264,10 @@ class CommandBook:
                 *(() if after >= 0 else (now.t_mono_ns // NS_PER_US,)),
             ),
         )
-        return tuple(OrderItem(row, id_, _order(json), until) for row, id_, json, until in rows)
+        return tuple(OrderItem(row, id_, order_of(json), until) for row, id_, json, until in rows)
 
     def _end_process(self, connection: sqlite3.Connection, role: Role) -> None:
-        for left in list(_all(connection, "state = 'taken' AND process = ?", role.value)):
+        for left in commands_where(connection, "state = 'taken' AND process = ?", role.value):
             if isinstance(left.order, ScheduleOrder):
                 continue  # it is handed out once more
             if isinstance(left.order, RestartOrder):
@@ -315,95 +280,10 @@ class CommandBook:
     ) -> Answer:
         return Answer(
             command_id=command_id,
-            site=self._site,
-            node=self._node,
+            site=self._log.site,
+            node=self._log.node,
             outcome=outcome,
             reason=reason,
             leaf=leaf,
             t_utc_us=now.t_utc_ns // NS_PER_US,
         )
-
-
-class _Taken(msgspec.Struct, frozen=True):
-    """When a command was taken."""
-
-    boot_id: str
-    t_mono_us: int
-    t_utc_us: int
-
-
-def _instant(now: ClockReading) -> _Taken:
-    return _Taken(now.boot_id, now.t_mono_ns // NS_PER_US, now.t_utc_ns // NS_PER_US)
-
-
-def _insert(
-    connection: sqlite3.Connection,
-    record: CommandRecord,
-    order_json: bytes,
-    answer: Answer,
-    taken: _Taken,
-) -> int:
-    order = _order(order_json)
-    until_us = None
-    if isinstance(order, ScheduleOrder):
-        until_us = taken.t_mono_us + order.until_utc_us - taken.t_utc_us
-    row = next_number(connection, "command")
-    connection.execute(
-        "INSERT INTO command (row, id, boot_id, t_mono_us, expires_utc_us, process, order_json,"
-        " until_mono_us, state, answer_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(row, record.id, taken.boot_id, taken.t_mono_us, record.expires_utc_us),
-            *(carried_out_by(order).value, order_json, until_us),
-            *(record.outcome, msgspec.json.encode(answer)),
-        ),
-    )
-    return row
-
-
-def _put_in_force(connection: sqlite3.Connection, order: ScheduleOrder, row: int) -> None:
-    """The newest schedule of a rule takes the place of the one before."""
-    connection.execute(
-        "INSERT INTO rule_schedule (rule, command_row) VALUES (?, ?)"
-        " ON CONFLICT (rule) DO UPDATE SET command_row = excluded.command_row",
-        (order.rule, row),
-    )
-
-
-def _queue(connection: sqlite3.Connection, command_row: int) -> None:
-    connection.execute(
-        "INSERT INTO answer (row, command_row, answer_json)"
-        " SELECT ?, row, answer_json FROM command WHERE row = ?",
-        (next_number(connection, "answer"), command_row),
-    )
-
-
-def _write_horizon(connection: sqlite3.Connection, boot_id: str, horizon: Horizon) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO command_horizon (one, boot_id, rebuilt_mono_us, expired_utc_us)"
-        " VALUES (1, ?, ?, ?)",
-        (boot_id, horizon.rebuilt_mono_us, horizon.expired_utc_us),
-    )
-
-
-def _all(connection: sqlite3.Connection, where: str, *values: str | int) -> Iterator[KnownCommand]:
-    rows = connection.execute(
-        f"SELECT row, id, process, order_json, state, answer_json FROM command WHERE {where}",  # noqa: S608 - constants
-        values,
-    )
-    for row, command_id, process, order_json, state, answer_json in rows.fetchall():
-        answer = msgspec.json.decode(answer_json, type=Answer)
-        yield KnownCommand(row, command_id, Role(process), _order(order_json), state, answer)
-
-
-def _one(connection: sqlite3.Connection, where: str, *values: str | int) -> KnownCommand | None:
-    return next(_all(connection, where, *values), None)
-
-
-def _known(connection: sqlite3.Connection, row: int) -> KnownCommand:
-    (known,) = _all(connection, "row = ?", row)
-    return known
-
-
-def _order(order_json: bytes) -> Order:
-    order: Order = msgspec.json.decode(order_json, type=Order)
-    return order

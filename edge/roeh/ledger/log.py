@@ -47,13 +47,13 @@ class Log:
     def __init__(self, database: NodeDatabase, clock: Clock, *, site: str, node: str) -> None:
         self._database = database
         self._clock = clock
-        self._site = site
-        self._node = node
+        self.site = site
+        self.node = node
 
     @property
     def origin(self) -> str:
         """The name of this ledger in its checkpoints."""
-        return f"roeh/{self._site}/{self._node}"
+        return f"roeh/{self.site}/{self.node}"
 
     def append(self, connection: sqlite3.Connection, body: RecordBody) -> int:
         """Write a record as the next leaf, in the caller's transaction; returns the leaf.
@@ -66,8 +66,8 @@ class Log:
         leaf = self.size(connection)
         record = Record(
             leaf=leaf,
-            site=self._site,
-            node=self._node,
+            site=self.site,
+            node=self.node,
             boot_id=now.boot_id,
             t_mono_us=now.t_mono_ns // NS_PER_US,
             t_utc_us=now.t_utc_ns // NS_PER_US,

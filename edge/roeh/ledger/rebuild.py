@@ -27,6 +27,7 @@ from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
+from roeh.ledger.command_restore import restore_commands
 from roeh.ledger.database import NodeDatabase, read_database_anew, storage_errors
 from roeh.ledger.found_segments import CameraFiles, FoundSegments
 from roeh.ledger.log import Log, insert
@@ -198,6 +199,7 @@ class _Rebuild:
         found = self._take_in_files(present, replayed)
         with self._database.writing() as connection:
             NodeAge(self._database, self._clock, self._log).restore(connection, replayed.age_us)
+            restore_commands(connection, self._log, self._clock)
             if damaged_from is not None:
                 self._tamper(connection, "mirror_damaged", f"leaf {damaged_from}")
             if checkpoint in ("cut", "forked"):

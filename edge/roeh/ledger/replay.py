@@ -172,6 +172,9 @@ class Replay:
             "evidence_start": self._begun,
             # No node connects more than once a second, so that this is more than ever was.
             "connection": self._t_newest_utc_us // _US_PER_S,
+            # Nor does a desk give orders as often; processes know the rows of those before.
+            "command": self._t_newest_utc_us // _US_PER_S,
+            "answer": self._t_newest_utc_us // _US_PER_S,
         }
         connection.executemany("INSERT INTO counter (name, value) VALUES (?, ?)", counters.items())
         (written,) = connection.execute("SELECT SUM(size_bytes) FROM segment").fetchone()
