@@ -90,7 +90,8 @@ def admitted(
                 what="no audience may be called so", which=audience.name, remedy="rename it"
             )
     onvif = config.adapters.onvif
-    if onvif.enabled and onvif.prefix.split("/")[0] == ROOT.split("/")[0]:
+    is_view = onvif.prefix.startswith(f"{VIEW_ROOT}/")
+    if onvif.enabled and onvif.prefix.split("/")[0] == ROOT.split("/")[0] and not is_view:
         raise ConfigError(
             what="other topics begin so",
             which=f"adapters.onvif.prefix = {onvif.prefix}",
@@ -163,9 +164,8 @@ def services_access(who: Admitted) -> str:
         others = (f"{who.onvif_prefix}/#",) if who.onvif_prefix else ()
         lines += [
             "",
-            "# The republisher: passes on what audiences may see; says nothing to poles.",
+            "# The republisher: passes on what is in the desk's database; hears nothing.",
             f"user {republisher}",
-            *_may("read", (up["alert"], up["thumb"], up["state"])),
             *_may("write", (f"{VIEW_ROOT}/#", *others)),
         ]
     for operator in who.operators:
