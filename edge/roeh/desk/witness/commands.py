@@ -63,7 +63,7 @@ def add_actions(add: Adder) -> None:
     """Look at a witness, or accept."""
     parser = add("witness", _witness, "What the witness of this machine has seen; its alarms.")
     parser.add_argument(
-        "action",
+        "what",
         nargs="?",
         choices=("list", "accept"),
         default="list",
@@ -80,7 +80,7 @@ def add_actions(add: Adder) -> None:
 
 def _witness(chosen: argparse.Namespace) -> int:
     state_dir = Path(load_desk_config(chosen.config).witness.state_dir)
-    if chosen.action == "accept":
+    if chosen.what == "accept":
         return _accept(chosen, state_dir, SystemClock())
     return print_ledgers(state_dir, as_json=chosen.json, out=sys.stdout)
 
