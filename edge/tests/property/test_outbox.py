@@ -4,44 +4,47 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roeh.core.clock import SimulatedClock
+from roeh.core.errors import MessageRefused, PeerRefused
+from roeh.core.orders import SeqRange
 from roeh.core.peers import OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES
 from tests.alert_drafts import alert_draft
-from tests.stores import AloneStore
+from tests.delivering_nodes import AckingDesk, DeliveringNode, entry
 
 MAX_BYTES = 65536
 #: Memory, where there is: what a disk does is tested elsewhere.
 DIRECTORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+STRANGER = AckingDesk()
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """A pole's outbox against what must hold of it."""
+    """A pole's outbox against what must hold of it, whatever publish and the broker do."""
 
     def __init__(self):
         super().__init__()
         self.directory = tempfile.TemporaryDirectory(prefix="roeh-", dir=DIRECTORY)
-        self.store = self.open()
-        self.drafts = {}  # seq → what was stored
-        self.answered = set()  # rows that were delivered
-        self.in_flight = ()
-        self.lost_thumbnails = 0
-
-    def open(self):
-        return AloneStore(
-            Path(self.directory.name) / "node.db",
-            SimulatedClock(),
+        self.node = DeliveringNode(
+            Path(self.directory.name),
             outbox_max_bytes=MAX_BYTES,
             history_max_bytes=MAX_BYTES,
         )
+        self.drafts = {}  # seq → what was stored
+        self.seen = {}  # row → what was sent under it, whatever became of it since
+        self.at_desk = set()  # rows that the desk rightly signed for
+        self.in_flight = ()
+
+    @property
+    def store(self):
+        return self.node.store
 
     def waiting(self):
-        return self.store.lease(limit=10_000, in_flight_rows=(), wait_s=0).items
+        return self.node.waiting()
 
     @rule(
         phase=st.sampled_from(AlertPhase),
@@ -74,24 +77,67 @@ class OutboxMachine(RuleBasedStateMachine):
         items = self.store.lease(limit=limit, in_flight_rows=self.in_flight, wait_s=0).items
         rows = [item.row for item in items]
         assert not set(rows) & set(self.in_flight)
-        assert not set(rows) & self.answered
         assert [(-item.priority, item.row) for item in items] == sorted(
             (-item.priority, item.row) for item in items
         )
         self.in_flight = (*self.in_flight, *rows)
+        self.seen |= {item.row: item for item in items}
 
-    @rule(share=st.floats(0, 1))
-    def deliver(self, share):
-        count = round(share * len(self.in_flight))
-        rows, self.in_flight = self.in_flight[:count], self.in_flight[count:]
-        self.store.delivered(rows)
-        self.answered.update(rows)
+    @precondition(lambda self: self.seen)
+    @rule(data=st.data(), is_right=st.booleans())
+    def acknowledge(self, data, is_right):
+        """The desk signs for any of what was ever sent to it, early, late or once more."""
+        items = data.draw(st.lists(st.sampled_from(list(self.seen.values())), min_size=1))
+        before = {item.row for item in self.waiting()}
+        named = [entry(item, None if is_right else item.payload + b" ") for item in items]
+        rows = self.node.acknowledge(self.node.desk.sign(named[:100]))
+        gone = before - {item.row for item in self.waiting()}
+        if not is_right:
+            assert rows == ()
+            assert gone == set()
+            return
+        signed = {item.row for item in items[:100]}
+        # With an alert goes a tombstone that stood for it.
+        assert gone <= signed | {row + 2 for row in signed if row % 4 == 0}
+        assert not signed & {item.row for item in self.waiting()}
+        # Of what is forgotten nothing is said: publish lets go of it by itself.
+        assert set(rows) <= signed
+        self.at_desk |= signed
+        self.in_flight = tuple(row for row in self.in_flight if row not in signed)
+
+    @precondition(lambda self: self.seen)
+    @rule(data=st.data())
+    def forge(self, data):
+        items = data.draw(st.lists(st.sampled_from(list(self.seen.values())), min_size=1))
+        before = self.waiting()
+        with pytest.raises(MessageRefused):
+            self.node.acknowledge(STRANGER.acknowledge(items[:100]))
+        with pytest.raises(PeerRefused):
+            self.node.delivered(item.row for item in items[:100])
+        assert self.waiting() == before
+
+    @precondition(lambda self: self.drafts)
+    @rule(first=st.integers(1, 40), count=st.integers(0, 40))
+    def resend(self, first, count):
+        before = {item.row: item for item in self.waiting()}
+        asked = SeqRange(first, first + count)
+        absent = {
+            seq for each in self.store.resend([asked]) for seq in range(each.first, each.last + 1)
+        }
+        after = {item.row: item for item in self.waiting()}
+        kept = set(self.node.kept())
+        buried = {item.seq for item in after.values() if item.kind is OutboxKind.TOMBSTONE}
+        numbers = set(range(first, first + count + 1))
+        assert absent == numbers - kept - buried
+        assert all(row in after or row % 4 == 2 for row in before)
+        assert {row // 4 for row in set(after) - set(before)} <= set(
+            range(first, first + count + 1)
+        )
 
     @rule()
     def restart(self):
         before = self.store.counts()
-        self.store.close()
-        self.store = self.open()
+        self.node.reopen()
         self.in_flight = ()
         assert self.store.counts() == before
 
@@ -106,11 +152,20 @@ class OutboxMachine(RuleBasedStateMachine):
         assert all(len(item.payload) <= MAX_TOMBSTONE_BYTES for item in tombstones)
 
     @invariant()
-    def every_alert_waits_or_was_delivered_or_is_named_by_a_tombstone(self):
+    def every_alert_waits_or_is_at_the_desk_or_is_named_by_a_tombstone(self):
         items = self.waiting()
         accounted = {item.seq for item in items if item.kind is not OutboxKind.THUMBNAIL}
-        accounted |= {row // 4 for row in self.answered if row % 4 in (0, 2)}
+        accounted |= {row // 4 for row in self.at_desk if row % 4 in (0, 2)}
         assert accounted == set(self.drafts)
+
+    @invariant()
+    def what_is_at_the_desk_is_kept_or_was_let_go_for_room(self):
+        """Nothing is in the history that never left the outbox, and the other way round."""
+        waiting = {item.seq for item in self.waiting() if item.kind is OutboxKind.ALERT}
+        with self.node.ledger.database.reading() as connection:
+            history = {seq for (seq,) in connection.execute("SELECT seq FROM history")}
+        assert history | waiting == set(self.node.kept())
+        assert not history & waiting
 
     @invariant()
     def what_waits_is_what_was_stored(self):
@@ -121,7 +176,7 @@ class OutboxMachine(RuleBasedStateMachine):
                 assert msgspec.json.decode(item.payload, type=Alert) == expected
 
     def teardown(self):
-        self.store.close()
+        self.node.close()
         self.directory.cleanup()
 
 
