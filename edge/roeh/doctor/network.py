@@ -15,6 +15,7 @@ from roeh.core.config import BrokerSection, NodeConfig, RtspSource
 from roeh.core.errors import ConfigError
 from roeh.core.paths import evidence_socket
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
+from roeh.keys.tls_files import tls_pair
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.tls import TlsFiles, tls_context
 
@@ -29,7 +30,7 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     yield from _credentials(broker)
     where = f"{broker.host}:{broker.port}"
     try:
-        context = tls_context(_tls_files(broker)) if broker.tls.ca_file else None
+        context = tls_context(_tls_files(config)) if broker.tls.ca_file else None
     except ConfigError as error:
         yield bad_error(error)
         return
@@ -120,12 +121,13 @@ def _credentials(broker: BrokerSection) -> Iterator[Outcome]:
             )
 
 
-def _tls_files(broker: BrokerSection) -> TlsFiles:
-    return TlsFiles(
-        ca_file=broker.tls.ca_file,
-        certificate_file=broker.tls.certificate_file,
-        key_file=broker.tls.key_file,
-    )
+def _tls_files(config: NodeConfig) -> TlsFiles:
+    """As publish takes them."""
+    files = config.broker.tls
+    pair = None if files.certificate_file else tls_pair(config)
+    if pair is not None:
+        return TlsFiles(files.ca_file, *pair)
+    return TlsFiles(files.ca_file, files.certificate_file, files.key_file)
 
 
 def _readable(path: str) -> bool:

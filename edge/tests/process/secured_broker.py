@@ -11,7 +11,9 @@ import socket
 import subprocess
 from pathlib import Path
 
-from roeh.core.clock import SystemClock
+import msgspec
+
+from roeh.core.clock import NS_PER_S, SystemClock
 from roeh.desk import broker_commands
 from roeh.keys.authority import AuthorityDirectory
 from roeh.keys.certificates import (
@@ -32,6 +34,16 @@ from tests.apt import require_packages
 from tests.waiting import wait_until
 
 CLOCK = SystemClock()
+
+
+class _Yesterday(SystemClock):
+    """When the first lists were made: a later one of the same second would not be newer."""
+
+    def read(self):
+        now = super().read()
+        return msgspec.structs.replace(now, t_utc_ns=now.t_utc_ns - 86_400 * NS_PER_S)
+
+
 LOOPBACK = "127.0.0.1"
 PATIENCE_S = 20.0
 SITE = "harbour"
@@ -50,7 +62,7 @@ class City:
         create_service_ca(directory / "services", f"{name} services", root, None, CLOCK)
         self.nodes = AuthorityDirectory(directory / "nodes", passphrase=None)
         self.services = AuthorityDirectory(directory / "services", passphrase=None)
-        self.lists = [ca.revoke(None, CLOCK) for ca in (self.nodes, self.services)]
+        self.lists = [ca.revoke(None, _Yesterday()) for ca in (self.nodes, self.services)]
         self.broker_ca = directory / "services" / "broker-ca.pem"
         self.root_ca = self._root_dir / "ca.pem"
 

@@ -1,0 +1,62 @@
+"""One broker for the tests that leave it as it was."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.process.secured_broker import secured_broker
+from tests.security.intruder import Intruder, tls_of
+
+#: An audience beside the rest.
+DESK_TOML = """
+name = "haifa"
+[[audiences]]
+kind = "joint"
+name = "north"
+sectors = ["beach"]
+[[sectors]]
+name = "beach"
+poles = ["harbour/pole-7"]
+"""
+
+
+class Ground:
+    """A broker, its city, and who comes to it."""
+
+    def __init__(self, broker, directory):
+        self.broker = broker
+        self.city = broker.city
+        self.directory = directory
+        self._files = {}
+
+    def come(self, file, *, port=None, newest=None, **more):
+        """A connection with this key and certificate."""
+        context = tls_of(self.city.broker_ca, file, newest)
+        return Intruder(port or self.broker.poles_port, context, **more)
+
+    def pole(self, name, **more):
+        if name not in self._files:
+            self._files[name] = self.city.node(name)
+        return self.come(self._files[name], **more)
+
+    def service(self, kind, name="haifa", **more):
+        file = self.city.service(kind, name)
+        return self.come(file, port=self.broker.services_port, **more)
+
+
+@pytest.fixture(scope="session")
+def ground():
+    directory = Path(tempfile.mkdtemp(prefix="roeh-"))
+    directory.chmod(0o755)
+    with secured_broker(directory, desk_toml=DESK_TOML, operator="eyes") as broker:
+        yield Ground(broker, directory)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def own_ground(short_directory):
+    """A broker that the test may stop, and whose lists it may change."""
+    with secured_broker(short_directory) as broker:
+        yield Ground(broker, short_directory)
