@@ -104,7 +104,15 @@ def admitted(
         republishers=_services(ServiceKind.REPUBLISH, (config.name,)),
         witnesses=_services(ServiceKind.WITNESS, (*own_witness, *witnesses)),
         operators=_services(ServiceKind.OPERATOR, operators),
-        audiences=_services(ServiceKind.AUDIENCE, (item.name for item in config.audiences)),
+        audiences=_services(
+            ServiceKind.AUDIENCE,
+            (
+                *(item.name for item in config.audiences),
+                # For systems of others, which need not see what operators see.
+                CONTROL,
+                *((ONVIF,) if onvif.enabled else ()),
+            ),
+        ),
         onvif_prefix=onvif.prefix if onvif.enabled else "",
     )
 
@@ -182,9 +190,13 @@ def services_access(who: Admitted) -> str:
             "",
             "# An audience: its own branch.",
             f"user {audience}",
-            *_may("read", (view_filter(audience.name),)),
+            *_may("read", (_branch(who, audience.name),)),
         ]
     return _text(["# Who is not named here may read and write nothing.", *lines])
+
+
+def _branch(who: Admitted, audience: str) -> str:
+    return f"{who.onvif_prefix}/#" if audience == ONVIF else view_filter(audience)
 
 
 def configuration(listening: Listening) -> str:
