@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import msgspec
@@ -15,14 +16,27 @@ class DeskCount(msgspec.Struct, frozen=True):
     duplicates: int
 
 
+def is_heard(path):
+    """Whether the desk knows of a pole."""
+    with contextlib.suppress(sqlite3.Error), _opened(path) as database:
+        return database.execute("SELECT count(*) FROM pole").fetchone()[0] > 0
+    return False
+
+
 def count_desk(path):
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
+    with _opened(path) as database:
         alerts = dict(database.execute("SELECT id, count(*) FROM alert GROUP BY id"))
         pictures = frozenset(row[0] for row in database.execute("SELECT id FROM thumbnail"))
         (duplicates,) = database.execute(
             "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'duplicates'"
         ).fetchone()
+    return DeskCount(alerts, pictures, duplicates)
+
+
+@contextlib.contextmanager
+def _opened(path):
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        yield database
     finally:
         database.close()
-    return DeskCount(alerts, pictures, duplicates)

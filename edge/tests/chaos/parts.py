@@ -146,23 +146,24 @@ class Feeder(threading.Thread):
         self._count = count
         self._gap_ns = int(NS_PER_S / rate_per_s)
         self._ids = ClockIds(CLOCK)
-        self._stop = threading.Event()
+        self._ending = threading.Event()
         #: Alert id → (seq, whether a picture belongs to it).
         self.accepted = {}
 
     def run(self):
         due_ns = CLOCK.mono_ns()
         for number in range(self._count):
-            if self._stop.is_set():
+            if self._ending.is_set():
                 return
             self._store(number)
             due_ns = max(due_ns + self._gap_ns, CLOCK.mono_ns() - NS_PER_S)
-            CLOCK.wait((due_ns - CLOCK.mono_ns()) / NS_PER_S, self._stop)
+            CLOCK.wait((due_ns - CLOCK.mono_ns()) / NS_PER_S, self._ending)
 
     def end(self):
-        self._stop.set()
+        self._ending.set()
         self._stream.close()
-        self.join(_PATIENCE_S)
+        if self.is_alive():
+            self.join(_PATIENCE_S)
 
     def _store(self, number):
         """One alert, asked for again until it is acknowledged."""
@@ -180,13 +181,13 @@ class Feeder(threading.Thread):
             t_utc_us=now.t_utc_ns // NS_PER_US,
             t_mono_us=now.t_mono_ns // NS_PER_US,
         )
-        while not self._stop.is_set():
+        while not self._ending.is_set():
             try:
                 answer = self._stream.call(
                     Verb.ALERT_STORE, StoreAlert(draft, picture), AlertStored
                 )
             except RoehError:
-                self._stream.wait_until_there(_PATIENCE_S, self._stop)
+                self._stream.wait_until_there(_PATIENCE_S, self._ending)
                 continue
             self.accepted[alert_id] = (answer.seq, picture is not None)
             return

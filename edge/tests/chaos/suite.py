@@ -6,13 +6,15 @@ import contextlib
 import sqlite3
 
 from roeh.core.clock import NS_PER_S
-from tests.chaos.desk_count import count_desk
+from tests.chaos.desk_count import count_desk, is_heard
 from tests.chaos.parts import CLOCK, Feeder, Parts, Watcher
 from tests.chaos.plan import Acknowledged, Kill, Part
 from tests.chaos.report import RunOutcome
 from tests.process.namespaces import two_machines
+from tests.waiting import wait_until
 
 _LOOK_EACH_S = 0.02
+_START_PATIENCE_S = 60.0
 #: A run in which nothing moves for so long is over, whatever is missing.
 _STANDSTILL_S = 45.0
 _STANDSTILL_BY_BROKER_S = 4.0
@@ -32,6 +34,7 @@ def run(plan, directory):
         closing.callback(feeder.end)
         if plan.link_bps:
             cable.limit(plan.link_bps)
+        wait_until(lambda: is_heard(parts.desk_database), _START_PATIENCE_S)
         cable.lose(plan.loss_percent)
         feeder.start()
         kills, cuts = _suffer(plan, parts, cable, feeder)
