@@ -39,11 +39,12 @@ zone = "street"
 class CommandedNode:
     """A node that believes one desk; `restart` is a new start of evidence."""
 
-    def __init__(self, directory, clock=None, **settings):
+    def __init__(self, directory, clock=None, key=None, keys=None, **settings):
         self.ring = Ring(directory, clock, **settings)
         self.clock = self.ring.clock
         self.desk = SigningDesk(self.clock)
-        self.key = FileLogKey()
+        self.key = key or FileLogKey()
+        self.keys = keys or (lambda: self.desk.keys)
         self.refused = []
         self.restarts = 0
         self.resent = []
@@ -58,7 +59,7 @@ class CommandedNode:
                 log=self.ring.log,
                 holds=self.ring.holds,
                 signer=self.key,
-                keys=lambda: self.desk.keys,
+                keys=self.keys,
                 resend=self._resend,
                 refuse=self.refused.append,
                 restart=self._restart,

@@ -31,6 +31,7 @@ MODULES = (
     "roeh.desk.alarm_commands",
     "roeh.desk.report_command",
     "roeh.desk.poles_command",
+    "roeh.desk.order_commands",
     "roeh.desk.audit_command",
 )
 

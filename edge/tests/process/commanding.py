@@ -22,7 +22,7 @@ from roeh.core.peers import (
     Verb,
 )
 from roeh.transport.signed import open_answer
-from tests.process.synchronised_roeh import SynchronisedClock
+from tests.clocks import SynchronisedClock
 from tests.signing_desks import SigningDesk
 from tests.waiting import wait_until
 

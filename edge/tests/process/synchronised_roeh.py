@@ -10,10 +10,7 @@ import stat
 import sys
 from pathlib import Path
 
-import msgspec
-
 from roeh.cli import _process
-from roeh.core.clock import SystemClock
 from roeh.core.config import load_config
 from roeh.core.errors import EXIT_UNEXPECTED, RoehError
 from roeh.core.log import configure_log
@@ -21,6 +18,7 @@ from roeh.core.parent import die_with_any_thread, die_with_parent
 from roeh.core.peers import Role
 from roeh.core.stopping import stop_on_signals
 from roeh.supervise.main import Supervisor
+from tests.clocks import SynchronisedClock
 
 _PROGRAM = """#!/bin/sh
 shift 3  # -m roeh run
@@ -28,13 +26,6 @@ ROEH_TEST_PROGRAM="$0" exec "{python}" -c \\
     "import sys; sys.path.insert(0, '{root}'); \\
 from tests.process.synchronised_roeh import main; main()" "$@"
 """
-
-
-class SynchronisedClock(SystemClock):
-    """The machine's own, in the state that it has in service."""
-
-    def read(self):
-        return msgspec.structs.replace(super().read(), synchronised=True, utc_error_ns=2_000_000)
 
 
 def synchronised_roeh(directory):
