@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from roeh.core.clock import Clock
-from roeh.core.config import BrokerSection, NodeConfig, RtspSource
+from roeh.core.config import BrokerSection, NodeConfig, RtspSource, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.paths import evidence_socket
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.keys.tls_files import tls_pair
+from roeh.transport.desk_keys import read_desk_keys
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.tls import TlsFiles, tls_context
 
@@ -28,7 +29,14 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     """Reachable, over TLS where that is configured; its files in order."""
     broker = config.broker
     yield from _credentials(broker)
+    yield from _desk_keys(config)
     where = f"{broker.host}:{broker.port}"
+    if not broker.tls.ca_file and not _is_loopback(broker.host):
+        # Whether it can be reached now or not.
+        yield doubtful(
+            f"alerts and pictures go to {where} in the clear, and anybody can answer there",
+            "set [broker.tls] ca_file, certificate_file and key_file",
+        )
     try:
         context = tls_context(_tls_files(config)) if broker.tls.ca_file else None
     except ConfigError as error:
@@ -37,7 +45,7 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     try:
         with socket.create_connection((broker.host, broker.port), _TIMEOUT_S) as plain:
             if context is None:
-                yield _without_tls(broker, where)
+                yield good(f"{where} takes connections, without TLS")
                 return
             with context.wrap_socket(plain, server_hostname=broker.host) as secure:
                 yield good(f"{where} answers with {secure.version()}")
@@ -100,15 +108,6 @@ def ask_rtsp(source: RtspSource) -> Outcome:
     return good(f"{where} speaks RTSP")
 
 
-def _without_tls(broker: BrokerSection, where: str) -> Outcome:
-    if _is_loopback(broker.host):
-        return good(f"{where} takes connections, without TLS on loopback")
-    return doubtful(
-        f"{where} takes connections, and alerts go there in the clear",
-        "set [broker.tls] ca_file, certificate_file and key_file",
-    )
-
-
 def _credentials(broker: BrokerSection) -> Iterator[Outcome]:
     if broker.password_file and not _readable(broker.password_file):
         yield bad(
@@ -119,6 +118,25 @@ def _credentials(broker: BrokerSection) -> Iterator[Outcome]:
             yield doubtful(
                 f"{secret} is open to every user of this machine", f"chmod o-rwx {secret}"
             )
+
+
+def _desk_keys(config: NodeConfig) -> Iterator[Outcome]:
+    """Whose word takes alerts out of the outbox, and whether it could be verified."""
+    path = config.desk.keys_file
+    if not path:
+        return
+    try:
+        keys = read_desk_keys(Path(path))
+    except ConfigError as error:
+        yield bad_error(error)
+        return
+    if ack_mode(config) == "desk" and not keys.ack:
+        yield bad(
+            f"no key for acknowledgements in {path}: nothing would leave the outbox",
+            "add the ack line that roeh desk keys shows",
+        )
+    else:
+        yield good(f"{path} names whom this node believes")
 
 
 def _tls_files(config: NodeConfig) -> TlsFiles:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from roeh.core.config import NodeConfig
+from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.log import log_for
 from roeh.transport.desk_keys import DeskKeys, read_desk_keys
@@ -36,6 +36,7 @@ class DeskTrust:
 
     def __init__(self, config: NodeConfig) -> None:
         self._path = Path(config.desk.keys_file) if config.desk.keys_file else None
+        self._needs_ack_key = ack_mode(config) == "desk"
         self._lock = threading.Lock()
         self._seen: _Seen | None = None
         self._alarm: str | None = None
@@ -57,8 +58,14 @@ class DeskTrust:
 
     def alarms(self) -> tuple[str, ...]:
         """What a person should know, a line each."""
-        self.keys()
-        return () if self._alarm is None else (self._alarm,)
+        keys = self.keys()
+        found = [] if self._alarm is None else [self._alarm]
+        if self._needs_ack_key and not keys.ack:
+            found.append(
+                f"no key for acknowledgements in {self._path}: nothing leaves the outbox;"
+                " add the ack line that roeh desk keys shows"
+            )
+        return tuple(found)
 
     def _read_again(self, path: Path, seen: _Seen | None) -> None:
         try:

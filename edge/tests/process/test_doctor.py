@@ -306,6 +306,25 @@ def test_a_network_camera_that_is_away_is_named(tmp_path):
     assert f"127.0.0.1:{port}" in outcome.what
 
 
+def test_a_broker_beyond_this_machine_without_tls_is_a_warning_reachable_or_not(tmp_path):
+    config = node(tmp_path, broker={"host": "192.0.2.1.invalid"})
+    assert verdicts(check_broker(config, CLOCK)) == ["WARN", "FAIL"]
+
+
+def test_a_desk_whose_word_could_not_be_verified_is_named(tmp_path):
+    keys_file = tmp_path / "desk.keys"
+    desk = {"keys_file": str(keys_file)}
+    broker = {"port": free_port()}
+    unreadable, _ = check_broker(node(tmp_path, broker=broker, desk=desk), CLOCK)
+    assert (unreadable.verdict, str(keys_file) in unreadable.what) == ("FAIL", True)
+    keys_file.write_text("# soon\n")
+    without_ack, _ = check_broker(node(tmp_path, broker=broker, desk=desk), CLOCK)
+    assert "nothing would leave the outbox" in without_ack.what
+    keys_file.write_text(AckingDesk().line)
+    believed, _ = check_broker(node(tmp_path, broker=broker, desk=desk), CLOCK)
+    assert believed.verdict == "OK"
+
+
 def test_a_broker_that_answers_is_good_and_one_that_does_not_is_named(tmp_path):
     with answering(b"") as port:
         config = node(tmp_path, broker={"port": port})

@@ -175,6 +175,12 @@ def test_a_keys_file_that_breaks_takes_nothing_away_and_is_an_alarm_until_it_is_
     assert node.trust.alarms() == ()
 
 
+def test_a_keys_file_without_a_key_for_acknowledgements_is_an_alarm(node):
+    node.keys_file.write_text("# soon\n")
+    (alarm,) = node.trust.alarms()
+    assert "nothing leaves the outbox" in alarm
+
+
 def test_a_keys_file_that_cannot_be_read_at_the_start_is_one_clear_error(node):
     node.keys_file.unlink()
     with pytest.raises(ConfigError, match="keys_file"):
