@@ -29,6 +29,7 @@ from roeh.doctor.storage import (
 )
 from roeh.vision.manifest import find_models_dir
 from roeh.vision.runner import INTERPRETER_MODULES
+from tests.delivering_nodes import AckingDesk
 
 CLOCK = SystemClock()
 COMPOSED = '{ kind = "composed", people = 1 }'
