@@ -1,14 +1,18 @@
 """A desk's database with alerts in it as ingest commits them, and an outlet that remembers."""
 
-import hashlib
-
 import msgspec
 
 from roeh.core.config import parse_desk_config
 from roeh.core.types import Alert, AlertPhase
 from roeh.desk.alarms.intake import take_alerts
 from roeh.desk.alarms.states import Verdict
+from roeh.desk.commit_hook import NoHook
+from roeh.desk.ingest.committing import commit
+from roeh.desk.ingest.received import receive
+from roeh.transport.messages import Outgoing
+from roeh.transport.topics import Channel, Topic
 from tests.alert_drafts import alert_draft
+from tests.desks import incoming, said_picture
 
 AUDIENCES = """
 [[sectors]]
@@ -47,7 +51,7 @@ expire_s = 600
 JPEG = b"\xff\xd8\xff picture"
 
 
-def desk_config(text=AUDIENCES, **changes):
+def audience_config(text=AUDIENCES, **changes):
     """desk.toml in a text; `changes` are whole sections."""
     return msgspec.structs.replace(parse_desk_config(text, name="desk.toml"), **changes)
 
@@ -77,49 +81,15 @@ def follow_up(alert, seq, phase=AlertPhase.UPDATED, *, bearing_deg=None, **chang
 
 
 def commit_alert(store, alert, clock):
-    """Put it into the database as ingest does."""
-    payload = msgspec.json.encode(alert)
-    now_us = clock.read().t_utc_ns // 1000
-    columns = {
-        "site": alert.site,
-        "node": alert.node,
-        "id": alert.id,
-        "seq": alert.seq,
-        "raised_id": alert.raised_id,
-        "phase": alert.phase.value,
-        "priority": alert.priority,
-        "rule": alert.rule,
-        "rule_kind": alert.rule_kind.value,
-        "zone": alert.zone,
-        "label": alert.label,
-        "bearing_deg": alert.where.bearing_deg,
-        "range_m": alert.where.range_m,
-        "latitude_deg": alert.where.latitude_deg,
-        "longitude_deg": alert.where.longitude_deg,
-        "t_utc_us": alert.t_utc_us,
-        "clock_error_us": alert.clock.error_us,
-        "thumbnail_sha256": alert.thumbnail_sha256,
-        "payload": payload,
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "t_received_utc_us": now_us,
-    }
-    with store.writing() as transaction:
-        _insert(transaction, "alert", columns)
-        take_alerts(transaction, [alert], now_us)
+    """Put it into the database, as ingest does."""
+    topic = Topic(alert.site, alert.node, Channel.ALERT)
+    _commit(store, Outgoing(topic, msgspec.json.encode(alert)), clock)
 
 
 def commit_picture(store, alert, clock, picture=JPEG):
     """Likewise its picture."""
-    columns = {
-        "site": alert.site,
-        "node": alert.node,
-        "id": alert.id,
-        "picture": picture,
-        "sha256": hashlib.sha256(picture).hexdigest(),
-        "t_received_utc_us": clock.read().t_utc_ns // 1000,
-    }
-    with store.writing() as transaction:
-        _insert(transaction, "thumbnail", columns)
+    said = said_picture(alert.id, picture, site=alert.site, node=alert.node)
+    _commit(store, said, clock)
 
 
 def close_as_false(store, alert):
@@ -132,11 +102,15 @@ def close_as_false(store, alert):
     assert changed == 1
 
 
-def _insert(transaction, table, columns):
-    marks = ", ".join("?" for _ in columns)
-    transaction.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", tuple(columns.values())
-    )
+class _Alarms(NoHook):
+    """Alerts become alarms, as at a desk; nothing else is done."""
+
+    def on_alerts(self, transaction, alerts, now_utc_us):
+        take_alerts(transaction, alerts, now_utc_us)
+
+
+def _commit(store, message, clock):
+    commit(store, [receive(incoming(message))], _Alarms(), None, clock.read())
 
 
 class Remembered:

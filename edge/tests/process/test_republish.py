@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 
@@ -22,20 +23,13 @@ from tests.process.brokers import (
     Client,
     own_mosquitto,
     password_and_access,
+    running_broker,
 )
 
 pytestmark = pytest.mark.apt("mosquitto", "openssl")
 
 CLOCK = SystemClock()
 ALERTS = 300
-PROGRAM = """
-import sys, threading
-from pathlib import Path
-from roeh.core.clock import SystemClock
-from roeh.core.config import load_desk_config
-from roeh.desk.republish.main import run_republish
-run_republish(load_desk_config(Path(sys.argv[1])), SystemClock(), threading.Event())
-"""
 
 
 @pytest.fixture
@@ -46,7 +40,8 @@ def port(tmp_path):
 
 @contextlib.contextmanager
 def republisher(desk_toml):
-    child = subprocess.Popen([sys.executable, "-W", "error", "-c", PROGRAM, str(desk_toml)])
+    command = ["-m", "roeh", "desk", "run", "--only", "republish", "-c", str(desk_toml)]
+    child = subprocess.Popen([sys.executable, "-W", "error", *command])
     try:
         yield child
     finally:
@@ -88,6 +83,26 @@ def test_nothing_is_lost_when_it_is_killed_again_and_again(tmp_path, port):
     store.close()
     control.connection.close()
     assert set(seen) == set(range(1, ALERTS + 1))
+
+
+def test_it_ends_when_told_to_and_finds_a_broker_that_was_away(tmp_path):
+    store = SqliteStore(tmp_path / "desk.db")
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port = probe.getsockname()[1]
+    desk_toml = tmp_path / "desk.toml"
+    desk_toml.write_text(f'[paths]\ndata_dir = "{tmp_path}"\n[broker]\nport = {port}\n')
+    t_us = CLOCK.read().t_utc_ns // 1000
+    with republisher(desk_toml) as child:
+        for seq in (1, 2):
+            with running_broker("mosquitto", port):
+                control = listener(port, "roeh/view/v1/control/#")
+                commit_alert(store, stored_alert(seq, t_utc_us=t_us), CLOCK)
+                assert alert_seqs(control, seq)[-1] == seq
+                control.connection.close()
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(PATIENCE_S) == 0
+    store.close()
 
 
 def text(payload, expiry_s):

@@ -14,9 +14,9 @@ from roeh.desk.republish.texts import texts_of
 from roeh.desk.republish.views import alert_views
 from roeh.desk.republish.waiting import Age, Due, Stamp, age_now, due
 from roeh.transport.view_messages import KIND_WORDS, PARENT_TIME_STEP_US, parent_text
-from tests.desk_views import desk_config, stored_alert
+from tests.desk_views import audience_config, stored_alert
 
-CONFIG = desk_config()
+CONFIG = audience_config()
 BEARINGS = st.floats(0, 359.999)
 #: A mark that is in every field of an alert that takes free text.
 MARK = "SECRET"

@@ -25,8 +25,8 @@ from roeh.desk.store.sqlite import SqliteStore
 from tests.desk_views import (
     AUDIENCES,
     Remembered,
+    audience_config,
     commit_alert,
-    desk_config,
     follow_up,
     stored_alert,
 )
@@ -124,7 +124,7 @@ def test_cap_files_are_whole_and_written_once(tmp_path):
     clock = SimulatedClock(t_utc_ns=1_760_000_001 * 10**9)
     store = SqliteStore(tmp_path / "desk.db")
     section = msgspec.structs.replace(CAP, dir=str(tmp_path / "cap"))
-    config = desk_config()
+    config = audience_config()
     adapters = msgspec.structs.replace(config.adapters, cap=section)
     config = msgspec.structs.replace(config, adapters=adapters)
     alert = stored_alert(1)
@@ -145,7 +145,7 @@ def test_a_cap_directory_that_cannot_be_written_keeps_nobody_waiting(tmp_path):
     store = SqliteStore(tmp_path / "desk.db")
     (tmp_path / "cap").write_text("a file")
     section = msgspec.structs.replace(CAP, dir=str(tmp_path / "cap"))
-    config = desk_config()
+    config = audience_config()
     adapters = msgspec.structs.replace(config.adapters, cap=section)
     said = Remembered()
     republisher = Republisher(
@@ -205,7 +205,7 @@ def test_a_loiterer_who_is_gone_is_a_property_that_is_deleted():
 def test_two_alerts_of_a_rule_are_one_onvif_state(tmp_path):
     clock = SimulatedClock(t_utc_ns=1_760_000_001 * 10**9)
     store = SqliteStore(tmp_path / "desk.db")
-    config = desk_config(AUDIENCES + "\n[adapters.onvif]\nenabled = true\n")
+    config = audience_config(AUDIENCES + "\n[adapters.onvif]\nenabled = true\n")
     said = Remembered()
     republisher = Republisher(config, store, said, clock)
     first, second = stored_alert(1), stored_alert(2)
@@ -238,7 +238,7 @@ def test_every_label_has_a_class():
 @pytest.mark.parametrize("prefix", ["roeh/v1", "roeh/desk/v1", "roeh/view/v1/control"])
 def test_onvif_events_take_no_topics_of_ours(prefix):
     with pytest.raises(ConfigError, match="own"):
-        desk_config(AUDIENCES + f'\n[adapters.onvif]\nprefix = "{prefix}"\n')
+        audience_config(AUDIENCES + f'\n[adapters.onvif]\nprefix = "{prefix}"\n')
 
 
 def test_onvif_events_have_a_branch_of_their_own():

@@ -10,7 +10,7 @@ from roeh.core.config.desk_schema import DeskRetention, ParentAudience
 from roeh.core.types import Alert
 from roeh.desk.broker_files import admitted, poles_access, services_access
 from roeh.transport.view_messages import ParentText
-from tests.desk_views import AUDIENCES, desk_config
+from tests.desk_views import AUDIENCES, audience_config
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data-protection.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([^`]+)`")
@@ -62,7 +62,7 @@ def test_the_fields_of_a_parents_text_are_the_ones_on_the_page():
     ],
 )
 def test_who_reads_and_writes_what_is_what_the_broker_allows(role, user):
-    config = desk_config('name = "haifa"\n[witness]\nname = "police"\n' + AUDIENCES)
+    config = audience_config('name = "haifa"\n[witness]\nname = "police"\n' + AUDIENCES)
     who = admitted(config, sites=("harbour",), operators=("dana",))
     access = allowed(poles_access(who)) if user is None else allowed(services_access(who), user)
     if user == "audience:control":
@@ -72,7 +72,7 @@ def test_who_reads_and_writes_what_is_what_the_broker_allows(role, user):
 
 
 def test_every_user_of_the_access_list_is_on_the_page():
-    who = admitted(desk_config(), sites=("harbour",), operators=("dana",))
+    who = admitted(audience_config(), sites=("harbour",), operators=("dana",))
     kinds = set(re.findall(r"^user (\w+):", services_access(who), re.MULTILINE))
     named = {row[1].strip("`").partition(":")[0] for row in table("| role | certificate |")}
     assert kinds <= named

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from roeh.core.config import DeskConfig
 from roeh.core.errors import OutputRefused
+from roeh.core.types import Alert
 from roeh.desk.adapters.cap import cap_message
 from roeh.desk.republish.audiences import places_of
-from roeh.desk.republish.feed import AlertRow
 
 
 class CapFiles:
@@ -24,23 +24,23 @@ class CapFiles:
         self._config = config
         self._directory = Path(config.adapters.cap.dir)
 
-    def write(self, row: AlertRow, earlier: Sequence[AlertRow]) -> None:
-        """Write the message of a row, if it is one that is passed on.
+    def write(self, alert: Alert, earlier: Sequence[Alert]) -> None:
+        """Write a message of an alert, if it is one that is passed on.
 
         Raises:
             OutputRefused: it cannot be written.
         """
         content = cap_message(
-            row.alert,
-            [message.alert for message in earlier],
+            alert,
+            earlier,
             section=self._config.adapters.cap,
             sender_name=f"Roeh {self._config.name}",
-            places=places_of(self._config, row.site, row.node),
+            places=places_of(self._config, alert.site, alert.node),
         )
         if content is None:
             return
         # An id was checked when its message was parsed, so it is no path.
-        path = self._directory / f"{row.id}.xml"
+        path = self._directory / f"{alert.id}.xml"
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             _write_whole(path, content)

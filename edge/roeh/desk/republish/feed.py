@@ -45,7 +45,7 @@ class AlertRow(msgspec.Struct, frozen=True):
             return msgspec.json.decode(self.payload, type=Alert)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise DeskFailed(
-                what=f"a stored alert cannot be read ({error})",
+                what=f"a stored alert cannot be read and is passed over ({error})",
                 which=f"alert {self.id} of {self.site}/{self.node}",
                 remedy="run the version of roeh that stored it, or restore a backup",
             ) from None
@@ -144,6 +144,16 @@ def earlier_messages(transaction: Transaction, alert: AlertRow) -> list[AlertRow
         " WHERE raised_id = ? AND site = ? AND node = ? AND seq < ? ORDER BY seq",
         (alert.raised_id, alert.site, alert.node, alert.seq),
     )
+
+
+def earlier_bearings_deg(transaction: Transaction, alert: AlertRow) -> tuple[float, ...]:
+    """Where those were."""
+    rows = transaction.values(
+        "SELECT DISTINCT bearing_deg FROM alert"
+        " WHERE raised_id = ? AND site = ? AND node = ? AND seq < ?",
+        (alert.raised_id, alert.site, alert.node, alert.seq),
+    )
+    return tuple(float(str(bearing)) for (bearing,) in rows)
 
 
 def is_overtaken(transaction: Transaction, alert: AlertRow) -> bool:

@@ -22,13 +22,11 @@ _LOG = log_for("desk.republish")
 
 
 def run_republish(config: DeskConfig, clock: Clock, stop: threading.Event) -> None:
-    """Pass on until told to stop.
-
-    A broker or database that is away is waited for.
+    """Pass on until told to stop; a broker or database that goes away is waited for.
 
     Raises:
         ConfigError: the configuration cannot be followed.
-        DeskFailed: the database is not a desk's; what is away is waited for.
+        DeskFailed: the database cannot be opened.
     """
     outlet = BrokerOutlet(desk_broker_options(config, "republish"), clock)
     store = open_desk_store(config)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from roeh.core.clock import Clock
 from roeh.core.config import DeskConfig
-from roeh.core.errors import RoehError
+from roeh.core.errors import DeskFailed, RoehError
 from roeh.core.log import log_error, log_for
+from roeh.core.types import Alert
 from roeh.desk.adapters.cap_files import CapFiles
 from roeh.desk.adapters.onvif import onvif_messages
 from roeh.desk.republish import feed, texts
@@ -89,10 +91,8 @@ class Republisher:
         with self._store.reading() as transaction:
             pictures_done = feed.cursor(transaction, PICTURES) or 0
             rows = self._next_alerts(transaction, ALERTS)
-            for row in rows:
-                alert = row.alert
-                earlier = feed.earlier_messages(transaction, row)
-                bearings = tuple(message.alert.where.bearing_deg for message in earlier)
+            for row, alert in _readable(rows):
+                bearings = feed.earlier_bearings_deg(transaction, row)
                 said += alert_views(self._config, alert, bearings)
                 picture = feed.picture_of(transaction, row)
                 # A picture that came before its alert was left for now.
@@ -118,7 +118,8 @@ class Republisher:
                 row = feed.alert_of(transaction, picture)
                 # What comes after this cursor finds its picture when its turn comes.
                 if row is not None and row.row <= alerts_done:
-                    said += picture_views(self._config, row.alert, picture)
+                    for _, alert in _readable([row]):
+                        said += picture_views(self._config, alert, picture)
         if not pictures:
             return False
         self._outlet.send(said)
@@ -129,8 +130,7 @@ class Republisher:
         said: list[ViewMessage] = []
         with self._store.reading() as transaction:
             rows = self._next_alerts(transaction, ONVIF)
-            for row in rows:
-                alert = row.alert
+            for row, alert in _readable(rows):
                 if not feed.is_overtaken(transaction, row):
                     others = feed.others_open(transaction, row, alert.rule)
                     prefix = self._config.adapters.onvif.prefix
@@ -145,12 +145,15 @@ class Republisher:
         """CAP files have a cursor of their own: a full disk does not keep patrols waiting."""
         with self._store.reading() as transaction:
             rows = self._next_alerts(transaction, CAP)
-            work = [(row, feed.earlier_messages(transaction, row)) for row in rows]
+            work = [
+                (row, alert, [one for _, one in _readable(feed.earlier_messages(transaction, row))])
+                for row, alert in _readable(rows)
+            ]
         if not rows:
             return False
         try:
-            for row, earlier in work:
-                files.write(row, earlier)
+            for _, alert, earlier in work:
+                files.write(alert, earlier)
         except RoehError as error:
             log_error(_LOG, error)
             return False
@@ -172,3 +175,14 @@ class Republisher:
     def _move(self, name: str, row: int) -> None:
         with self._store.writing() as transaction:
             feed.move_cursor(transaction, name, row)
+
+
+def _readable(rows: Sequence[feed.AlertRow]) -> Iterator[tuple[feed.AlertRow, Alert]]:
+    """Each row with what it says; what a damaged one says is not known, and keeps nobody back."""
+    for row in rows:
+        try:
+            alert = row.alert
+        except DeskFailed as error:
+            log_error(_LOG, error)
+        else:
+            yield row, alert
