@@ -23,16 +23,17 @@ class DemoCounts(msgspec.Struct, frozen=True):
 
     Attributes:
         alerts_raised: durable on the pole.
-        alerts_delivered: of those, arrived.
-        alerts_lost: of those, neither arrived nor waiting on the pole.
+        alerts_delivered: of those, committed in the desk's database.
+        alerts_lost: of those, neither committed there nor waiting on the pole.
         messages: raised alerts with their updates and clears.
-        messages_lost: of those, neither arrived nor waiting.
+        messages_lost: of those, neither committed nor waiting.
         messages_waiting: of those, waiting on the pole: the demo was cut short.
         delay_median_ms: of raised alerts, from the instant of the picture to the subscriber.
         rule_delay_median_ms: likewise, from the instant the rule came true.
         camera_delay_ms: the part of the first that the drawn or decoded picture took until
             it was offered to detection, on average; a real camera has its own.
         evidence: what was recorded, and the verifier's word on it; None when nothing was.
+        witnessed_records: of the pole's ledger, that the witness has seen and signed.
     """
 
     scene: str
@@ -51,6 +52,7 @@ class DemoCounts(msgspec.Struct, frozen=True):
     camera_delay_ms: float | None
     picture: str
     evidence: RecordedEvidence | None
+    witnessed_records: int
 
 
 class StoredAlerts(msgspec.Struct, frozen=True):
@@ -74,13 +76,14 @@ class StoredAlerts(msgspec.Struct, frozen=True):
 
     @property
     def sent_ids(self) -> frozenset[str]:
-        """Those that the broker took."""
+        """Those that left the pole."""
         return frozenset(alert.id for alert in self.alerts) - self.waiting_ids
 
 
 def count(
     stored: StoredAlerts,
     arrivals: dict[str, Arrival],
+    committed_ids: frozenset[str],
     *,
     scene: str,
     broker: str,
@@ -88,8 +91,9 @@ def count(
     camera_delay_ms: float | None,
     picture: str,
     evidence: RecordedEvidence | None,
+    witnessed_records: int,
 ) -> DemoCounts:
-    """Compare what is durable on the pole with what arrived."""
+    """Compare what is durable on the pole with what is in the desk's database."""
     raised = [alert for alert in stored.alerts if alert.phase is AlertPhase.RAISED]
     first = [a for a in arrivals.values() if a.alert.phase is AlertPhase.RAISED]
     delays_ms = [arrival.delay_us / 1000 for arrival in first]
@@ -97,19 +101,20 @@ def count(
 
     def lost(alerts: Iterable[Alert]) -> int:
         return sum(
-            alert.id not in arrivals and alert.id not in stored.waiting_ids for alert in alerts
+            alert.id not in committed_ids and alert.id not in stored.waiting_ids for alert in alerts
         )
 
     return DemoCounts(
         scene=scene,
         broker=broker,
         alerts_raised=len(raised),
-        alerts_delivered=sum(alert.id in arrivals for alert in raised),
+        alerts_delivered=sum(alert.id in committed_ids for alert in raised),
         alerts_lost=lost(raised),
         messages=len(stored.alerts),
         messages_lost=lost(stored.alerts),
         messages_waiting=sum(
-            alert.id not in arrivals and alert.id in stored.waiting_ids for alert in stored.alerts
+            alert.id not in committed_ids and alert.id in stored.waiting_ids
+            for alert in stored.alerts
         ),
         thumbnails_delivered=thumbnails,
         delay_median_ms=_quantile(delays_ms, 0.5),
@@ -119,6 +124,7 @@ def count(
         camera_delay_ms=camera_delay_ms,
         picture=picture,
         evidence=evidence,
+        witnessed_records=witnessed_records,
     )
 
 

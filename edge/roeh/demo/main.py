@@ -29,6 +29,7 @@ from roeh.demo import pictures
 from roeh.demo.broker import choose_broker
 from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
+from roeh.demo.desk import DemoDesk, witnessed_records
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
 from roeh.demo.node import DemoNode, is_drained, is_over
 from roeh.demo.recorded import recorded_evidence
@@ -122,12 +123,16 @@ class _Demo:
             broker.start()
             # A socket's path has to be short, whatever the directory's is.
             run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roeh-run-")))
+            desk = DemoDesk(self._directory, broker.port)
+            stack.callback(desk.stop)
+            desk.start()
             config = on_this_machine(
                 self._scene,
                 self._directory,
                 broker_port=broker.port,
                 duration_s=self._duration_s,
                 run_dir=run_dir,
+                desk_keys=desk.keys_file,
             )
             room = ControlRoom(broker.port, self._clock, on_arrival=self._arrived.put)
             stack.callback(room.close)
@@ -136,7 +141,8 @@ class _Demo:
             status = self._run_node(config, room, stop)
             if status and not stop.is_set():
                 return _node_failed(status)
-            counts = self._count(config, room, broker.kind)
+            desk.stop()
+            counts = self._count(config, room, broker.kind, desk)
             pictures.write(self._pictures_dir, config, room.arrivals, room.thumbnails)
             self._show(room, at_once=True)
             self._screen.end(counts)
@@ -220,7 +226,9 @@ class _Demo:
                 ShownAlert(arrival.alert, arrival.delay_us, arrival.rule_delay_us, size_bytes)
             )
 
-    def _count(self, config: NodeConfig, room: ControlRoom, broker: str) -> DemoCounts:
+    def _count(
+        self, config: NodeConfig, room: ControlRoom, broker: str, desk: DemoDesk
+    ) -> DemoCounts:
         stored = StoredAlerts.of(config)
         # What the broker took may still be on its way to us.
         room.wait_for(stored.sent_ids, _ARRIVAL_PATIENCE_S)
@@ -228,12 +236,14 @@ class _Demo:
         return count(
             stored,
             room.arrivals,
+            desk.committed_ids(),
             scene=self._name,
             broker=broker,
             thumbnails=len(room.thumbnails),
             camera_delay_ms=camera_delay_ms(self._last_status),
             picture=str(self._pictures_dir / pictures.PICTURE_FILE),
-            evidence=recorded_evidence(config, self._clock),
+            evidence=recorded_evidence(config, desk.witness, self._clock),
+            witnessed_records=witnessed_records(config),
         )
 
 

@@ -13,6 +13,7 @@ from roeh.core.paths import keys_dir
 from roeh.keys.chain import TrustAnchors
 from roeh.keys.key_pem import certificates_in
 from roeh.keys.revocation import revocation_lists
+from roeh.ledger.note import WitnessKey
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Aspect, Check, Report
 
@@ -23,6 +24,7 @@ class RecordedEvidence(msgspec.Struct, frozen=True):
     """The recorded video and the verifier's word on it.
 
     The signer is judged by the root that the demo's pole made for itself: a city has its own.
+    `time_anchored` concerns what the demo's witness had seen by the end.
     """
 
     segments: int
@@ -32,6 +34,7 @@ class RecordedEvidence(msgspec.Struct, frozen=True):
     bytes_intact: Check
     signer_trusted: Check
     complete: Check
+    time_anchored: Check
     findings: tuple[str, ...]
 
     @property
@@ -40,14 +43,17 @@ class RecordedEvidence(msgspec.Struct, frozen=True):
         return (self.bytes_intact, self.signer_trusted, self.complete) == (Check.OK,) * 3
 
 
-def recorded_evidence(config: NodeConfig, clock: Clock) -> RecordedEvidence | None:
+def recorded_evidence(
+    config: NodeConfig, witness: WitnessKey, clock: Clock
+) -> RecordedEvidence | None:
     """Verify what is in the node's data_dir; None when nothing was recorded."""
     roots = [
         certificate
         for path in sorted(keys_dir(config).rglob("anchors.pem"))
         for certificate in certificates_in(path.read_bytes())
     ]
-    beliefs = Beliefs(anchors=TrustAnchors(tuple(roots), revocation_lists(b"")))
+    anchors = TrustAnchors(tuple(roots), revocation_lists(b""))
+    beliefs = Beliefs(anchors=anchors, witnesses=(witness,))
     try:
         report = verify(Path(config.paths.data_dir), beliefs, clock)
     except EvidenceRefused:
@@ -65,6 +71,7 @@ def _summary(report: Report) -> RecordedEvidence:
         bytes_intact=said[Aspect.BYTES].check,
         signer_trusted=said[Aspect.SIGNER].check,
         complete=said[Aspect.COMPLETE].check,
+        time_anchored=said[Aspect.TIME].check,
         findings=tuple(
             f"{aspect.value}: {reason}"
             for aspect in _ASKED

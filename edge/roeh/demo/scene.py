@@ -10,6 +10,7 @@ from roeh.core.config import (
     BrokerSection,
     ComposedSource,
     CrowdRule,
+    DeskSection,
     DetectSection,
     LensSection,
     LineCrossingRule,
@@ -62,6 +63,7 @@ def on_this_machine(
     broker_port: int,
     duration_s: float,
     run_dir: Path | None = None,
+    desk_keys: Path | None = None,
 ) -> NodeConfig:
     """The scene as a node in `directory`, publishing to a broker on loopback.
 
@@ -71,6 +73,7 @@ def on_this_machine(
         broker_port: on this machine.
         duration_s: after which each camera stops.
         run_dir: for its sockets, whose paths have to be short.
+        desk_keys: the control room that has to acknowledge; None: the broker does.
     """
     return msgspec.structs.replace(
         scene,
@@ -81,7 +84,10 @@ def on_this_machine(
             msgspec.structs.replace(sensor, stop_after_s=duration_s) for sensor in scene.sensors
         ),
         detect=msgspec.structs.replace(scene.detect, track_log=str(directory / "tracks.jsonl")),
-        broker=BrokerSection(port=broker_port, connect_spread_s=0.0, heartbeat_s=10.0),
+        broker=BrokerSection(
+            port=broker_port, connect_spread_s=0.0, heartbeat_s=10.0, checkpoint_s=5.0
+        ),
+        desk=DeskSection(keys_file=str(desk_keys or "")),
         retrieve=RetrieveSection(port=0),
     )
 

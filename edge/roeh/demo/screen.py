@@ -116,6 +116,10 @@ class TerminalScreen:
             )
         if counts.evidence is not None:
             self._console.print(_recorded(counts.evidence))
+        self._console.print(
+            f"the control room's witness has signed {counts.witnessed_records} records of the"
+            " pole's ledger: nobody can rewrite those unseen"
+        )
         self._console.print(f"picture of the tracks: {counts.picture}")
 
 

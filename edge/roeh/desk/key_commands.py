@@ -27,7 +27,7 @@ def add_actions(add: Adder) -> None:
 
 def _keys(chosen: argparse.Namespace) -> int:
     config = load_desk_config(chosen.config)
-    lines = _witness_lines(config) if chosen.witness else _desk_lines(config)
+    lines = witness_key_lines(config) if chosen.witness else desk_key_lines(config)
     text = "".join(f"{line}\n" for line in lines)
     if chosen.out is not None:
         replace_public(chosen.out, text.encode())
@@ -35,7 +35,8 @@ def _keys(chosen: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _desk_lines(config: DeskConfig) -> list[str]:
+def desk_key_lines(config: DeskConfig) -> list[str]:
+    """The desk's keys as a pole's desk.keys_file has them; made if there are none."""
     make_desk_keys(config)
     return [
         f"# the desk {config.name}; its keys are in {keys_dir(config)}",
@@ -44,7 +45,8 @@ def _desk_lines(config: DeskConfig) -> list[str]:
     ]
 
 
-def _witness_lines(config: DeskConfig) -> list[str]:
+def witness_key_lines(config: DeskConfig) -> list[str]:
+    """Likewise the witness's."""
     keys = make_witness_keys(Path(config.witness.state_dir), config.witness.name)
     return [
         f"# the witness {keys.name}; its keys are in {config.witness.state_dir}",

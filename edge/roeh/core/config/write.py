@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 from msgspec import inspect
 
+from roeh.core.config.desk_schema import DeskConfig
 from roeh.core.config.schema import NodeConfig, Section
 
 
-def config_as_toml(config: NodeConfig) -> str:
+def config_as_toml(config: NodeConfig | DeskConfig) -> str:
     """The configuration with every default written out, as TOML that loads again.
 
     TOML has no word for nothing: a key that is not set and a list of tables that is

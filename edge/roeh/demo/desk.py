@@ -1,0 +1,105 @@
+"""The demo's control room: `roeh desk run` as a child, and what its database and witness have."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from roeh.core.config import (
+    DeskBroker,
+    DeskConfig,
+    DeskPaths,
+    NodeConfig,
+    WitnessSection,
+    config_as_toml,
+)
+from roeh.core.errors import EvidenceRefused
+from roeh.core.parent import tied_environment
+from roeh.core.paths import ledger_dir
+from roeh.desk.key_commands import desk_key_lines, witness_key_lines
+from roeh.desk.store import open_desk_store
+from roeh.desk.witness.key import read_witness_keys
+from roeh.ledger.checkpoints import COSIGNED_FILE
+from roeh.ledger.note import WitnessKey, parse_checkpoint, parse_note
+
+CONFIG_FILE = "desk.toml"
+_KEYS_FILE = "desk.keys"
+_STOP_TIMEOUT_S = 20.0
+
+
+class _Id(msgspec.Struct, frozen=True):
+    id: str
+
+
+class DemoDesk:
+    """A control room on this machine, with a SQLite database and a witness of its own."""
+
+    def __init__(self, directory: Path, broker_port: int) -> None:
+        home = directory / "desk"
+        home.mkdir(mode=0o700)
+        self._config = DeskConfig(
+            name="demo",
+            paths=DeskPaths(data_dir=str(home)),
+            broker=DeskBroker(port=broker_port),
+            # A demo's machine may have no time server; a city's witness needs one.
+            witness=WitnessSection(
+                name="demo-witness", state_dir=str(home / "witness"), allow_unsynchronised=True
+            ),
+        )
+        self._config_path = directory / CONFIG_FILE
+        self._config_path.write_text(config_as_toml(self._config), encoding="utf-8")
+        self.keys_file = directory / _KEYS_FILE
+        lines = [*desk_key_lines(self._config), *witness_key_lines(self._config)]
+        self.keys_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def witness(self) -> WitnessKey:
+        """Whose cosignatures count."""
+        section = self._config.witness
+        return read_witness_keys(Path(section.state_dir), section.name).witness
+
+    def start(self) -> None:
+        """Start `roeh desk run`; it ends when we do."""
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "roeh", "desk", "run", "-c", str(self._config_path)],
+            stdin=subprocess.DEVNULL,
+            stderr=(self._config_path.parent / "desk.log").open("ab"),
+            start_new_session=True,
+            env=tied_environment(),
+        )
+
+    def stop(self) -> None:
+        """End it in good order."""
+        if self._child is None:
+            return
+        self._child.send_signal(signal.SIGTERM)
+        try:
+            self._child.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child = None
+
+    def committed_ids(self) -> frozenset[str]:
+        """The alert messages that are in the desk's database."""
+        store = open_desk_store(self._config)
+        try:
+            with store.reading() as transaction:
+                rows = transaction.select(_Id, "SELECT id FROM alert")
+        finally:
+            store.close()
+        return frozenset(row.id for row in rows)
+
+
+def witnessed_records(config: NodeConfig) -> int:
+    """How many records of the node's ledger a witness has seen; the node has ended."""
+    try:
+        note = (ledger_dir(config) / COSIGNED_FILE).read_text(encoding="utf-8")
+        return parse_checkpoint(parse_note(note).text).size
+    except (OSError, EvidenceRefused):
+        return 0
