@@ -46,7 +46,7 @@ class CommandedNode:
         self.key = key or FileLogKey()
         self.keys = keys or (lambda: self.desk.keys)
         self.refused = []
-        self.restarts = 0
+        self.is_ending = False
         self.resent = []
         self._start()
 
@@ -72,9 +72,10 @@ class CommandedNode:
         return self.ring.store.resend(ranges)
 
     def _restart(self):
-        self.restarts += 1
+        self.is_ending = True
 
     def restart(self):
+        self.is_ending = False
         self.commands.close()
         self.ring.reopen()
         self._start()

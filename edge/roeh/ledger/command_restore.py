@@ -55,7 +55,7 @@ def restore_commands(connection: sqlite3.Connection, log: Log, clock: Clock) -> 
         if isinstance(record.body, CommandRecord):
             restored[record.body.id] = _restore(connection, record, record.body)
         elif isinstance(record.body, OutcomeRecord) and record.body.command_id in restored:
-            _finish(connection, restored[record.body.command_id], record.body)
+            _finish(connection, restored[record.body.command_id], record, record.body)
     book = CommandBook(log, clock)
     for left in commands_where(connection, "state = ?", ACCEPTED):
         if not _may_go_on(left):
@@ -90,13 +90,16 @@ def _restore(
     return insert_command(connection, command, command.order.encode(), answer, taken)
 
 
-def _finish(connection: sqlite3.Connection, known: KnownCommand, record: OutcomeRecord) -> None:
+def _finish(
+    connection: sqlite3.Connection, known: KnownCommand, record: Record, outcome: OutcomeRecord
+) -> None:
     """What it was answered with, but for what no record holds: pictures, and what is absent."""
-    is_done = record.outcome == "done"
+    is_done = outcome.outcome == "done"
     answer = msgspec.structs.replace(
         known.answer,
-        outcome=Outcome(record.outcome),
-        reason=record.reason,
+        outcome=Outcome(outcome.outcome),
+        reason=outcome.reason,
+        t_utc_us=record.t_utc_us,
         hold_id=known.id if is_done and isinstance(known.order, HoldOrder) else None,
     )
     connection.execute(

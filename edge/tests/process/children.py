@@ -65,12 +65,12 @@ def kill(process):
     process.join(PATIENCE_S)
 
 
-def evidence_main(config):
+def evidence_main(config, clock=CLOCK):
     """The evidence process; ends with its status, its error as one line on standard error."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        status = run_evidence(config, SystemClock(), stop)
+        status = run_evidence(config, clock, stop)
     except RoehError as error:
         os.write(2, error.line().encode() + b"\n")
         status = error.exit_status
@@ -80,13 +80,14 @@ def evidence_main(config):
 class Evidence:
     """The evidence process of one node, and a client for each role."""
 
-    def __init__(self, config):
+    def __init__(self, config, clock=CLOCK):
         self.config = config
+        self._clock = clock
         self.process = None
         self._clients = {}
 
     def start(self):
-        self.process = start(evidence_main, self.config)
+        self.process = start(evidence_main, self.config, self._clock)
         assert self.client(Role.SUPERVISE).wait_until_there(PATIENCE_S)
 
     def kill(self):
@@ -119,9 +120,9 @@ class Evidence:
 
 
 @contextlib.contextmanager
-def running_evidence(directory, more=""):
+def running_evidence(directory, more="", clock=CLOCK):
     """An evidence process in `directory`."""
-    evidence = Evidence(node_config(directory, more))
+    evidence = Evidence(node_config(directory, more), clock)
     try:
         evidence.start()
         yield evidence

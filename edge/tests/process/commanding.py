@@ -30,9 +30,9 @@ PATIENCE_S = 30.0
 CLOCK = SynchronisedClock()
 
 
-def desk_of(directory, node="pole"):
+def desk_of(directory, site="harbour", node="pole"):
     """A desk, and the lines of node.toml that let a node believe it."""
-    desk = SigningDesk(CLOCK, node=node)
+    desk = SigningDesk(CLOCK, site=site, node=node)
     keys_file = directory / "desk.keys"
     keys_file.write_text(
         f"ack {desk.verifier.verifier_key}\ncommand {desk.verifier.verifier_key}\n"

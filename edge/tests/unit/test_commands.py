@@ -263,12 +263,12 @@ def test_evidence_says_more_until_it_is_started_again(node):
 
 def test_evidence_restarts_once_and_then_says_that_it_is_done(node):
     command = node.order(RestartOrder(process="evidence"))
-    assert node.restarts == 1
+    assert node.is_ending
     node.restart()
     assert node.said() == [("done", "")]
     node.take(command)
     assert node.said() == [("done", "")]
-    assert node.restarts == 1
+    assert not node.is_ending
 
 
 # --- orders for others
