@@ -107,6 +107,16 @@ class Checkpoints:
         """The newest signed note that may leave the pole; None while there is none."""
         return self._newest
 
+    def kept(self, size: int) -> str | None:
+        """The note of this many records that may leave the pole, if it is still kept.
+
+        Raises:
+            StorageFailed: the database cannot be read.
+        """
+        with self._database.reading() as connection:
+            note = _kept_note(connection, size)
+        return note if note is not None and len(note) <= MAX_CHECKPOINT_CHARS else None
+
     def renew(self) -> None:
         """Mirror what was committed and sign the ledger as it is then.
 

@@ -2,9 +2,10 @@
 
 A witness takes a checkpoint only with a proof from the very size that it saw last, and one
 checkpoint goes out with one proof. Witnesses that are in step share it. Those that are not
-(one was away, or was restored from an older backup) take turns: each checkpoint is proved
-from where that witness stands whose turn was longest ago. So one that is away for good does
-not keep the others from their proof, and every one that is there gets its own.
+(one was away, or was restored from an older backup) take turns, the one first whose turn was
+longest ago: so one that is away for good does not keep the others from their proof. One that
+lags is shown the checkpoint that the foremost signed, and not a newer one: then they are in
+step, and share the next.
 
 A witness that is offered another size than its own repeats its last cosignature. That is why
 the newest word of a witness counts, even if it is of a smaller tree than the word before. What
@@ -44,7 +45,7 @@ class Witnessed:
             StorageFull, StorageFailed: it could not be stored.
         """
         signed = self._checkpoints.keep_cosigned(written, witnesses)
-        size = parse_checkpoint(parse_note(written).text).size
+        size = _size_of(written)
         with self._database.writing() as connection:
             for each in signed:
                 connection.execute(
@@ -55,7 +56,9 @@ class Witnessed:
                 )
 
     def proof(self, witnesses: Sequence[WitnessKey]) -> CheckpointProof:
-        """The ledger as it is now, signed, and how it continues what a witness saw last.
+        """A signed checkpoint and how it continues what a witness saw last.
+
+        It is the newest, or one to catch up to.
 
         Raises:
             StorageFull, StorageFailed: mirror, store or file refused.
@@ -65,14 +68,16 @@ class Witnessed:
         note = self._checkpoints.newest()
         if note is None:
             return CheckpointProof(note=None, from_size=0, hashes=())
-        size = parse_checkpoint(parse_note(note).text).size
         with self._database.reading() as connection:
-            from_size = min(size, self._next_size(_stands(connection, witnesses)))
-            hashes = (
-                self._log.consistency_proof(connection, from_size, size)
-                if 0 < from_size < size
-                else ()
-            )
+            stands = _stands(connection, witnesses)
+        from_size = self._next_size(stands)
+        foremost = max(stands.values(), default=0)
+        if from_size < foremost:
+            note = self._checkpoints.kept(foremost) or note
+        size = _size_of(note)
+        from_size = min(from_size, size)
+        with self._database.reading() as connection:
+            hashes = self._log.consistency_proof(connection, from_size, size)
         encoded = tuple(base64.b64encode(each).decode("ascii") for each in hashes)
         return CheckpointProof(note=note, from_size=from_size, hashes=encoded)
 
@@ -103,6 +108,10 @@ def _stands(connection: sqlite3.Connection, witnesses: Sequence[WitnessKey]) -> 
     """The size that each of these witnesses saw last; 0 for one that never signed."""
     known = dict(connection.execute("SELECT name, size FROM witness").fetchall())
     return {name: int(known.get(name, 0)) for name in map(_named, witnesses)}
+
+
+def _size_of(written: str) -> int:
+    return parse_checkpoint(parse_note(written).text).size
 
 
 def _named(witness: WitnessKey) -> str:
