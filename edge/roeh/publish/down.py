@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.errors import MessageRefused
+from roeh.core.errors import CommandRefused, EvidenceRefused, KeyRefused, MessageRefused
 from roeh.core.peers import MAX_STATEMENT_BYTES
 from roeh.publish.evidence_link import Evidence
 from roeh.publish.standing import Standing
@@ -29,6 +29,15 @@ _RATE_HZ: dict[Channel, float] = {
     Channel.COSIGN: 1.0,
     Channel.STATE: 1.0,
 }
+
+#: What evidence says of a statement; it records what it did not believe.
+_NOT_BELIEVED = (
+    CommandRefused,
+    EvidenceRefused,
+    KeyRefused,
+    MessageRefused,
+    UnicodeDecodeError,
+)
 
 
 class DownGate:
@@ -106,8 +115,7 @@ class Down:
                 self._evidence.take_command(statement)
             else:
                 self._evidence.keep_cosignature(statement.decode("utf-8"))
-        except (MessageRefused, UnicodeDecodeError):
-            # Evidence records what was not believed; here it is only counted.
+        except _NOT_BELIEVED:
             self._standing.count("down_refused")
         return ()
 

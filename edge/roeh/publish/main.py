@@ -13,10 +13,13 @@ from pathlib import Path
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import EXIT_OK, ConfigError
+from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import MAX_STATEMENT_BYTES, Role
+from roeh.core.types import ProcessReport
+from roeh.keys.tls_files import tls_pair
 from roeh.publish.evidence_link import EvidenceLink
 from roeh.publish.inbox import QueueInbox, Woken
 from roeh.publish.sender import Named, Sender
@@ -51,7 +54,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         inbox=inbox,
         clock=clock,
         on_progress=notifier.progress,
-        tls_files=None if (files := _tls_files(config)) is None else TlsFilesWatch(files),
+        on_report=_metrics_writer(config, clock),
+        tls_files=TlsFilesWatch(lambda: tls_files(config)) if config.broker.tls.ca_file else None,
     )
     threading.Thread(target=_wake_on, args=(stop, inbox), name="stop", daemon=True).start()
     orders = OrderListener(evidence_socket(config), Role.PUBLISH, clock, stop)
@@ -62,6 +66,16 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     orders.close()
     evidence.close()
     return EXIT_OK
+
+
+def _metrics_writer(config: NodeConfig, clock: Clock) -> Callable[[ProcessReport], object]:
+    metrics = node_metrics(config, Role.PUBLISH.value, clock)
+
+    def write(report: ProcessReport) -> None:
+        if metrics is not None:
+            metrics.write_if_due(report.state, report.counters)
+
+    return write
 
 
 def broker_options(config: NodeConfig) -> BrokerOptions:
@@ -75,7 +89,7 @@ def broker_options(config: NodeConfig) -> BrokerOptions:
         host=broker.host,
         port=broker.port,
         client_id=f"roeh-{config.node.site}-{config.node.name}",
-        tls=_tls_files(config),
+        tls=tls_files(config) if broker.tls.ca_file else None,
         username=broker.username,
         password=_password(broker.password_file),
         keepalive_s=broker.keepalive_s,
@@ -85,10 +99,11 @@ def broker_options(config: NodeConfig) -> BrokerOptions:
     )
 
 
-def _tls_files(config: NodeConfig) -> TlsFiles | None:
+def tls_files(config: NodeConfig) -> TlsFiles:
+    """The files of TLS: those named, else those that `roeh keys install` put there."""
     files = config.broker.tls
-    if not files.ca_file:
-        return None
+    if not files.certificate_file and (pair := tls_pair(config)) is not None:
+        return TlsFiles(files.ca_file, pair.certificate_file, pair.key_file)
     return TlsFiles(files.ca_file, files.certificate_file, files.key_file)
 
 

@@ -12,8 +12,9 @@ from roeh.core.clock import NS_PER_S
 _EVERY_S = 60.0
 #: How long an earlier time counts.
 _AGAIN_WITHIN_S = 3600.0
-#: The furthest that one step goes: nobody makes the node use up its numbers.
-_FURTHEST = 1_000_000
+#: No node has a higher number, and evidence learns none (evidence/delivery.py): nobody makes a
+#: node use up its numbers.
+_HIGHEST = 2**33
 
 
 class Overruling:
@@ -25,9 +26,9 @@ class Overruling:
         self._times_ns: list[int] = []
         self._too_far = False
 
-    def overtake(self, own: int, higher: int, now_ns: int) -> bool:
+    def overtake(self, higher: int, now_ns: int) -> bool:
         """The broker knows a higher number: whether to connect anew with a still higher one."""
-        self._too_far = higher - own > _FURTHEST
+        self._too_far = higher > _HIGHEST
         if self._too_far:
             return False
         if self._times_ns and now_ns - self._times_ns[-1] < _EVERY_S * NS_PER_S:

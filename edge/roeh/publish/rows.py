@@ -113,11 +113,12 @@ class Rows:
         if self._leasing or room == 0 or not self._asking.is_open():
             return
         self._leasing = True
+        now_ns = self._clock.mono_ns()
         self._evidence.lease(
             LeaseOutbox(
                 limit=room,
-                in_flight_rows=self._window.known_rows(self._clock.mono_ns()),
-                wait_s=_LEASE_WAIT_S,
+                in_flight_rows=self._window.known_rows(now_ns),
+                wait_s=self._window.lease_wait_s(now_ns, _LEASE_WAIT_S),
             )
         )
 

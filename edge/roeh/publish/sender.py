@@ -79,6 +79,10 @@ class Named(msgspec.Struct, frozen=True):
     has_desk: bool
 
 
+def _pass_over(_report: ProcessReport) -> None:
+    """Nobody else wants it."""
+
+
 class Sender:
     """Owns the connection and the parts that speak on it."""
 
@@ -92,6 +96,7 @@ class Sender:
         inbox: Inbox,
         clock: Clock,
         on_progress: Callable[[], None],
+        on_report: Callable[[ProcessReport], object] = _pass_over,
         tls_files: TlsFilesWatch | None = None,
         jitter: Jitter = system_jitter,
     ) -> None:
@@ -102,6 +107,7 @@ class Sender:
         self._inbox = inbox
         self._clock = clock
         self._on_progress = on_progress
+        self._on_report = on_report
         self._tls_files = tls_files
         self._certificates = Certificates()
         self._backoff = Backoff(broker.backoff_cap_s, jitter)
@@ -266,6 +272,7 @@ class Sender:
         self._standing.count("down_dropped", self._gate.dropped())
         report: ProcessReport | None = self._standing.due_report(now_us)
         if report is not None:
+            self._on_report(report)
             self._evidence.report(report)
             self._standing.reported(report)
 
@@ -365,7 +372,7 @@ class Sender:
             return
         own = link.presence.connection_number
         now_ns = self._clock.mono_ns()
-        if self._overruling.overtake(own, higher, now_ns):
+        if self._overruling.overtake(higher, now_ns):
             self._connect_anew(link)
         if self._overruling.keeps_happening(now_ns):
             self._standing.overruled(own, higher)

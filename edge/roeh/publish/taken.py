@@ -3,9 +3,10 @@
 A row is overdue after `patience_s`. If the desk was heard since it was taken, that row was
 lost on the way, or the desk will not have it: it goes again, and after `_LOST_TRIES` it is
 left out for a while so that it does not take the place of others. If the desk was not heard
-at all it is away: then, after each wait of a back-off, one row goes again and not twenty. A
-row that went again in vain makes room for another, so that rows which the desk cannot bear
-are never all that it is offered.
+at all it is away: then, after each wait of a back-off, one row goes again and not twenty; the
+one for which the fewest bytes were spent, so an alert often and its picture seldom. Where the
+window is full, a row that went again in vain makes room for another, so that rows which the
+desk cannot bear are never all that it is offered.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class TakenRows:
         self._backoff = Backoff(cap_s, jitter)
         self._rows: dict[int, _Taken] = {}
         self._tries: dict[int, int] = {}
-        self._probed: set[int] = set()
+        self._spent_bytes: dict[int, int] = {}
         self._heard_ns: int | None = None
         self._away = False
         self._step_ns = 0
@@ -90,7 +91,7 @@ class TakenRows:
         self._backoff.reset()
         if self._away:
             self._away = False
-            self._probed.clear()
+            self._spent_bytes.clear()
             self._not_before_ns = now_ns + int(_BACK_GRACE_S * NS_PER_S)
 
     def take_all(self) -> tuple[OutboxItem, ...]:
@@ -99,10 +100,10 @@ class TakenRows:
         self._rows.clear()
         return items
 
-    def overdue(self, now_ns: int) -> Overdue:
-        """Take out what has to go again now."""
+    def overdue(self, now_ns: int, *, full: bool) -> Overdue:
+        """Take out what has to go again now; `full`: no other row has room."""
         if self._away:
-            return self._step(now_ns)
+            return self._step(now_ns, full=full)
         late = [
             taken
             for taken in self._rows.values()
@@ -115,7 +116,7 @@ class TakenRows:
             del self._rows[item.row]
         if len(late) > len(lost):
             self._away, self._step_ns = True, now_ns
-            step = self._step(now_ns)
+            step = self._step(now_ns, full=full)
             again.extend(step.again)
             return Overdue(tuple(again), left_out, step.resting)
         return Overdue(tuple(again), left_out)
@@ -139,24 +140,29 @@ class TakenRows:
             del self._tries[next(iter(self._tries))]
         return tries
 
-    def _step(self, now_ns: int) -> Overdue:
-        """When it is time, room for another row, or an alert for the second time, in turns."""
+    def _step(self, now_ns: int, *, full: bool) -> Overdue:
+        """When it is time: one row goes again or, if the window is full, makes room in turns."""
         if now_ns < self._step_ns:
             return Overdue()
         self._step_ns = now_ns + int(self._backoff.next_wait_s() * NS_PER_S)
-        if not self._rows:
+        items = [taken.item for taken in self._rows.values()]
+        if not items:
             return Overdue(idle=True)
+        spent = [item for item in items if self._is_spent(item)]
         item = min(
-            (taken.item for taken in self._rows.values()),
-            key=lambda item: (not self._is_spent(item), -item.priority, item.row),
+            spent if full and spent else items,
+            key=lambda item: (self._bytes_with(item), -item.priority, item.row),
         )
         del self._rows[item.row]
-        if self._is_spent(item):
-            self._probed.discard(item.row)
+        if full and spent:
+            self._spent_bytes.pop(item.row, None)
             return Overdue(resting=(item,))
-        self._probed.add(item.row)
+        self._spent_bytes[item.row] = self._bytes_with(item)
         return Overdue(again=(item,))
 
     def _is_spent(self, item: OutboxItem) -> bool:
-        """Pictures are too large to ask with."""
-        return item.row in self._probed or item.kind is OutboxKind.THUMBNAIL
+        """Pictures are too large to ask with while there is much else."""
+        return item.row in self._spent_bytes or item.kind is OutboxKind.THUMBNAIL
+
+    def _bytes_with(self, item: OutboxItem) -> int:
+        return self._spent_bytes.get(item.row, 0) + len(item.payload)

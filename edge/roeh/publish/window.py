@@ -25,6 +25,8 @@ from roeh.transport.mqtt import FIRST_FAILURE, NO_MATCHING_SUBSCRIBERS
 
 _FIRST_PAUSE_S = 0.5
 _MAX_DOUBLINGS = 16
+#: A lease that waits longer would not give back what made room meanwhile.
+_AWAY_LEASE_S = 2.0
 #: How long a row is left out that the desk does not acknowledge.
 _FIRST_IGNORED_S, _IGNORED_CAP_S = 60.0, 3600.0
 #: How long an alert may wait after the control room came back to an idle broker.
@@ -130,6 +132,18 @@ class Window:
         )
         return rows[:MAX_NAMED_ROWS]
 
+    def lease_wait_s(self, now_ns: int, longest_s: float) -> float:
+        """How long a lease may wait: not beyond the end of what it is told to leave out."""
+        untils_ns = [
+            refusal.until_ns
+            for left_out in (self._refused, self._ignored, self._resting)
+            for refusal in left_out.values()
+            if refusal.until_ns > now_ns
+        ]
+        if self.desk_away:
+            longest_s = min(longest_s, _AWAY_LEASE_S)
+        return min([longest_s, *((until_ns - now_ns) / NS_PER_S for until_ns in untils_ns)])
+
     def next_to_send(self, now_ns: int) -> OutboxItem | None:
         """Take out the next row to hand to the broker, if one may be sent now."""
         if not self._held or self.in_flight >= self.size or now_ns < self._paused_until_ns:
@@ -200,14 +214,14 @@ class Window:
         """
         if self._taken is None:
             return 0
-        overdue = self._taken.overdue(now_ns)
+        overdue = self._taken.overdue(now_ns, full=self.room() == 0)
         for item in overdue.left_out:
             self._ignored = _left_out(
                 self._ignored, item.row, now_ns, _FIRST_IGNORED_S, _IGNORED_CAP_S
             )
         for item in overdue.resting:
             self._resting = _left_out(
-                self._resting, item.row, now_ns, _FIRST_IGNORED_S, _IGNORED_CAP_S
+                self._resting, item.row, now_ns, self._refused_cap_s, _IGNORED_CAP_S
             )
         if overdue.idle and self._resting:
             # Nothing else is there to ask the desk with.

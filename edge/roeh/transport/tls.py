@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -98,9 +99,13 @@ def whole_days(ends_us: int | None, now_utc_us: int) -> int | None:
 
 
 class TlsFilesWatch:
-    """Whether the files of TLS were replaced, and whether the new ones can be used."""
+    """Whether the files of TLS were replaced, and whether the new ones can be used.
 
-    def __init__(self, files: TlsFiles) -> None:
+    Args:
+        files: which they are now.
+    """
+
+    def __init__(self, files: Callable[[], TlsFiles]) -> None:
         self._files = files
         self._seen = self._look()
         #: Why those that are there now cannot be used; empty: they can.
@@ -117,23 +122,24 @@ class TlsFilesWatch:
             return False
         self._seen = seen
         try:
-            tls_context(self._files)
+            tls_context(self._files())
         except ConfigError as error:
             self.complaint = str(error)
         else:
             self.complaint = ""
         return True
 
-    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
-        named = (self._files.ca_file, self._files.certificate_file, self._files.key_file)
-        return tuple(_stamp(path) for path in named if path)
+    def _look(self) -> tuple[tuple[str, int, int, int], ...]:
+        files = self._files()
+        named = (files.ca_file, files.certificate_file, files.key_file)
+        return tuple((path, *_stamp(path)) for path in named if path)
 
 
-def _stamp(path: str) -> tuple[int, int, int] | None:
+def _stamp(path: str) -> tuple[int, int, int]:
     try:
         status = Path(path).stat()
     except OSError:
-        return None
+        return 0, 0, 0
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 

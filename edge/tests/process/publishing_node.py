@@ -90,11 +90,11 @@ class PublishingNode:
         self._detect.close()
         self._supervise.close()
 
-    def store(self, thumbnail=True):
+    def store(self, thumbnail=True, **changes):
         """One alert, made durable; what a detect would do, patience included."""
         alert_id = self._ids.new()
         jpeg = b"\xff\xd8" + os.urandom(6000) if thumbnail else None
-        request = StoreAlert(draft=_draft(alert_id, jpeg), thumbnail_jpeg=jpeg)
+        request = StoreAlert(draft=_draft(alert_id, jpeg, **changes), thumbnail_jpeg=jpeg)
         while True:
             with contextlib.suppress(PeerGone):
                 answer = self._detect.call(Verb.ALERT_STORE, request, AlertStored)
@@ -138,7 +138,7 @@ def running_node(directory, port, broker_extra=""):
         node.close()
 
 
-def _draft(alert_id, jpeg):
+def _draft(alert_id, jpeg, **changes):
     now = CLOCK.read()
     return alert_draft(
         alert_id=alert_id,
@@ -149,4 +149,5 @@ def _draft(alert_id, jpeg):
         boot_id=now.boot_id,
         t_utc_us=now.t_utc_ns // NS_PER_US,
         t_mono_us=now.t_mono_ns // NS_PER_US,
+        **changes,
     )

@@ -5,6 +5,7 @@ import itertools
 import msgspec
 import pytest
 
+from roeh.core.clock import NS_PER_S
 from roeh.core.errors import MessageRefused
 from roeh.core.peers import AnswerItem, BoardHealth, CheckpointProof, OutboxKind
 from roeh.transport.messages import CheckpointMessage, Incoming, Snapshot, parse_up
@@ -22,6 +23,8 @@ class Desk:
         self.pole = pole
         self.is_there = True
         self.ignores = set()
+        self._owed = set()
+        self.most_owed = 0
         pole.broker.on_arrival = self.take
 
     def take(self, message):
@@ -29,6 +32,8 @@ class Desk:
         if not self.is_there or not is_row or not message.payload.isdigit():
             return
         row = int(message.payload)
+        self._owed = (self._owed | {row}) & self.pole.evidence.rows.keys()
+        self.most_owed = max(self.most_owed, len(self._owed))
         if row not in self.ignores:
             self.pole.world.after(0.02, lambda: say(self.pole, Channel.ACK, b"ack %d" % row))
 
@@ -289,6 +294,29 @@ def test_alerts_and_pictures_stay_within_the_links_budget():
     assert 25 <= taken <= 34
     pole.run(60.0)
     assert pole.evidence.rows == {}
+
+
+def test_ten_thousand_that_waited_drain_most_urgent_first_within_window_and_budget():
+    """At one megabit a second, messages of one kilobyte."""
+    pole = Pole(msgspec.structs.replace(SETTINGS, max_bps=1_000_000), ack="desk")
+    desk = Desk(pole)
+    pole.broker.there = False
+    for row in range(10_000):
+        priority = 9 if row % 10 == 0 else 1 + row % 3
+        pole.evidence.store(row, payload=b"%0900d" % row, priority=priority)
+    pole.run(5.0)
+    pole.broker.there = True
+    began_ns = pole.world.clock.mono_ns()
+    while pole.evidence.rows:
+        pole.run(1.0)
+    seconds = (pole.world.clock.mono_ns() - began_ns) / NS_PER_S
+    assert pole.broker.most_unanswered <= 20
+    assert desk.most_owed <= 20
+    assert sorted(sent(pole)) == list(range(10_000))
+    priorities = [9 if row % 10 == 0 else 1 + row % 3 for row in sent(pole)]
+    # A window's worth may have been leased before the rest was stored.
+    assert priorities == sorted(priorities, reverse=True)
+    assert seconds >= 10_000 * 1000 * 8 / 1_000_000
 
 
 def test_the_heartbeat_tells_how_the_board_and_the_certificates_are(pole, desk):
