@@ -15,6 +15,7 @@ from roeh.core.ipc.report import Reporter, State
 from roeh.core.ipc.slots import FrameServer
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
+from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
@@ -52,7 +53,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         )
         for section, recording in zip(config.sensors, recordings, strict=True)
     ]
-    reporter = Reporter(evidence_socket(config), Role.CAPTURE, clock)
+    metrics = node_metrics(config, Role.CAPTURE.value, clock)
+    reporter = Reporter(evidence_socket(config), Role.CAPTURE, clock, metrics)
     orders = OrderListener(evidence_socket(config), Role.CAPTURE, clock, stop)
     try:
         for camera in cameras:

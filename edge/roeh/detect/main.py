@@ -18,6 +18,7 @@ from roeh.core.ids import ClockIds, Ids
 from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.slots import FrameClient, OfferedFrame
 from roeh.core.log import log_for
+from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
@@ -50,7 +51,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     pipeline = Pipeline(config)
     ids = ClockIds(clock)
     sender = AlertSender(evidence_socket(config), clock, ids)
-    reporter = Reporter(evidence_socket(config), Role.DETECT, clock)
+    metrics = node_metrics(config, Role.DETECT.value, clock)
+    reporter = Reporter(evidence_socket(config), Role.DETECT, clock, metrics)
     frames = FrameClient(frames_socket(config))
     with contextlib.ExitStack() as stack:
         stack.callback(frames.close)

@@ -9,12 +9,15 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EXIT_OK, RoehError, StorageDamaged
 from roeh.core.ipc.stream import StreamServer
+from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.paths import evidence_socket
+from roeh.core.peers import Role
 from roeh.core.users import node_users
 from roeh.evidence.commands import Commands
 from roeh.evidence.delivery import Delivery
 from roeh.evidence.health import NodeHealth
+from roeh.evidence.metrics import NodeMetrics
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
@@ -61,6 +64,7 @@ def _serve(
         recording.begin()
         commands = Commands(parts.commands(restart=stop.set))
         commands.begin()
+        custody = Custody(parts.custody(alarms=recording.alarms))
         service = EvidenceService(
             parts.store,
             clock,
@@ -68,7 +72,7 @@ def _serve(
             recording=recording,
             storage=parts.storage,
             more={
-                **Custody(parts.custody(alarms=recording.alarms)).answerers,
+                **custody.answerers,
                 **Delivery(parts.delivery()).answerers,
                 **commands.answerers,
             },
@@ -89,6 +93,17 @@ def _serve(
         closing.callback(server.close)
         closing.callback(parts.store.wake)
         closing.callback(commands.close)
+        metrics = node_metrics(config, Role.EVIDENCE.value, clock)
+        if metrics is not None:
+            shown = NodeMetrics(
+                metrics,
+                status=service.status,
+                recording=custody.status,
+                gaps=custody.gaps,
+                clock=clock,
+            )
+            closing.callback(shown.close)
+            shown.begin()
         server.start()
         notifier.ready("storing alerts")
         stop.wait()

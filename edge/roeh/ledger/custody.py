@@ -20,7 +20,6 @@ from roeh.core.config import EvidenceSection
 from roeh.core.peers import (
     Done,
     EvidenceStatus,
-    EvidenceStatusRequest,
     FragmentRow,
     GapRow,
     GapsPage,
@@ -89,7 +88,7 @@ class Custody:
             Verb.HOLD_PLACE: self._place,
             Verb.HOLD_RELEASE: self._release,
             Verb.ACCESS_RECORD: self._record_access,
-            Verb.EVIDENCE_STATUS: self._status,
+            Verb.EVIDENCE_STATUS: lambda _: self.status(),
         }
 
     def handle(self, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
@@ -156,7 +155,13 @@ class Custody:
             self._parts.log.append(connection, record)
         return Done()
 
-    def _status(self, _request: EvidenceStatusRequest) -> EvidenceStatus:
+    def gaps(self) -> int:
+        """How many stretches of which nothing is recorded the ledger tells of."""
+        with self._parts.database.reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM gap").fetchone()[0])
+
+    def status(self) -> EvidenceStatus:
+        """How recording is."""
         parts = self._parts
         with storage_errors(parts.segments_dir):
             disk = os.statvfs(parts.segments_dir)

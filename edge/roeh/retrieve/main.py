@@ -11,6 +11,7 @@ from roeh.core.errors import EXIT_OK
 from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_for
+from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
@@ -39,7 +40,8 @@ async def _serve(config: NodeConfig, clock: Clock, stop: threading.Event) -> int
     feed = StatusFeed(client, clock)
     server = HealthServer(config, feed, clock)
     address = await server.start()
-    reporter = Reporter(evidence_socket(config), Role.RETRIEVE, clock)
+    metrics = node_metrics(config, Role.RETRIEVE.value, clock)
+    reporter = Reporter(evidence_socket(config), Role.RETRIEVE, clock, metrics)
     orders = OrderListener(evidence_socket(config), Role.RETRIEVE, clock, stop)
     notifier = Notifier()
     _log.info("health page on %s", address)

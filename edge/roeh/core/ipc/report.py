@@ -10,6 +10,7 @@ from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import PeerGone, RoehError, one_line
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
+from roeh.core.metrics import MetricsFile
 from roeh.core.peers import Done, Role, Verb
 from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
 
@@ -26,12 +27,20 @@ class Reporter:
     """Sends the newest state at once when it changes, and its counters now and then.
 
     While evidence is away nothing is kept: the next report carries the whole state.
-    `close` tells that the process stopped, if evidence is there to hear it.
+    `close` tells that the process stopped, if evidence is there to hear it. What is told is
+    also written to `metrics`, if there is such a file.
     """
 
-    def __init__(self, socket_path: Path, role: Role, clock: Clock) -> None:
+    def __init__(
+        self,
+        socket_path: Path,
+        role: Role,
+        clock: Clock,
+        metrics: MetricsFile | None = None,
+    ) -> None:
         self._role = role
         self._clock = clock
+        self._metrics = metrics
         self._client = StreamClient(socket_path, role, clock, timeout_s=_TIMEOUT_S)
         self._changed = threading.Event()
         self._stopping = threading.Event()
@@ -64,8 +73,11 @@ class Reporter:
         while True:
             last = self._stopping.is_set()
             self._changed.clear()
+            report = self._report()
+            if self._metrics is not None:
+                self._metrics.write_if_due(report.state, report.counters)
             try:
-                self._client.call(Verb.PROCESS_REPORT, self._report(), Done)
+                self._client.call(Verb.PROCESS_REPORT, report, Done)
                 wait_s = _PERIOD_S
             except PeerGone:
                 # Evidence is away: say it again soon, not only after a whole period.
