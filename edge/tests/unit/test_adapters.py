@@ -241,5 +241,13 @@ def test_onvif_events_take_no_topics_of_ours(prefix):
         audience_config(AUDIENCES + f'\n[adapters.onvif]\nprefix = "{prefix}"\n')
 
 
+def test_the_adapters_on_the_page_can_be_meant():
+    page = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
+    tables = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    adapters = audience_config("\n".join(tables)).adapters
+    assert adapters.onvif.enabled
+    assert adapters.cap.enabled
+
+
 def test_onvif_events_have_a_branch_of_their_own():
     assert OnvifAdapter().prefix == "roeh/view/v1/onvif"

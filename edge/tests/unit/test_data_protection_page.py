@@ -97,6 +97,11 @@ def test_retention_defaults_are_the_ones_on_the_page():
     }
 
 
+def test_the_audiences_on_the_page_can_be_meant():
+    config = audience_config(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
+    assert [audience.name for audience in config.audiences] == ["patrol-3", "parents"]
+
+
 def test_the_page_names_every_label_that_a_pole_knows():
     for label in parse_config(NODE, name="node.toml").detect.labels:
         assert re.search(rf"\b{label}\b", PAGE), label

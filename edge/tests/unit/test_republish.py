@@ -74,6 +74,15 @@ def test_the_control_room_gets_every_alert_whole_and_its_picture(store, said, cl
     assert picture.content_type == "image/jpeg"
 
 
+def test_a_picture_of_a_thrifty_pole_is_passed_on_as_what_it_is(store, said, clock, republisher):
+    webp = b"RIFF\x04\x00\x00\x00WEBPVP8 "
+    alert = stored_alert(1, thumbnail=webp)
+    commit_alert(store, alert, clock)
+    commit_picture(store, alert, clock, webp)
+    republisher.round()
+    assert {one.content_type for one in said.on("") if one.payload == webp} == {"image/webp"}
+
+
 @pytest.mark.parametrize("picture_first", [True, False])
 def test_a_picture_is_told_once_whichever_comes_first(
     store, said, clock, republisher, picture_first

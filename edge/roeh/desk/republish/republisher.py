@@ -26,6 +26,8 @@ CAP = "republish/cap"
 BATCH_ROWS = 100
 #: A republisher that starts on an old database begins so long ago.
 LOOK_BACK_US = 3600 * 1_000_000
+#: How often the texts that wait are looked through.
+TEXTS_EVERY_NS = 1_000_000_000
 _US_PER_DAY = 24 * 3600 * 1_000_000
 _LOG = log_for("desk.republish")
 
@@ -43,7 +45,7 @@ class Outlet(Protocol):
 
 
 class Republisher:
-    """Passes on what the desk has committed; nothing is kept in memory between rounds."""
+    """Passes on what the desk has committed; what it has passed on is in the database alone."""
 
     def __init__(self, config: DeskConfig, store: DeskStore, outlet: Outlet, clock: Clock) -> None:
         self._config = config
@@ -52,6 +54,7 @@ class Republisher:
         self._clock = clock
         cap = config.adapters.cap
         self._cap = CapFiles(config) if cap.enabled else None
+        self._texts_due_ns = clock.mono_ns()
         self._begin()
 
     def round(self) -> bool:
@@ -67,7 +70,9 @@ class Republisher:
             more |= self._pass_onvif()
         if self._cap is not None:
             more |= self._write_cap(self._cap)
-        self._tell_parents()
+        if self._clock.mono_ns() >= self._texts_due_ns:
+            self._tell_parents()
+            self._texts_due_ns = self._clock.mono_ns() + TEXTS_EVERY_NS
         return more
 
     def forget(self) -> None:
