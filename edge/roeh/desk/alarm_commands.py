@@ -118,7 +118,7 @@ def _add_act(parser: argparse.ArgumentParser) -> None:
         "--seen",
         type=int,
         metavar="VERSION",
-        help="refuse if it changed since you saw this version",
+        help="refuse if it changed since this version",
     )
     add_operator(parser)
 

@@ -62,6 +62,7 @@ class _LostRow(msgspec.Struct, frozen=True):
     node: str
     first: int
     last: int
+    command_id: str
 
 
 class _WitnessRow(msgspec.Struct, frozen=True):
@@ -143,7 +144,7 @@ def new_losses(transaction: Transaction) -> list[Finding]:
     ((done,),) = transaction.values("SELECT MAX(row) FROM cursor WHERE name = ?", (_LOST_CURSOR,))
     rows = transaction.select(
         _LostRow,
-        "SELECT row, site, node, first, last FROM seq_lost WHERE row > ? ORDER BY row",
+        "SELECT row, site, node, first, last, command_id FROM seq_lost WHERE row > ? ORDER BY row",
         (done or 0,),
     )
     if rows:
@@ -152,17 +153,21 @@ def new_losses(transaction: Transaction) -> list[Finding]:
             " ON CONFLICT (name) DO UPDATE SET row = excluded.row",
             (_LOST_CURSOR, rows[-1].row),
         )
+    # An answer is one incident. What is found again later splits its rows, under its id.
+    answers: dict[tuple[str, str, str], list[SeqRange]] = {}
+    for row in rows:
+        lost = answers.setdefault((row.site, row.node, row.command_id), [])
+        lost.append(SeqRange(row.first, row.last))
     return [
         Finding(
             kind=OwnKind.ALERTS_LOST,
-            site=row.site,
-            node=row.node,
-            words=f"alerts {ranges_text((SeqRange(row.first, row.last),))} are lost:"
-            " the pole has them no more",
+            site=site,
+            node=node,
+            words=f"alerts {ranges_text(tuple(lost))} are lost: the pole has them no more",
             priority=PRIORITIES[OwnKind.ALERTS_LOST],
-            key=f"{row.first}-{row.last}",
+            key=command_id,
         )
-        for row in rows
+        for (site, node, command_id), lost in answers.items()
     ]
 
 
