@@ -1,0 +1,174 @@
+"""A process's ear for orders: each carried out once, told until it was heard, never in the way."""
+
+import logging
+import threading
+
+import pytest
+
+from roeh.core.errors import StorageFull
+from roeh.core.ipc.stream import StreamServer
+from roeh.core.order_listener import Carried, OrderListener
+from roeh.core.orders import LogLevelOrder, Outcome, RestartOrder, SnapshotOrder
+from roeh.core.peers import Done, OrderDone, OrderItem, Orders, Role, TakeOrders
+from roeh.core.users import node_users
+from tests.process.children import CLOCK, node_config
+from tests.waiting import wait_until
+
+SNAPSHOT = SnapshotOrder(camera_id="north")
+
+
+class Evidence:
+    """The real protocol with a few orders to give; `refuse` is what it answers instead."""
+
+    def __init__(self, directory):
+        self.path = directory / "evidence.sock"
+        self._users = node_users(node_config(directory))
+        self.orders = []
+        self.asked, self.told = [], []
+        self.refuse, self.refused = None, 0
+        self._server = None
+        self._news = threading.Condition()
+        self._is_over = False
+
+    def give(self, *items):
+        with self._news:
+            self.orders += items
+            self._news.notify_all()
+
+    def start(self):
+        self._is_over = False
+        self._server = StreamServer(self.path, self._users, self._handle, on_refused=print)
+        self._server.start()
+
+    def stop(self):
+        with self._news:
+            self._is_over = True
+            self._news.notify_all()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _handle(self, role, _verb, request):
+        assert role is Role.DETECT
+        if self.refuse is not None:
+            self.refused += 1
+            raise self.refuse
+        if isinstance(request, OrderDone):
+            self.told.append(request)
+            return Done()
+        assert isinstance(request, TakeOrders)
+        self.asked.append(request.after)
+        with self._news:
+            self._news.wait_for(lambda: self._due(request.after) or self._is_over, request.wait_s)
+        return Orders(tuple(self._due(request.after)))
+
+    def _due(self, after):
+        return [item for item in self.orders if item.row > after]
+
+
+@pytest.fixture
+def evidence(short_directory):
+    evidence = Evidence(short_directory)
+    yield evidence
+    evidence.stop()
+
+
+@pytest.fixture
+def listening(evidence):
+    """A listener that carries snapshots out; what it did, and the process's wish to end."""
+    done, stop, listeners = [], threading.Event(), []
+
+    def begin():
+        def carry_out(item):
+            done.append(item.row)
+            return Carried(picture_jpeg=b"jpeg")
+
+        listeners.append(OrderListener(evidence.path, Role.DETECT, CLOCK, stop, carry_out))
+        return done, stop
+
+    yield begin
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.fixture
+def said():
+    """What listeners said in the log."""
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = logging.getLogger("roeh.orders")
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_an_order_is_carried_out_once_and_told(evidence, listening):
+    evidence.orders = [OrderItem(row, "c", SNAPSHOT) for row in (4, 7)]
+    evidence.start()
+    done, _ = listening()
+    wait_until(lambda: len(evidence.told) == 2)
+    wait_until(lambda: evidence.asked[-1:] == [7])
+    assert done == [4, 7]
+    assert evidence.asked[0] == -1
+    assert [(one.row, one.outcome, one.picture_jpeg) for one in evidence.told] == [
+        (4, Outcome.DONE, b"jpeg"),
+        (7, Outcome.DONE, b"jpeg"),
+    ]
+
+
+def test_a_process_says_only_once_that_it_was_just_started(evidence, listening):
+    evidence.start()
+    listening()
+    wait_until(lambda: evidence.asked == [-1])
+    evidence.stop()
+    evidence.start()
+    wait_until(lambda: len(evidence.asked) == 2)
+    assert evidence.asked == [-1, 0]
+
+
+def test_evidence_that_is_away_is_waited_for(evidence, listening):
+    done, _ = listening()
+    evidence.orders = [OrderItem(1, "c", SNAPSHOT)]
+    evidence.start()
+    wait_until(lambda: evidence.told)
+    evidence.stop()
+    evidence.give(OrderItem(2, "c", SNAPSHOT))
+    evidence.start()
+    wait_until(lambda: len(evidence.told) == 2)
+    assert done == [1, 2]
+
+
+def test_a_refusal_ends_nothing_and_is_said_once(evidence, listening, said):
+    evidence.refuse = StorageFull(what="no room", which="node.db", remedy="wait")
+    evidence.start()
+    done, stop = listening()
+    wait_until(lambda: evidence.refused >= 3)
+    evidence.give(OrderItem(1, "c", SNAPSHOT))
+    evidence.refuse = None
+    wait_until(lambda: evidence.told)
+    assert done == [1]
+    assert not stop.is_set()
+    assert len(said) == 1
+    assert "no room" in said[0]
+
+
+def test_an_order_to_start_anew_lets_the_process_end_and_nothing_else(evidence, listening):
+    evidence.orders = [OrderItem(1, "c", RestartOrder(process="detect"))]
+    evidence.start()
+    done, stop = listening()
+    assert stop.wait(10.0)
+    assert (done, evidence.told) == ([], [])
+
+
+def test_every_process_knows_how_much_to_say(evidence, listening):
+    logger = logging.getLogger("roeh")
+    before = logger.level
+    try:
+        evidence.orders = [OrderItem(1, "c", LogLevelOrder(process="detect", level="warning"))]
+        evidence.start()
+        listening()
+        wait_until(lambda: evidence.told)
+        assert logger.level == logging.WARNING
+    finally:
+        logger.setLevel(before)
