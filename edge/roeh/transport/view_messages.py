@@ -58,6 +58,7 @@ class JointAlert(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: of this message; a receiver removes duplicates by it.
         raised_id: ties the messages of one alert together.
+        seq: what the order is by, within a pole; numbers are left out here.
         phase: "left": it goes on, but no longer in this sector.
         sector: whose it is, by the desk's configuration.
         pole: "site/node".
@@ -68,6 +69,7 @@ class JointAlert(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal["roeh/view-joint/1"] = "roeh/view-joint/1"
     id: Uuid7
     raised_id: Uuid7
+    seq: Count
     phase: Literal["raised", "updated", "cleared", "left"]
     priority: Priority
     rule_kind: RuleKind
@@ -120,6 +122,7 @@ def joint_alert(
     return JointAlert(
         id=alert.id,
         raised_id=alert.raised_id,
+        seq=alert.seq,
         phase=phase,
         priority=alert.priority,
         rule_kind=alert.rule_kind,

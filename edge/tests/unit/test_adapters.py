@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import CapAdapter, OnvifAdapter
 from roeh.core.errors import ConfigError
-from roeh.core.types import AlertPhase, RuleKind
+from roeh.core.types import AlertPhase, ClockState, RuleKind
 from roeh.desk.adapters.cap import NAMESPACE, cap_message
 from roeh.desk.adapters.onvif import CLASS_TYPES, onvif_messages
 from roeh.desk.republish.republisher import Republisher
@@ -227,6 +227,25 @@ def test_no_name_can_change_the_shape_of_an_onvif_topic(rule, node):
     (message,) = onvif(msgspec.structs.replace(alert, rule=rule, node=node))
     assert message.topic.count("/") == plain.topic.count("/")
     assert not set("#+\0") & set(message.topic)
+
+
+def test_a_pole_without_the_time_is_told_with_the_desks(tmp_path):
+    clock = SimulatedClock(t_utc_ns=1_760_000_001 * 10**9)
+    store = SqliteStore(tmp_path / "desk.db")
+    config = audience_config(
+        AUDIENCES
+        + "[adapters.onvif]\nenabled = true\n"
+        + f'[adapters.cap]\nenabled = true\ndir = "{tmp_path}/cap"\n'
+    )
+    said = Remembered()
+    lost = ClockState(synchronised=False, error_us=3600 * 10**6)
+    republisher = Republisher(config, store, said, clock)
+    commit_alert(store, stored_alert(1, t_utc_us=0, clock=lost, priority=9), clock)
+    republisher.round()
+    store.close()
+    assert b"2025-10-09T08:53:21.000Z" in said.on("onvif/")[0].payload
+    (file,) = (tmp_path / "cap").iterdir()
+    assert element(file.read_bytes(), "sent").text == "2025-10-09T08:53:21-00:00"
 
 
 def test_every_label_has_a_class():

@@ -155,8 +155,9 @@ def test_a_patrol_is_told_that_an_alert_left_its_sector_but_not_where_to(
 ):
     alert = stored_alert(1, bearing_deg=350.0, thumbnail=JPEG)
     away = follow_up(alert, 2, bearing_deg=180.0, thumbnail=JPEG)
-    over = follow_up(alert, 3, AlertPhase.CLEARED, bearing_deg=190.0)
-    for message in (alert, away, over):
+    further = follow_up(alert, 3, bearing_deg=185.0)
+    over = follow_up(alert, 4, AlertPhase.CLEARED, bearing_deg=190.0)
+    for message in (alert, away, further, over):
         commit_alert(store, message, clock)
         commit_picture(store, message, clock)
     republisher.round()
@@ -164,7 +165,7 @@ def test_a_patrol_is_told_that_an_alert_left_its_sector_but_not_where_to(
     assert [one.phase for one in seen] == ["raised", "left", "cleared"]
     assert [one.where is None for one in seen] == [False, True, True]
     assert len(said.on("patrol-3/north-side/thumb")) == 1
-    assert len(said.on("patrol-3/quay/thumb")) == 3
+    assert len(said.on("patrol-3/quay/thumb")) == 4
 
 
 def test_parents_are_told_late_and_the_broker_forgets_it(store, said, clock, republisher):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from roeh.core.config import DeskConfig, JointAudience, ParentAudience, PlaceSection, SectorSection
-from roeh.core.types import Alert
+from roeh.core.types import Alert, AlertPhase
 
 
 class JointShare(msgspec.Struct, frozen=True):
@@ -41,22 +41,28 @@ def joint_shares(
     Args:
         config: the desk's.
         alert: the message.
-        earlier_bearings_deg: where the earlier messages of the same alert were.
+        earlier_bearings_deg: where the earlier messages of the same alert were, oldest first.
     """
-    pole = f"{alert.site}/{alert.node}"
     sectors = {sector.name: sector for sector in config.sectors}
     shares = []
     for audience in config.audiences:
         if not isinstance(audience, JointAudience) or alert.priority < audience.min_priority:
             continue
         for name in audience.sectors:
-            sector = sectors[name]
-            if pole not in sector.poles:
+            if f"{alert.site}/{alert.node}" not in sectors[name].poles:
                 continue
-            is_in = in_range(sector, alert.where.bearing_deg)
-            if is_in or any(in_range(sector, bearing) for bearing in earlier_bearings_deg):
+            is_in = in_range(sectors[name], alert.where.bearing_deg)
+            if is_in or _was_told(sectors[name], alert, earlier_bearings_deg):
                 shares.append(JointShare(audience.name, name, is_in))
     return tuple(shares)
+
+
+def has_ranges(config: DeskConfig, site: str, node: str) -> bool:
+    """Whether a sector is only a part of what this pole sees."""
+    return any(
+        sector.bearing_from_deg is not None and f"{site}/{node}" in sector.poles
+        for sector in config.sectors
+    )
 
 
 def parent_shares(config: DeskConfig, alert: Alert) -> tuple[ParentShare, ...]:
@@ -88,6 +94,14 @@ def in_range(sector: SectorSection, bearing_deg: float) -> bool:
     if first < last:
         return first <= bearing_deg <= last
     return bearing_deg >= first or bearing_deg <= last
+
+
+def _was_told(sector: SectorSection, alert: Alert, earlier_bearings_deg: Sequence[float]) -> bool:
+    """Whether a sector that it is not in has to know: it left just now, or is over."""
+    looked_at = earlier_bearings_deg
+    if alert.phase is not AlertPhase.CLEARED:
+        looked_at = earlier_bearings_deg[-1:]
+    return any(in_range(sector, bearing_deg) for bearing_deg in looked_at)
 
 
 def _wants(audience: ParentAudience, alert: Alert) -> bool:

@@ -50,6 +50,12 @@ class AlertRow(msgspec.Struct, frozen=True):
                 remedy="run the version of roeh that stored it, or restore a backup",
             ) from None
 
+    def timed(self, alert: Alert) -> Alert:
+        """What it says, with the desk's time where the pole does not know it."""
+        if alert.clock.synchronised:
+            return alert
+        return msgspec.structs.replace(alert, t_utc_us=self.t_received_utc_us)
+
 
 class PictureRow(msgspec.Struct, frozen=True):
     """One picture that is committed; `id` of the alert message it belongs to."""
@@ -149,8 +155,8 @@ def earlier_messages(transaction: Transaction, alert: AlertRow) -> list[AlertRow
 def earlier_bearings_deg(transaction: Transaction, alert: AlertRow) -> tuple[float, ...]:
     """Where those were."""
     rows = transaction.values(
-        "SELECT DISTINCT bearing_deg FROM alert"
-        " WHERE raised_id = ? AND site = ? AND node = ? AND seq < ?",
+        "SELECT bearing_deg FROM alert"
+        " WHERE raised_id = ? AND site = ? AND node = ? AND seq < ? ORDER BY seq",
         (alert.raised_id, alert.site, alert.node, alert.seq),
     )
     return tuple(float(str(bearing)) for (bearing,) in rows)

@@ -13,6 +13,7 @@ from roeh.core.types import Alert
 from roeh.desk.adapters.cap_files import CapFiles
 from roeh.desk.adapters.onvif import onvif_messages
 from roeh.desk.republish import feed, texts
+from roeh.desk.republish.audiences import has_ranges
 from roeh.desk.republish.views import alert_views, picture_views
 from roeh.desk.republish.waiting import stamp
 from roeh.desk.store import DeskStore, Transaction
@@ -97,7 +98,9 @@ class Republisher:
             pictures_done = feed.cursor(transaction, PICTURES) or 0
             rows = self._next_alerts(transaction, ALERTS)
             for row, alert in _readable(rows):
-                bearings = feed.earlier_bearings_deg(transaction, row)
+                bearings: tuple[float, ...] = ()
+                if has_ranges(self._config, row.site, row.node):
+                    bearings = feed.earlier_bearings_deg(transaction, row)
                 said += alert_views(self._config, alert, bearings)
                 picture = feed.picture_of(transaction, row)
                 # A picture that came before its alert was left for now.
@@ -139,7 +142,7 @@ class Republisher:
                 if not feed.is_overtaken(transaction, row):
                     others = feed.others_open(transaction, row, alert.rule)
                     prefix = self._config.adapters.onvif.prefix
-                    said += onvif_messages(alert, prefix=prefix, others_open=others)
+                    said += onvif_messages(row.timed(alert), prefix=prefix, others_open=others)
         if not rows:
             return False
         self._outlet.send(said)
@@ -151,13 +154,13 @@ class Republisher:
         with self._store.reading() as transaction:
             rows = self._next_alerts(transaction, CAP)
             work = [
-                (row, alert, [one for _, one in _readable(feed.earlier_messages(transaction, row))])
+                (row.timed(alert), _timed(feed.earlier_messages(transaction, row)))
                 for row, alert in _readable(rows)
             ]
         if not rows:
             return False
         try:
-            for _, alert, earlier in work:
+            for alert, earlier in work:
                 files.write(alert, earlier)
         except RoehError as error:
             log_error(_LOG, error)
@@ -180,6 +183,10 @@ class Republisher:
     def _move(self, name: str, row: int) -> None:
         with self._store.writing() as transaction:
             feed.move_cursor(transaction, name, row)
+
+
+def _timed(rows: Sequence[feed.AlertRow]) -> list[Alert]:
+    return [row.timed(alert) for row, alert in _readable(rows)]
 
 
 def _readable(rows: Sequence[feed.AlertRow]) -> Iterator[tuple[feed.AlertRow, Alert]]:
