@@ -169,7 +169,8 @@ class CommandBook:
 
     def restarting(self, connection: sqlite3.Connection) -> tuple[Role, ...]:
         """Processes that took an order to be started anew and were not yet."""
-        where = "state = 'taken' AND boot_id = ?"
+        # In the words of the partial index: the node's status asks each second.
+        where = "state IN ('accepted', 'taken') AND state = 'taken' AND boot_id = ?"
         found = commands_where(connection, where, self._clock.read().boot_id)
         return tuple({one.process: None for one in found if isinstance(one.order, RestartOrder)})
 

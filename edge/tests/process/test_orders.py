@@ -16,7 +16,7 @@ from roeh.core.orders import (
 )
 from roeh.core.peers import Role
 from tests.process.commanding import CLOCK, Commanding, desk_of
-from tests.process.running_node import ROLES, running_node, write_street
+from tests.process.running_node import DRAWN, ROLES, running_node, write_street
 from tests.process.synchronised_roeh import synchronised_roeh
 from tests.signing_desks import RESEND
 
@@ -29,7 +29,11 @@ def street(tmp_path_factory):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         config_path = write_street(
-            directory, port=nobody.getsockname()[1], supervise="max_restarts = 1"
+            directory,
+            port=nobody.getsockname()[1],
+            # Footage with an end: a capture that ends by order is not taken to be done.
+            source=DRAWN.replace("}", ", duration_s = 3600.0 }"),
+            supervise="max_restarts = 1",
         )
         config_path.write_text(
             config_path.read_text().replace(
