@@ -19,6 +19,7 @@ from roeh.core.config import DeskConfig
 from roeh.core.errors import DeskFailed, MessageRefused, one_line
 from roeh.core.ids import ClockIds
 from roeh.core.log import log_error, log_for
+from roeh.core.metrics import desk_metrics
 from roeh.core.notify import Notifier
 from roeh.desk.alarms.hook import AlarmHook
 from roeh.desk.audit.log import AuditLog
@@ -31,6 +32,7 @@ from roeh.desk.ingest.pole_rows import mark_silent
 from roeh.desk.ingest.received import Received, Stored, receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import is_missing_stale, renew_missing
+from roeh.desk.ingest.showing import IngestMetrics
 from roeh.desk.keys import StatementSigner, open_ack_key, open_command_key
 from roeh.desk.store import DeskStore, open_desk_store
 from roeh.keys.chain import TrustAnchors, trust_anchors
@@ -67,7 +69,9 @@ def run_ingest(config: DeskConfig, clock: Clock, stop: threading.Event) -> None:
             anchors=_anchors(config),
             notifier=notifier,
         )
-        ingest = Ingest(config, parts, connector(config), clock, stop)
+        file = desk_metrics(config, "ingest", clock)
+        metrics = None if file is None else IngestMetrics(file, store, clock)
+        ingest = Ingest(config, parts, connector(config), clock, stop, metrics=metrics)
         notifier.ready("taking in what poles say")
         ingest.run()
         notifier.stopping()
@@ -89,6 +93,7 @@ class IngestCounts(msgspec.Struct):
 
     messages: int = 0
     commits: int = 0
+    commit_s: float = 0.0
     new: int = 0
     duplicates: int = 0
     contradicted: int = 0
@@ -117,6 +122,7 @@ class Ingest:
         connect: makes a connection to the broker.
         clock: the desk's.
         stop: ends it.
+        metrics: where it shows its counts; None: nowhere.
     """
 
     def __init__(
@@ -126,8 +132,11 @@ class Ingest:
         connect: Connect,
         clock: Clock,
         stop: threading.Event,
+        *,
+        metrics: IngestMetrics | None = None,
     ) -> None:
         self.counts = IngestCounts()
+        self._metrics = metrics
         self._settings = config.ingest
         self._parts = parts
         self._clock = clock
@@ -200,6 +209,7 @@ class Ingest:
         backoff = Backoff(_BACKOFF_CAP_S)
         is_away = False
         while True:
+            start_ns = self._clock.mono_ns()
             try:
                 stored = commit(
                     self._parts.store,
@@ -217,6 +227,7 @@ class Ingest:
                     return None
                 self._parts.notifier.progress()
             else:
+                self.counts.commit_s += (self._clock.mono_ns() - start_ns) / NS_PER_S
                 if is_away:
                     _LOG.info("the database takes messages again")
                 return stored
@@ -226,6 +237,8 @@ class Ingest:
         self._tell_refused()
         try:
             self._look_after()
+            if self._metrics is not None:
+                self._metrics.write_if_due(self.counts, is_connected=self._link.is_open)
         except DeskFailed as error:
             log_error(_LOG, error)
 

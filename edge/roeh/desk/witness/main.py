@@ -16,10 +16,12 @@ from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.config import DeskConfig
 from roeh.core.errors import BrokerRefused, ConfigError, KeyRefused, MessageRefused
 from roeh.core.log import log_error, log_for
+from roeh.core.metrics import MetricsFile, desk_metrics
 from roeh.core.notify import Notifier
 from roeh.core.types import Alert
 from roeh.desk.broker import desk_broker_options
 from roeh.desk.witness.alarm import MAX_ALARMS, StandingAlarm, WitnessAlarms, alarm_topic
+from roeh.desk.witness.entries import AlarmKind
 from roeh.desk.witness.key import WitnessKeys, read_witness_keys
 from roeh.desk.witness.witness import Witness
 from roeh.keys.chain import TrustAnchors, trust_anchors
@@ -67,7 +69,13 @@ def run_witness(config: DeskConfig, clock: Clock, stop: threading.Event) -> None
         may_be_unsynchronised=section.allow_unsynchronised,
     )
     try:
-        process = WitnessProcess(witness, keys, desk_broker_options(config, "witness"), clock)
+        process = WitnessProcess(
+            witness,
+            keys,
+            desk_broker_options(config, "witness"),
+            clock,
+            desk_metrics(config, "witness", clock),
+        )
         process.run(stop)
     finally:
         witness.close()
@@ -100,15 +108,22 @@ class WitnessProcess:
         keys: sign its alarms.
         options: how it reaches the broker.
         clock: times pauses, and the alarms.
+        metrics: where it shows its counts; None: nowhere.
     """
 
     def __init__(
-        self, witness: Witness, keys: WitnessKeys, options: BrokerOptions, clock: Clock
+        self,
+        witness: Witness,
+        keys: WitnessKeys,
+        options: BrokerOptions,
+        clock: Clock,
+        metrics: MetricsFile | None = None,
     ) -> None:
         self._witness = witness
         self._keys = keys
         self._options = msgspec.structs.replace(options, receive_maximum=_RECEIVE_MAXIMUM)
         self._clock = clock
+        self._metrics = metrics
         self._notifier = Notifier()
         self._events: _Events = queue.SimpleQueue()
         self._said: tuple[StandingAlarm, ...] | None = None
@@ -132,6 +147,7 @@ class WitnessProcess:
                 if not told:
                     log_error(_LOG, error)
                 told = True
+                self._show(is_connected=False)
                 self._clock.wait(backoff.next_wait_s(), stop)
                 continue
             told = False
@@ -163,6 +179,7 @@ class WitnessProcess:
             if self._clock.mono_ns() >= look_mono_ns:
                 self._witness.refresh()
                 self._say_alarms(connection)
+                self._show(is_connected=True)
                 self._notifier.progress()
                 look_mono_ns = self._clock.mono_ns() + round(_TICK_S * NS_PER_S)
             try:
@@ -214,6 +231,22 @@ class WitnessProcess:
             )
         )
         self._said = alarms
+
+    def _show(self, *, is_connected: bool) -> None:
+        """Its counts, for Prometheus."""
+        if self._metrics is None:
+            return
+        counts = self._witness.counts
+        kinds = [alarm.alarm for alarm in self._witness.alarms()]
+        counters = {
+            "ledgers": float(self._witness.ledgers),
+            "cosigned": float(counts.cosigned),
+            "repeated": float(counts.repeated),
+            "refused": float(counts.refused),
+            "connected": float(is_connected),
+            **{f"alarms_{kind.value.replace('_', '-')}": kinds.count(kind) for kind in AlarmKind},
+        }
+        self._metrics.write_if_due("ok" if is_connected else "degraded", counters)
 
     def _complain(self, error: MessageRefused) -> None:
         self._refused += 1
