@@ -149,10 +149,10 @@ class EndStream(msgspec.Struct, frozen=True):
 
 
 class StoreAlert(msgspec.Struct, frozen=True):
-    """ALERT_STORE: make this alert durable, its thumbnail (JPEG) with it."""
+    """ALERT_STORE: make this alert durable, its thumbnail (JPEG or WebP) with it."""
 
     draft: AlertDraft
-    thumbnail_jpeg: bytes | None
+    thumbnail: bytes | None
 
 
 class AlertStored(msgspec.Struct, frozen=True):

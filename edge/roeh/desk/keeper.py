@@ -8,10 +8,11 @@ import msgspec
 
 from roeh.core.errors import OutputRefused
 from roeh.desk.notices import AlertArrived, Notice, Pole, ThumbnailArrived
+from roeh.transport.messages import picture_suffix
 
 
 class AlertKeeper:
-    """Writes DIR/{site}/{node}/{id}.json and .jpg; ids sort by time.
+    """Writes DIR/{site}/{node}/{id}.json and .jpg or .webp; ids sort by time.
 
     Site, node and id were checked when the message was parsed, so they are no paths.
     """
@@ -31,11 +32,14 @@ class AlertKeeper:
         """
         if isinstance(notice, AlertArrived):
             if notice.thumbnail is not None:
-                self._write(notice.pole, f"{notice.alert.id}.jpg", notice.thumbnail)
+                self._write_picture(notice.pole, notice.alert.id, notice.thumbnail)
             payload = msgspec.json.format(msgspec.json.encode(notice.alert), indent=2)
             self._write(notice.pole, f"{notice.alert.id}.json", payload + b"\n")
         elif isinstance(notice, ThumbnailArrived):
-            self._write(notice.pole, f"{notice.alert_id}.jpg", notice.thumbnail)
+            self._write_picture(notice.pole, notice.alert_id, notice.thumbnail)
+
+    def _write_picture(self, pole: Pole, alert_id: str, picture: bytes) -> None:
+        self._write(pole, f"{alert_id}{picture_suffix(picture)}", picture)
 
     def _write(self, pole: Pole, name: str, content: bytes) -> None:
         write_kept(self._directory / pole.site / pole.node / name, content)

@@ -25,7 +25,7 @@ from roeh.core.types import (
 )
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of
-from roeh.media.thumbnail import render_thumbnail
+from roeh.media.thumbnail import PictureFormat, render_thumbnail
 from roeh.optics.configured import pole_from
 from roeh.optics.ground import locate
 from roeh.optics.rig import Rig
@@ -55,6 +55,8 @@ class AlertBuilder:
         self._ids = ids
         self._models = models
         self._masks = {section.name: mask_of(section) for section in config.sensors}
+        is_thrifty = config.broker.profile == "thrifty"
+        self._picture_format: PictureFormat = "webp" if is_thrifty else "jpeg"
         self._raised_ids: dict[tuple[str, int], str] = {}
 
     def build(
@@ -90,11 +92,11 @@ class AlertBuilder:
             rule_kind=finding.rule_kind,
             zone=finding.zone,
             label=finding.label,
-            confidence=round(finding.confidence, 4),
+            confidence=round(finding.confidence, 3),
             where=_rounded(locate(finding.position, self._rig, self._pole)),
             track_ids=finding.track_ids,
             count=finding.count,
-            dwell_s=round(finding.dwell_s, 3),
+            dwell_s=round(finding.dwell_s, 2),
             t_utc_us=info.t_utc_ns // NS_PER_US,
             t_mono_us=info.t_mono_ns // NS_PER_US,
             clock=ClockState(
@@ -106,7 +108,7 @@ class AlertBuilder:
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
             cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
         )
-        return StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
+        return StoreAlert(draft=draft, thumbnail=thumbnail)
 
     def _thumbnail(
         self, finding: Finding, frame: PixelFrame, tracks: Sequence[Track]
@@ -128,6 +130,7 @@ class AlertBuilder:
             self._rig.sensor(sensor_name),
             [np.asarray(track.outline_sensor_px, np.float64) for track in shown],
             self._masks[sensor_name],
+            self._picture_format,
         )
 
 
@@ -158,21 +161,21 @@ def cleared_by_restart(alert: Alert, message_id: str, now: ClockReading) -> Stor
         track_ids=(),
         thumbnail_sha256=None,
     )
-    return StoreAlert(draft=AlertDraft(**fields), thumbnail_jpeg=None)
+    return StoreAlert(draft=AlertDraft(**fields), thumbnail=None)
 
 
 def _rounded(where: Where) -> Where:
-    """Millimetres, hundredths of a degree; 1e-7 degrees of latitude are 11 mm."""
+    """Centimetres and hundredths of a degree, below every sigma; 1e-7 degrees are 11 mm."""
     return Where(
         bearing_deg=round(where.bearing_deg, 2) % 360.0,
         bearing_sigma_deg=round(where.bearing_sigma_deg, 2),
-        range_m=round(where.range_m, 3),
-        range_sigma_m=round(where.range_sigma_m, 3),
-        east_m=round(where.east_m, 3),
-        north_m=round(where.north_m, 3),
+        range_m=round(where.range_m, 2),
+        range_sigma_m=round(where.range_sigma_m, 2),
+        east_m=round(where.east_m, 2),
+        north_m=round(where.north_m, 2),
         latitude_deg=None if where.latitude_deg is None else round(where.latitude_deg, 7),
         longitude_deg=None if where.longitude_deg is None else round(where.longitude_deg, 7),
-        position_sigma_m=round(where.position_sigma_m, 3),
+        position_sigma_m=round(where.position_sigma_m, 2),
     )
 
 

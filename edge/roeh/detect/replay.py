@@ -40,6 +40,7 @@ from roeh.sources.factory import open_source
 from roeh.sources.footage import probe
 from roeh.sources.pace import OfferPace
 from roeh.sources.protocol import SourceNotice, SourceState
+from roeh.transport.messages import picture_suffix
 from roeh.vision.pipeline import Pipeline
 
 #: Replayed footage happens at a fixed time, so that the same video gives the same bytes.
@@ -185,9 +186,10 @@ class _Replay:
             self._raised += finding.phase is AlertPhase.RAISED
             alert = Alert(**msgspec.structs.asdict(stored.draft), seq=self._messages)
             alerts.write(msgspec.json.encode(alert).decode() + "\n")
-            if stored.thumbnail_jpeg is not None:
-                path = self._out_dir / THUMBNAILS_DIR / f"{alert.seq:04d}-{alert.rule}.jpg"
-                path.write_bytes(stored.thumbnail_jpeg)
+            if stored.thumbnail is not None:
+                name = f"{alert.seq:04d}-{alert.rule}{picture_suffix(stored.thumbnail)}"
+                path = self._out_dir / THUMBNAILS_DIR / name
+                path.write_bytes(stored.thumbnail)
 
 
 def _tell(notice: SourceNotice) -> None:

@@ -96,7 +96,8 @@ class EvidenceParts:
             history_max_bytes=config.outbox.history_max_bytes,
             witnesses=(model.on_alert, records.on_alert, self.locks.on_alert),
             evicted=records.on_evicted,
-            checkpoint=self.checkpoints.newest,
+            # By the byte: it rides in the heartbeats alone.
+            checkpoint=None if config.broker.profile == "thrifty" else self.checkpoints.newest,
             age_us=self.age.now_us,
             history_age_us=round(config.outbox.history_days * US_PER_DAY),
         )

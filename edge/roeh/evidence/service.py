@@ -156,11 +156,11 @@ class EvidenceService:
     def _store_alert(self, request: StoreAlert) -> AlertStored:
         with self._storage.watched():
             try:
-                seq = self._store.store(request.draft, request.thumbnail_jpeg)
+                seq = self._store.store(request.draft, request.thumbnail)
             except StorageFull:
                 if self._recording is None or not self._recording.make_room(_ALERT_ROOM_BYTES):
                     raise
-                seq = self._store.store(request.draft, request.thumbnail_jpeg)
+                seq = self._store.store(request.draft, request.thumbnail)
             return AlertStored(seq=seq)
 
     def _open_alerts(self, request: OpenAlertsRequest) -> OpenAlerts:

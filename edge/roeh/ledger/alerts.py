@@ -81,14 +81,14 @@ class NodeStore:
             self._history = History(connection, max_bytes=history_max_bytes)
             self._open_alerts = OpenAlerts(connection)
 
-    def store(self, draft: AlertDraft, thumbnail_jpeg: bytes | None) -> int:
+    def store(self, draft: AlertDraft, thumbnail: bytes | None) -> int:
         """Make an alert durable and give it its place in the node's count.
 
         Raises:
             MessageRefused: too large, not an alert, or the thumbnail is not the one it names.
             StorageFull, StorageFailed: nothing was stored.
         """
-        _check(draft, thumbnail_jpeg)
+        _check(draft, thumbnail)
         with self._stored:
             known = self._known(draft)
             if known is not None:
@@ -96,7 +96,7 @@ class NodeStore:
             with self._writing() as connection:
                 seq = next_number(connection, "alert")
                 alert = self._durable(draft, seq)
-                self._insert(connection, alert, thumbnail_jpeg)
+                self._insert(connection, alert, thumbnail)
                 self._open_alerts.follow(alert)
                 self._make_room(connection)
                 for witness in self._witnesses:
@@ -274,7 +274,7 @@ class NodeStore:
         return stored.seq
 
     def _insert(
-        self, connection: sqlite3.Connection, alert: Alert, thumbnail_jpeg: bytes | None
+        self, connection: sqlite3.Connection, alert: Alert, thumbnail: bytes | None
     ) -> None:
         payload = msgspec.json.encode(alert)
         connection.execute(
@@ -283,11 +283,11 @@ class NodeStore:
             (alert.seq, alert.id, alert.phase.value, alert.priority, alert.t_utc_us, payload),
         )
         self._queue(alert, OutboxKind.ALERT, payload)
-        if thumbnail_jpeg is not None:
+        if thumbnail is not None:
             connection.execute(
-                "INSERT INTO thumbnail (seq, jpeg) VALUES (?, ?)", (alert.seq, thumbnail_jpeg)
+                "INSERT INTO thumbnail (seq, picture) VALUES (?, ?)", (alert.seq, thumbnail)
             )
-            self._queue(alert, OutboxKind.THUMBNAIL, thumbnail_jpeg)
+            self._queue(alert, OutboxKind.THUMBNAIL, thumbnail)
 
     def _queue(self, alert: Alert, kind: OutboxKind, payload: bytes) -> None:
         now = self._clock.read()
@@ -306,7 +306,7 @@ class NodeStore:
         )
 
 
-def _check(draft: AlertDraft, thumbnail_jpeg: bytes | None) -> None:
+def _check(draft: AlertDraft, thumbnail: bytes | None) -> None:
     """Refuse at the door what could never be sent."""
     payload = msgspec.json.encode(draft)
     if len(payload) > MAX_ALERT_BYTES:
@@ -324,13 +324,13 @@ def _check(draft: AlertDraft, thumbnail_jpeg: bytes | None) -> None:
             which=draft.id,
             remedy="give every field a value of its type, finite and in its range",
         ) from None
-    if thumbnail_jpeg is not None and len(thumbnail_jpeg) > MAX_THUMBNAIL_BYTES:
+    if thumbnail is not None and len(thumbnail) > MAX_THUMBNAIL_BYTES:
         raise MessageRefused(
-            what=f"the thumbnail takes {len(thumbnail_jpeg)} bytes",
+            what=f"the thumbnail takes {len(thumbnail)} bytes",
             which=draft.id,
             remedy=f"at most {MAX_THUMBNAIL_BYTES} are stored",
         )
-    given = None if thumbnail_jpeg is None else hashlib.sha256(thumbnail_jpeg).hexdigest()
+    given = None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest()
     if given != draft.thumbnail_sha256:
         raise MessageRefused(
             what="the thumbnail is not the one that the alert names",

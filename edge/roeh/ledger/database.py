@@ -55,7 +55,7 @@ _SCHEMA = (
     """
     CREATE TABLE thumbnail (                  -- written once; gone when the outbox evicts it
         seq             INTEGER PRIMARY KEY,  -- of its alert
-        jpeg            BLOB NOT NULL
+        picture            BLOB NOT NULL
     ) STRICT
     """,
     """

@@ -26,7 +26,7 @@ class History:
         self._stored_bytes: int
         (self._stored_bytes,) = database.execute(
             "SELECT (SELECT coalesce(sum(length(payload_json) + ?1), 0) FROM alert)"
-            " + (SELECT coalesce(sum(length(jpeg) + ?1), 0) FROM thumbnail)",
+            " + (SELECT coalesce(sum(length(picture) + ?1), 0) FROM thumbnail)",
             (ROW_OVERHEAD_BYTES,),
         ).fetchone()
 
@@ -64,7 +64,7 @@ class History:
 
     def drop_thumbnail(self, seq: int) -> None:
         """A thumbnail was evicted from the outbox: it makes room on the disk."""
-        self._delete("thumbnail", "jpeg", seq)
+        self._delete("thumbnail", "picture", seq)
 
     def shrink(self, *, waiting_bytes: int) -> None:
         """Forget the oldest until the bound holds; never one whose thumbnail still waits.
@@ -99,7 +99,7 @@ class History:
 
     def _forget(self, seq: int) -> None:
         self._delete("alert", "payload_json", seq)
-        self._delete("thumbnail", "jpeg", seq)
+        self._delete("thumbnail", "picture", seq)
         self._database.execute("DELETE FROM history WHERE seq = ?", (seq,))
 
     def _delete(self, table: str, column: str, seq: int) -> None:

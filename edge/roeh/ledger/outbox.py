@@ -33,7 +33,7 @@ _COLUMNS = "kind, alert_id, seq, phase, priority, size_bytes, t_stored_mono_us, 
 _PAYLOAD = (
     "CASE kind"
     " WHEN 'alert' THEN (SELECT payload_json FROM alert WHERE alert.seq = outbox.seq)"
-    " WHEN 'thumb' THEN (SELECT jpeg FROM thumbnail WHERE thumbnail.seq = outbox.seq) END"
+    " WHEN 'thumb' THEN (SELECT picture FROM thumbnail WHERE thumbnail.seq = outbox.seq) END"
 )
 
 #: Who gives way first, in the very words of the schema's partial indexes.

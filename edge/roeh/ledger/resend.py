@@ -31,7 +31,7 @@ class _Kept(msgspec.Struct, frozen=True):
     phase: str
     priority: int
     payload: bytes
-    jpeg: bytes | None
+    picture: bytes | None
 
 
 def merged(ranges: Sequence[SeqRange]) -> tuple[SeqRange, ...]:
@@ -83,7 +83,7 @@ def resend(
 
 def _kept(connection: sqlite3.Connection, asked: SeqRange, limit: int) -> list[_Kept]:
     rows = connection.execute(
-        "SELECT alert.seq, id, phase, priority, payload_json, jpeg FROM alert"
+        "SELECT alert.seq, id, phase, priority, payload_json, picture FROM alert"
         " LEFT JOIN thumbnail ON thumbnail.seq = alert.seq"
         " WHERE alert.seq BETWEEN ? AND ? ORDER BY alert.seq DESC LIMIT ?",
         (asked.first, asked.last, limit),
@@ -93,7 +93,7 @@ def _kept(connection: sqlite3.Connection, asked: SeqRange, limit: int) -> list[_
 
 def _queue(outbox: Outbox, history: History, alert: _Kept, *, t_mono_us: int, boot_id: str) -> None:
     """The alert and its thumbnail, each if it does not wait already and has room."""
-    for kind, payload in ((OutboxKind.ALERT, alert.payload), (OutboxKind.THUMBNAIL, alert.jpeg)):
+    for kind, payload in ((OutboxKind.ALERT, alert.payload), (OutboxKind.THUMBNAIL, alert.picture)):
         if payload is None or outbox.waits(row_of(kind, alert.seq)):
             continue
         size_bytes = size_on_disk(payload)

@@ -228,6 +228,11 @@ def picture_type(picture: bytes) -> str:
     return WEBP if is_webp else JPEG
 
 
+def picture_suffix(picture: bytes) -> str:
+    """The ending of a file that holds it: ".webp" or ".jpg"."""
+    return ".webp" if picture_type(picture) == WEBP else ".jpg"
+
+
 def process_states(status: NodeStatus) -> dict[str, NodeCondition]:
     """The state of each process of a node, in the order of their names."""
     return {

@@ -42,7 +42,7 @@ def go_on(
             boot_id=boot_id,
             evidence=EvidenceReference(cameras[0], 1, 5, GOP_US, 2 * GOP_US),
         )
-        request = StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
+        request = StoreAlert(draft=draft, thumbnail=thumbnail)
         answer = detect.call(Verb.ALERT_STORE, request, AlertStored)
         done.append(alert_acknowledged(draft, thumbnail, answer))
     finally:

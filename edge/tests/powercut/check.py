@@ -136,7 +136,7 @@ class _Store:
     def why_no_alert(self, thing: AlertAcknowledged) -> str:
         """The alert, its thumbnail, its lock, and both on their way out: none was delivered."""
         found = self._connection.execute(
-            "SELECT payload_json, jpeg FROM alert LEFT JOIN thumbnail USING (seq)"
+            "SELECT payload_json, picture FROM alert LEFT JOIN thumbnail USING (seq)"
             " WHERE seq = ? AND id = ?",
             (thing.seq, thing.id),
         ).fetchone()

@@ -197,7 +197,7 @@ class Eyes:
         while True:
             thumbnail = self._chance.randbytes(self._chance.randint(200, 4000))
             draft = self._draft(thumbnail)
-            request = StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
+            request = StoreAlert(draft=draft, thumbnail=thumbnail)
             note(
                 alert_acknowledged(
                     draft, thumbnail, asking.ask(Verb.ALERT_STORE, request, AlertStored)

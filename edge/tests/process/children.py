@@ -105,7 +105,7 @@ class Evidence:
         return self._clients[role]
 
     def store(self, draft, thumbnail=None):
-        request = StoreAlert(draft=draft, thumbnail_jpeg=thumbnail)
+        request = StoreAlert(draft=draft, thumbnail=thumbnail)
         return self.client(Role.DETECT).call(Verb.ALERT_STORE, request, AlertStored).seq
 
     def status(self):

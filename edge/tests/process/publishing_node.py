@@ -94,7 +94,7 @@ class PublishingNode:
         """One alert, made durable; what a detect would do, patience included."""
         alert_id = self._ids.new()
         jpeg = b"\xff\xd8" + os.urandom(6000) if thumbnail else None
-        request = StoreAlert(draft=_draft(alert_id, jpeg, **changes), thumbnail_jpeg=jpeg)
+        request = StoreAlert(draft=_draft(alert_id, jpeg, **changes), thumbnail=jpeg)
         while True:
             with contextlib.suppress(PeerGone):
                 answer = self._detect.call(Verb.ALERT_STORE, request, AlertStored)

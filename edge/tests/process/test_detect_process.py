@@ -102,7 +102,7 @@ def test_of_more_than_it_can_see_it_skips_what_is_old_and_still_listens(flooded)
 
 
 def request_of(draft):
-    return StoreAlert(draft=draft, thumbnail_jpeg=None)
+    return StoreAlert(draft=draft, thumbnail=None)
 
 
 @pytest.fixture

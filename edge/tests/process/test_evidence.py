@@ -144,7 +144,7 @@ class Client(threading.Thread):
     def run(self):
         while not self.stop.is_set():
             draft = alert_draft(thumbnail=THUMBNAIL)
-            request = StoreAlert(draft=draft, thumbnail_jpeg=THUMBNAIL)
+            request = StoreAlert(draft=draft, thumbnail=THUMBNAIL)
             while True:
                 with contextlib.suppress(PeerGone):
                     answer = self._client.call(Verb.ALERT_STORE, request, AlertStored)

@@ -11,10 +11,16 @@ from roeh.core.config.schema import ComposedSource
 from roeh.core.types import Frame
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of
-from roeh.media.thumbnail import MAX_THUMBNAIL_BYTES, THUMBNAIL_SIZE, encode_jpeg, render_thumbnail
+from roeh.media.thumbnail import (
+    MAX_THUMBNAIL_BYTES,
+    THUMBNAIL_SIZE,
+    encode_picture,
+    render_thumbnail,
+)
 from roeh.optics.configured import sensor_from
 from roeh.optics.ground import GroundPlane
 from roeh.optics.rig import Rig
+from roeh.transport.messages import picture_type
 
 HEAD_M, HALF_WIDTH_M = 1.75, 0.25
 LENSES = {
@@ -139,12 +145,30 @@ def test_even_noise_fits(lens):
         decoded(render_thumbnail(frame_of(picture), sensor, [outline], None))
 
 
-def test_what_fits_at_no_quality_is_made_smaller():
+@pytest.mark.parametrize("picture_format", ["jpeg", "webp"])
+def test_what_fits_at_no_quality_is_made_smaller(picture_format):
     noise = np.random.default_rng(2).integers(0, 256, (180, 320, 3), np.uint8)
-    assert len(encode_jpeg(noise, MAX_THUMBNAIL_BYTES)) <= MAX_THUMBNAIL_BYTES
-    small = encode_jpeg(noise, 2000)
+    large = encode_picture(noise, MAX_THUMBNAIL_BYTES, picture_format)
+    assert len(large) <= MAX_THUMBNAIL_BYTES
+    small = encode_picture(noise, 2000, picture_format)
     assert len(small) <= 2000
     assert cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR).shape[1] < 320
+
+
+def test_where_bytes_are_paid_for_a_picture_takes_about_half():
+    sensor = sensor_from(section_of("fisheye"))
+    person = Person(sensor, 6.0, 30.0)
+    street = cv2.GaussianBlur(
+        np.random.default_rng(5).integers(0, 256, (1024, 1024, 3), np.uint8), (0, 0), 3
+    )
+    pictures = {
+        name: render_thumbnail(frame_of(street), sensor, [person.outline_px], None, name)
+        for name in ("jpeg", "webp")
+    }
+    assert picture_type(pictures["webp"]) == "image/webp"
+    assert picture_type(pictures["jpeg"]) == "image/jpeg"
+    assert is_box(decoded(pictures["webp"])).any()
+    assert len(pictures["webp"]) <= 0.65 * len(pictures["jpeg"])
 
 
 @pytest.mark.parametrize(
