@@ -30,11 +30,17 @@ class Ground:
         self.city = broker.city
         self.directory = directory
         self._files = {}
+        self._come = []
 
     def come(self, file, *, port=None, newest=None, **more):
         """A connection with this key and certificate."""
         context = tls_of(self.city.broker_ca, file, newest)
-        return Intruder(port or self.broker.poles_port, context, **more)
+        self._come.append(Intruder(port or self.broker.poles_port, context, **more))
+        return self._come[-1]
+
+    def close(self):
+        while self._come:
+            self._come.pop().close()
 
     def pole(self, name, **more):
         if name not in self._files:
@@ -47,7 +53,7 @@ class Ground:
 
 
 @pytest.fixture(scope="session")
-def ground():
+def standing_ground():
     directory = Path(tempfile.mkdtemp(prefix="roeh-"))
     directory.chmod(0o755)
     with secured_broker(directory, desk_toml=DESK_TOML, operator="eyes") as broker:
@@ -56,7 +62,16 @@ def ground():
 
 
 @pytest.fixture
+def ground(standing_ground):
+    """The broker that all share; who came is gone afterwards."""
+    yield standing_ground
+    standing_ground.close()
+
+
+@pytest.fixture
 def own_ground(short_directory):
     """A broker that the test may stop, and whose lists it may change."""
     with secured_broker(short_directory) as broker:
-        yield Ground(broker, short_directory)
+        made = Ground(broker, short_directory)
+        yield made
+        made.close()
