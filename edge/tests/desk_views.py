@@ -5,7 +5,6 @@ import msgspec
 from roeh.core.config import parse_desk_config
 from roeh.core.types import Alert, AlertPhase
 from roeh.desk.alarms.intake import take_alerts
-from roeh.desk.alarms.states import Verdict
 from roeh.desk.commit_hook import NoHook
 from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.received import receive
@@ -90,16 +89,6 @@ def commit_picture(store, alert, clock, picture=JPEG):
     """Likewise its picture."""
     said = said_picture(alert.id, picture, site=alert.site, node=alert.node)
     _commit(store, said, clock)
-
-
-def close_as_false(store, alert):
-    """What an operator does with a false alarm, as it is in the database."""
-    with store.writing() as transaction:
-        changed = transaction.execute(
-            "UPDATE alarm SET state = 'closed', closed_as = ? WHERE subject = ?",
-            (Verdict.FALSE_ALARM.value, alert.raised_id),
-        )
-    assert changed == 1
 
 
 class _Alarms(NoHook):

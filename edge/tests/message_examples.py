@@ -28,7 +28,7 @@ from roeh.transport.messages import (
 )
 from roeh.transport.signed import StatementKind, sign_statement
 from roeh.transport.topics import Channel
-from roeh.transport.view_messages import joint_alert, parent_text
+from roeh.transport.view_messages import AlarmStep, joint_alert, parent_text
 from roeh.transport.view_topics import View, ViewTopic
 from tests.alert_drafts import alert_draft
 
@@ -189,11 +189,25 @@ def _views(alert):
         t_utc_us=_T_UTC_US,
         expires_utc_us=_T_UTC_US + 900 * 10**6,
     )
+    step = AlarmStep(
+        alarm_id="9f" * 16,
+        version=1,
+        pole="harbour/pole-7",
+        kind="zone_entry",
+        raised_id=alert.raised_id,
+        step="acknowledged",
+        operator="dana",
+        reason="",
+        until_utc_us=None,
+        closed_as=None,
+        t_utc_us=_T_UTC_US,
+    )
     return [
         Example(view.value, name, str(ViewTopic(view, names)), payload, body)
         for view, name, names, payload, body in (
             (View.CONTROL_ALERT, "alert", ("harbour", "pole-7"), *_twice(alert)),
             (View.CONTROL_THUMB, "picture", ("harbour", "pole-7"), JPEG, None),
+            (View.CONTROL_ALARM, "view-alarm", ("harbour", "pole-7"), *_twice(step)),
             (View.JOINT_ALERT, "view-joint", ("patrol-3", "quay"), *_twice(seen)),
             (View.JOINT_THUMB, "picture", ("patrol-3", "quay"), JPEG, None),
             (View.PARENT_TEXT, "view-text", ("parents", "market"), *_twice(text)),

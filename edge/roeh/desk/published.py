@@ -30,7 +30,7 @@ from roeh.transport.messages import (
 from roeh.transport.schema import Json, json_schema, rendered
 from roeh.transport.signed import StatementKind
 from roeh.transport.topics import JPEG, JSON, ROOT, SIGNED, TOPICS, WEBP, Channel, Direction
-from roeh.transport.view_messages import JointAlert, ParentText
+from roeh.transport.view_messages import AlarmStep, JointAlert, ParentText
 from roeh.transport.view_topics import ONVIF, VIEW_ROOT, VIEW_TOPICS, View
 
 _BINDING_VERSION = "0.2.0"
@@ -46,6 +46,7 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "rsp": Answer,
     "state": StateMessage,
     "tombstone": Tombstone,
+    "view-alarm": AlarmStep,
     "view-joint": JointAlert,
     "view-text": ParentText,
     "witness-alarm": WitnessAlarms,
@@ -104,6 +105,7 @@ _CHANNEL_MESSAGES: dict[Channel, tuple[str, ...]] = {
 _VIEW_MESSAGES: dict[View, tuple[str, ...]] = {
     View.CONTROL_ALERT: ("alert",),
     View.CONTROL_THUMB: ("picture",),
+    View.CONTROL_ALARM: ("view-alarm",),
     View.JOINT_ALERT: ("view-joint",),
     View.JOINT_THUMB: ("picture",),
     View.PARENT_TEXT: ("view-text",),

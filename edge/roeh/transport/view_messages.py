@@ -104,6 +104,35 @@ class ParentText(msgspec.Struct, frozen=True, kw_only=True):
     expires_utc_us: TimeUs
 
 
+class AlarmStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done with an alarm, for other screens of the control room.
+
+    Attributes:
+        alarm_id: of the desk.
+        version: of the alarm; a reader ignores one that is not higher than what it knows.
+        pole: "site/node"; empty when it is about the desk itself.
+        kind: a rule's kind, or what the desk found.
+        raised_id: of the alert; None for what the desk found.
+        step: "acknowledged", "shelved", "shelving over", "closed", "corrected" or "over".
+        operator: who did it; "desk": the desk itself.
+        until_utc_us: of a shelving.
+        closed_as: "real", "false alarm" or "over".
+    """
+
+    schema: Literal["roeh/view-alarm/1"] = "roeh/view-alarm/1"
+    alarm_id: str
+    version: Count
+    pole: str
+    kind: str
+    raised_id: Uuid7 | None
+    step: str
+    operator: str
+    reason: str
+    until_utc_us: TimeUs | None
+    closed_as: str | None
+    t_utc_us: TimeUs
+
+
 #: The only words for a rule that leave the desk as text.
 KIND_WORDS: dict[RuleKind, Words] = {
     RuleKind.ZONE_ENTRY: Words(he="תנועה באזור מנוטר", en="Movement in a watched area"),

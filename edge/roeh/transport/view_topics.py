@@ -24,6 +24,7 @@ class View(enum.Enum):
 
     CONTROL_ALERT = "control-alert"
     CONTROL_THUMB = "control-thumb"
+    CONTROL_ALARM = "control-alarm"
     JOINT_ALERT = "joint-alert"
     JOINT_THUMB = "joint-thumb"
     PARENT_TEXT = "parent-text"
@@ -58,6 +59,10 @@ VIEW_TOPICS: dict[View, ViewRow] = {
         ViewRow(
             View.CONTROL_THUMB, "control/{site}/{node}/thumb", 1, False, JPEG,
             "To the control room: every picture. User properties: alert_id, sha256.",
+        ),
+        ViewRow(
+            View.CONTROL_ALARM, "control/{site}/{node}/alarm", 1, False, JSON,
+            "To the control room: what operators did with an alarm.",
         ),
         ViewRow(
             View.JOINT_ALERT, "{audience}/{sector}/alert", 1, False, JSON,

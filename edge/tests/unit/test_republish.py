@@ -8,19 +8,20 @@ import pytest
 from roeh.core.clock import SimulatedClock
 from roeh.core.errors import BrokerRefused, ConfigError
 from roeh.core.types import Alert, AlertPhase, ClockState
+from roeh.desk.alarms.states import Acknowledge, Close
 from roeh.desk.republish.republisher import BATCH_ROWS, Republisher
-from roeh.transport.view_messages import JointAlert, ParentText
+from roeh.transport.view_messages import AlarmStep, JointAlert, ParentText
 from tests.desk_views import (
     AUDIENCES,
     JPEG,
     Remembered,
     audience_config,
-    close_as_false,
     commit_alert,
     commit_picture,
     follow_up,
     stored_alert,
 )
+from tests.operated_desks import ANNA, OperatedDesk
 
 T_ALERT_S = 1_760_000_000
 GONE = BrokerRefused(what="gone", which="broker", remedy="wait")
@@ -120,6 +121,18 @@ def test_a_backlog_is_passed_on_batch_by_batch(store, said, clock, republisher):
     assert not republisher.round()
     seqs = [msgspec.json.decode(one.payload, type=Alert).seq for one in said.on("control/")]
     assert seqs == list(range(1, BATCH_ROWS + 2))
+
+
+def test_other_screens_are_told_what_operators_did(desk_config, store, said):
+    desk = OperatedDesk(desk_config, store)
+    republisher = Republisher(desk_config, store, said, desk.clock)
+    alert = desk.alert()
+    desk.work.act(desk.alarm().id, Acknowledge(), ANNA)
+    republisher.round()
+    republisher.round()
+    (message,) = said.on("control/harbour/pole-7/alarm")
+    step = msgspec.json.decode(message.payload, type=AlarmStep)
+    assert (step.step, step.operator, step.raised_id) == ("acknowledged", "anna", alert.id)
 
 
 def test_a_damaged_row_keeps_nobody_back(store, said, clock, republisher):
@@ -270,10 +283,10 @@ def test_what_is_over_before_the_delay_is_not_told(store, said, clock, republish
 
 
 def test_what_an_operator_called_false_is_not_told(store, said, clock, republisher):
-    alert = stored_alert(1)
-    commit_alert(store, alert, clock)
+    desk = OperatedDesk(audience_config(), store, clock)
+    commit_alert(store, stored_alert(1), clock)
     republisher.round()
-    close_as_false(store, alert)
+    desk.work.act(desk.alarm().id, Close(is_false_alarm=True, reason="a dog"), ANNA)
     clock.advance(300)
     republisher.round()
     assert not said.on("parents/")

@@ -85,21 +85,25 @@ def move_cursor(transaction: Transaction, name: str, row: int) -> None:
 
 def alerts_before(transaction: Transaction, since_utc_us: int) -> int:
     """The last row of an alert that was stored before this time; 0 without one."""
-    # The rows are asked from the end, where few are to be looked at.
-    rows = transaction.values(
+    return last_row(
+        transaction,
         "SELECT row FROM alert WHERE t_received_utc_us < ? ORDER BY row DESC LIMIT 1",
-        (since_utc_us,),
+        since_utc_us,
     )
-    return _number(rows) or 0
 
 
 def pictures_before(transaction: Transaction, since_utc_us: int) -> int:
     """Likewise of a picture."""
-    rows = transaction.values(
+    return last_row(
+        transaction,
         "SELECT row FROM thumbnail WHERE t_received_utc_us < ? ORDER BY row DESC LIMIT 1",
-        (since_utc_us,),
+        since_utc_us,
     )
-    return _number(rows) or 0
+
+
+def last_row(transaction: Transaction, sql: str, since_utc_us: int) -> int:
+    """The number that a query for the last row before a time gives; 0 without one."""
+    return _number(transaction.values(sql, (since_utc_us,))) or 0
 
 
 def alerts_after(transaction: Transaction, row: int, limit: int) -> list[AlertRow]:

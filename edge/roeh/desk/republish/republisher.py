@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from roeh.core.clock import Clock
@@ -12,7 +12,7 @@ from roeh.core.log import log_error, log_for
 from roeh.core.types import Alert
 from roeh.desk.adapters.cap_files import CapFiles
 from roeh.desk.adapters.onvif import onvif_messages
-from roeh.desk.republish import feed, texts
+from roeh.desk.republish import alarm_feed, feed, texts
 from roeh.desk.republish.audiences import has_ranges
 from roeh.desk.republish.views import alert_views, picture_views
 from roeh.desk.republish.waiting import stamp
@@ -21,6 +21,7 @@ from roeh.transport.view_messages import ViewMessage
 
 ALERTS = "republish/alert"
 PICTURES = "republish/thumb"
+ALARMS = "republish/alarm"
 ONVIF = "republish/onvif"
 CAP = "republish/cap"
 #: Rows that are read at a time.
@@ -31,6 +32,14 @@ LOOK_BACK_US = 3600 * 1_000_000
 TEXTS_EVERY_NS = 1_000_000_000
 _US_PER_DAY = 24 * 3600 * 1_000_000
 _LOG = log_for("desk.republish")
+#: Where each feed begins when it has no cursor yet.
+_STARTS: dict[str, Callable[[Transaction, int], int]] = {
+    ALERTS: feed.alerts_before,
+    PICTURES: feed.pictures_before,
+    ALARMS: alarm_feed.steps_before,
+    ONVIF: feed.alerts_before,
+    CAP: feed.alerts_before,
+}
 
 
 class Outlet(Protocol):
@@ -67,6 +76,7 @@ class Republisher:
         """
         more = self._pass_alerts()
         more |= self._pass_pictures()
+        more |= self._pass_alarms()
         if self._config.adapters.onvif.enabled:
             more |= self._pass_onvif()
         if self._cap is not None:
@@ -86,10 +96,9 @@ class Republisher:
     def _begin(self) -> None:
         since_us = self._clock.read().t_utc_ns // 1000 - LOOK_BACK_US
         with self._store.writing() as transaction:
-            for name in (ALERTS, PICTURES, ONVIF, CAP):
+            for name, before in _STARTS.items():
                 if feed.cursor(transaction, name) is None:
-                    start = feed.pictures_before if name == PICTURES else feed.alerts_before
-                    feed.move_cursor(transaction, name, start(transaction, since_us))
+                    feed.move_cursor(transaction, name, before(transaction, since_us))
 
     def _pass_alerts(self) -> bool:
         said: list[ViewMessage] = []
@@ -133,6 +142,16 @@ class Republisher:
         self._outlet.send(said)
         self._move(PICTURES, pictures[-1].row)
         return len(pictures) == BATCH_ROWS
+
+    def _pass_alarms(self) -> bool:
+        with self._store.reading() as transaction:
+            done = feed.cursor(transaction, ALARMS) or 0
+            steps = alarm_feed.steps_after(transaction, done, BATCH_ROWS)
+        if not steps:
+            return False
+        self._outlet.send([alarm_feed.step_view(step, self._config.name) for step in steps])
+        self._move(ALARMS, steps[-1].row)
+        return len(steps) == BATCH_ROWS
 
     def _pass_onvif(self) -> bool:
         said: list[ViewMessage] = []
