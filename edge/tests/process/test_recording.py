@@ -143,7 +143,9 @@ def test_killed_at_random_it_loses_nothing_that_it_acknowledged(evidence, source
     # Not one more either: what was sent again is there once, and the signatures count on.
     counters = [entry.gop_counter for one in segments for entry in one.fragments]
     assert counters == list(range(1, capture.acknowledged + 1))
-    assert {one.end_reason for one in segments} == {"full", "recovered", "stopped"}
+    # The last one may have closed, full, just before the end.
+    reasons = {one.end_reason for one in segments}
+    assert {"full", "recovered"} <= reasons <= {"full", "recovered", "stopped"}
     assert unlike_their_records(evidence.config) == []
     # Nothing was lost of the time either.
     assert records(evidence.config, "gap") == []
@@ -200,7 +202,10 @@ def test_the_newest_checkpoint_rides_in_the_alerts(evidence, source):
     database = open_database(node_database(evidence.config))
     (payload,) = database.execute("SELECT payload_json FROM alert").fetchone()
     database.close()
-    assert msgspec.json.decode(payload, type=Alert).checkpoint.startswith(newest[:20])
+    checkpoint = msgspec.json.decode(payload, type=Alert).checkpoint
+    # A newer one may have been signed in between.
+    assert checkpoint.splitlines()[0] == newest.splitlines()[0]
+    assert int(checkpoint.splitlines()[1]) >= int(newest.splitlines()[1])
 
 
 def test_a_stream_may_end_and_a_stranger_is_not_recorded(evidence, source):
