@@ -13,11 +13,11 @@ from roeh.core.errors import EXIT_OK, ChecksFailed, ConfigError, DeskFailed
 from roeh.core.moments import utc_text
 from roeh.desk.alarms.view import console_for, print_table, safe
 from roeh.desk.audit.check import AuditCheck, Trust, check_audit
-from roeh.desk.audit.checkpoints import known_witnesses
 from roeh.desk.audit.log import AuditAction, AuditEntry
 from roeh.desk.audit.reading import AuditChoice, read_entries
 from roeh.desk.commands import Adder
 from roeh.desk.keys import open_audit_key
+from roeh.desk.known_witnesses import known_witnesses
 from roeh.desk.seat import Seat, add_operator, moment_argument, taken_seat
 from roeh.ledger.note import MAX_NOTE_BYTES
 
@@ -79,7 +79,7 @@ def _check(seat: Seat, chosen: argparse.Namespace) -> int:
     trust = Trust(
         origin=seat.audit.origin,
         spki_der=open_audit_key(seat.config).spki_der,
-        witnesses=known_witnesses(seat.config),
+        witnesses=known_witnesses(seat.config).cosigners,
     )
     notes = [_note(path) for path in chosen.checkpoint]
     try:

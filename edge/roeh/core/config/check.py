@@ -95,6 +95,12 @@ def check_lens(lens: LensSection, *, place: str, name: str) -> None:
 
 def _check_node(config: NodeConfig, name: str) -> None:
     node = config.node
+    if node.site == "desk":
+        raise ConfigError(
+            what="a site that is kept for control rooms",
+            which=f"node.site = {node.site!r} in {name}",
+            remedy="give the site another name",
+        )
     if (node.latitude_deg is None) != (node.longitude_deg is None):
         raise ConfigError(
             what="latitude and longitude go together",

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
-from roeh.core.config import DeskConfig
 from roeh.core.errors import DeskFailed, EvidenceRefused
 from roeh.desk.audit.log import audit_consistency, audit_origin, audit_root, audit_size
-from roeh.desk.keys import AUDIT_SITE, keys_dir
+from roeh.desk.keys import AUDIT_SITE
+from roeh.desk.known_witnesses import WITNESSES_FILE
 from roeh.desk.store import DeskStore, Transaction
 from roeh.ledger.checkpoints import LogSigner
 from roeh.ledger.note import (
@@ -35,11 +35,7 @@ from roeh.ledger.note import (
     sign_note,
     signature_line,
 )
-from roeh.transport.desk_keys import read_desk_keys
 from roeh.transport.messages import CheckpointMessage
-
-#: Lines `witness ...` as poles have them in desk.keys_file: who cosigns the desk's audit.
-WITNESSES_FILE = "witness.keys"
 
 
 class AuditCheckpoints:
@@ -171,16 +167,6 @@ class AuditCheckpoints:
             raise _refused("a signature on it is missing or wrong", checkpoint)
         if SignatureState.VALID not in states:
             raise _refused("no witness that this desk knows signed it", checkpoint)
-
-
-def known_witnesses(config: DeskConfig) -> tuple[WitnessKey, ...]:
-    """Whose cosignatures of the audit count; none before the file is there.
-
-    Raises:
-        ConfigError: the file cannot be read, or a line of it is none.
-    """
-    path = keys_dir(config) / WITNESSES_FILE
-    return read_desk_keys(path).witness if path.exists() else ()
 
 
 def newest_cosigned(transaction: Transaction) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -52,9 +52,13 @@ class BrokerLink:
         connect: makes a connection that hands its events to what it is given.
         group: whose messages are shared.
         clock: times the waits.
+        own_filters: what each member hears for itself.
     """
 
-    def __init__(self, connect: Connect, group: str, clock: Clock) -> None:
+    def __init__(
+        self, connect: Connect, group: str, clock: Clock, own_filters: Sequence[str] = ()
+    ) -> None:
+        self._own_filters = (topic_filter(Channel.STATE), *own_filters)
         self._connect = connect
         self._group = group
         self._clock = clock
@@ -133,7 +137,8 @@ class BrokerLink:
         assert self._connection is not None
         for channel in _SHARED:
             self._connection.subscribe(shared_filter(self._group, channel))
-        self._connection.subscribe(topic_filter(Channel.STATE))
+        for own in self._own_filters:
+            self._connection.subscribe(own)
         self._is_open = True
         self.opened_mono_ns = self._clock.mono_ns()
         self._backoff.reset()

@@ -16,12 +16,13 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.config import DeskConfig
-from roeh.core.errors import DeskFailed, MessageRefused, one_line
+from roeh.core.errors import DeskFailed, KeyRefused, MessageRefused, one_line
 from roeh.core.ids import ClockIds
 from roeh.core.log import log_error, log_for
 from roeh.core.metrics import desk_metrics
 from roeh.core.notify import Notifier
 from roeh.desk.alarms.hook import AlarmHook
+from roeh.desk.audit.checkpoints import AuditCheckpoints
 from roeh.desk.audit.log import AuditLog
 from roeh.desk.broker import desk_broker_options
 from roeh.desk.commit_hook import CommitHook
@@ -33,7 +34,8 @@ from roeh.desk.ingest.received import Received, Stored, receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import is_missing_stale, renew_missing
 from roeh.desk.ingest.showing import IngestMetrics
-from roeh.desk.keys import StatementSigner, open_ack_key, open_command_key
+from roeh.desk.ingest.witness_words import WitnessWords
+from roeh.desk.keys import StatementSigner, open_ack_key, open_audit_key, open_command_key
 from roeh.desk.store import DeskStore, open_desk_store
 from roeh.keys.chain import TrustAnchors, trust_anchors
 from roeh.keys.safe_files import read_public
@@ -61,13 +63,16 @@ def run_ingest(config: DeskConfig, clock: Clock, stop: threading.Event) -> None:
     """
     notifier = Notifier()
     with contextlib.closing(open_desk_store(config)) as store:
+        hook = _hook(config, clock)
+        checkpoints = AuditCheckpoints(store, open_audit_key(config), clock, config.name)
         parts = IngestParts(
             store=store,
-            hook=_hook(config, clock),
+            hook=hook,
             ack_signer=open_ack_key(config),
             command_signer=open_command_key(config),
             anchors=_anchors(config),
             notifier=notifier,
+            witnesses=WitnessWords(config, store, hook, checkpoints, clock),
         )
         file = desk_metrics(config, "ingest", clock)
         metrics = None if file is None else IngestMetrics(file, store, clock)
@@ -86,6 +91,7 @@ class IngestParts(msgspec.Struct, frozen=True):
     command_signer: StatementSigner
     anchors: TrustAnchors | None
     notifier: Notifier
+    witnesses: WitnessWords | None = None
 
 
 class IngestCounts(msgspec.Struct):
@@ -144,7 +150,8 @@ class Ingest:
         # A broker lets anybody join a group of subscribers, and a member that may not read a
         # message takes it from the others all the same: so its name is a secret.
         group = parts.ack_signer.secret_name(config.ingest.group)
-        self._link = BrokerLink(connect, group, clock)
+        own = () if parts.witnesses is None else parts.witnesses.filters
+        self._link = BrokerLink(connect, group, clock, own)
         self._ids = ClockIds(clock)
         self._tick_due_ns = clock.mono_ns()
         self._refused_why = ""
@@ -197,7 +204,11 @@ class Ingest:
                 one.connection.acknowledge(one.incoming.packet_id)
 
     def _receive(self, arrived: Arrived) -> Received | None:
+        witnesses = self._parts.witnesses
         try:
+            if witnesses is not None and witnesses.takes(arrived.incoming.topic):
+                witnesses.hear(arrived.incoming)
+                return None
             return receive(arrived.incoming)
         except MessageRefused as error:
             self.counts.refused += 1
@@ -239,7 +250,7 @@ class Ingest:
             self._look_after()
             if self._metrics is not None:
                 self._metrics.write_if_due(self.counts, is_connected=self._link.is_open)
-        except DeskFailed as error:
+        except (DeskFailed, KeyRefused) as error:
             log_error(_LOG, error)
 
     def _look_after(self) -> None:
@@ -261,6 +272,9 @@ class Ingest:
         if self._link.is_open:
             for command in take_due(self._parts.store, self._parts.command_signer, now_utc_us):
                 self.counts.commands_sent += self._link.say(command)
+            checkpoint = None if self._parts.witnesses is None else self._parts.witnesses.due()
+            if checkpoint is not None:
+                self._link.say(checkpoint)
 
     def _has_listened_for(self, duration_s: float) -> bool:
         since_ns = self._link.opened_mono_ns
