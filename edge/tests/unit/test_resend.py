@@ -1,5 +1,7 @@
 """A desk that misses numbers gets what is kept of them, and learns what is not."""
 
+import random
+
 import pytest
 
 from roeh.core.orders import SeqRange
@@ -204,6 +206,21 @@ def test_what_was_delivered_is_kept_for_its_days_of_running_and_not_longer(forge
     assert forgetful.store.resend([SeqRange(1, 1)]) == (SeqRange(1, 1),)
     with forgetful.ledger.database.reading() as connection:
         assert connection.execute("SELECT count(*) FROM thumbnail").fetchone() == (0,)
+
+
+def test_of_a_picture_that_is_forgotten_no_byte_stays_in_the_file(forgetful, memory_directory):
+    picture = random.Random(5).randbytes(7000)
+    forgetful.store_alert(picture)
+    deliver(forgetful)
+
+    def found():
+        forgetful.reopen()  # what is only in the write-ahead log comes into the file
+        content = (memory_directory / "node.db").read_bytes()
+        return [picture[first : first + 50] in content for first in range(0, 7000, 1000)]
+
+    assert any(found())
+    assert run_for(forgetful, 31) == 1
+    assert not any(found())
 
 
 def test_time_switched_off_and_a_wrong_clock_forget_nothing(forgetful):
