@@ -35,6 +35,9 @@ port = {port}
 name = "police"
 state_dir = "{directory}/witness"
 allow_unsynchronised = true
+[metrics]
+dir = "{directory}"
+interval_s = 0.1
 """
 
 
@@ -166,6 +169,8 @@ def test_a_second_history_is_told_to_the_control_room_and_outlasts_the_witness(w
     assert (alarm.ledger, alarm.alarm) == (str(POLE), AlarmKind.TWO_ROOTS)
     assert alarm.kept.root == tree_of(pole.note()).root.hex()
     assert alarm.claimed.root == tree_of(other.note()).root.hex()
+    metrics = witness.config_path.parent / "roeh_witness.prom"
+    wait_until(lambda: 'alarm="two-roots"} 1\n' in metrics.read_text())
 
     witness.kill()
     witness.start()

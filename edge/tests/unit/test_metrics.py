@@ -21,7 +21,6 @@ from roeh.publish.standing import Standing
 from roeh.vision.stages import StageTimes
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-UNITS = ("_seconds", "_bytes", "_ratio", "_celsius", "_days", "_info")
 LABELS = {"site": "haifa", "node": "pole-7"}
 
 

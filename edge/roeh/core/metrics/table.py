@@ -15,6 +15,7 @@ import msgspec
 CONDITIONS = ("starting", "ok", "degraded", "blind", "stopped")
 _PER_US = 1e-6
 _PER_PERCENT = 0.01
+_S_PER_DAY = 86400.0
 
 
 class MetricKind(enum.Enum):
@@ -156,8 +157,8 @@ _EVIDENCE = (
            "1 for each complaint of the board about power or heat."),
     _gauge("roeh_disk_wear_ratio", "evidence", "wear_percent",
            "Of the evidence disk's life, 1 is all of it.", _PER_PERCENT),
-    _gauge("roeh_certificate_days", "evidence", "certificate_days",
-           "Days until the first of the node's signing certificates ends."),
+    _gauge("roeh_certificate_remaining_seconds", "evidence", "certificate_days",
+           "Until the first of the node's signing certificates ends, in whole days.", _S_PER_DAY),
     _counter("roeh_statements_refused_total", "evidence", "statements_refused",
              "Acknowledgements, commands and cosignatures not believed."),
 )  # fmt: skip
