@@ -16,6 +16,10 @@ from roeh.core.types import Count, TimeUs, Uuid7
 
 #: The most ranges of numbers that one order asks for again.
 MAX_RESEND_RANGES = 32
+#: How far ahead a hold may reach: what is kept takes the ring's room.
+MAX_HOLD_AHEAD_US = 24 * 3600 * 1_000_000
+#: How far ahead a rule may be ordered on or off: nobody forgets it for longer.
+MAX_SCHEDULE_AHEAD_US = 31 * 24 * 3600 * 1_000_000
 #: The longest that a command may be valid: its id is kept so long.
 MAX_COMMAND_LIFE_US = 24 * 3600 * 1_000_000
 
@@ -129,6 +133,7 @@ class Reason(enum.Enum):
     NO_SUCH_RULE = "no_such_rule"
     SPAN_IS_EMPTY = "span_is_empty"
     OVER_ALREADY = "over_already"
+    TOO_FAR_AHEAD = "too_far_ahead"
     NOTHING_RECORDED = "nothing_recorded"
     TOO_MANY_PIECES = "too_many_pieces"
     NOT_ITS_ORDER = "not_its_order"
@@ -151,6 +156,7 @@ REASONS: dict[Reason, str] = {
     Reason.NO_SUCH_RULE: "the node has no rule of that name",
     Reason.SPAN_IS_EMPTY: "the span to be held ends before it begins",
     Reason.OVER_ALREADY: "the time until which it would hold is over",
+    Reason.TOO_FAR_AHEAD: "it would hold for more than a day, a schedule for more than 31",
     Reason.NOTHING_RECORDED: "no video of that span is there",
     Reason.TOO_MANY_PIECES: "the video of that span is in too many pieces for one hold",
     Reason.NOT_ITS_ORDER: "the process knows no such order",

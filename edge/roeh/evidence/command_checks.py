@@ -7,6 +7,8 @@ import msgspec
 from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.orders import (
     MAX_COMMAND_LIFE_US,
+    MAX_HOLD_AHEAD_US,
+    MAX_SCHEDULE_AHEAD_US,
     Command,
     HoldOrder,
     Order,
@@ -62,18 +64,29 @@ def _untimely(command: Command, now: ClockReading, horizon: Horizon) -> Reason |
 
 def _meaningless(order: Order, now: ClockReading, named: Named) -> Reason | None:
     """An order for what is not there, or for a time that is none."""
-    cameras: tuple[str, ...] = ()
+    now_us = now.t_utc_ns // NS_PER_US
+    if isinstance(order, SnapshotOrder):
+        return _without_camera((order.camera_id,), named)
     if isinstance(order, HoldOrder):
-        cameras = order.camera_ids
-    elif isinstance(order, SnapshotOrder):
-        cameras = (order.camera_id,)
-    if not named.cameras.issuperset(cameras):
-        return Reason.NO_SUCH_CAMERA
-    if isinstance(order, HoldOrder) and order.from_utc_us >= order.to_utc_us:
-        return Reason.SPAN_IS_EMPTY
+        return _without_camera(order.camera_ids, named) or _wrong_span(order, now_us)
     if isinstance(order, ScheduleOrder):
-        if order.rule not in named.rules:
-            return Reason.NO_SUCH_RULE
-        if order.until_utc_us <= now.t_utc_ns // NS_PER_US:
-            return Reason.OVER_ALREADY
+        return _wrong_schedule(order, now_us, named)
     return None
+
+
+def _without_camera(camera_ids: tuple[str, ...], named: Named) -> Reason | None:
+    return None if named.cameras.issuperset(camera_ids) else Reason.NO_SUCH_CAMERA
+
+
+def _wrong_span(order: HoldOrder, now_us: int) -> Reason | None:
+    if order.from_utc_us >= order.to_utc_us:
+        return Reason.SPAN_IS_EMPTY
+    return Reason.TOO_FAR_AHEAD if order.to_utc_us - now_us > MAX_HOLD_AHEAD_US else None
+
+
+def _wrong_schedule(order: ScheduleOrder, now_us: int, named: Named) -> Reason | None:
+    if order.rule not in named.rules:
+        return Reason.NO_SUCH_RULE
+    if order.until_utc_us <= now_us:
+        return Reason.OVER_ALREADY
+    return Reason.TOO_FAR_AHEAD if order.until_utc_us - now_us > MAX_SCHEDULE_AHEAD_US else None

@@ -21,7 +21,7 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import MessageRefused, RoehError
+from roeh.core.errors import MessageRefused, RoehError, one_line
 from roeh.core.log import log_error, log_for, set_log_level
 from roeh.core.orders import (
     Command,
@@ -171,7 +171,7 @@ class Commands:
         _log.info(
             "%s of %s (%s): %s %s",
             type(command.order).__name__,
-            command.operator,
+            one_line(command.operator),
             signer,
             taken.answer.outcome.value,
             taken.answer.reason,

@@ -1,6 +1,7 @@
 """A command is believed, taken once, carried out or refused with its reason, and answered."""
 
 import logging
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.orders import (
+    REASONS,
     HoldOrder,
     LogLevelOrder,
     Outcome,
@@ -126,6 +128,8 @@ def test_without_a_desk_nobody_is_believed(node):
             Reason.NO_SUCH_RULE,
         ),
         (ScheduleOrder(rule="gate", mode="never", until_utc_us=5), {}, Reason.OVER_ALREADY),
+        (ScheduleOrder(rule="gate", mode="never", until_utc_us=2**52), {}, Reason.TOO_FAR_AHEAD),
+        (HoldOrder(from_utc_us=1, to_utc_us=2**52, reason="x"), {}, Reason.TOO_FAR_AHEAD),
     ],
 )
 def test_a_refusal_is_answered_with_its_word_and_is_a_record(node, order, fields, reason):
@@ -168,6 +172,14 @@ def test_nothing_is_valid_for_more_than_a_day(node, life_us, outcome):
     node.order(SNAPSHOT, not_before_utc_us=begins_us, expires_utc_us=begins_us + life_us)
     ((said, _),) = node.said()
     assert said == outcome
+
+
+def test_every_reason_has_a_meaning_and_the_page_says_it():
+    assert set(REASONS) == set(Reason)
+    page = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text().splitlines()
+    rows = [f"| `{reason.value}` | {REASONS[reason]} |" for reason in Reason]
+    words = tuple(f"| `{reason.value}` |" for reason in Reason)
+    assert [line for line in page if line.startswith(words)] == rows
 
 
 # --- once

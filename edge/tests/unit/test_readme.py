@@ -37,11 +37,18 @@ def help_of(capsys, *arguments):
 
 
 def options_of(capsys, command, rest):
-    """The options of a command, or of the action of it that comes next (`roeh keys sign`)."""
+    """The options of a command, or of the action of it that comes next (`roeh keys sign`).
+
+    An action may have kinds of its own (`roeh desk order POLE hold`): their options too.
+    """
     text = help_of(capsys, command)
-    action = rest.split()[0] if rest.split() else ""
-    if action in dict(HELP_ROW.findall(text)):
-        text = help_of(capsys, command, action)
+    words = rest.split()
+    if words and words[0] in dict(HELP_ROW.findall(text)):
+        text = help_of(capsys, command, words[0])
+        kinds = dict(HELP_ROW.findall(text))
+        named = next((place for place, word in enumerate(words[1:], 1) if word in kinds), None)
+        if named is not None:
+            text += help_of(capsys, command, *words[: named + 1])
     return OPTION.findall(text)
 
 
