@@ -45,7 +45,8 @@ class RefusedStatements:
     def refuse(self, statement: StatementName, reason: str) -> None:
         """Count one; the first of its kind in an hour is told in log and ledger.
 
-        A ledger that takes no record stops nothing: the next one refused tries again.
+        Not to be called inside a transaction. A ledger that takes no record stops nothing:
+        the next one refused tries again.
         """
         with self._lock:
             self._total += 1
