@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from roeh.bench.clips import FPS, HEIGHT_PX, WIDTH_PX, busy_pictures, encode_clip, quiet_pictures
+from roeh.bench.delivery import DeliveryFigures, measure_delivery
 from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
 from roeh.bench.live import LiveFigures, measure_live
 from roeh.bench.memory_frames import MemoryFigures, measure_memory_frames
@@ -82,13 +83,17 @@ def _bench(console: Console, duration_s: float, *, as_json: bool) -> int:
         _recording_clip(console, footage),
         ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True),
     )
+    console.print("[dim]delivery, to the desk's commit[/dim]")
+    delivery = measure_delivery()
     _show(console, reports, memory)
     _show_recording(console, recording)
+    _show_delivery(console, delivery)
     if as_json:
         line = {
             "clips": reports,
             "fisheye_memory": memory,
             "recording": recording,
+            "delivery": delivery,
             "t_mono_ns": clock.mono_ns(),
         }
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
@@ -160,6 +165,41 @@ def _show_recording(console: Console, figures: RecordingFigures) -> None:
     table.add_row("bytes on the disk / bytes of video", f"{figures.written_over_video:.3f}", "1")
     console.print(table)
     console.print("goal: recording 4 Mbit/s <= 0.01 CPU-s a second")
+
+
+def _show_delivery(console: Console, figures: DeliveryFigures) -> None:
+    table = Table(title="Delivery, SQLite with group commit", title_justify="left")
+    table.add_column("")
+    table.add_column("the desk", justify="right")
+    table.add_column("floor: paho to paho", justify="right")
+    table.add_column("ratio", justify="right")
+    table.add_row(
+        "published to acknowledged after commit | to read, ms (p50, p95, p99)",
+        "{:.1f}, {:.1f}, {:.1f}".format(*figures.acknowledged_ms),
+        "{:.1f}, {:.1f}, {:.1f}".format(*figures.plain_ms),
+        f"{figures.acknowledged_ms[0] / figures.plain_ms[0]:.1f}",
+    )
+    table.add_row(
+        "CPU of the reader an alert, us",
+        f"{figures.ingest_cpu_us:.0f}",
+        f"{figures.plain_cpu_us:.0f}",
+        f"{figures.ingest_cpu_us / figures.plain_cpu_us:.2f}",
+    )
+    table.add_row("CPU of the broker an alert, us", f"{figures.broker_cpu_us:.0f}", "", "")
+    table.add_row(
+        "alerts a second and core",
+        f"{figures.alerts_per_s_a_core:.0f}",
+        f"{1e6 / figures.plain_cpu_us:.0f}",
+        f"{figures.plain_cpu_us / figures.ingest_cpu_us:.2f}",
+    )
+    table.add_row(
+        "alerts a second, publisher and broker on the same machine",
+        f"{figures.alerts_per_s:.0f}",
+        f"{figures.plain_per_s:.0f}",
+        f"{figures.alerts_per_s / figures.plain_per_s:.2f}",
+    )
+    console.print(table)
+    console.print("goal: the desk takes in >= 3000 alerts a second and core")
 
 
 def _show(console: Console, reports: list[ClipReport], memory: MemoryFigures) -> None:
