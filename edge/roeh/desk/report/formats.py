@@ -1,7 +1,7 @@
 """How an export is written: CSV of RFC 4180, or JSON, an object a line. Pure.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe before it: names come from
-poles, and exports are opened by people.
+A cell that a spreadsheet would take for a formula gets an apostrophe before it, and what would
+move a terminal's cursor is written visibly: names come from poles, and people open exports.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from roeh.core.errors import one_line
 from roeh.desk.alarms.records import AlarmRecord
 
 _FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
@@ -48,4 +49,4 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     # A number is one: its minus is no formula.
-    return neutral(value) if isinstance(value, str) else str(value)
+    return neutral(one_line(value)) if isinstance(value, str) else str(value)
