@@ -1,6 +1,7 @@
 """The republisher on a real broker: nothing lost whoever is killed, and texts that expire."""
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from tests.process.brokers import (
     password_and_access,
     running_broker,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.apt("mosquitto", "openssl")
 
@@ -91,7 +93,10 @@ def test_it_ends_when_told_to_and_finds_a_broker_that_was_away(tmp_path):
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
     desk_toml = tmp_path / "desk.toml"
-    desk_toml.write_text(f'[paths]\ndata_dir = "{tmp_path}"\n[broker]\nport = {port}\n')
+    desk_toml.write_text(
+        f'[paths]\ndata_dir = "{tmp_path}"\n[broker]\nport = {port}\n'
+        f'[metrics]\ndir = "{tmp_path}"\ninterval_s = 0.1\n'
+    )
     t_us = CLOCK.read().t_utc_ns // 1000
     with republisher(desk_toml) as child:
         for seq in (1, 2):
@@ -100,6 +105,8 @@ def test_it_ends_when_told_to_and_finds_a_broker_that_was_away(tmp_path):
                 commit_alert(store, stored_alert(seq, t_utc_us=t_us), CLOCK)
                 assert alert_seqs(control, seq)[-1] == seq
                 control.connection.close()
+        shown = re.compile(r"^roeh_republish_messages_total\{.*\} 2$", re.MULTILINE)
+        wait_until(lambda: shown.search((tmp_path / "roeh_republish.prom").read_text()), PATIENCE_S)
         child.send_signal(signal.SIGTERM)
         assert child.wait(PATIENCE_S) == 0
     store.close()

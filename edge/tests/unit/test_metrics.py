@@ -59,7 +59,7 @@ def test_names_and_sources_are_unique():
 def test_every_process_of_a_pole_has_metrics_of_its_own():
     shown = {metric.process for metric in METRICS}
 
-    assert {role.value for role in PROCESSES} | {"ingest", "witness", "*"} == shown
+    assert {role.value for role in PROCESSES} | {"ingest", "witness", "republish", "*"} == shown
 
 
 @pytest.mark.parametrize(

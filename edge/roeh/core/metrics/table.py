@@ -235,6 +235,15 @@ _WITNESS = (
            "1 while there is a connection to the broker."),
 )  # fmt: skip
 
+_REPUBLISH = (
+    _counter("roeh_republish_messages_total", "republish", "messages",
+             "Messages to audiences that the broker took."),
+    _counter("roeh_republish_refused_total", "republish", "refused",
+             "Messages to audiences that the broker refused for good."),
+    _gauge("roeh_republish_broker_connected", "republish", "connected",
+           "1 while there is a connection to the broker."),
+)  # fmt: skip
+
 METRICS: tuple[Metric, ...] = (
     *_EVERY,
     *_CAPTURE,
@@ -244,4 +253,5 @@ METRICS: tuple[Metric, ...] = (
     *_RETRIEVE,
     *_INGEST,
     *_WITNESS,
+    *_REPUBLISH,
 )

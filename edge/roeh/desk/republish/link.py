@@ -36,8 +36,18 @@ class BrokerOutlet:
         self._connection: MqttConnection | None = None
         self._events: queue.SimpleQueue[BrokerEvent] = queue.SimpleQueue()
         self._window = WINDOW
+        self._taken = 0
         self._refused = 0
         self._complained_mono_ns: int | None = None
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """What to show to Prometheus (core/metrics)."""
+        return {
+            "messages": float(self._taken),
+            "refused": float(self._refused),
+            "connected": float(self._connection is not None),
+        }
 
     def open(self) -> None:
         """Connect, if there is no connection.
@@ -90,8 +100,12 @@ class BrokerOutlet:
         message = unanswered.pop(event.packet_id, None)
         if event.reason_code == QUOTA_EXCEEDED:
             raise self._lost("the broker is too busy")
-        if event.reason_code >= FIRST_FAILURE and message is not None:
+        if message is None:
+            return
+        if event.reason_code >= FIRST_FAILURE:
             self._complain(message, event.reason_code)
+        else:
+            self._taken += 1
 
     def _lost(self, why: str) -> BrokerRefused:
         if self._connection is not None:

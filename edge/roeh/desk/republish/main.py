@@ -8,6 +8,7 @@ from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import DeskConfig
 from roeh.core.errors import BrokerRefused, DeskFailed, RoehError
 from roeh.core.log import log_error, log_for
+from roeh.core.metrics import MetricsFile, desk_metrics
 from roeh.desk.broker import desk_broker_options
 from roeh.desk.republish.link import BrokerOutlet
 from roeh.desk.republish.republisher import Republisher
@@ -31,7 +32,9 @@ def run_republish(config: DeskConfig, clock: Clock, stop: threading.Event) -> No
     outlet = BrokerOutlet(desk_broker_options(config, "republish"), clock)
     store = open_desk_store(config)
     try:
-        pass_on(config, store, outlet, clock, stop)
+        pass_on(
+            config, store, outlet, clock, stop, metrics=desk_metrics(config, "republish", clock)
+        )
     finally:
         outlet.close()
         store.close()
@@ -43,13 +46,17 @@ def pass_on(
     outlet: BrokerOutlet,
     clock: Clock,
     stop: threading.Event,
+    *,
+    metrics: MetricsFile | None = None,
 ) -> None:
-    """The loop of the process."""
+    """The loop of the process; its counts go to `metrics`."""
     republisher = Republisher(config, store, outlet, clock)
     backoff = Backoff(_BACKOFF_CAP_S)
     forget_mono_ns = clock.mono_ns()
     is_well = True
     while not stop.is_set():
+        if metrics is not None:
+            metrics.write_if_due("ok" if is_well else "degraded", outlet.counts)
         try:
             more = republisher.round()
             if clock.mono_ns() >= forget_mono_ns:
