@@ -76,12 +76,12 @@ class Authority:
         self._directory = directory
         self.ca = directory / "ca.pem"
         self._openssl(
-            *("req", "-x509", "-new", "-nodes", "-days", "2", "-subj", "/CN=test authority"),
+            *("req", "-x509", "-new", "-nodes", "-days", "90", "-subj", "/CN=test authority"),
             *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
             *("-keyout", "ca.key", "-out", "ca.pem"),
         )
 
-    def certificate(self, name):
+    def certificate(self, name, days=60):
         """A certificate for this name; its path without the suffixes .pem and .key."""
         extension = self._directory / f"{name}.ext"
         extension.write_text(f"subjectAltName=DNS:{name}\n")
@@ -91,7 +91,8 @@ class Authority:
             *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
         )
         self._openssl(
-            *("x509", "-req", "-in", f"{name}.csr", "-days", "2", "-extfile", extension.name),
+            *("x509", "-req", "-in", f"{name}.csr", "-days", str(days)),
+            *("-extfile", extension.name),
             *("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.pem"),
         )
         return self._directory / name

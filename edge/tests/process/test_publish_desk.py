@@ -105,9 +105,24 @@ def test_a_full_backlog_drains_most_urgent_first_within_the_window(tmp_path, mos
         desk.close()
 
 
+def test_where_bytes_are_paid_for_an_alert_carries_no_checkpoint(tmp_path, desk):
+    lines = 'profile = "thrifty"\nheartbeat_s = 0.5\n' + SOON + desk.node_lines(tmp_path)
+    with running_node(tmp_path, desk.port, lines) as node:
+        wait_until(
+            lambda: [health for health in desk.said(Channel.HEALTH) if health.checkpoint],
+            PATIENCE_S,
+        )
+        node.store()
+        node.wait_for_status(outbox_is_empty)
+    (alert,) = desk.said(Channel.ALERT)
+    assert alert.checkpoint is None
+
+
 def test_a_certificate_is_exchanged_without_the_pole_going_offline(tmp_path):
     authority = Authority(tmp_path)
-    server, pole, desk_key = (authority.certificate(name) for name in ("localhost", "pole", "desk"))
+    server, pole, desk_key = (
+        authority.certificate(name, days=2) for name in ("localhost", "pole", "desk")
+    )
     config = (
         f"cafile {authority.ca}\ncertfile {server}.pem\nkeyfile {server}.key\n"
         "tls_version tlsv1.3\nrequire_certificate true\nallow_anonymous true\n"
@@ -125,11 +140,14 @@ def test_a_certificate_is_exchanged_without_the_pole_going_offline(tmp_path):
             assert report.state == "degraded"
             health = node.wait_for_report(lambda report: report.counters["connections"] == 1)
             assert "the broker's certificate ends in 1 days" in health.detail
-            fresh = authority.certificate("pole")
-            assert fresh == pole
+            # In place of the old one: two files, one after the other.
+            authority.certificate("pole", days=60)
             second = room.next_message(StateMessage)
             assert (first.online, second.online) == (True, True)
             assert second.connection_number == first.connection_number + 1
+            node.wait_for_report(
+                lambda report: report.detail == "the broker's certificate ends in 1 days"
+            )
             node.store(thumbnail=False)
             assert room.next_message(Alert).id == node.stored[0]
         room.connection.close()
