@@ -51,11 +51,13 @@ def accept_tree(
         time: when.
 
     Raises:
-        AlarmRefused: no alarm stands, or the ledger's key never signed that tree.
+        AlarmRefused: no alarm stands, and the tree is not one that waits for a proof; or the
+            ledger's key never signed it.
         StorageFailed: it could not be made durable.
     """
     with history.locked() as known:
-        if not known.is_stopped:
+        is_ahead = known.last is not None and tree.size > known.last.tree.size
+        if not known.is_stopped and not is_ahead:
             raise _refused("no second history was seen of it", known.origin, "nothing is to do")
         note = _signed_note(history, tree)
         if not note:

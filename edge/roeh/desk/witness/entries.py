@@ -195,6 +195,23 @@ class Known:
         self.newest = hashlib.sha256(line).hexdigest()
         self.lines += 1
 
+    def check_last(self) -> None:
+        """See that the tree that counts is that of its note.
+
+        Of lines behind it the hashes speak; nothing speaks yet of the last one.
+
+        Raises:
+            ValueError: it is not.
+        """
+        if self.last is None:
+            return
+        try:
+            noted = tree_of(self.last.note)
+        except EvidenceRefused as error:
+            raise ValueError(error.what) from None
+        if noted != self.last.tree:
+            raise ValueError("size and root are not those of its note")
+
     def _apply(self, entry: Entry) -> None:
         if isinstance(entry, BeganEntry):
             self.origin = entry.origin
@@ -257,14 +274,7 @@ def tree_in(line: bytes, size: int) -> Tree | None:
 
 
 def _tree(entry: SeenEntry | HeardEntry | AcceptedEntry) -> Tree:
-    tree = Tree(entry.size, bytes.fromhex(entry.root))
-    try:
-        noted = tree_of(entry.note)
-    except EvidenceRefused as error:
-        raise ValueError(error.what) from None
-    if noted != tree:
-        raise ValueError("size and root are not those of its note")
-    return tree
+    return Tree(entry.size, bytes.fromhex(entry.root))
 
 
 def _der(encoded: str) -> bytes:

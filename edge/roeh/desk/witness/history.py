@@ -128,7 +128,7 @@ class History:
         """
         found = dict.fromkeys(self.known.recent(size))
         if self.known.last is not None and size < self.known.last.tree.size:
-            for _, line in self._lines(self._counts_from_bytes, self._size_bytes):
+            for line in self._lines(self._counts_from_bytes, self._size_bytes):
                 tree = tree_in(line, size)
                 if tree is not None:
                     found[tree] = None
@@ -136,7 +136,7 @@ class History:
 
     def note_of(self, tree: Tree) -> str:
         """The checkpoint's note of a tree that was seen or heard of; empty when none was."""
-        for _, line in self._lines(0, self._size_bytes):
+        for line in self._lines(0, self._size_bytes):
             if tree_in(line, tree.size) == tree:
                 entry = parse_line(line)
                 if isinstance(entry, SeenEntry | HeardEntry | AcceptedEntry):
@@ -145,24 +145,25 @@ class History:
 
     def entries(self) -> Iterator[Entry]:
         """Every line, from the first; only while locked."""
-        for _, line in self._lines(0, self._size_bytes):
+        for line in self._lines(0, self._size_bytes):
             yield parse_line(line)
 
     def _read_on(self) -> None:
         """Know what others wrote behind what is known here."""
         with self._told():
             size_bytes = os.fstat(self._descriptor).st_size
-        if size_bytes < self._size_bytes:
+        before_bytes = self._size_bytes
+        if size_bytes < before_bytes:
             raise self._damaged("the file became shorter")
-        for offset, line in self._lines(self._size_bytes, size_bytes):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                entry = parse_line(line)
-                self._take(entry, line)
-            except ValueError as error:
-                number = self.known.lines + 1
-                raise self._damaged(f"line {number}, at byte {offset}: {error}") from None
+        try:
+            for line in self._lines(before_bytes, size_bytes):
+                if line.endswith(b"\n"):
+                    self._take(parse_line(line), line)
+            if self._size_bytes > before_bytes:
+                self.known.check_last()
+        except ValueError as error:
+            number = self.known.lines + 1
+            raise self._damaged(f"line {number}: {error}") from None
 
     def _take(self, entry: Entry, line: bytes) -> None:
         self.known.take(entry, line)
@@ -178,10 +179,9 @@ class History:
                 os.fsync(self._descriptor)
         self.torn_bytes += torn_bytes
 
-    def _lines(self, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-        """(offset, line) of each line in a stretch; the last one may have no end."""
+    def _lines(self, start: int, end: int) -> Iterator[bytes]:
+        """Each line in a stretch; the last one may have no end."""
         kept = b""
-        offset = start
         with self._told():
             while start < end:
                 read = os.pread(self._descriptor, min(_CHUNK_BYTES, end - start), start)
@@ -190,10 +190,9 @@ class History:
                 start += len(read)
                 *whole, kept = (kept + read).split(b"\n")
                 for line in whole:
-                    yield offset, line + b"\n"
-                    offset += len(line) + 1
+                    yield line + b"\n"
         if kept:
-            yield offset, kept
+            yield kept
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

@@ -25,6 +25,8 @@ HISTORIES = "ledgers"
 EVIDENCE = "alarms"
 #: Ledgers beyond these are not begun: their names come from the network.
 MAX_LEDGERS = 10_000
+#: Three certificates take a quarter of it.
+MAX_CHAIN_CHARS = 8192
 #: So many checkpoints in a row that cannot be proven are an alarm.
 UNPROVEN_CHECKPOINTS = 12
 
@@ -83,7 +85,8 @@ class Witness:
 
     def announce(self, name: NodeName, chain_pem: str) -> None:
         """A pole says whose key signs its ledger; believed once something is signed by it."""
-        if name in self._announced or len(self._announced) < MAX_LEDGERS:
+        is_known = name in self._announced or name in self._ledgers
+        if len(chain_pem) <= MAX_CHAIN_CHARS and (is_known or len(self._announced) < MAX_LEDGERS):
             self._announced[name] = chain_pem
 
     def take(self, message: CheckpointMessage) -> str | None:
