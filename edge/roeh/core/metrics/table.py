@@ -214,6 +214,8 @@ _INGEST = (
     _counter("roeh_desk_acknowledgements_total", "ingest", "acknowledgements",
              "Signed acknowledgements sent."),
     _counter("roeh_desk_commands_sent_total", "ingest", "commands_sent", "Commands sent."),
+    _counter("roeh_desk_expired_total", "ingest", "expired",
+             "Rows deleted because they were too old."),
     _counter("roeh_desk_resends_asked_total", "ingest", "resends_asked",
              "Orders to send missing alerts again."),
     _gauge("roeh_desk_missing_alerts", "ingest", "missing",

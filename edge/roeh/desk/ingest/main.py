@@ -28,6 +28,7 @@ from roeh.desk.broker import desk_broker_options
 from roeh.desk.commit_hook import CommitHook
 from roeh.desk.ingest.acknowledging import acknowledgements
 from roeh.desk.ingest.committing import commit
+from roeh.desk.ingest.expiry import Expiry
 from roeh.desk.ingest.link import SESSION_EXPIRY_S, Arrived, BrokerLink, Connect, Woken
 from roeh.desk.ingest.pole_rows import mark_silent
 from roeh.desk.ingest.received import Received, Stored, receive
@@ -73,6 +74,7 @@ def run_ingest(config: DeskConfig, clock: Clock, stop: threading.Event) -> None:
             anchors=_anchors(config),
             notifier=notifier,
             witnesses=WitnessWords(config, store, hook, checkpoints, clock),
+            expiry=Expiry(config.retention, AuditLog(clock, config.name)),
         )
         file = desk_metrics(config, "ingest", clock)
         metrics = None if file is None else IngestMetrics(file, store, clock)
@@ -92,6 +94,7 @@ class IngestParts(msgspec.Struct, frozen=True):
     anchors: TrustAnchors | None
     notifier: Notifier
     witnesses: WitnessWords | None = None
+    expiry: Expiry | None = None
 
 
 class IngestCounts(msgspec.Struct):
@@ -109,6 +112,7 @@ class IngestCounts(msgspec.Struct):
     commands_sent: int = 0
     resends_asked: int = 0
     commit_failures: int = 0
+    expired: int = 0
 
     def add(self, stored: Stored) -> None:
         """One commit more."""
@@ -269,6 +273,8 @@ class Ingest:
             if self._has_listened_for(settings.stale_after_s):
                 mark_silent(transaction, now_utc_us - round(settings.stale_after_s * 1e6))
             self._parts.hook.on_time(transaction, now_utc_us)
+            if self._parts.expiry is not None:
+                self.counts.expired += self._parts.expiry.delete_due(transaction, now_utc_us)
         if self._link.is_open:
             for command in take_due(self._parts.store, self._parts.command_signer, now_utc_us):
                 self.counts.commands_sent += self._link.say(command)

@@ -132,6 +132,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    # What has expired leaves no byte in the file.
+    connection.execute("PRAGMA secure_delete = ON")
     # Without it INSERT OR REPLACE would pass by the triggers that refuse deletion.
     connection.execute("PRAGMA recursive_triggers = ON")
     return connection
