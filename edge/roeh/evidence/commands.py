@@ -65,8 +65,8 @@ ORDER_TIMEOUT_S = 60.0
 
 _SWEEP_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
-#: Answers in one batch: with their pictures they fit into one message.
-_MAX_ANSWERS = 32
+#: Answers in one batch: signed by a slow TPM while the peer waits for them.
+_MAX_ANSWERS = 8
 #: Of one hold (core/peers.py).
 _MAX_SPANS = 256
 

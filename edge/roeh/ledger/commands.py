@@ -53,6 +53,8 @@ from roeh.ledger.records import CommandRecord, OutcomeRecord
 _EXPIRED_MARGIN_US = 3600 * 1_000_000
 #: Ids that are kept at the most; a desk gives a few a minute.
 _MAX_KEPT = 10_000
+#: Answers that wait at the most, for a broker that takes none; asked again, each comes again.
+_MAX_WAITING = 1_000
 
 
 class CommandBook:
@@ -234,6 +236,9 @@ class CommandBook:
             "  OR row <= (SELECT MAX(row) FROM command) - ?)",
             (now.boot_id, expired_us, _MAX_KEPT),
         ).fetchall()
+        connection.execute(
+            "DELETE FROM answer WHERE row <= (SELECT MAX(row) FROM answer) - ?", (_MAX_WAITING,)
+        )
         horizon = self.horizon(connection)
         for row, expires_us, boot_id, state, order_json in over:
             connection.execute("DELETE FROM command WHERE row = ?", (row,))

@@ -230,6 +230,19 @@ def test_a_forgotten_command_has_expired_whatever_the_clock_says_later(node):
     assert node.orders() == ()
 
 
+def test_of_answers_that_nobody_takes_the_newest_wait(node):
+    given = [node.order(RESEND) for _ in range(1100)]
+    node.commands.sweep()
+    rows = [item.row for item in node.leased()]
+    known = tuple(rows)
+    while items := node.leased(*known):
+        known += tuple(item.row for item in items)
+    assert len(known) == 1000
+    node.take(given[0])
+    (again,) = node.leased(*known)
+    assert again.command_id == given[0].id
+
+
 # --- evidence's own orders
 
 
