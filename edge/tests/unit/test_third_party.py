@@ -40,7 +40,7 @@ def test_every_licence_is_on_the_list_and_what_the_package_says():
         ("AGPL-3.0-only", False),
         ("MIT AND GPL-2.0-or-later", False),
         ("LGPL-2.1-or-later", True),
-        ("LGPL-3.0-only AND MIT", False),
+        ("EUPL-1.2 AND MIT", False),
         ("", False),
         ("Proprietary", False),
     ],
