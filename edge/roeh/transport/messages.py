@@ -44,9 +44,12 @@ NodeCondition = Literal["starting", "ok", "degraded", "blind", "stopped"]
 #: How many lines of alarms a heartbeat carries, and how long each may be.
 MAX_ALARMS = 4
 MAX_ALARM_CHARS = 120
+#: What `storage_state` is while there is nothing to say; left out then.
+STORAGE_OK = "ok"
 _MAX_PROCESSES = 16
 #: A proof between two trees of 2^53 records has fewer.
 _MAX_PROOF_HASHES = 128
+_MAX_CHAIN_CHARS = 8192
 _RIFF, _WEBP_MARK = b"RIFF", b"WEBP"
 _WORST_FIRST: tuple[NodeCondition, ...] = ("blind", "stopped", "degraded", "starting", "ok")
 
@@ -137,14 +140,14 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     log_chain_pem: str = ""
 
 
-class OutboxHealth(msgspec.Struct, frozen=True, kw_only=True):
+class OutboxHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What waits on the node's disk; `evicted` and `refused` count for ever."""
 
-    rows: Count
-    bytes: Count
-    oldest_age_us: TimeUs
-    evicted: Count
-    refused: Count
+    rows: Count = 0
+    bytes: Count = 0
+    oldest_age_us: TimeUs = 0
+    evicted: Count = 0
+    refused: Count = 0
 
 
 class HealthMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,7 +183,7 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     details: Annotated[dict[str, str], Meta(max_length=_MAX_PROCESSES)] = {}
     alerts_stored: Count
     outbox: OutboxHealth
-    storage_state: str
+    storage_state: str = STORAGE_OK
     alarms: Annotated[tuple[str, ...], Meta(max_length=MAX_ALARMS)] = ()
     retention_us: Count | None = None
     temperature_c: float | None = None
@@ -193,14 +196,17 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     checkpoint: Annotated[str, Meta(max_length=MAX_CHECKPOINT_CHARS)] | None = None
 
 
-class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
+class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest checkpoint of a node's ledger, for the witnesses.
 
     `hashes` (base64) prove that `note` continues the tree of `from_size` records, the last
-    one that a witness signed; 0 and none if no witness signed before.
+    one that a witness signed; 0 and none if no witness signed before. `log_chain_pem`:
+    certificates of the ledger's key, from a desk, which has no state to say them in.
     """
 
-    schema: Literal["roeh/checkpoint/1"] = "roeh/checkpoint/1"
+    schema: Literal["roeh/checkpoint/1"] = msgspec.field(
+        default_factory=lambda: "roeh/checkpoint/1"
+    )
     site: str
     node: str
     note: Annotated[str, Meta(min_length=1, max_length=MAX_CHECKPOINT_CHARS)]
@@ -208,6 +214,7 @@ class CheckpointMessage(msgspec.Struct, frozen=True, kw_only=True):
     hashes: Annotated[
         tuple[Annotated[str, Meta(max_length=44)], ...], Meta(max_length=_MAX_PROOF_HASHES)
     ]
+    log_chain_pem: Annotated[str, Meta(max_length=_MAX_CHAIN_CHARS)] = ""
 
 
 UpMessage = (

@@ -16,6 +16,7 @@ from roeh.transport.messages import Incoming, parse_up
 from tests.cosigners import Cosigner
 from tests.operated_desks import ANNA, OperatedDesk
 from tests.process.children import node_config
+from tests.witnesses import RunningWitness
 
 COSIGN_TOPIC = "roeh/v1/desk/haifa/down/cosign"
 
@@ -30,10 +31,10 @@ class Witnessed:
         lines = f"{self.cosigner.line}alarm {self.keys.alarm.verifier_key}\n"
         (keys_dir(config) / WITNESSES_FILE).write_text(lines)
         self.desk = OperatedDesk(config, store)
-        checkpoints = AuditCheckpoints(
+        self.checkpoints = AuditCheckpoints(
             store, open_audit_key(config), self.desk.clock, config.name, interval_s=1.0
         )
-        self.words = WitnessWords(config, store, self.desk.hook, checkpoints, self.desk.clock)
+        self.words = WitnessWords(config, store, self.desk.hook, self.checkpoints, self.desk.clock)
 
     def alarm(self, *ledgers, keys=None):
         said = WitnessAlarms(
@@ -67,6 +68,22 @@ def test_the_audit_goes_out_as_a_ledger_does_and_its_cosignature_is_kept(witness
     witnessed.words.hear(Incoming(COSIGN_TOPIC, cosigned, (), False))
     found = witnessed.desk.check(witnesses=[witnessed.cosigner.key])
     assert found.cosigned_size == 1
+
+
+def test_a_witness_that_was_told_nothing_else_cosigns_the_audit(witnessed, memory_directory):
+    witness = RunningWitness(memory_directory / "running")
+    for _ in range(2):
+        with witnessed.desk.store.writing() as transaction:
+            witnessed.desk.audit.append(transaction, ANNA, AuditAction.POLES_VIEWED)
+        witnessed.desk.clock.advance(60)
+        message = witnessed.words.due()
+        said = parse_up(message.topic, Incoming(str(message.topic), message.payload, (), False))
+        note = witness.witness.take(said)
+        witnessed.checkpoints.keep_cosigned(note, [witness.keys.witness])
+    found = witnessed.desk.check(witnesses=[witness.keys.witness])
+    assert found.cosigned_size == 2
+    assert witness.alarms() == []
+    witness.witness.close()
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"nothing of that kind\n"])

@@ -153,6 +153,7 @@ class AuditCheckpoints:
             note=newest.note,
             from_size=from_size,
             hashes=tuple(base64.b64encode(step).decode("ascii") for step in hashes),
+            log_chain_pem=self._signer.chain_pem.decode("ascii"),
         )
 
     def _check_signatures(

@@ -99,6 +99,8 @@ class Witness:
             StorageFailed: what was seen could not be made durable; nothing is cosigned.
         """
         name = NodeName(message.site, message.node)
+        if message.log_chain_pem:
+            self.announce(name, message.log_chain_pem)
         try:
             claim = parse_claim(name, message.note, message.from_size, message.hashes)
             ledger = self._ledgers.get(name) or self._begun(claim)
