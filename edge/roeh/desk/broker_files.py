@@ -84,11 +84,6 @@ def admitted(
         raise ConfigError(
             what="no site may be called so", which=_DESK_SITE, remedy="rename the site"
         )
-    for audience in config.audiences:
-        if audience.name in (CONTROL, ONVIF):
-            raise ConfigError(
-                what="no audience may be called so", which=audience.name, remedy="rename it"
-            )
     onvif = config.adapters.onvif
     is_view = onvif.prefix.startswith(f"{VIEW_ROOT}/")
     if onvif.enabled and onvif.prefix.split("/")[0] == ROOT.split("/")[0] and not is_view:

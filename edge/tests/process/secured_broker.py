@@ -141,19 +141,7 @@ class SecuredBroker:
 
     def command(self, *words):
         """A command line of `roeh desk`."""
-        parser = argparse.ArgumentParser()
-        actions = parser.add_subparsers()
-
-        def add(name, action, text):
-            added = actions.add_parser(name)
-            added.add_argument("-c", "--config", type=Path)
-            added.set_defaults(action=action)
-            return added
-
-        broker_commands.add_actions(add)
-        words = (*words, "-c", self._directory / "desk.toml")
-        chosen = parser.parse_args([str(word) for word in words])
-        assert chosen.action(chosen) == 0
+        desk_command(*words, "-c", self._directory / "desk.toml")
 
     @property
     def pid(self):
@@ -184,6 +172,22 @@ class SecuredBroker:
     def restart(self):
         self.stop()
         self.start()
+
+
+def desk_command(*words):
+    """A command line of `roeh desk` about the broker."""
+    parser = argparse.ArgumentParser()
+    actions = parser.add_subparsers()
+
+    def add(name, action, text):
+        added = actions.add_parser(name)
+        added.add_argument("-c", "--config", type=Path)
+        added.set_defaults(action=action)
+        return added
+
+    broker_commands.add_actions(add)
+    chosen = parser.parse_args([str(word) for word in words])
+    assert chosen.action(chosen) == 0
 
 
 @contextlib.contextmanager
