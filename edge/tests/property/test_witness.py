@@ -1,11 +1,14 @@
 """Whatever is published, sent again, forked, restored or killed: never two histories cosigned."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roeh.core.errors import HistoryForked
+from roeh.desk.witness.history import History
 from roeh.ledger.merkle import root
 from tests.witnesses import POLE, Pole, RunningWitness, unprovisioned_key
 
@@ -154,3 +157,27 @@ def test_an_honest_ledger_is_never_accused_and_is_cosigned_in_the_end(steps):
         assert world.histories()[-1] == tuple(world.branches[0])
         assert world.witness.alarms() == []
         world.witness.witness.close()
+
+
+@given(st.floats(0, 0.999), st.integers(0, 255))
+def test_no_byte_of_a_history_is_changed_unseen(where, byte):
+    with tempfile.TemporaryDirectory() as directory:
+        witness, pole = RunningWitness(Path(directory)), Pole(KEY)
+        witness.introduce(pole)
+        for _ in range(3):
+            before = pole.tree.size
+            pole.append(2)
+            assert witness.cosigned(pole.message(before))
+        witness.witness.close()
+        written = bytearray(witness.history().read_bytes())
+        last_line = written[:-1].rindex(b"\n") + 1
+        at = int(where * last_line)
+        was, written[at] = written[at], byte
+        witness.history().write_bytes(written)
+        refused = False
+        try:
+            with contextlib.closing(History(witness.history())):
+                pass
+        except HistoryForked:
+            refused = True
+        assert refused == (was != byte)

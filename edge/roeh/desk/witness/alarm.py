@@ -17,8 +17,9 @@ from roeh.core.types import Count, Sha256, TimeUs
 from roeh.desk.witness.entries import AlarmKind
 from roeh.transport.signed import DeskKey, StatementKind, open_statement
 
-#: The most alarms in one statement: the first ones; a person looks at the witness then.
-MAX_ALARMS = 100
+#: The most alarms in one statement, which is then far below 64 kB: the first ones; a person
+#: looks at the witness then.
+MAX_ALARMS = 50
 MAX_DETAIL_CHARS = 300
 _TOPIC = "roeh/desk/v1/{witness}/alarm"
 

@@ -242,7 +242,7 @@ def said(ledger: str, entry: AlarmEntry) -> StandingAlarm:
         ledger=ledger,
         alarm=entry.alarm,
         t_utc_us=entry.time.t_utc_us,
-        detail=entry.detail[:MAX_DETAIL_CHARS],
+        detail=one_line(entry.detail)[:MAX_DETAIL_CHARS],
         kept=_tree_said(entry.kept),
         claimed=_tree_said(entry.claimed),
     )
