@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from roeh.keys.chain import SigningTime, judge_chain, trust_anchors
 from roeh.keys.key_pem import parse_entry
 from roeh.keys.open import key_sets, node_name, open_signers
 from roeh.keys.signer import KeyUsage
+from roeh.keys.tls_files import tls_pair
 from tests.ceremonies import CLOCK, KeyKeeper, pole_of, provision
 from tests.key_nodes import node_with_keys
 from tests.process.software_tpm import software_tpm
@@ -106,6 +108,15 @@ def test_a_provisioned_node_signs_and_its_city_vouches_for_it(node, keeper):
         )
         assert verdict.is_trusted, verdict.reason
         assert verdict.spki_der == signer.spki_der
+
+
+def test_the_key_for_tls_is_a_file_that_python_can_use_whatever_the_home(node, keeper):
+    pole = provision(node.config, keeper)
+
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*tls_pair(node.config))
+
+    pole.install(keeper.sign(pole.request([KeyUsage.TLS])))
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*tls_pair(node.config))
 
 
 def test_many_threads_may_sign_with_all_keys_at_once(node, keeper):
