@@ -1,14 +1,17 @@
 """What witnesses say to the desk is kept when they are known, and nobody else's."""
 
+import contextlib
+
 import msgspec
 import pytest
 
 from roeh.core.errors import ConfigError, MessageRefused
-from roeh.desk.audit.checkpoints import AuditCheckpoints
+from roeh.desk.audit.checkpoints import AuditCheckpoints, newest_cosigned
 from roeh.desk.audit.log import AuditAction
 from roeh.desk.ingest.witness_words import WitnessWords
 from roeh.desk.keys import keys_dir, make_desk_keys, open_audit_key
 from roeh.desk.known_witnesses import WITNESSES_FILE, known_witnesses
+from roeh.desk.store.sqlite import SqliteStore
 from roeh.desk.witness.alarm import StandingAlarm, WitnessAlarms
 from roeh.desk.witness.entries import AlarmKind
 from roeh.desk.witness.key import make_witness_keys
@@ -19,6 +22,11 @@ from tests.process.children import node_config
 from tests.witnesses import RunningWitness
 
 COSIGN_TOPIC = "roeh/v1/desk/haifa/down/cosign"
+
+
+def newest(store):
+    with store.reading() as transaction:
+        return newest_cosigned(transaction)
 
 
 class Witnessed:
@@ -84,6 +92,50 @@ def test_a_witness_that_was_told_nothing_else_cosigns_the_audit(witnessed, memor
     assert found.cosigned_size == 2
     assert witness.alarms() == []
     witness.witness.close()
+
+
+def test_the_real_witness_follows_the_audit_and_another_one_is_an_alarm(
+    desk_config, desk_database, memory_directory
+):
+    make_desk_keys(desk_config)
+    witness = RunningWitness(memory_directory / "witness")
+    lines = f"witness {witness.keys.verifier_key}\nalarm {witness.keys.alarm.verifier_key}\n"
+    (keys_dir(desk_config) / WITNESSES_FILE).write_text(lines)
+    desk = OperatedDesk(desk_config, desk_database)
+
+    def one_round(words):
+        """A checkpoint goes out, is cosigned, and comes back; whether it was."""
+        desk.work.add_note(None, "nothing new", ANNA)
+        desk.clock.advance(1)
+        message = words.due()
+        said = parse_up(message.topic, Incoming(str(message.topic), message.payload, (), False))
+        cosigned = witness.witness.take(said)
+        if cosigned is None:
+            return False
+        words.hear(Incoming(COSIGN_TOPIC, cosigned.encode(), (), False))
+        return True
+
+    def spoken(store):
+        signer = open_audit_key(desk_config)
+        checkpoints = AuditCheckpoints(store, signer, desk.clock, desk_config.name, interval_s=1.0)
+        return WitnessWords(desk_config, store, desk.hook, checkpoints, desk.clock)
+
+    words = spoken(desk_database)
+    assert all(one_round(words) for _ in range(5))
+    assert desk.check(witnesses=[witness.keys.witness]).cosigned_size == 5
+
+    # Somebody with the audit's key begins it anew.
+    with contextlib.closing(SqliteStore(memory_directory / "anew.db")) as anew:
+        desk = OperatedDesk(desk_config, anew, desk.clock)
+        words = spoken(anew)
+        for _ in range(5):
+            desk.work.add_note(None, "nothing happened", ANNA)
+        # It repeats what it saw, so that the desk knows from where: from another audit.
+        for _ in range(2):
+            one_round(words)
+        (alarm,) = desk.alarms("kind = 'history_forked'")
+        assert (alarm.pole, alarm.priority) == ("desk/haifa", 9)
+        assert newest(anew) is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"nothing of that kind\n"])

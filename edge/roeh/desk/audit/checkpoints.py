@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
-from roeh.core.errors import DeskFailed, EvidenceRefused
+from roeh.core.errors import DeskFailed, EvidenceRefused, HistoryForked
 from roeh.desk.audit.log import audit_consistency, audit_origin, audit_root, audit_size
 from roeh.desk.keys import AUDIT_SITE
 from roeh.desk.known_witnesses import WITNESSES_FILE
@@ -90,6 +90,7 @@ class AuditCheckpoints:
         Raises:
             EvidenceRefused: it is no checkpoint of this audit that one of these witnesses
                 signed.
+            HistoryForked: all signatures are right, and this audit is not the one they are of.
             DeskFailed: the database.
         """
         note = parse_note(written)
@@ -100,7 +101,12 @@ class AuditCheckpoints:
                 checkpoint.size > audit_size(transaction)
                 or audit_root(transaction, checkpoint.size) != checkpoint.root
             ):
-                raise _refused("it is of another audit", checkpoint)
+                raise HistoryForked(
+                    what="a witness has seen another audit of this desk, signed by its key",
+                    which=f"{checkpoint.origin}, {checkpoint.size} entries",
+                    remedy="keep database and witness's files: the audit was written anew,"
+                    " or the database is an old copy",
+                )
             before = _newest(transaction, size=checkpoint.size)
             stored = written if before is None else before.note
             for signature in note.signatures:

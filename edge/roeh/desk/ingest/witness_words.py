@@ -10,8 +10,9 @@ import hashlib
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.config import DeskConfig
-from roeh.core.errors import DeskFailed, EvidenceRefused, MessageRefused
+from roeh.core.errors import DeskFailed, EvidenceRefused, HistoryForked, MessageRefused
 from roeh.desk.audit.checkpoints import AuditCheckpoints
+from roeh.desk.audit.log import audit_origin
 from roeh.desk.commit_hook import CommitHook
 from roeh.desk.keys import AUDIT_SITE
 from roeh.desk.known_witnesses import WITNESSES_FILE, known_witnesses
@@ -22,6 +23,8 @@ from roeh.transport.topics import Channel, Topic
 
 #: Words that wait for the database: witnesses repeat what is not answered.
 _MOST_UNKEPT = 100
+#: What a cosignature says of an audit that is not the one it is of.
+_CONTRADICTED = "another_audit"
 
 
 class WitnessWords:
@@ -44,6 +47,7 @@ class WitnessWords:
         self._checkpoints = checkpoints
         self._clock = clock
         self._known = known_witnesses(config)
+        self._origin = audit_origin(config.name)
         self._unkept: list[Incoming] = []
         self._cosign_topic = str(Topic(AUDIT_SITE, config.name, Channel.COSIGN))
 
@@ -75,6 +79,8 @@ class WitnessWords:
         try:
             text = incoming.payload.decode("utf-8")
             self._checkpoints.keep_cosigned(text, self._known.cosigners)
+        except HistoryForked:
+            self._keep_alarm("cosigned", self._origin, _CONTRADICTED, incoming.payload)
         except (EvidenceRefused, UnicodeDecodeError) as error:
             raise MessageRefused(
                 what=f"a cosignature that is not believed ({error})",
@@ -98,30 +104,29 @@ class WitnessWords:
 
     def _hear_alarms(self, payload: bytes, witness: str) -> None:
         said = open_witness_alarms(payload, witness, self._known.alarms)
+        for alarm in said.alarms:
+            # The statement names all that stand, each time: one is known by what it is.
+            kind = alarm.alarm.value
+            origin = f"roeh/{alarm.ledger}"
+            self._keep_alarm(witness, origin, kind, payload, f"{alarm.t_utc_us}")
+
+    def _keep_alarm(
+        self, witness: str, origin: str, kind: str, statement: bytes, told_apart: str = ""
+    ) -> None:
+        """A row of witness_alarm and the desk's alarm of it, once."""
+        named = "\n".join((witness, origin, kind, told_apart))
+        sha256 = hashlib.sha256(named.encode("utf-8")).hexdigest()
         now_utc_us = self._clock.read().t_utc_ns // NS_PER_US
         with self._store.writing() as transaction:
-            for alarm in said.alarms:
-                # The statement names all that stand, each time: one is known by what it is.
-                named = f"{witness}\n{alarm.ledger}\n{alarm.alarm.value}\n{alarm.t_utc_us}"
-                sha256 = hashlib.sha256(named.encode()).hexdigest()
-                (is_new,) = transaction.insert_new(
-                    "INSERT INTO witness_alarm"
-                    " (witness, origin, kind, statement, sha256, t_received_utc_us)"
-                    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING",
-                    [
-                        (
-                            witness,
-                            f"roeh/{alarm.ledger}",
-                            alarm.alarm.value,
-                            payload,
-                            sha256,
-                            now_utc_us,
-                        )
-                    ],
+            (is_new,) = transaction.insert_new(
+                "INSERT INTO witness_alarm"
+                " (witness, origin, kind, statement, sha256, t_received_utc_us)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING",
+                [(witness, origin, kind, statement, sha256, now_utc_us)],
+            )
+            if is_new:
+                ((row,),) = transaction.values(
+                    "SELECT row FROM witness_alarm WHERE sha256 = ?", (sha256,)
                 )
-                if is_new:
-                    ((row,),) = transaction.values(
-                        "SELECT row FROM witness_alarm WHERE sha256 = ?", (sha256,)
-                    )
-                    assert isinstance(row, int)
-                    self._hook.on_witness_alarm(transaction, row, now_utc_us)
+                assert isinstance(row, int)
+                self._hook.on_witness_alarm(transaction, row, now_utc_us)
