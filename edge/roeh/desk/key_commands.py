@@ -51,5 +51,5 @@ def witness_key_lines(config: DeskConfig) -> list[str]:
     return [
         f"# the witness {keys.name}; its keys are in {config.witness.state_dir}",
         f"witness  {keys.verifier_key}",
-        f"# what it alarms of is signed by {keys.alarm.verifier_key}",
+        f"alarm    {keys.alarm.verifier_key}",
     ]

@@ -3,6 +3,7 @@
     ack      haifa-desk+1f2e3d4c+AQ...
     command  haifa-desk-command+...
     witness  police-witness+...+BA...
+    alarm    police-witness-alarm+...   (for desks: a node passes over it)
 
 Empty lines and what follows a # are passed over. A key changes by adding the new line, later
 removing the old one; evidence reads the file anew when it changes.
@@ -57,6 +58,8 @@ def read_desk_keys(path: Path) -> DeskKeys:
                 command.append(parse_desk_key(words[1]))
             elif len(words) == 2 and words[0] == "witness":
                 witness.append(parse_witness_key(words[1]))
+            elif len(words) == 2 and words[0] == "alarm":
+                parse_desk_key(words[1])  # nothing to a node; garbled it is told all the same
             else:
                 raise _bad_line(path, number, "not a use and a verifier key")
         except KeyRefused as error:
