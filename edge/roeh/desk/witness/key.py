@@ -94,6 +94,8 @@ def read_witness_keys(state_dir: Path, name: str) -> WitnessKeys:
     Raises:
         KeyRefused: one is not there, cannot be read, or is not its owner's alone.
     """
+    if not state_dir.exists():
+        raise _not_made(state_dir)
     with opened_directory(state_dir) as directory:
         owner_uid = os.fstat(directory).st_uid
         check_directory(directory, state_dir, owner_uid)
@@ -128,10 +130,13 @@ def _key(directory: int, path: Path, owner_uid: int) -> ed25519.Ed25519PrivateKe
         content = read_private(directory, path, owner_uid)
         key = serialization.load_pem_private_key(content, password=None)
     except FileNotFoundError:
+        raise _not_made(path) from None
+    except KeyRefused as error:
         raise KeyRefused(
-            what="the witness has no key yet",
-            which=str(path),
-            remedy="make it with roeh desk keys --witness",
+            what=error.what,
+            which=error.which,
+            remedy="make it its owner's alone (mode 600); if others read it, move it away, make a"
+            " new one with roeh desk keys --witness, and give that to poles and desk",
         ) from None
     except (ValueError, TypeError):
         key = None
@@ -142,6 +147,14 @@ def _key(directory: int, path: Path, owner_uid: int) -> ed25519.Ed25519PrivateKe
             remedy="put back the copy; a new key has to be made known to every pole",
         )
     return key
+
+
+def _not_made(path: Path) -> KeyRefused:
+    return KeyRefused(
+        what="the witness has no key yet",
+        which=str(path),
+        remedy="make it with roeh desk keys --witness",
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> StorageFailed:
