@@ -145,3 +145,19 @@ def test_a_command_is_carried_out_at_most_once(steps):
             world.begin_again()
         world.check()
         world.node.close()
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_of_an_altered_statement_nothing_is_believed_but_what_was_signed(data):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        node = CommandedNode(Path(directory), SimulatedClock(boot_id=BOOT))
+        command = node.desk.command(SnapshotOrder(camera_id="north"))
+        statement = bytearray(node.desk.sign(command))
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = data.draw(st.integers(0, len(statement) - 1))
+            statement[place] = data.draw(st.integers(0, 255))
+        node.give(bytes(statement[: data.draw(st.integers(0, len(statement)))]))
+        assert node.recorded() in ([], [(command.id, "accepted", "")])
+        assert len(node.refused) + len(node.recorded()) == 1
+        node.close()
