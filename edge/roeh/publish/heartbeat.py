@@ -10,6 +10,7 @@ from roeh.publish.certificates import Certificates
 from roeh.transport.messages import (
     MAX_ALARM_CHARS,
     MAX_ALARMS,
+    STORAGE_OK,
     HealthMessage,
     NodeCondition,
     OutboxHealth,
@@ -48,6 +49,9 @@ class Heartbeat:
         self._said, self._said_ns = states, reading.t_mono_ns
         board, now_us = status.board, reading.t_utc_ns // NS_PER_US
         days = (board.certificate_days, certificates.own_days(now_us))
+        # What is left out of the JSON is the very object, not its equal.
+        is_ok = status.storage_state == STORAGE_OK
+        storage_state = STORAGE_OK if is_ok else status.storage_state
         return HealthMessage(
             site=self._site,
             node=self._node,
@@ -70,7 +74,7 @@ class Heartbeat:
                 evicted=status.outbox_evicted,
                 refused=status.outbox_refused,
             ),
-            storage_state=status.storage_state,
+            storage_state=storage_state,
             alarms=tuple(alarm[:MAX_ALARM_CHARS] for alarm in status.alarms[:MAX_ALARMS]),
             retention_us=board.retention_us,
             temperature_c=_rounded(board.temperature_c, 1),

@@ -191,6 +191,8 @@ class Sender:
             self._asking.failed(error)
             return
         presence = Presence(self._named.site, self._named.node, number, self._clock)
+        if self._tls_files is not None:
+            self._tls_files.used()
         try:
             connection = self._connect(presence.will(), self._hand_over_of(number.number))
         except RoehError as error:

@@ -111,6 +111,10 @@ class TlsFilesWatch:
         #: Why those that are there now cannot be used; empty: they can.
         self.complaint = ""
 
+    def used(self) -> None:
+        """A connection begins with what is there now."""
+        self._seen = self._look()
+
     def changed(self) -> bool:
         """Whether they are others than when this was asked last, or could not be used then.
 

@@ -14,6 +14,7 @@ from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, Tombstone
 from roeh.desk.published import message_schema
 from roeh.transport.messages import (
     MAX_INTEGER,
+    STORAGE_OK,
     CheckpointMessage,
     HealthMessage,
     Incoming,
@@ -167,9 +168,11 @@ def test_a_heartbeat_of_a_whole_node_stays_small():
         certificate_days=300,
         broker_certificate_days=200,
         witnessed_age_us=250_000_000,
+        outbox=OutboxHealth(),
+        storage_state=STORAGE_OK,
         checkpoint=NOTE,
     )
-    assert len(health_message(whole).payload) <= 880
+    assert len(health_message(whole).payload) <= 760
 
 
 def test_what_is_empty_is_not_sent():
