@@ -289,3 +289,33 @@ def test_a_verifier_believes_the_time_that_a_witness_gave(tmp_path):
 
     assert said_by(witness.keys.witness, cosigned)[0] > 0
     assert not [f for f in report.findings if f.aspect is Aspect.TIME], report.findings
+
+
+def test_a_verifier_tells_which_of_two_histories_the_recordings_are_of(tmp_path):
+    store = SealedStore(tmp_path / "pole-7")
+    now = SimulatedClock(t_utc_ns=store.clock.read().t_utc_ns)
+    witness = RunningWitness(tmp_path / "state", trust_anchors(store.city.anchors_pem), now)
+    witness.witness.announce(store.name, store.log_signer.chain_pem.decode())
+    store.record(store.source(), 4)
+    store.seal()
+    store.close()
+    honest = store.checkpoints.newest()
+    other = Pole(store.log_signer, name=store.name)
+    other.append(tree_of(honest).size)
+    for note in (honest, other.note()):
+        witness.witness.take(
+            CheckpointMessage(site="haifa", node="pole-7", note=note, from_size=0, hashes=())
+        )
+    (directory,) = (tmp_path / "state" / "alarms").iterdir()
+    names = ("kept.txt", "claimed.txt")
+    beliefs = Beliefs(
+        anchors=trust_anchors(root_pem(store.city)),
+        checkpoints=tuple(
+            NoteSource(name, (directory / name).read_text(), is_own=False) for name in names
+        ),
+    )
+    report = verify(tmp_path / "pole-7", beliefs, SimulatedClock())
+    (forked,) = (found for found in report.findings if found.what == "ledger_forked")
+
+    assert "claimed.txt" in forked.detail
+    assert "kept.txt" not in forked.detail
