@@ -40,8 +40,11 @@ def desk_at(directory, port, more=""):
     return desk_with_keys(directory, f"{more}\n[broker]\nport = {port}\n")
 
 
-def ingest(config, killed_at="", after=1):
-    """Run ingest in this process until it is killed; at that step of that commit, if one."""
+def ingest(config, killed_at="", after=1, name=""):
+    """Run ingest in this process until it is killed; at that step of that commit, if one.
+
+    `name` is the machine's, of which the broker knows each by.
+    """
     steps = _Steps(killed_at, after)
     with contextlib.closing(open_desk_store(config)) as store:
         parts = IngestParts(
@@ -52,7 +55,7 @@ def ingest(config, killed_at="", after=1):
             anchors=None,
             notifier=Notifier(),
         )
-        connect = connector(config)
+        connect = connector(config) if not name else _named(config, name)
 
         def connect_killing(hand_over):
             return _KillingConnection(connect(hand_over), steps)
@@ -60,6 +63,12 @@ def ingest(config, killed_at="", after=1):
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=stop.set).start())
         Ingest(config, parts, connect_killing, CLOCK, stop).run()
+
+
+def _named(config, name):
+    """As an ingester on another machine connects."""
+    named = msgspec.structs.replace(config, name=f"{config.name}-{name}")
+    return connector(named)
 
 
 class _Steps:
@@ -156,9 +165,9 @@ class SpeakingPole(Client):
                 self.acknowledged += parse_body(statement.body, Ack).acks
 
 
-def start_ingest(*arguments):
+def start_ingest(*arguments, **how):
     """`ingest` as a process."""
-    process = _CONTEXT.Process(target=ingest, args=arguments, daemon=True)
+    process = _CONTEXT.Process(target=ingest, args=arguments, kwargs=how, daemon=True)
     process.start()
     return process
 

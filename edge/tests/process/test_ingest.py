@@ -9,6 +9,9 @@ from roeh.core.peers import OutboxKind
 from tests.desks import id_of, said_alert, said_picture, said_tombstone
 from tests.process.brokers import running_broker
 from tests.process.ingesting import STEPS, SpeakingPole, desk_at, start_ingest, stored
+from tests.process.postgresql import running_postgresql
+from tests.process.small_disk import small_disk
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -18,8 +21,8 @@ def broker():
 
 
 @contextlib.contextmanager
-def ingesting(config):
-    process = start_ingest(config)
+def ingesting(config, **how):
+    process = start_ingest(config, **how)
     try:
         yield process
     finally:
@@ -57,3 +60,64 @@ def test_killed_at_any_step_it_has_every_alert_once(broker, tmp_path, step):
         pole.insist(messages)
     assert sorted(stored(config)) == sorted((id_of(message),) for message in messages)
     pole.connection.close()
+
+
+def test_several_ingesters_share_the_messages_and_store_each_once(broker, tmp_path, postgresql):
+    url = postgresql.new_database()
+    config = desk_at(tmp_path, broker.port, f'[database]\nurl = "{url}"')
+    pole = SpeakingPole(broker.port, config)
+    messages = [said_alert(seq) for seq in range(1, 200)]
+    with ingesting(config, name="one"), ingesting(config, name="two"):
+        pole.insist(messages)
+        pole.insist(messages)
+    assert sorted(stored(config)) == sorted((id_of(message),) for message in messages)
+    assert stored(config, "SELECT first, last FROM seq_known") == [(1, 199)]
+    pole.connection.close()
+
+
+def test_while_the_database_is_away_nothing_is_acknowledged_and_then_all(broker, tmp_path):
+    with running_postgresql() as cluster:
+        url = cluster.new_database()
+        config = desk_at(tmp_path, broker.port, f'[database]\nurl = "{url}"')
+        pole = SpeakingPole(broker.port, config)
+        with ingesting(config):
+            pole.insist([said_alert(1)])
+            cluster.stop()
+            heard = len(pole.acknowledged)
+            messages = [said_alert(seq) for seq in range(2, 30)]
+            for message in messages:
+                pole.say(message)
+            pole.listen(lambda: len(pole.acknowledged) > heard)
+            assert len(pole.acknowledged) == heard
+            cluster.start()
+            # Not said again: what was under way is acknowledged by itself.
+            wanted = {id_of(message) for message in messages}
+            wait_until(lambda: heard_all(pole, wanted))
+        assert stored(config, "SELECT COUNT(*) FROM alert") == [(29,)]
+        pole.connection.close()
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_and_with_room_all(broker, tmp_path, as_root):
+    with small_disk(tmp_path) as disk:
+        config = desk_at(disk.point, broker.port)
+        pole = SpeakingPole(broker.port, config)
+        with ingesting(config):
+            pole.insist([said_alert(1)])
+            disk.fill()
+            heard = len(pole.acknowledged)
+            messages = [
+                said_picture(id_of(said_alert(seq)), bytes([seq]) * 8000) for seq in range(40)
+            ]
+            for message in messages:
+                pole.say(message)
+            pole.listen(lambda: False)
+            assert len(pole.acknowledged) < heard + len(messages)
+            disk.free()
+            pole.insist(messages)
+        assert stored(config, "SELECT COUNT(*) FROM thumbnail") == [(40,)]
+        pole.connection.close()
+
+
+def heard_all(pole, wanted):
+    pole.listen(lambda: wanted <= {entry.id for entry in pole.acknowledged})
+    return wanted <= {entry.id for entry in pole.acknowledged}
