@@ -111,6 +111,7 @@ def _export(seat: Seat, choice: AlarmChoice, now_us: int, chosen: argparse.Names
         return EXIT_OK
     unfinished = chosen.out.with_name(chosen.out.name + ".part")
     try:
+        unfinished.unlink(missing_ok=True)  # of a command that was killed
         with unfinished.open("xb") as aside:
             unfinished.chmod(_FILE_MODE)
             written = _write(seat, choice, now_us, lines, aside)
