@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import IO, Protocol
 
 from rich.console import Console
@@ -26,6 +27,9 @@ from roeh.desk.wording import duration_text, json_line, notice_line
 
 _URGENT_PRIORITY = 7
 _REFRESHES_PER_S = 1
+#: What a narrower terminal has no room for is in `roeh desk poles`.
+_WIDE_COLUMNS = 110
+_BOARD_TITLES = HEALTH_TITLES[2:]
 
 
 class View(Protocol):
@@ -105,7 +109,8 @@ class TerminalView:
     def refresh(self, picture: Picture, now: ClockReading) -> None:
         """Draw the poles anew."""
         if self._live is not None:
-            self._live.update(_poles_table(picture, now))
+            is_wide = self._console.width >= _WIDE_COLUMNS
+            self._live.update(_poles_table(picture, now, is_wide=is_wide))
 
     def end(self) -> None:
         """Give the terminal back."""
@@ -125,12 +130,14 @@ def _style(notice: Notice) -> str:
     return "green"
 
 
-def _poles_table(picture: Picture, now: ClockReading) -> Table:
+def _poles_table(picture: Picture, now: ClockReading, *, is_wide: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("pole", "link", "heard", *HEALTH_TITLES, "alerts", "missing"):
+    titles = ("pole", "link", "heard", *HEALTH_TITLES, "alerts", "missing")
+    shown = [is_wide or title not in _BOARD_TITLES for title in titles]
+    for title in itertools.compress(titles, shown):
         table.add_column(title)
     for view in picture.poles():
-        table.add_row(*_pole_row(view, now))
+        table.add_row(*itertools.compress(_pole_row(view, now), shown))
     return table
 
 

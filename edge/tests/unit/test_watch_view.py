@@ -96,7 +96,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_the_poles_stand_below_the_lines():
+@pytest.mark.parametrize(("columns", "has_board"), [("80", False), ("140", True)])
+def test_on_a_terminal_the_poles_stand_below_the_lines(columns, has_board, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
     out, clock, picture = Terminal(), SimulatedClock(), Picture()
     for message in (STATE, HEALTH, ALERT):
         picture.take(POLE, message, clock.read())
@@ -105,8 +107,9 @@ def test_on_a_terminal_the_poles_stand_below_the_lines():
     view.show(ARRIVED)
     view.refresh(picture, clock.read())
     view.end()
-    for part in ("zone_entry gate", "heard", "online", "blind", "certificate"):
+    for part in ("zone_entry gate", "heard", "online", "blind", "missing"):
         assert part in out.getvalue()
+    assert ("certificate" in out.getvalue()) == has_board
 
 
 def test_alerts_are_kept_beside_their_pictures(tmp_path):
