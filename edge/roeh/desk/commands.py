@@ -24,6 +24,7 @@ class Adder(Protocol):
 
 #: Modules with `add_actions(add: Adder) -> None`, in the order in which help shows them.
 MODULES = (
+    "roeh.desk.config_command",
     "roeh.desk.broker_commands",
     "roeh.desk.key_commands",
     "roeh.desk.run_command",

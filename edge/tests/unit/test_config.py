@@ -155,7 +155,7 @@ def test_every_kind_of_source_and_rule_loads_as_what_it_is():
         (
             "",
             "CONFIG: missing key: sensors in the top level of node.toml; "
-            "add sensors, a list, each item a table with the keys",
+            "add sensors, a list of at least 1, each item a table with the keys",
         ),
         (
             "sensors = []",

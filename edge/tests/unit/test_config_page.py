@@ -1,4 +1,4 @@
-"""edge/docs/configuration.md shows every section and key with what it takes and its default.
+"""The pages of node.toml and desk.toml show every section and key with what it takes.
 
     python edge/tests/unit/test_config_page.py
 
@@ -12,11 +12,24 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from roeh.core.config import NodeConfig, StandaloneLens
+from roeh.core.config import (
+    DeskConfig,
+    NodeConfig,
+    StandaloneLens,
+    parse_config,
+    parse_desk_config,
+)
 from roeh.core.config.wanted import known_keys, plain_type, wanted
 from roeh.core.config.write import toml_value
 
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+DOCS = Path(__file__).parents[2] / "docs"
+#: Page: the file's type, and what else stands there under a heading of its own.
+PAGES = {
+    "configuration.md": (NodeConfig, {"LENS.toml": StandaloneLens}),
+    "desk-configuration.md": (DeskConfig, {}),
+}
+#: Of keys that stand in no table.
+TOP = "Top of the file"
 
 
 def sections(info, place=""):
@@ -32,8 +45,8 @@ def sections(info, place=""):
         return
     if not isinstance(info, inspect.StructType):
         return
-    if place:
-        heading = f"{place}, kind = {info.tag}" if info.tag_field else place
+    heading = f"{place}, kind = {info.tag}" if info.tag_field else place or TOP
+    if expected_rows(info):
         yield heading, info
     for field in info.fields:
         yield from sections(field.type, f"{place}.{field.encode_name}".lstrip("."))
@@ -69,16 +82,18 @@ def expected_rows(info):
     ]
 
 
-def expected():
-    found = dict(sections(inspect.type_info(NodeConfig)))
-    found["LENS.toml"] = inspect.type_info(StandaloneLens)
+def expected(name):
+    """heading → rows of the tables that a page has to have."""
+    config, others = PAGES[name]
+    found = dict(sections(inspect.type_info(config)))
+    found |= {heading: inspect.type_info(other) for heading, other in others.items()}
     return {heading: expected_rows(info) for heading, info in found.items()}
 
 
-def page():
+def page(name):
     """heading → rows of its table, without the last column."""
     found = {}
-    for part in re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]:
+    for part in re.split(r"^## ", (DOCS / name).read_text(), flags=re.MULTILINE)[1:]:
         heading = part.splitlines()[0].replace("`", "").replace("[", "").replace("]", "")
         rows = [
             tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:4])
@@ -90,23 +105,37 @@ def page():
     return found
 
 
-def test_the_page_has_every_section_and_no_other():
-    assert list(page()) == list(expected())
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_every_section_and_no_other(name):
+    assert list(page(name)) == list(expected(name))
 
 
-@pytest.mark.parametrize("heading", list(expected()))
-def test_a_section_of_the_page_has_every_key_as_it_is(heading):
-    assert page()[heading] == expected()[heading]
+@pytest.mark.parametrize(
+    ("name", "heading"), [(name, heading) for name in PAGES for heading in expected(name)]
+)
+def test_a_section_of_a_page_has_every_key_as_it_is(name, heading):
+    assert page(name)[heading] == expected(name)[heading]
 
 
-def test_every_key_is_explained():
-    for line in PAGE.read_text().splitlines():
+@pytest.mark.parametrize("name", PAGES)
+def test_every_key_is_explained(name):
+    for line in (DOCS / name).read_text().splitlines():
         if line.startswith("| `"):
             assert line.rstrip(" |").rpartition("|")[2].strip(), line
 
 
-def test_defaults_are_what_an_empty_table_gives():
-    for info in dict(sections(inspect.type_info(NodeConfig))).values():
+@pytest.mark.parametrize(
+    ("name", "parse"),
+    [("configuration.md", parse_config), ("desk-configuration.md", parse_desk_config)],
+)
+def test_the_example_of_a_page_is_valid(name, parse):
+    (text,) = re.findall(r"```toml\n(.*?)```", (DOCS / name).read_text(), re.DOTALL)
+    parse(text, name=name)
+
+
+@pytest.mark.parametrize("config", [NodeConfig, DeskConfig])
+def test_defaults_are_what_an_empty_table_gives(config):
+    for info in dict(sections(inspect.type_info(config))).values():
         if all(not field.required for field in info.fields):
             tag = {info.tag_field: info.tag} if info.tag_field else {}
             section = msgspec.convert(tag, info.cls)
@@ -116,7 +145,9 @@ def test_defaults_are_what_an_empty_table_gives():
 
 
 if __name__ == "__main__":
-    for title, rows in expected().items():
-        print(f"\n## {title}\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |")  # noqa: T201
-        for row in rows:
-            print("| " + " | ".join(row) + " | |")  # noqa: T201
+    for page_name in PAGES:
+        print(f"\n# {page_name}")  # noqa: T201
+        for title, rows in expected(page_name).items():
+            print(f"\n## {title}\n\n| key | takes | default | meaning |\n| --- | --- | --- | --- |")  # noqa: T201
+            for row in rows:
+                print("| " + " | ".join(row) + " | |")  # noqa: T201

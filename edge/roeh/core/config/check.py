@@ -11,6 +11,7 @@ from roeh.core.config.schema import (
     MaskSection,
     NodeConfig,
     SensorSection,
+    TlsSection,
     ZoneEntryRule,
     ZoneSection,
 )
@@ -56,7 +57,15 @@ def check_config(config: NodeConfig, name: str) -> None:
             which=f'broker.ack = "desk" without desk.keys_file in {name}',
             remedy="give desk.keys_file as roeh desk keys writes it, or leave ack out",
         )
-    tls = config.broker.tls
+    check_tls(config.broker.tls, name)
+
+
+def check_tls(tls: TlsSection, name: str) -> None:
+    """Refuse [broker.tls] that would not be used as it is meant.
+
+    Raises:
+        ConfigError: naming the field and what to write.
+    """
     if bool(tls.certificate_file) != bool(tls.key_file):
         raise ConfigError(
             what="a certificate and its key go together",

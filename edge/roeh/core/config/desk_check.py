@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from roeh.core.config.check import check_tls
 from roeh.core.config.desk_schema import DeskConfig, JointAudience
 from roeh.core.errors import ConfigError
 
 #: Branches under roeh/view/v1 that are no audience's.
 _BRANCHES = ("control", "onvif")
-_TAKEN_TOPICS = ("roeh/v1", "roeh/desk", "roeh/view/v1/control")
+_VIEW = "roeh/view/v1"
+_DATABASES = ("sqlite:///", "postgresql://", "postgres://")
 
 
 def check_desk(config: DeskConfig, name: str) -> None:
@@ -39,17 +41,35 @@ def check_desk(config: DeskConfig, name: str) -> None:
                 which=f"sectors {sector.name!r} in {name}",
                 remedy="give bearing_from_deg and bearing_to_deg, or neither",
             )
-    if config.adapters.onvif.prefix.startswith(_TAKEN_TOPICS):
-        raise ConfigError(
-            what="these topics are the poles' and the desk's own",
-            which=f"adapters.onvif.prefix in {name}",
-            remedy="name another branch, such as roeh/view/v1/onvif",
-        )
+    _check_prefix(config, name)
     if config.adapters.cap.enabled and not config.adapters.cap.dir:
         raise ConfigError(
             what="nowhere to write CAP messages",
             which=f"adapters.cap.dir in {name}",
             remedy="name a directory",
+        )
+    check_tls(config.broker.tls, name)
+    url = config.database.url
+    if url and not url.startswith(_DATABASES):
+        # What stands there may be a password: it is not repeated.
+        raise ConfigError(
+            what="not a database that the desk knows",
+            which=f"database.url in {name}",
+            remedy="write sqlite:///FILE or postgresql://USER@HOST/DATABASE, or leave it empty",
+        )
+
+
+def _check_prefix(config: DeskConfig, name: str) -> None:
+    """ONVIF's events show places: nobody may read them whose branch they happen to lie in."""
+    prefix = config.adapters.onvif.prefix
+    own, inside, branch = prefix.partition(f"{_VIEW}/")
+    in_view = inside and not own
+    readers = {"control", *(audience.name for audience in config.audiences)}
+    if branch.partition("/")[0] in readers if in_view else prefix.partition("/")[0] == "roeh":
+        raise ConfigError(
+            what="these topics belong to poles, desk or an audience",
+            which=f"adapters.onvif.prefix = {prefix!r} in {name}",
+            remedy=f"name another branch, such as {_VIEW}/onvif",
         )
 
 

@@ -93,7 +93,13 @@ class WitnessSection(Section, frozen=True, kw_only=True):
     nothing.
     """
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")] = "witness"
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$",
+            description="a name of at most 64 letters, digits, dots, hyphens and underscores",
+        ),
+    ] = "witness"
     state_dir: DirectoryPath = "/var/lib/roeh-witness"
     ca_file: str = ""
     allow_unsynchronised: bool = False

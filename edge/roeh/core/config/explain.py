@@ -47,9 +47,9 @@ def explain(text: str, values: Any, section: type[msgspec.Struct], name: str) ->
     unknown, missing = _UNKNOWN.search(message), _MISSING.search(message)
     if unknown:
         key = unknown["key"]
-        known = known_keys(_type_at(section, place, values))
+        info = _type_at(section, place, values)
         return ConfigError(
-            what="unknown key", which=f"{shown(key)} in {where}", remedy=_suggest(key, known)
+            what="unknown key", which=f"{shown(key)} in {where}", remedy=_suggest(key, info)
         )
     if missing:
         key = missing["key"]
@@ -143,14 +143,18 @@ def _wanted_of_missing(info: Any, key: str) -> str:
     return ""
 
 
-def _suggest(key: str, known: list[str]) -> str:
-    """What was probably meant: the same quantity in our unit, or the nearest spelling."""
+def _suggest(key: str, info: Any) -> str:
+    """What was probably meant: our unit, a table further in, or the nearest spelling."""
+    known = known_keys(info)
     stem, _, unit = key.rpartition("_")
     for candidate in known:
         known_stem, _, known_unit = candidate.rpartition("_")
         converted = known_stem == stem and same_quantity(unit, known_unit)
         if converted or (known_stem == key and known_unit in UNITS):
             return f"{candidate} is given in {UNITS[known_unit]}: write {candidate}"
+    for table in getattr(plain_type(info), "fields", ()):
+        if key in known_keys(table.type):
+            return f"did you mean {table.encode_name}.{key}?"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]}?"

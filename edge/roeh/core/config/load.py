@@ -110,6 +110,7 @@ def _decode(text: str, section: type[_SectionT], name: str) -> _SectionT:
             what="not valid TOML", which=f"{name}: {error}", remedy="correct that line"
         ) from None
     _refuse_unusable(values, name)
+    _refuse_other(values, section, name)
     try:
         return msgspec.convert(values, section)
     except msgspec.ValidationError as error:
@@ -131,6 +132,25 @@ def _refuse_unusable(values: Any, name: str) -> None:
                 which=f"{place} = {shown(value)} in {name}",
                 remedy="write it on one line, without tabs",
             )
+
+
+def _refuse_other(values: dict[str, Any], section: type[Section], name: str) -> None:
+    """Tell a file of the other kind as such, rather than by the first of its keys."""
+    pole, desk = set(NodeConfig.__struct_fields__), set(DeskConfig.__struct_fields__)
+    if section is NodeConfig:
+        own, others = pole - desk, sorted((desk - pole) & set(values))
+        whose, wanted, command = "a desk's", "the pole's", "roeh desk config check"
+    elif section is DeskConfig:
+        own, others = desk - pole, sorted((pole - desk) & set(values))
+        whose, wanted, command = "a pole's", "the desk's", "roeh config check"
+    else:
+        return
+    if others and not own & set(values):
+        raise ConfigError(
+            what=f"{whose} configuration",
+            which=f"{', '.join(others)} in {name}",
+            remedy=f"name {wanted} file, or check this one with {command}",
+        )
 
 
 def _walk(values: Any, place: str) -> Iterator[tuple[str, Any]]:

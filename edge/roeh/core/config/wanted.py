@@ -85,5 +85,6 @@ def _wanted_composite(info: Any, key: str) -> str:
     if isinstance(info, inspect.TupleType):
         return f"a list of {len(info.item_types)}, each {wanted(info.item_types[0], key)}"
     if isinstance(info, inspect.VarTupleType):
-        return f"a list, each item {wanted(info.item_type, key)}"
+        at_least = f" of at least {info.min_length}" if info.min_length else ""
+        return f"a list{at_least}, each item {wanted(info.item_type, key)}"
     return TYPE_WORDS["str"]
