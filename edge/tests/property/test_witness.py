@@ -12,6 +12,8 @@ from roeh.desk.witness.history import History
 from roeh.ledger.merkle import root
 from tests.witnesses import POLE, Pole, RunningWitness, unprovisioned_key
 
+#: In memory: what a disk does to a history is modelled here, and not waited for.
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 KEY = unprovisioned_key()
 SMALL = st.integers(0, 9)
 BRANCH = st.integers(0, 3)
@@ -130,7 +132,7 @@ class World:
 
 @given(ATTACKS)
 def test_all_trees_that_were_cosigned_are_of_one_history(steps):
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         world = World(Path(directory))
         for step in steps:
             world.do(step)
@@ -146,7 +148,7 @@ honest = st.lists(
 
 @given(honest)
 def test_an_honest_ledger_is_never_accused_and_is_cosigned_in_the_end(steps):
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         world = World(Path(directory))
         for step in steps:
             world.do(step)
@@ -161,7 +163,7 @@ def test_an_honest_ledger_is_never_accused_and_is_cosigned_in_the_end(steps):
 
 @given(st.floats(0, 0.999), st.integers(0, 255))
 def test_no_byte_of_a_history_is_changed_unseen(where, byte):
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         witness, pole = RunningWitness(Path(directory)), Pole(KEY)
         witness.introduce(pole)
         for _ in range(3):
