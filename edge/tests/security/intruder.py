@@ -116,6 +116,9 @@ class Intruder:
     def close(self):
         self._client.disconnect()
         self._client.loop_stop()
+        # Nothing holds it any more but its owner: paho closes its own sockets when it is let go.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
+        self._client.on_subscribe = self._client.on_message = None
 
     def __enter__(self):
         return self
