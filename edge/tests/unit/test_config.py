@@ -477,5 +477,5 @@ def test_with_the_desks_keys_only_its_word_takes_an_alert_out_unless_told_otherw
 
 
 def test_a_desk_that_could_not_be_believed_is_refused():
-    with pytest.raises(ConfigError, match="without desk.keys_file"):
+    with pytest.raises(ConfigError, match="without desk"):
         parse_config(f'{SENSOR}\n[broker]\nack = "desk"\n', name="node.toml")
