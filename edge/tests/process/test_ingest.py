@@ -7,7 +7,7 @@ import pytest
 
 from roeh.core.peers import OutboxKind
 from tests.desks import id_of, said_alert, said_picture, said_tombstone
-from tests.process.brokers import running_broker
+from tests.process.brokers import PATIENCE_S, running_broker
 from tests.process.ingesting import STEPS, SpeakingPole, desk_at, start_ingest, stored
 from tests.process.postgresql import running_postgresql
 from tests.process.small_disk import small_disk
@@ -27,7 +27,11 @@ def ingesting(config, **how):
         yield process
     finally:
         process.terminate()
+        process.join(PATIENCE_S)
+        ended = not process.is_alive()
+        process.kill()
         process.join()
+        assert ended, "it did not end when told to"
 
 
 def test_what_is_stored_is_acknowledged_by_kind_id_and_hash(broker, tmp_path):
