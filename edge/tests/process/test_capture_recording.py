@@ -20,7 +20,7 @@ from roeh.core.errors import MessageRefused, PeerRefused, StorageFull
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.ipc.stream import StreamClient, StreamServer
 from roeh.core.paths import evidence_socket, segments_dir
-from roeh.core.peers import Done, EndStream, GopStored, Role, Verb
+from roeh.core.peers import Done, EndStream, GopStored, Orders, Role, Verb
 from roeh.core.users import node_users
 from tests.apt import require_packages
 from tests.coded_clips import decoded, numbers_in, write_coded_clip
@@ -58,8 +58,10 @@ class Storing:
         self.answers = []
         self._config = config
         self._server = None
+        self._over = threading.Event()
 
     def start(self):
+        self._over.clear()
         path = evidence_socket(self._config)
         path.parent.mkdir(exist_ok=True)
         users = node_users(self._config)
@@ -67,6 +69,7 @@ class Storing:
         self._server.start()
 
     def stop(self):
+        self._over.set()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -80,6 +83,9 @@ class Storing:
         if verb is Verb.PROCESS_REPORT:
             self.reports.append(request)
             return Done()
+        if verb is Verb.ORDERS_TAKE:
+            self._over.wait(request.wait_s)
+            return Orders(())
         if verb is Verb.STREAM_END:
             assert isinstance(request, EndStream)
             self.ends.append((request.reason, len(self.gops)))
