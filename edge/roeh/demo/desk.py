@@ -21,6 +21,8 @@ from roeh.core.errors import EvidenceRefused
 from roeh.core.parent import tied_environment
 from roeh.core.paths import ledger_dir
 from roeh.desk.key_commands import desk_key_lines, witness_key_lines
+from roeh.desk.keys import keys_dir
+from roeh.desk.known_witnesses import WITNESSES_FILE
 from roeh.desk.store import open_desk_store
 from roeh.desk.witness.key import read_witness_keys
 from roeh.ledger.checkpoints import COSIGNED_FILE
@@ -53,8 +55,10 @@ class DemoDesk:
         self._config_path = directory / CONFIG_FILE
         self._config_path.write_text(config_as_toml(self._config), encoding="utf-8")
         self.keys_file = directory / _KEYS_FILE
-        lines = [*desk_key_lines(self._config), *witness_key_lines(self._config)]
-        self.keys_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        desk_lines, witness_lines = desk_key_lines(self._config), witness_key_lines(self._config)
+        _write_lines(self.keys_file, [*desk_lines, *witness_lines])
+        # The witness signs the desk's audit too, and the desk believes its alarms.
+        _write_lines(keys_dir(self._config) / WITNESSES_FILE, witness_lines)
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -94,6 +98,10 @@ class DemoDesk:
         finally:
             store.close()
         return frozenset(row.id for row in rows)
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def witnessed_records(config: NodeConfig) -> int:
