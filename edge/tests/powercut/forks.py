@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tests.powercut.preloaded"])
+from tests.forkserver import forking_with
+
+CONTEXT = forking_with("tests.powercut.preloaded")
 
 
 def start(target: Callable[..., None], *arguments: Any) -> ForkServerProcess:

@@ -1,7 +1,6 @@
 """Processes of a node, forked cheaply, to be killed and started again."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
@@ -20,6 +19,7 @@ from roeh.core.peers import (
     Verb,
 )
 from roeh.evidence.main import run as run_evidence
+from tests.forkserver import forking_with
 
 NODE = """
 [paths]
@@ -35,8 +35,7 @@ PATIENCE_S = 10.0
 
 CLOCK = SystemClock()
 #: Forks from a process without threads, with everything imported.
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([__name__])
+CONTEXT = forking_with(__name__)
 
 
 def node_config(directory, more=""):

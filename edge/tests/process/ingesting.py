@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import multiprocessing
 import os
 import queue
 import signal
@@ -23,11 +22,12 @@ from roeh.transport.mqtt import MqttConnection
 from roeh.transport.signed import StatementKind, open_statement
 from roeh.transport.topics import down_filter
 from tests.desks import desk_with_keys
+from tests.forkserver import forking_with
 from tests.process.brokers import PATIENCE_S, Client
 
 CLOCK = SystemClock()
 _IDS = ClockIds(CLOCK)
-_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT = forking_with(__name__)
 #: A pole says again what was not acknowledged by then.
 _AGAIN_S = 0.5
 
