@@ -30,6 +30,8 @@ Count = Annotated[int, Meta(ge=0, lt=2**53)]
 #: How much a process may say of itself.
 MAX_DETAIL_CHARS = 500
 MAX_COUNTERS = 100
+#: Of a counter's name: some have a camera's in it.
+MAX_COUNTER_CHARS = 128
 #: The longest checkpoint of a ledger: its own signature and those of a few witnesses.
 MAX_CHECKPOINT_CHARS = 2000
 #: What a tombstone takes at the most.
@@ -283,4 +285,7 @@ class ProcessReport(msgspec.Struct, frozen=True):
     state: Literal["starting", "ok", "degraded", "blind", "stopped"]
     detail: Annotated[str, Meta(max_length=MAX_DETAIL_CHARS)]
     t_mono_us: TimeUs
-    counters: Annotated[dict[str, float], Meta(max_length=MAX_COUNTERS)]
+    counters: Annotated[
+        dict[Annotated[str, Meta(max_length=MAX_COUNTER_CHARS)], float],
+        Meta(max_length=MAX_COUNTERS),
+    ]

@@ -18,7 +18,14 @@ from roeh.core.errors import MessageRefused, PeerGone, PeerRefused, StorageFaile
 from roeh.core.ipc.credentials import Users
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES, WHOLE_MESSAGE_TIMEOUT_S
 from roeh.core.ipc.listener import UnixListener
-from roeh.core.ipc.stream import MAX_CONNECTIONS, PROTOCOL, StreamClient, StreamServer
+from roeh.core.ipc.stream import (
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_A_ROLE,
+    MAX_SMALL_REQUEST_BYTES,
+    PROTOCOL,
+    StreamClient,
+    StreamServer,
+)
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import (
     PEER_VERBS,
@@ -415,7 +422,7 @@ def test_connections_are_limited_and_the_limit_passes(serve):
         for _ in range(MAX_CONNECTIONS + 5):
             peers.enter_context(connected(served.path))
         wait_until(lambda: len(served.refused) == 5)
-        assert "peers are connected already" in served.refused[0].what
+        assert "peers of its user are connected already" in served.refused[0].what
         with pytest.raises(PeerRefused):
             served.client().call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)
 
@@ -424,6 +431,49 @@ def test_connections_are_limited_and_the_limit_passes(serve):
             return served.serves()
 
     wait_until(served_again)
+
+
+def hold_connections(path, held, over):
+    with contextlib.ExitStack() as peers:
+        for _ in range(MAX_CONNECTIONS + 5):
+            peers.enter_context(connected(path))
+        held.set()
+        over.wait()
+
+
+def test_a_user_that_takes_all_it_can_get_leaves_the_others_their_connections(as_root, serve):
+    served = serve(users={Role.PUBLISH: "nobody"})
+    held, over = CONTEXT.Event(), CONTEXT.Event()
+    process = start(hold_connections, served.path, held, over, uid=NOBODY_UID)
+    assert held.wait(PATIENCE_S)
+    refused = MAX_CONNECTIONS + 5 - MAX_CONNECTIONS_A_ROLE
+    wait_until(lambda: len(served.refused) == refused)
+    client = served.client(Role.CAPTURE)
+    assert client.wait_until_there(PATIENCE_S)
+    over.set()
+    process.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("sent", "limit_bytes"),
+    [
+        ([struct.pack(">I", 1025)], 1024),
+        ([frame(HELLO), struct.pack(">I", MAX_SMALL_REQUEST_BYTES + 1)], MAX_SMALL_REQUEST_BYTES),
+        (
+            [frame({**HELLO, "role": "capture"}), struct.pack(">I", MAX_MESSAGE_BYTES + 1)],
+            MAX_MESSAGE_BYTES,
+        ),
+    ],
+)
+def test_memory_is_held_only_for_as_much_as_a_peer_has_to_say(raw, sent, limit_bytes):
+    served, peer = raw
+    for each in sent[:-1]:
+        peer.sendall(each)
+        assert receive(peer)["failure"] is None
+    peer.sendall(sent[-1])
+    assert receive(peer)["failure"]["remedy"] == f"at most {limit_bytes} bytes are taken"
+    assert hung_up(peer)
+    assert served.serves()
 
 
 def serve_with_few_descriptors(path, ready):

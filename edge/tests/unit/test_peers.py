@@ -49,6 +49,7 @@ def test_messages_are_frozen(message):
             ProcessReport("x", "ok", "", 1, {str(n): 0.0 for n in range(MAX_COUNTERS + 1)}),
             ProcessReport,
         ),
+        (ProcessReport("x", "ok", "", 1, {"n" * 1000: 0.0}), ProcessReport),
         (ProcessReport("x", "ok", "x" * 10_000, 1, {}), ProcessReport),
     ],
 )

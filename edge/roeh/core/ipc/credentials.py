@@ -27,19 +27,24 @@ class Users:
     def __init__(self, names: Mapping[Role, str]) -> None:
         self._uids = {role: _uid(names.get(role, "")) for role in Role}
 
-    def check_any(self, connection: socket.socket) -> None:
+    def check_any(self, connection: socket.socket) -> tuple[Role, ...]:
         """Refuse a peer whose user runs no process of this node, before it says a word.
+
+        Returns:
+            The roles that it may have.
 
         Raises:
             PeerRefused: naming the user.
         """
         uid = peer_uid(connection)
-        if uid not in self._uids.values():
+        roles = tuple(role for role, its_uid in self._uids.items() if its_uid == uid)
+        if not roles:
             raise PeerRefused(
                 what=f"user id {uid} runs no process of this node",
                 which="a new peer",
                 remedy="check [users] in the configuration and the unit's User=",
             )
+        return roles
 
     def check(self, connection: socket.socket, role: Role) -> None:
         """Refuse a peer whose user may not have this role.

@@ -43,7 +43,13 @@ def send_message(connection: socket.socket, payload: bytes) -> None:
     connection.sendall(framed)
 
 
-def receive_message(connection: socket.socket, clock: Clock, wait_s: float | None) -> bytes:
+def receive_message(
+    connection: socket.socket,
+    clock: Clock,
+    wait_s: float | None,
+    *,
+    max_bytes: int = MAX_MESSAGE_BYTES,
+) -> bytes:
     """One whole message, waiting up to `wait_s` for its first byte (None: for ever).
 
     Raises:
@@ -60,7 +66,7 @@ def receive_message(connection: socket.socket, clock: Clock, wait_s: float | Non
     try:
         head += _receive_exactly(connection, _LENGTH.size - len(head), clock, deadline_ns)
         (length,) = _LENGTH.unpack(head)
-        _check_length(length, "a peer on a unix stream")
+        _check_length(length, "a peer on a unix stream", max_bytes)
         return _receive_exactly(connection, length, clock, deadline_ns)
     except TimeoutError:
         raise PeerRefused(
@@ -87,10 +93,10 @@ def _receive_exactly(
     return b"".join(parts)
 
 
-def _check_length(length: int, which: str) -> None:
-    if length > MAX_MESSAGE_BYTES:
+def _check_length(length: int, which: str, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    if length > max_bytes:
         raise PeerRefused(
             what=f"a message of {length} bytes",
             which=which,
-            remedy=f"at most {MAX_MESSAGE_BYTES} bytes are taken",
+            remedy=f"at most {max_bytes} bytes are taken",
         )

@@ -20,6 +20,7 @@ from roeh.core.clock import NS_PER_S, Clock, SystemClock
 from roeh.core.errors import PeerGone, PeerRefused, RoehError, error_by_code
 from roeh.core.ipc.credentials import Users
 from roeh.core.ipc.framing import (
+    MAX_MESSAGE_BYTES,
     WHOLE_MESSAGE_TIMEOUT_S,
     frame_message,
     receive_message,
@@ -29,8 +30,15 @@ from roeh.core.ipc.listener import UnixListener
 from roeh.core.peers import PEER_VERBS, VERB_MESSAGES, Role, Verb
 
 PROTOCOL = 1
-#: More peers than a node has processes, by far.
+#: Of one role, more than it needs: publish has eight. They are counted by the user, whom
+#: the kernel tells, so that one who faces the network leaves the others theirs.
+MAX_CONNECTIONS_A_ROLE = 16
+#: Of one user, whatever roles it has.
 MAX_CONNECTIONS = 64
+#: A whole request of a role that hands over no pictures of a camera: a statement, an alert.
+MAX_SMALL_REQUEST_BYTES = 512 * 1024
+
+_MAX_HELLO_BYTES = 1024
 
 _CONNECT_RETRY_S = 0.05
 _CLOSE_TIMEOUT_S = 2.0
@@ -207,6 +215,7 @@ class StreamServer:
         self._listener = UnixListener(path, socket.SOCK_STREAM)
         self._lock = threading.Lock()
         self._peers: dict[socket.socket, threading.Thread] = {}
+        self._connections: dict[tuple[Role, ...], int] = {}
         self._thread = threading.Thread(target=self._accept, name="accept", daemon=True)
 
     def start(self) -> None:
@@ -232,25 +241,29 @@ class StreamServer:
     def _accept(self) -> None:
         while (connection := self._listener.accept()) is not None:
             try:
-                self._users.check_any(connection)
-                self._take(connection)
+                self._take(connection, self._users.check_any(connection))
             except RoehError as error:
                 self._refuse(connection, error)
                 connection.close()
 
-    def _take(self, connection: socket.socket) -> None:
-        thread = threading.Thread(target=self._serve, args=(connection,), name="peer", daemon=True)
+    def _take(self, connection: socket.socket, user: tuple[Role, ...]) -> None:
+        """Serve it, unless its user (its roles stand for it) has too many connections."""
+        allowed = min(MAX_CONNECTIONS, MAX_CONNECTIONS_A_ROLE * len(user))
+        thread = threading.Thread(
+            target=self._serve, args=(connection, user), name="peer", daemon=True
+        )
         with self._lock:
-            if len(self._peers) >= MAX_CONNECTIONS:
+            if self._connections.get(user, 0) >= allowed:
                 raise PeerRefused(
-                    what=f"{MAX_CONNECTIONS} peers are connected already",
-                    which="a new peer",
+                    what=f"{allowed} peers of its user are connected already",
+                    which=f"a new peer ({', '.join(role.value for role in user)})",
                     remedy="find out which process opens connections and does not close them",
                 )
+            self._connections[user] = self._connections.get(user, 0) + 1
             self._peers[connection] = thread
         thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, user: tuple[Role, ...]) -> None:
         try:
             self._converse(connection)
         except RoehError as error:
@@ -260,6 +273,7 @@ class StreamServer:
         finally:
             with self._lock:
                 self._peers.pop(connection, None)
+                self._connections[user] -= 1
             connection.close()
 
     def _refuse(self, connection: socket.socket, error: RoehError) -> None:
@@ -272,13 +286,17 @@ class StreamServer:
     def _converse(self, connection: socket.socket) -> None:
         role = self._greet(connection)
         send_message(connection, msgspec.msgpack.encode(_Answer()))
+        hands_over_pictures = Verb.GOP_STORE in PEER_VERBS[role]
+        max_bytes = MAX_MESSAGE_BYTES if hands_over_pictures else MAX_SMALL_REQUEST_BYTES
         while True:
-            raw = receive_message(connection, self._clock, None)
+            raw = receive_message(connection, self._clock, None, max_bytes=max_bytes)
             answer = self._answer(role, _parse(raw, _Request, role.value))
             send_message(connection, msgspec.msgpack.encode(answer))
 
     def _greet(self, connection: socket.socket) -> Role:
-        raw = receive_message(connection, self._clock, WHOLE_MESSAGE_TIMEOUT_S)
+        raw = receive_message(
+            connection, self._clock, WHOLE_MESSAGE_TIMEOUT_S, max_bytes=_MAX_HELLO_BYTES
+        )
         hello = _parse(raw, _Hello, "a new peer")
         self._users.check(connection, hello.role)
         if hello.protocol != PROTOCOL:
