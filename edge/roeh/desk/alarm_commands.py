@@ -223,7 +223,7 @@ def _note(chosen: argparse.Namespace) -> int:
 
 
 def _looks_like_id(word: str) -> bool:
-    return len(word) >= 8 and all(sign in "0123456789abcdef-" for sign in word)
+    return len(word) >= 4 and all(sign in "0123456789abcdef-" for sign in word)
 
 
 def _handover(chosen: argparse.Namespace) -> int:

@@ -80,7 +80,7 @@ def test_a_night_from_the_first_look_to_the_handover(shift):
     assert "(before: new)" in told
     refused = shift.does("acknowledge", gate["id"][:8], operator="noa", status=35)
     assert "already acknowledged by anna" in refused.stderr
-    shift.does("note", gate["id"][:8], "patrol", "is", "on", "its", "way")
+    shift.does("note", gate["id"][:6], "patrol", "is", "on", "its", "way")
     shift.does("shelve", quay["id"], "--for", "30m", "--reason", "the fair is on")
     shift.does("close", gate["id"], "--false-alarm", "--reason", "a dog", operator="noa")
     handover = shift.does("handover").stdout
@@ -89,6 +89,7 @@ def test_a_night_from_the_first_look_to_the_handover(shift):
 
     (story,) = shift.lines("alarm", gate["id"][:8], "--json")
     assert [step["by"] for step in story["history"]] == ["anna", "noa"]
+    assert [note["text"] for note in story["notes"]] == ["patrol is on its way"]
     (poles,) = shift.lines("poles", "--json")
     assert (poles["link"], poles["certificate_days"]) == ("online", 12)
     assert "61 °C" in shift.does("poles").stdout

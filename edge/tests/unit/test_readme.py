@@ -19,7 +19,7 @@ GETTING_STARTED = REPOSITORY / "edge" / "docs" / "getting-started.md"
 
 COMMAND_ROW = re.compile(r"^\| `roeh (\w+)` \| (.+) \|$", re.MULTILINE)
 # The help of the longest name stands in the next line.
-HELP_ROW = re.compile(r"^    (\w+)(?: {2,}|\n {6,})(\S.*)$", re.MULTILINE)
+HELP_ROW = re.compile(r"^    (\w[\w-]*)(?: {2,}|\n {6,})(\S.*)$", re.MULTILINE)
 INVOCATION = re.compile(r"\broeh (?P<command>[a-z]+)(?P<rest>[^`\n|]*)")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 MAKE_TARGET = re.compile(r"\bmake ([a-z][a-z-]*)(?=[\s`;,.)]|$)")
