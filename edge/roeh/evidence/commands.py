@@ -22,6 +22,7 @@ import msgspec
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import MessageRefused, RoehError, one_line
+from roeh.core.flows import ANSWERS, ORDERS
 from roeh.core.log import log_error, log_for, set_log_level
 from roeh.core.orders import (
     Command,
@@ -59,9 +60,6 @@ from roeh.ledger.utc_spans import UtcSpan, recorded_spans
 from roeh.transport.desk_keys import DeskKeys
 from roeh.transport.down import parse_body
 from roeh.transport.signed import StatementKind, open_statement, sign_answer
-
-#: A process that says nothing of an order for so long has not carried it out.
-ORDER_TIMEOUT_S = 60.0
 
 _SWEEP_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
@@ -110,6 +108,7 @@ class Commands:
         self._changed = threading.Condition(parts.database.lock)
         self._own = threading.Lock()
         self._is_begun = self._is_over = False
+        self._unanswered = self._dropped = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sweep_on, name="orders", daemon=True)
         self.answerers: dict[Verb, Answerer] = {
@@ -137,15 +136,25 @@ class Commands:
             if not self._is_begun:
                 self._book.end_boot(connection)
                 self._end_run(connection)
-            self._book.fail_overdue(connection, int(ORDER_TIMEOUT_S * 1_000_000))
+            unanswered = self._book.fail_overdue(connection, ORDERS.bound * 1_000_000)
+            dropped = self._book.drop_answers(connection)
             self._book.forget(connection)
         self._is_begun = True
+        self._unanswered += unanswered
+        self._dropped += dropped
         self._carry_out_own()
 
     def restarting(self) -> tuple[str, ...]:
         """Processes that end because they were ordered to, and start again."""
         with self._parts.database.reading() as connection:
             return tuple(role.value for role in self._book.restarting(connection))
+
+    def counters(self) -> dict[str, float]:
+        """What came of bounds, since this process started."""
+        return {
+            ORDERS.counter: float(self._unanswered),
+            ANSWERS.counter: float(self._dropped),
+        }
 
     def close(self) -> None:
         """Nobody waits from now on."""

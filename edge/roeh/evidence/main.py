@@ -80,6 +80,7 @@ def _serve(
             restarting=commands.restarting,
             board=NodeHealth(parts.health()).now,
             more_alarms=parts.trust.alarms,
+            counters=commands.counters,
         )
         server = StreamServer(
             evidence_socket(config),

@@ -61,13 +61,14 @@ class NodeMetrics:
         while not self._stop.is_set():
             try:
                 status = self._status()
-                own = next((r.state for r in status.reports if r.process == "evidence"), "ok")
+                own = next(r for r in status.reports if r.process == "evidence")
                 counters = {
+                    **own.counters,
                     **status_counters(status, self._clock.read()),
                     **recording_counters(self._recording()),
                     "gaps": float(self._gaps()),
                 }
-                self._file.write_if_due(own, counters)
+                self._file.write_if_due(own.state, counters)
                 self._is_well = True
             except RoehError as error:
                 if self._is_well:

@@ -54,6 +54,7 @@ class EvidenceService:
         restarting: processes that end because they were ordered to, and start again.
         board: how the board is.
         more_alarms: what a person should know beside the recording, a line each.
+        counters: of evidence itself, for its report.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class EvidenceService:
         restarting: Callable[[], tuple[str, ...]] = tuple,
         board: Callable[[], BoardHealth] = BoardHealth,
         more_alarms: Callable[[], tuple[str, ...]] = tuple,
+        counters: Callable[[], dict[str, float]] = dict,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -76,6 +78,7 @@ class EvidenceService:
         self._storage = storage or StorageState()
         self._board = board
         self._more_alarms = more_alarms
+        self._counters = counters
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._reports: dict[str, ProcessReport] = {}
@@ -133,7 +136,7 @@ class EvidenceService:
                 state="ok" if is_well else "degraded",
                 detail=(alarms or (storage,))[0][:MAX_DETAIL_CHARS],
                 t_mono_us=now_us,
-                counters={},
+                counters=self._counters(),
             )
             return NodeStatus(
                 t_mono_us=now_us,

@@ -106,7 +106,7 @@ def put_in_force(connection: sqlite3.Connection, order: ScheduleOrder, row: int)
     """The newest schedule of a rule takes the place of the one before."""
     connection.execute(
         "INSERT INTO rule_schedule (rule, command_row) VALUES (?, ?)"
-        " ON CONFLICT (rule) DO UPDATE SET command_row = excluded.command_row",
+        " ON CONFLICT (rule) DO UPDATE SET command_row = MAX(command_row, excluded.command_row)",
         (order.rule, row),
     )
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock, ClockReading
+from roeh.core.flows import ANSWERS
 from roeh.core.orders import (
     Answer,
     Command,
@@ -46,6 +47,7 @@ from roeh.ledger.command_rows import (
     taken_at,
     write_horizon,
 )
+from roeh.ledger.database import overwriting
 from roeh.ledger.log import Log
 from roeh.ledger.records import CommandRecord, OutcomeRecord
 
@@ -53,8 +55,8 @@ from roeh.ledger.records import CommandRecord, OutcomeRecord
 _EXPIRED_MARGIN_US = 3600 * 1_000_000
 #: Ids that are kept at the most; a desk gives a few a minute.
 _MAX_KEPT = 10_000
-#: Answers that wait at the most, for a broker that takes none; asked again, each comes again.
-_MAX_WAITING = 1_000
+#: Pictures that are kept with their answers at the most.
+_MAX_PICTURES = 256
 
 
 class CommandBook:
@@ -97,8 +99,6 @@ class CommandBook:
         leaf = self._log.append(connection, record)
         answer = self._answer(command.id, outcome, reason, leaf, now)
         known = insert_command(connection, record, order, answer, taken_at(now))
-        if isinstance(command.order, ScheduleOrder) and refused is None:
-            put_in_force(connection, command.order, known.row)
         if refused is not None or known.process is not Role.EVIDENCE:
             queue_answer(connection, known.row)
         return known
@@ -140,6 +140,9 @@ class CommandBook:
         )
         connection.execute("DELETE FROM answer WHERE command_row = ?", (row,))
         queue_answer(connection, row)
+        if done and isinstance(known.order, ScheduleOrder):
+            # Not before: one that failed leaves the one before it in force.
+            put_in_force(connection, known.order, row)
         return True
 
     def has_news(self, connection: sqlite3.Connection, role: Role, after: int) -> bool:
@@ -192,13 +195,15 @@ class CommandBook:
         """The receiver has these answers."""
         connection.executemany("DELETE FROM answer WHERE row = ?", [(row,) for row in rows])
 
-    def fail_overdue(self, connection: sqlite3.Connection, within_us: int) -> None:
-        """Orders that no process answered in time have failed."""
+    def fail_overdue(self, connection: sqlite3.Connection, within_us: int) -> int:
+        """Orders that no process answered in time have failed; how many now."""
         now = self._clock.read()
         where = "state IN ('accepted', 'taken') AND process != ? AND t_mono_us < ?"
         before_us = now.t_mono_ns // NS_PER_US - within_us
-        for overdue in commands_where(connection, where, Role.EVIDENCE.value, before_us):
-            self.finish(connection, overdue.row, Outcome.FAILED, Reason.NO_ANSWER.value)
+        overdue = tuple(commands_where(connection, where, Role.EVIDENCE.value, before_us))
+        for each in overdue:
+            self.finish(connection, each.row, Outcome.FAILED, Reason.NO_ANSWER.value)
+        return len(overdue)
 
     def end_boot(self, connection: sqlite3.Connection) -> None:
         """What another boot left undone is not done any more."""
@@ -220,6 +225,12 @@ class CommandBook:
         ).fetchone()
         return Horizon() if found is None else Horizon(*found)
 
+    def drop_answers(self, connection: sqlite3.Connection) -> int:
+        """Of answers that nobody takes the newest wait; how many were dropped now."""
+        return connection.execute(
+            "DELETE FROM answer WHERE row <= (SELECT MAX(row) FROM answer) - ?", (ANSWERS.bound,)
+        ).rowcount
+
     def forget(self, connection: sqlite3.Connection) -> None:
         """Drop commands that cannot be accepted any more, and the oldest of too many."""
         now = self._clock.read()
@@ -236,12 +247,15 @@ class CommandBook:
             "  OR row <= (SELECT MAX(row) FROM command) - ?)",
             (now.boot_id, expired_us, _MAX_KEPT),
         ).fetchall()
-        connection.execute(
-            "DELETE FROM answer WHERE row <= (SELECT MAX(row) FROM answer) - ?", (_MAX_WAITING,)
-        )
+        with overwriting(connection):
+            connection.executemany("DELETE FROM command WHERE row = ?", [(row[0],) for row in over])
+            connection.execute(
+                "UPDATE command SET picture_jpeg = NULL WHERE row IN (SELECT row FROM command"
+                " WHERE picture_jpeg IS NOT NULL ORDER BY row DESC LIMIT -1 OFFSET ?)",
+                (_MAX_PICTURES,),
+            )
         horizon = self.horizon(connection)
-        for row, expires_us, boot_id, state, order_json in over:
-            connection.execute("DELETE FROM command WHERE row = ?", (row,))
+        for _, expires_us, boot_id, state, order_json in over:
             # Asked for again once more, what a resend asks for does no harm.
             is_repeatable = isinstance(order_of(order_json), ResendOrder)
             if boot_id == now.boot_id and state != REFUSED and not is_repeatable:
@@ -257,8 +271,8 @@ class CommandBook:
         wanted = "state IN ('accepted', 'taken')" if after >= 0 else "state = 'accepted'"
         if after < 0:
             wanted += (
-                " OR state IN ('taken', 'done') AND until_mono_us > ?"
-                " AND row IN (SELECT command_row FROM rule_schedule)"
+                " OR until_mono_us > ? AND (state = 'taken' OR state = 'done'"
+                " AND row IN (SELECT command_row FROM rule_schedule))"
             )
         rows = connection.execute(
             "SELECT row, id, order_json, until_mono_us FROM command"  # noqa: S608 - constants

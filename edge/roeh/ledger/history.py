@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from roeh.core.peers import OutboxKind
+from roeh.ledger.database import overwriting
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, row_of, size_on_disk
 
 
@@ -104,12 +105,10 @@ class History:
 
     def _delete(self, table: str, column: str, seq: int) -> None:
         """Delete it and overwrite its bytes in the file: they may show a person."""
-        # Not for all of node.db: the index deletes far more, and shows nobody.
-        self._database.execute("PRAGMA secure_delete = ON").fetchone()
-        deleted = self._database.execute(
-            f"DELETE FROM {table} WHERE seq = ? RETURNING length({column})",  # noqa: S608 - constants
-            (seq,),
-        ).fetchone()
-        self._database.execute("PRAGMA secure_delete = OFF").fetchone()
+        with overwriting(self._database):
+            deleted = self._database.execute(
+                f"DELETE FROM {table} WHERE seq = ? RETURNING length({column})",  # noqa: S608 - constants
+                (seq,),
+            ).fetchone()
         if deleted is not None:
             self._stored_bytes -= deleted[0] + ROW_OVERHEAD_BYTES

@@ -1,6 +1,7 @@
 """A command is believed, taken once, carried out or refused with its reason, and answered."""
 
 import logging
+import random
 from pathlib import Path
 
 import msgspec
@@ -238,9 +239,44 @@ def test_of_answers_that_nobody_takes_the_newest_wait(node):
     while items := node.leased(*known):
         known += tuple(item.row for item in items)
     assert len(known) == 1000
+    assert node.commands.counters()["answers_dropped"] == 100
     node.take(given[0])
     (again,) = node.leased(*known)
     assert again.command_id == given[0].id
+
+
+def picture_order(node, picture):
+    node.order(SNAPSHOT)
+    (item,) = node.orders(after=-1)
+    node.done(Role.DETECT, item.row, Outcome.DONE, picture=picture)
+
+
+def test_of_a_picture_that_was_shown_no_byte_stays_in_the_file(node, memory_directory):
+    picture = random.Random(6).randbytes(7000)
+    picture_order(node, picture)
+    node.deliver()
+
+    def found():
+        node.restart()  # what is only in the write-ahead log comes into the file
+        content = (memory_directory / "node.db").read_bytes()
+        return [picture[first : first + 50] in content for first in range(0, 7000, 1000)]
+
+    assert any(found())
+    node.clock.advance(2 * 3600)
+    node.commands.sweep()
+    assert not any(found())
+
+
+def test_pictures_that_nobody_fetches_are_bounded(node):
+    for number in range(300):
+        picture_order(node, b"picture %d" % number)
+    node.commands.sweep()
+    with node.ring.database.reading() as connection:
+        found = connection.execute(
+            "SELECT count(*), max(row) = (SELECT max(row) FROM command) FROM command"
+            " WHERE picture_jpeg IS NOT NULL"
+        ).fetchone()
+    assert found == (256, 1)
 
 
 # --- evidence's own orders
@@ -334,6 +370,7 @@ def test_an_order_that_nobody_answers_has_failed(node):
     node.commands.sweep()
     assert node.said() == [("failed", "no_answer")]
     assert node.orders() == ()
+    assert node.commands.counters()["orders_unanswered"] == 1
 
 
 def test_an_order_lost_on_its_way_is_given_again_to_the_same_process(node):
@@ -385,6 +422,17 @@ def test_the_newest_schedule_of_a_rule_is_the_one_in_force(node):
     assert item.order.mode == "never"
     node.clock.advance(11 * 60)
     assert node.orders(after=-1) == ()
+
+
+def test_a_schedule_that_failed_leaves_the_one_before_in_force(node):
+    node.order(schedule(node, minutes=30))
+    (kept,) = node.orders(after=-1)
+    node.done(Role.DETECT, kept.row, Outcome.DONE)
+    node.order(schedule(node, minutes=60, mode="never"))
+    node.clock.advance(61)  # detect is away, and nobody answers
+    node.commands.sweep()
+    assert node.said()[-1] == ("failed", "no_answer")
+    assert node.orders(after=-1) == (kept,)
 
 
 def test_a_schedule_outlives_its_command(node):

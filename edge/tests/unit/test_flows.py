@@ -2,31 +2,47 @@
 
 from pathlib import Path
 
+from roeh.core.clock import SimulatedClock
 from roeh.core.config import EvidenceSection, OutboxSection
 from roeh.core.flows import (
     ACCESS_UNITS,
     ALERTS,
+    ANSWERS,
     FLOWS,
     FRAMES,
     IN_FLIGHT,
+    ORDERS,
     OUTBOX,
     OUTBOX_HISTORY_BYTES,
+    STATEMENTS,
 )
 from roeh.core.gop import MAX_GOP_BYTES, MAX_GOP_UNITS
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
 from roeh.core.peers import MAX_LEASE_ROWS, MAX_NAMED_ROWS, Role
 from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES
+from roeh.publish.down import DownGate
+from roeh.transport.messages import Incoming
+from roeh.transport.topics import Channel, Topic
 
 PAGE = Path(__file__).parents[2] / "design" / "ipc.md"
 
 
 def test_every_flow_joins_processes_and_has_a_bound_and_a_counter_of_its_own():
-    processes = {role.value for role in Role} | {"broker"}
+    processes = {role.value for role in Role} | {"broker", "each process"}
     for flow in FLOWS:
         assert {flow.producer, flow.consumer} <= processes
         assert flow.bound > 0
     assert len({flow.counter for flow in FLOWS}) == len(FLOWS)
-    assert FLOWS == (FRAMES, ACCESS_UNITS, ALERTS, OUTBOX, IN_FLIGHT)
+    on_the_way_up = (FRAMES, ACCESS_UNITS, ALERTS, OUTBOX, IN_FLIGHT)
+    assert (*on_the_way_up, STATEMENTS, ORDERS, ANSWERS) == FLOWS
+
+
+def test_as_many_statements_come_at_once_as_the_table_says():
+    gate = DownGate("harbour", "pole-7", SimulatedClock())
+    channels = (Channel.ACK, Channel.CMD, Channel.COSIGN, Channel.STATE)
+    topics = [str(Topic("harbour", "pole-7", channel)) for channel in channels]
+    came = [Incoming(topic, b"", (), retained=False) for topic in topics for _ in range(100)]
+    assert sum(map(gate.lets_in, came)) == STATEMENTS.bound
 
 
 def test_the_defaults_of_the_configuration_are_those_of_the_table():

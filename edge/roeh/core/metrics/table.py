@@ -161,6 +161,10 @@ _EVIDENCE = (
            "Until the first of the node's signing certificates ends, in whole days.", _S_PER_DAY),
     _counter("roeh_statements_refused_total", "evidence", "statements_refused",
              "Acknowledgements, commands and cosignatures not believed."),
+    _counter("roeh_orders_unanswered_total", "evidence", "orders_unanswered",
+             "Orders that failed because their process said nothing in time."),
+    _counter("roeh_answers_dropped_total", "evidence", "answers_dropped",
+             "Answers to commands not sent because too many waited."),
 )  # fmt: skip
 
 _PUBLISH = (
