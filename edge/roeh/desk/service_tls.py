@@ -10,12 +10,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from roeh.core.config import DeskConfig
+from roeh.core.errors import ConfigError
 from roeh.keys.service_names import ServiceKind
 from roeh.transport.tls import TlsFiles
 
 
 def service_tls(config: DeskConfig, kind: ServiceKind) -> TlsFiles | None:
-    """Which files; None: no TLS, on loopback only."""
+    """Which files; None: no TLS, on loopback only.
+
+    Raises:
+        ConfigError: the part has no certificate, and no user name to ask for a password with.
+    """
     files = config.broker.tls
     if not files.ca_file:
         return None
@@ -23,7 +28,12 @@ def service_tls(config: DeskConfig, kind: ServiceKind) -> TlsFiles | None:
         return TlsFiles(files.ca_file, files.certificate_file, files.key_file)
     own = tls_dir(config) / f"{kind.value}.pem"
     if not own.exists():
-        # A broker that asks for a password instead.
+        if not config.broker.username:
+            raise ConfigError(
+                what="no certificate to come to the broker with",
+                which=str(own),
+                remedy=f"put there what roeh keys service --kind {kind.value} wrote",
+            )
         return TlsFiles(files.ca_file)
     return TlsFiles(files.ca_file, str(own), str(own))
 

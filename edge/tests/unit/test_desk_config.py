@@ -8,6 +8,9 @@ import pytest
 from roeh.core.config import DeskConfig, config_as_toml, parse_config, parse_desk_config
 from roeh.core.errors import ConfigError
 from roeh.desk import commands
+from roeh.desk.service_tls import service_tls
+from roeh.keys.service_names import ServiceKind
+from roeh.transport.tls import TlsFiles
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -288,6 +291,26 @@ def test_what_is_shown_names_every_table():
     assert values["name"] == "desk"
     assert values["adapters"]["onvif"]["enabled"] is False
     assert values["retention"]["kept_alarm_days"] == 365.0
+
+
+def test_a_part_finds_its_certificate_or_says_where_it_was_looked_for(tmp_path):
+    def tls(kind, more=""):
+        broker = f'[broker]\ntls = {{ ca_file = "ca.pem" }}\n{more}'
+        text = f'[paths]\ndata_dir = "{tmp_path}"\n{broker}'
+        return service_tls(parse_desk_config(text, name="desk.toml"), kind)
+
+    own = tmp_path / "tls" / "desk.pem"
+    own.parent.mkdir()
+    own.touch()
+    assert tls(ServiceKind.DESK) == TlsFiles("ca.pem", str(own), str(own))
+    with pytest.raises(ConfigError) as caught:
+        tls(ServiceKind.WITNESS)
+    assert caught.value.line() == (
+        f"roeh: CONFIG: no certificate to come to the broker with: {tmp_path}/tls/witness.pem; "
+        "put there what roeh keys service --kind witness wrote"
+    )
+    assert tls(ServiceKind.WITNESS, 'username = "police"') == TlsFiles("ca.pem")
+    assert service_tls(DeskConfig(), ServiceKind.DESK) is None
 
 
 def desk(*words):
