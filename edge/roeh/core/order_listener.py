@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import Clock
-from roeh.core.errors import PeerGone, RoehError
+from roeh.core.errors import PeerGone, RoehError, StorageFailed, StorageFull
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for, set_log_level
 from roeh.core.orders import LogLevelOrder, Outcome, Reason, RestartOrder
@@ -132,7 +132,7 @@ class OrderListener:
         while not self._closing.is_set():
             try:
                 self._client.call(Verb.ORDER_DONE, done, Done)
-            except PeerGone:
+            except (PeerGone, StorageFailed, StorageFull):
                 self._clock.wait(backoff_s, self._closing)
                 backoff_s = min(_MAX_BACKOFF_S, 2 * backoff_s)
             else:

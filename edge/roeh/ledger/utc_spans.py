@@ -61,9 +61,13 @@ def recorded_spans(
 ) -> tuple[Span, ...]:
     """What is on the disk of a stretch of UTC, of these cameras (none named: of all)."""
     asked = set(camera_ids)
+    # What cannot lie in it is left where it is: a ring has more segments than a lock may cost.
     rows = connection.execute(
         "SELECT camera_id, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us, utc_error_us,"
         " state = 'open' FROM segment WHERE state IN ('open', 'closed')"
+        " AND t_utc_us - utc_error_us < ? AND (state = 'open'"
+        " OR t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?)",
+        (wanted.to_us, wanted.from_us),
     )
     stretches = (Stretch(*row) for row in rows if not asked or row[0] in asked)
     return spans_within(wanted, stretches)

@@ -18,7 +18,10 @@ SNAPSHOT = SnapshotOrder(camera_id="north")
 
 
 class Evidence:
-    """The real protocol with a few orders to give; `refuse` is what it answers instead."""
+    """The real protocol with a few orders to give; `refuse` is what it answers instead.
+
+    `refuse_told` likewise, to what became of an order.
+    """
 
     def __init__(self, directory):
         self.path = directory / "evidence.sock"
@@ -26,6 +29,7 @@ class Evidence:
         self.orders = []
         self.asked, self.told = [], []
         self.refuse, self.refused = None, 0
+        self.refuse_told = None
         self._server = None
         self._news = threading.Condition()
         self._is_over = False
@@ -50,9 +54,10 @@ class Evidence:
 
     def _handle(self, role, _verb, request):
         assert role is Role.DETECT
-        if self.refuse is not None:
+        refuse = self.refuse or (self.refuse_told if isinstance(request, OrderDone) else None)
+        if refuse is not None:
             self.refused += 1
-            raise self.refuse
+            raise refuse
         if isinstance(request, OrderDone):
             self.told.append(request)
             return Done()
@@ -151,6 +156,18 @@ def test_a_refusal_ends_nothing_and_is_said_once(evidence, listening, said):
     assert not stop.is_set()
     assert len(said) == 1
     assert "no room" in said[0]
+
+
+def test_what_became_of_an_order_is_told_until_there_is_room_for_it(evidence, listening):
+    full = StorageFull(what="no room", which="node.db", remedy="wait")
+    evidence.refuse_told = full
+    evidence.orders = [OrderItem(1, "c", SNAPSHOT)]
+    evidence.start()
+    done, _ = listening()
+    wait_until(lambda: evidence.refused >= 2)
+    evidence.refuse_told = None
+    wait_until(lambda: evidence.told)
+    assert done == [1]
 
 
 def test_an_order_to_start_anew_lets_the_process_end_and_nothing_else(evidence, listening):
