@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def read_private(directory: int, path: Path, owner_uid: int) -> bytes:
             raise KeyRefused(
                 what=f"others may read or write it (mode {stat.S_IMODE(status.st_mode):04o})",
                 which=str(path),
-                remedy=f"chmod 600 {path}; if others read it, roeh keys rotate",
+                remedy=f"chmod 600 {path}; if others can have read it, make a new key in its place",
             )
         return read_bounded(file.read(MAX_FILE_BYTES + 1), path)
 
@@ -177,7 +178,7 @@ def read_public(path: Path) -> bytes:
 
 
 def give_to(descriptor: int, owner_uid: int) -> None:
-    """Make it its owner's; root prepares keys for evidence's user."""
+    """Make it its owner's; root prepares keys for the user who needs them."""
     if os.fstat(descriptor).st_uid != owner_uid:
         os.fchown(descriptor, owner_uid, -1)
 
@@ -185,21 +186,29 @@ def give_to(descriptor: int, owner_uid: int) -> None:
 def _check_owner(status: os.stat_result, path: Path, owner_uid: int) -> None:
     if status.st_uid != owner_uid:
         raise KeyRefused(
-            what=f"belongs to user id {status.st_uid}, not to evidence's {owner_uid}",
+            what=f"belongs to {_user(status.st_uid)}, not to {_user(owner_uid)}",
             which=str(path),
-            remedy=f"check [users] evidence, then chown {owner_uid} {path}",
+            remedy="run this as the user whose keys they are (on a pole [users] evidence or "
+            f"publish), or chown {owner_uid} {path}",
         )
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (user id {uid})"
+    except KeyError:
+        return f"user id {uid}"
 
 
 def _unreadable(path: Path, error: OSError) -> KeyRefused:
     if error.errno == errno.ELOOP:
         what, remedy = "a symbolic link", "put the file itself there"
     elif error.errno == errno.ENOTDIR:
-        what, remedy = "not a directory", "remove it, or name another directory in [keys] dir"
+        what, remedy = "not a directory", "remove it, or name another directory"
     elif isinstance(error, FileNotFoundError):
         what, remedy = "not there", "check the path"
     elif isinstance(error, PermissionError):
-        what, remedy = "may not be read", "run as evidence's user or as root"
+        what, remedy = "may not be read", "run as the user whose keys they are, or as root"
     else:
         what, remedy = f"cannot be read ({error.strerror})", "check the path and its medium"
     return KeyRefused(what=what, which=str(path), remedy=remedy)
