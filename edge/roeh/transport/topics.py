@@ -135,8 +135,12 @@ def topic_filter(channel: Channel | None = None) -> str:
 
 
 def shared_filter(group: str, channel: Channel) -> str:
-    """The same for a group whose members share the messages; retained ones come to none."""
-    return f"$share/{group}/{topic_filter(channel)}"
+    """The same for a group whose members share the messages; retained ones come to none.
+
+    The channel stands in the name as well: of several filters under one name the embedded
+    broker serves one alone.
+    """
+    return f"$share/{group}-{channel.value}/{topic_filter(channel)}"
 
 
 def down_filter(site: str, node: str) -> str:

@@ -14,7 +14,7 @@ from roeh.demo.broker import LOOPBACK, choose_broker
 from roeh.transport.messages import ALERT_ID, SHA256, Incoming, Outgoing
 from roeh.transport.mqtt import BrokerOptions, Disconnected, MqttConnection, Will
 from roeh.transport.tls import TlsFiles
-from roeh.transport.topics import Channel, Topic
+from roeh.transport.topics import Channel, Topic, shared_filter
 from tests.process.brokers import (
     CLOCK,
     KINDS,
@@ -71,6 +71,20 @@ def test_a_subscriber_that_was_away_gets_what_it_missed(broker):
         pass
     back.connection.close()
     node.connection.close()
+
+
+def test_a_group_of_subscribers_gets_every_channel_it_asked_for(broker):
+    desk = Client(broker.port, "desk", receive_maximum=500)
+    channels = (Channel.ALERT, Channel.THUMB, Channel.RSP)
+    for channel in channels:
+        desk.connection.subscribe(shared_filter("group", channel))
+    node = Client(broker.port, "pole")
+    for channel in channels * 30:
+        node.publish(message(channel))
+    got = [desk.next(Incoming).topic for _ in channels * 30]
+    assert sorted(got) == sorted(str(message(channel).topic) for channel in channels * 30)
+    node.connection.close()
+    desk.connection.close()
 
 
 def test_the_state_is_there_for_who_comes_later_and_the_will_replaces_it(broker):
