@@ -76,6 +76,7 @@ def run_demo(
         RoehError: what is missing or wrong, before anything is started.
         SourceStopped: the footage did not come to its end.
         AlertLost: the product's promise was broken.
+        ChecksFailed: not everything was delivered in time, or the video does not verify.
     """
     screen: Screen = JsonScreen(out) if as_json else TerminalScreen(out)
     with _directory(keep) as directory:
@@ -153,6 +154,14 @@ class _Demo:
                 what=f"{counts.messages_lost} of {counts.messages} alert messages did not arrive",
                 which=self._name,
                 remedy="run again with --keep DIR and report what is in it",
+            )
+        if counts.messages_waiting:
+            raise ChecksFailed(
+                what=f"{counts.messages_waiting} of {counts.messages} alert messages are still"
+                " on the pole: the control room did not acknowledge them in time",
+                which=self._name,
+                remedy="try again when the machine is less busy, or with --keep DIR and read"
+                " DIR/desk.log",
             )
         if counts.evidence is not None and not counts.evidence.is_sound:
             raise ChecksFailed(

@@ -98,7 +98,7 @@ class TerminalScreen:
 
     def end(self, counts: DemoCounts) -> None:
         """The counts of both sides."""
-        style = "bold green" if counts.messages_lost == 0 else "bold red"
+        style = "bold red" if counts.messages_lost or counts.messages_waiting else "bold green"
         self._console.print(
             f"[{style}]alerts raised {counts.alerts_raised}, delivered"
             f" {counts.alerts_delivered}, lost {counts.alerts_lost}[/{style}]"
