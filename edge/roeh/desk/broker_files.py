@@ -85,13 +85,6 @@ def admitted(
             what="no site may be called so", which=_DESK_SITE, remedy="rename the site"
         )
     onvif = config.adapters.onvif
-    is_view = onvif.prefix.startswith(f"{VIEW_ROOT}/")
-    if onvif.enabled and onvif.prefix.split("/")[0] == ROOT.split("/")[0] and not is_view:
-        raise ConfigError(
-            what="other topics begin so",
-            which=f"adapters.onvif.prefix = {onvif.prefix}",
-            remedy="choose another prefix",
-        )
     own_witness = (config.witness.name,) if config.witness.enabled else ()
     return Admitted(
         sites=tuple(known_sites),

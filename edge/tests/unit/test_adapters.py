@@ -256,7 +256,7 @@ def test_every_label_has_a_class():
 
 @pytest.mark.parametrize("prefix", ["roeh/v1", "roeh/desk/v1", "roeh/view/v1/control"])
 def test_onvif_events_take_no_topics_of_ours(prefix):
-    with pytest.raises(ConfigError, match="own"):
+    with pytest.raises(ConfigError, match="these topics belong to poles"):
         audience_config(AUDIENCES + f'\n[adapters.onvif]\nprefix = "{prefix}"\n')
 
 

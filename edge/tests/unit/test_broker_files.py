@@ -62,7 +62,7 @@ def test_only_who_is_named_stands_in_the_services_access():
         (
             DESK + '[adapters.onvif]\nenabled = true\nprefix = "roeh"\n',
             {},
-            "other topics begin so",
+            "these topics belong to poles",
         ),
     ],
 )

@@ -95,7 +95,12 @@ def asks_for_the_time(tree):
             yield node.lineno
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             yield node.lineno
-        if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today"):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("now", "utcnow", "today")
+            and ast.unparse(node.value)
+            in ("datetime", "date", "datetime.datetime", "datetime.date")
+        ):
             yield node.lineno
 
 
