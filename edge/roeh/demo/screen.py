@@ -91,7 +91,7 @@ class TerminalScreen:
         style = _PHASE_STYLE[alert.phase]
         self._console.print(
             f"{clock_text}  [{style}]{alert.phase.value:8}[/{style}] {alert.rule:16}"
-            f" {alert.zone or '-':14} {where.bearing_deg:5.1f}° {compass:2}"
+            f" {alert.zone or '-':14} {round(where.bearing_deg, 1) % 360:5.1f}° {compass:2}"
             f"  {where.range_m:5.1f} ± {where.range_sigma_m:4.1f} m  {picture:>9}"
             f" {arrival.delay_us / 1000:5.0f} ms"
         )

@@ -78,7 +78,7 @@ def alert_line(notice: AlertArrived) -> str:
 def where_text(alert: Alert) -> str:
     """Bearing and range with their sigmas."""
     where = alert.where
-    bearing = f"{compass(where.bearing_deg):>3} {where.bearing_deg:03.0f}°"
+    bearing = f"{compass(where.bearing_deg):>3} {round(where.bearing_deg) % 360:03d}°"
     return (
         f"{bearing} ±{where.bearing_sigma_deg:.1f}°"
         f"  {where.range_m:.1f} ±{where.range_sigma_m:.1f} m"

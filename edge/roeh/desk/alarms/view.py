@@ -134,7 +134,9 @@ def _group_cells(group: AlarmGroup) -> tuple[Text, ...]:
 def _seen_at(alarm: AlarmRow) -> str:
     if alarm.bearing_deg is None or alarm.range_m is None:
         return ""
-    return f"{compass(alarm.bearing_deg)} {alarm.bearing_deg:03.0f}° {alarm.range_m:.0f} m"
+    return (
+        f"{compass(alarm.bearing_deg)} {round(alarm.bearing_deg) % 360:03d}° {alarm.range_m:.0f} m"
+    )
 
 
 def _message_cells(message: StoryMessage) -> tuple[Text, ...]:
