@@ -91,7 +91,7 @@ class DemoDesk:
 
     def committed_ids(self) -> frozenset[str]:
         """The alert messages that are in the desk's database."""
-        store = open_desk_store(self._config)
+        store = open_desk_store(self._config, may_make=False)
         try:
             with store.reading() as transaction:
                 rows = transaction.select(_Id, "SELECT id FROM alert")

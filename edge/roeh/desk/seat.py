@@ -89,7 +89,8 @@ def taken_seat(chosen: argparse.Namespace, clock: Clock | None = None) -> Iterat
     """
     config = load_desk_config(chosen.config)
     who = who_operates(chosen.operator)
-    store = open_desk_store(config)
+    # A wrong path must not show an empty desk, with no alarms.
+    store = open_desk_store(config, may_make=False)
     try:
         yield Seat(config, store, who, clock or SystemClock())
     finally:

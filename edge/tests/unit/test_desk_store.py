@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 import pytest
 
+from roeh.core.config import parse_desk_config
 from roeh.core.errors import ConfigError, DeskFailed
 from roeh.desk.store import open_desk_store
 from tests.desks import desk_in
@@ -202,3 +203,10 @@ def test_a_postgresql_that_was_away_is_reached_again(postgresql, tmp_path):
         transaction.execute(_CURSOR, ("a", 8))
     assert cursors(store) == [CursorRow("a", 8)]
     store.close()
+
+
+def test_an_operator_who_names_the_wrong_place_sees_no_empty_desk(tmp_path):
+    config = parse_desk_config(f'[paths]\ndata_dir = "{tmp_path}/elsewhere"\n', name="desk.toml")
+    with pytest.raises(DeskFailed, match="there is no desk's database"):
+        open_desk_store(config, may_make=False)
+    assert not (tmp_path / "elsewhere").exists()
