@@ -107,6 +107,8 @@ class Commands:
         self._book = CommandBook(parts.log, parts.clock)
         self._changed = threading.Condition(parts.database.lock)
         self._own = threading.Lock()
+        self._signing = threading.Lock()
+        self._statements: dict[bytes, bytes] = {}  # by the answer, oldest first
         self._is_begun = self._is_over = False
         self._unanswered = self._dropped = 0
         self._stop = threading.Event()
@@ -261,12 +263,26 @@ class Commands:
                 AnswerItem(
                     row=answer.row,
                     command_id=answer.command_id,
-                    statement=sign_answer(self._addressee, answer.body, self._parts.signer),
+                    statement=self._signed(answer.body),
                     picture_jpeg=answer.picture_jpeg,
                 )
                 for answer in found
             )
         )
+
+    def _signed(self, body: bytes) -> bytes:
+        """An answer, signed once however often it is asked for: a key's home may be slow.
+
+        The evidence of a camera may be signed there too, and waits for nobody's asking.
+        """
+        statement = self._statements.get(body)
+        if statement is None:
+            statement = sign_answer(self._addressee, body, self._parts.signer)
+            with self._signing:
+                self._statements[body] = statement
+                while len(self._statements) > ANSWERS.bound:
+                    del self._statements[next(iter(self._statements))]
+        return statement
 
     def _answers(self, known_rows: tuple[int, ...]) -> tuple[AnswerRow, ...]:
         with self._parts.database.reading() as connection:

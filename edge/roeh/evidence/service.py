@@ -32,6 +32,7 @@ from roeh.core.types import MAX_DETAIL_CHARS, ProcessReport
 from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.recording import Recording
 from roeh.evidence.storage_state import STORAGE_OK, StorageState
+from roeh.evidence.write_pace import WritePace
 from roeh.ledger.alerts import NodeStore
 
 #: Processes repeat their report every five seconds; after three of them it is old news.
@@ -95,6 +96,7 @@ class EvidenceService:
         self._more = dict(more or {})
         self._by_role = dict(by_role or {})
         self._restarting = restarting
+        self._pace = WritePace(clock)
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -102,6 +104,7 @@ class EvidenceService:
         Raises:
             RoehError: what the peer is told instead.
         """
+        self._pace.check(verb)
         if isinstance(request, ProcessReport):
             answer: msgspec.Struct = self._report(role, request)
         elif verb in self._more:

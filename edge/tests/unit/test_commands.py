@@ -23,6 +23,7 @@ from roeh.core.orders import (
 from roeh.core.peers import Role
 from roeh.transport.signed import StatementKind
 from tests.commanded_nodes import CommandedNode
+from tests.ledgers import FileLogKey
 from tests.rings import BOOT
 from tests.signing_desks import MINUTE_US, RESEND
 
@@ -208,6 +209,19 @@ def test_an_answer_that_is_on_its_way_is_not_doubled(node):
     node.take(command)
     node.take(command)
     assert len(node.leased()) == 1
+
+
+def test_an_answer_is_signed_once_however_often_it_is_asked_for(memory_directory):
+    key = FileLogKey()
+    node = CommandedNode(memory_directory, key=key)
+    command = node.order(RESEND)
+    for _ in range(5):
+        assert [item.command_id for item in node.leased()] == [command.id]
+    node.deliver()
+    node.take(command)
+    assert len(node.deliver()) == 1
+    assert len(key.signed) == 1
+    node.close()
 
 
 def test_publish_names_what_it_has_and_is_given_the_rest(node):
