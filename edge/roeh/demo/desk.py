@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
 
+from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import (
     DeskBroker,
     DeskConfig,
@@ -23,13 +25,15 @@ from roeh.core.paths import ledger_dir
 from roeh.desk.key_commands import desk_key_lines, witness_key_lines
 from roeh.desk.keys import keys_dir
 from roeh.desk.known_witnesses import WITNESSES_FILE
-from roeh.desk.store import open_desk_store
+from roeh.desk.store import DATABASE_FILE, open_desk_store
 from roeh.desk.witness.key import read_witness_keys
 from roeh.ledger.checkpoints import COSIGNED_FILE
 from roeh.ledger.note import WitnessKey, parse_checkpoint, parse_note
 
 CONFIG_FILE = "desk.toml"
 _KEYS_FILE = "desk.keys"
+_START_PATIENCE_S = 10.0
+_POLL_S = 0.05
 _STOP_TIMEOUT_S = 20.0
 
 
@@ -76,6 +80,14 @@ class DemoDesk:
             start_new_session=True,
             env=tied_environment(),
         )
+
+    def wait_until_there(self, clock: Clock, stop: threading.Event) -> None:
+        """Give it a moment to start: it needs the processor that detection is to have."""
+        database = Path(self._config.paths.data_dir) / DATABASE_FILE
+        deadline_ns = clock.mono_ns() + int(_START_PATIENCE_S * NS_PER_S)
+        while not database.exists() and clock.mono_ns() < deadline_ns:
+            if clock.wait(_POLL_S, stop):
+                return
 
     def stop(self) -> None:
         """End it in good order."""

@@ -127,6 +127,7 @@ class _Demo:
             desk = DemoDesk(self._directory, broker.port)
             stack.callback(desk.stop)
             desk.start()
+            desk.wait_until_there(self._clock, stop)
             config = on_this_machine(
                 self._scene,
                 self._directory,

@@ -87,7 +87,8 @@ def demos(tmp_path_factory):
     except SourceUnreadable as error:
         running["footage"] = error
     else:
-        running["footage"] = Demo(tmp_path_factory.mktemp("footage"))
+        # Two poles and two control rooms share this machine: a little longer, to see all sides.
+        running["footage"] = Demo(tmp_path_factory.mktemp("footage"), seconds=SECONDS + 4)
     yield running
     for demo in running.values():
         if isinstance(demo, Demo):

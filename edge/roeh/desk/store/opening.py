@@ -10,7 +10,8 @@ from roeh.core.errors import ConfigError, DeskFailed
 from roeh.desk.store.database import DeskStore
 from roeh.desk.store.sqlite import SqliteStore
 
-_FILE = "desk.db"
+#: In paths.data_dir, where database.url names none.
+DATABASE_FILE = "desk.db"
 _SQLITE_PREFIX = "sqlite:///"
 _POSTGRESQL_SCHEMES = ("postgresql", "postgres")
 
@@ -25,7 +26,7 @@ def open_desk_store(config: DeskConfig, *, may_make: bool = True) -> DeskStore:
     """
     url = config.database.url
     if not url:
-        return _sqlite(Path(config.paths.data_dir) / _FILE, may_make=may_make)
+        return _sqlite(Path(config.paths.data_dir) / DATABASE_FILE, may_make=may_make)
     if url.startswith(_SQLITE_PREFIX):
         path = Path("/" + url.removeprefix(_SQLITE_PREFIX).lstrip("/"))
         return _sqlite(path, may_make=may_make)

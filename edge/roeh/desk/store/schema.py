@@ -29,7 +29,7 @@ _POLE_TABLES = (
         condition          TEXT NOT NULL,      -- of that health: ok, degraded, blind, ...; or ''
         clock_synchronised INTEGER,            -- of that health
         t_heard_utc_us     INTEGER NOT NULL,   -- when anything but a will was last heard
-        is_silent          INTEGER NOT NULL,   -- not heard for stale_after_s while online
+        is_silent          INTEGER NOT NULL,   -- not heard for longer than it may be, since then
         PRIMARY KEY (site, node)
     )
     """,
@@ -87,6 +87,7 @@ _POLE_TABLES = (
         UNIQUE (site, node, id)
     )
     """,
+    "CREATE INDEX tombstone_seq ON tombstone (site, node, seq)",
     """
     CREATE TABLE seq_known (                   -- numbers with an alert, a tombstone, or lost
         site               TEXT NOT NULL,
