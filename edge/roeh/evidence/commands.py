@@ -56,7 +56,7 @@ from roeh.ledger.commands import CommandBook
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
-from roeh.ledger.utc_spans import UtcSpan, recorded_spans
+from roeh.ledger.utc_spans import UtcSpan, newest_segments, recorded_spans
 from roeh.transport.desk_keys import DeskKeys
 from roeh.transport.down import parse_body
 from roeh.transport.signed import StatementKind, open_statement, sign_answer
@@ -138,7 +138,9 @@ class Commands:
             if not self._is_begun:
                 self._book.end_boot(connection)
                 self._end_run(connection)
-            unanswered = self._book.fail_overdue(connection, ORDERS.bound * 1_000_000)
+                unanswered = 0  # what was carried out while evidence was away is told now
+            else:
+                unanswered = self._book.fail_overdue(connection, ORDERS.bound * 1_000_000)
             dropped = self._book.drop_answers(connection)
             self._book.forget(connection)
         self._is_begun = True
@@ -216,7 +218,9 @@ class Commands:
         if refused is not None or not isinstance(order, HoldOrder):
             return self._book.take(connection, command, signer, refused)
         wanted = UtcSpan(order.from_utc_us, order.to_utc_us)
-        spans = recorded_spans(connection, wanted, order.camera_ids)
+        # Between two segments a camera has none that is open, and is recorded all the same.
+        newest = newest_segments(connection, now.boot_id, self._named.cameras)
+        spans = recorded_spans(connection, wanted, order.camera_ids, going_on=newest)
         if not spans or len(spans) > _MAX_SPANS:
             refused = Reason.TOO_MANY_PIECES if spans else Reason.NOTHING_RECORDED
             return self._book.take(connection, command, signer, refused)

@@ -57,20 +57,43 @@ def spans_within(wanted: UtcSpan, stretches: Iterable[Stretch]) -> tuple[Span, .
 
 
 def recorded_spans(
-    connection: sqlite3.Connection, wanted: UtcSpan, camera_ids: Iterable[str] = ()
+    connection: sqlite3.Connection,
+    wanted: UtcSpan,
+    camera_ids: Iterable[str] = (),
+    *,
+    going_on: Iterable[int] = (),
 ) -> tuple[Span, ...]:
-    """What is on the disk of a stretch of UTC, of these cameras (none named: of all)."""
-    asked = set(camera_ids)
+    """What is on the disk of a stretch of UTC, of these cameras (none named: of all).
+
+    `going_on`: rows of segments that are followed as far as was asked though they are closed.
+    """
+    asked, followed = set(camera_ids), tuple(going_on)
     # What cannot lie in it is left where it is: a ring has more segments than a lock may cost.
+    is_written = f"(state = 'open' OR row IN ({', '.join('?' * len(followed))}))"
     rows = connection.execute(
-        "SELECT camera_id, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us, utc_error_us,"
-        " state = 'open' FROM segment WHERE state IN ('open', 'closed')"
-        " AND t_utc_us - utc_error_us < ? AND (state = 'open'"
+        "SELECT camera_id, boot_id, t_first_mono_us, t_end_mono_us, t_utc_us, utc_error_us,"  # noqa: S608 - constants and marks
+        f" {is_written} FROM segment WHERE state IN ('open', 'closed')"
+        f" AND t_utc_us - utc_error_us < ? AND ({is_written}"
         " OR t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?)",
-        (wanted.to_us, wanted.from_us),
+        (*followed, wanted.to_us, *followed, wanted.from_us),
     )
     stretches = (Stretch(*row) for row in rows if not asked or row[0] in asked)
     return spans_within(wanted, stretches)
+
+
+def newest_segments(
+    connection: sqlite3.Connection, boot_id: str, camera_ids: Iterable[str]
+) -> tuple[int, ...]:
+    """The row of each camera's newest segment in a boot, of those that have one."""
+    newest = (
+        connection.execute(
+            "SELECT row FROM segment WHERE camera_id = ? AND boot_id = ?"
+            " ORDER BY t_first_mono_us DESC LIMIT 1",
+            (camera_id, boot_id),
+        ).fetchone()
+        for camera_id in camera_ids
+    )
+    return tuple(row[0] for row in newest if row is not None)
 
 
 def _joined(spans: list[Span]) -> tuple[Span, ...]:

@@ -24,7 +24,7 @@ from roeh.core.peers import Role
 from roeh.transport.signed import StatementKind
 from tests.commanded_nodes import CommandedNode
 from tests.ledgers import FileLogKey
-from tests.rings import BOOT
+from tests.rings import BOOT, S
 from tests.signing_desks import MINUTE_US, RESEND
 
 SNAPSHOT = SnapshotOrder(camera_id="north")
@@ -309,6 +309,16 @@ def test_a_hold_is_placed_in_the_name_of_who_ordered_it(node):
     assert [kind for _, kind, _ in node.recorded()] == ["accepted", "done"]
 
 
+def test_a_hold_that_reaches_ahead_holds_what_comes_though_a_segment_has_just_closed(node):
+    node.ring.segment(seconds=10)
+    now_us = node.clock.read().t_utc_ns // 1000
+    node.order(HoldOrder(from_utc_us=now_us - S, to_utc_us=now_us + 60 * S, reason="theft"))
+    assert node.said() == [("done", "")]
+    (hold,) = node.ring.holds.page(after=-1, limit=10)
+    (span,) = hold.spans
+    assert span.to_mono_us == node.ring.now_us() + 60 * S
+
+
 def test_a_hold_names_its_cameras(node):
     node.ring.segment(camera="old", seconds=10)
     node.order(node.desk.hold(-8, -2, cameras=("north",)))
@@ -385,6 +395,16 @@ def test_an_order_that_nobody_answers_has_failed(node):
     assert node.said() == [("failed", "no_answer")]
     assert node.orders() == ()
     assert node.commands.counters()["orders_unanswered"] == 1
+
+
+def test_what_was_done_while_evidence_was_away_is_believed_when_it_is_back(node):
+    node.order(schedule(node, minutes=30, mode="never"))
+    (item,) = node.orders()
+    node.deliver()
+    node.clock.advance(100.0)
+    node.restart()
+    node.done(Role.DETECT, item.row, Outcome.DONE)
+    assert node.said() == [("done", "")]
 
 
 def test_an_order_lost_on_its_way_is_given_again_to_the_same_process(node):
