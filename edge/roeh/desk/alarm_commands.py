@@ -46,6 +46,7 @@ from roeh.desk.seat import (
     pole_argument,
     taken_seat,
 )
+from roeh.desk.wording import counted
 
 _STATES: dict[str, tuple[AlarmState, ...]] = {
     "open": OPEN,
@@ -146,7 +147,9 @@ def _list(chosen: argparse.Namespace) -> int:
             groups = [part for alarm in shown for part in grouped([alarm])]
         print_groups(console, groups)
         more = f"; only the newest {_MAX_LISTED}: restrict them" if len(alarms) > len(shown) else ""
-        console.print(safe(f"{len(shown)} alarms ({choice.words()}), {utc_text(now_us)}{more}"))
+        console.print(
+            safe(f"{counted(len(shown), 'alarm')} ({choice.words()}), {utc_text(now_us)}{more}")
+        )
         return EXIT_OK
 
 

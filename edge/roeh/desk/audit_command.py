@@ -19,6 +19,7 @@ from roeh.desk.commands import Adder
 from roeh.desk.keys import open_audit_key
 from roeh.desk.known_witnesses import known_witnesses
 from roeh.desk.seat import Seat, add_operator, moment_argument, taken_seat
+from roeh.desk.wording import counted
 from roeh.ledger.note import MAX_NOTE_BYTES
 
 _MAX_LISTED = 1000
@@ -71,7 +72,7 @@ def _list(seat: Seat, chosen: argparse.Namespace) -> int:
     titles = ("entry", "at (UTC)", "operator", "system user", "action", "what", "count", "detail")
     print_table(console, titles, ([safe(cell) for cell in _cells(entry)] for entry in entries))
     only = f"; only the newest {_MAX_LISTED}" if len(entries) == _MAX_LISTED else ""
-    console.print(safe(f"{len(entries)} entries ({choice.words()}){only}"))
+    console.print(safe(f"{counted(len(entries), 'entry', 'entries')} ({choice.words()}){only}"))
     return EXIT_OK
 
 
@@ -113,8 +114,8 @@ def _note(path: Path) -> str:
 
 def _found_lines(found: AuditCheck) -> list[str]:
     lines = [
-        f"{found.entries} entries, each as it was written; root {found.root}",
-        f"{found.checkpoints} signed checkpoints agree"
+        f"{counted(found.entries, 'entry', 'entries')}, each as it was written; root {found.root}",
+        f"signed checkpoints that agree: {found.checkpoints}"
         + ("" if found.signed_size is None else f", the newest of {found.signed_size} entries"),
     ]
     if found.cosigned_size is None:
@@ -134,7 +135,7 @@ def _cells(entry: AuditEntry) -> tuple[str, ...]:
         entry.operator,
         entry.os_user,
         entry.action.value,
-        entry.subject[:40],
+        entry.subject,
         "" if entry.count is None else str(entry.count),
         entry.detail,
     )

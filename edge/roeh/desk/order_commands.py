@@ -214,8 +214,10 @@ def _order(chosen: argparse.Namespace) -> int:
         if chosen.json:
             _write_json(given)
         else:
+            later = "" if given.state in _FINAL else "; roeh desk orders tells it later"
             console_for(sys.stdout).print(
-                safe(f"{given.kind} to {pole}, order {given.id}: {outcome_text(given)}")
+                safe(f"{given.name} to {pole}, order {given.id}: {outcome_text(given)}{later}"),
+                soft_wrap=True,
             )
     return EXIT_OK if given.state not in ("refused", "failed") else CommandRefused.exit_status
 
@@ -258,7 +260,7 @@ def _orders(chosen: argparse.Namespace) -> int:
                     utc_text(given.t_created_utc_us),
                     f"{given.site}/{given.node}",
                     given.operator,
-                    given.kind,
+                    given.name,
                     outcome_text(given),
                     given.id,
                 )

@@ -41,6 +41,11 @@ class GivenOrder(msgspec.Struct, frozen=True):
     picture: bytes | None
 
     @property
+    def name(self) -> str:
+        """The order as an operator types it."""
+        return self.kind.replace("_", "-")
+
+    @property
     def command(self) -> Command:
         """As it is signed."""
         return msgspec.json.decode(self.command_json, type=Command)

@@ -18,6 +18,7 @@ from roeh.desk.commands import Adder
 from roeh.desk.pole_columns import HEALTH_TITLES, certificate_days, complaints, health_cells
 from roeh.desk.seat import add_operator, pole_argument, taken_seat
 from roeh.desk.silence import stale_after_s
+from roeh.desk.wording import counted
 
 _US_PER_S = 1_000_000
 
@@ -73,7 +74,7 @@ def _poles(chosen: argparse.Namespace) -> int:
             if record.complaints:
                 text = f"{record.site}/{record.node}: {record.complaints}"
                 console.print(safe(text, "yellow"), soft_wrap=True)
-        console.print(safe(f"{len(records)} poles, {utc_text(now_us)}"))
+        console.print(safe(f"{counted(len(records), 'pole')}, {utc_text(now_us)}"))
     return EXIT_OK
 
 

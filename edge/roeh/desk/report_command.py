@@ -26,6 +26,7 @@ from roeh.desk.report.formats import csv_lines, json_lines
 from roeh.desk.report.reading import chosen_records, summary
 from roeh.desk.report.view import MAX_SHOWN, print_records, print_summary
 from roeh.desk.seat import Seat, add_operator, moment_argument, pole_argument, taken_seat
+from roeh.desk.wording import counted
 
 _COPY_BYTES = 1024 * 1024
 _FILE_MODE = 0o600
@@ -94,7 +95,9 @@ def _show(seat: Seat, choice: AlarmChoice, now_us: int) -> int:
         left_out = found.total.alarms - len(records)
         console.print(safe(f"and {left_out} more: --format csv has them all"))
     print_summary(console, found)
-    console.print(safe(f"{found.total.alarms} alarms ({choice.words()}), {utc_text(now_us)}"))
+    console.print(
+        safe(f"{counted(found.total.alarms, 'alarm')} ({choice.words()}), {utc_text(now_us)}")
+    )
     return EXIT_OK
 
 
@@ -129,7 +132,8 @@ def _export(seat: Seat, choice: AlarmChoice, now_us: int, chosen: argparse.Names
         raise
     console = console_for(sys.stdout)
     console.print(
-        safe(f"{written.alarms} alarms, sha256 {written.sha256}: {chosen.out}"), soft_wrap=True
+        safe(f"{counted(written.alarms, 'alarm')}, sha256 {written.sha256}: {chosen.out}"),
+        soft_wrap=True,
     )
     return EXIT_OK
 

@@ -44,6 +44,11 @@ def clock_time(t_utc_us: int) -> str:
     return f"{moment:%H:%M:%S}.{moment.microsecond // 100_000}"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number and what it is of; `many` where the plural is more than an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def size_text(size_bytes: int) -> str:
     """A size, short."""
     return f"{size_bytes} B" if size_bytes < 1000 else f"{size_bytes / 1000:.1f} kB"

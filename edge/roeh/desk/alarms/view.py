@@ -49,7 +49,8 @@ def print_table(console: Console, titles: Sequence[str], rows: Iterable[Sequence
     """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in titles:
-        table.add_column(title)
+        # Folded where it is too long, never cut: what an audit says has to be read.
+        table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
