@@ -25,14 +25,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from roeh.core.errors import EvidenceRefused, KeyRefused
 from roeh.ledger.merkle import HASH_BYTES
+from roeh.ledger.verifier_keys import (
+    KEY_ID_BYTES,
+    VerifierKey,
+    is_key_name,
+    parse_verifier_key,
+)
 
 #: What is refused before it is looked at; a note with 16 signatures of any type is smaller.
 MAX_NOTE_BYTES = 256 * 1024
 MAX_SIGNATURES = 100
 
-KEY_ID_BYTES = 4
 _COSIGNATURE_TYPE = b"\x04"
-_ED25519_KEY_BYTES = 32
 _TIMESTAMP_BYTES = 8
 _COSIGNATURE_BYTES = _TIMESTAMP_BYTES + 64
 _MAX_TIMESTAMP_S = 2**63 - 1
@@ -184,8 +188,7 @@ def ecdsa_key_id(spki_der: bytes) -> bytes:
 
 def witness_key_id(witness: WitnessKey) -> bytes:
     """Key id of a witness (tlog-cosignature, type 0x04)."""
-    named = witness.name.encode("utf-8") + b"\n" + _COSIGNATURE_TYPE + witness.public_key
-    return hashlib.sha256(named).digest()[:KEY_ID_BYTES]
+    return VerifierKey(witness.name, _COSIGNATURE_TYPE, witness.public_key).key_id
 
 
 def parse_witness_key(verifier_key: str) -> WitnessKey:
@@ -194,31 +197,19 @@ def parse_witness_key(verifier_key: str) -> WitnessKey:
     Raises:
         KeyRefused: it is not one of type 0x04, or its id is not its key's.
     """
-    name, _, rest = verifier_key.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    try:
-        typed = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        typed = b""
-    witness = WitnessKey(name, typed[1:])
-    if (
-        typed[:1] != _COSIGNATURE_TYPE
-        or len(witness.public_key) != _ED25519_KEY_BYTES
-        or not _is_name(name)
-        or key_id != witness_key_id(witness).hex()
-    ):
+    key = parse_verifier_key(verifier_key, _COSIGNATURE_TYPE)
+    if key is None:
         raise KeyRefused(
             what="not the key of a witness",
             which=verifier_key,
             remedy="give <name>+<key id>+<base64>, a cosignature/v1 key as the witness shows it",
         )
-    return witness
+    return WitnessKey(key.name, key.public_key)
 
 
 def witness_verifier_key(witness: WitnessKey) -> str:
     """`<name>+<key id, hexadecimal>+<base64 of type and key>`, as witnesses publish it."""
-    typed = base64.b64encode(_COSIGNATURE_TYPE + witness.public_key).decode("ascii")
-    return f"{witness.name}+{witness_key_id(witness).hex()}+{typed}"
+    return str(VerifierKey(witness.name, _COSIGNATURE_TYPE, witness.public_key))
 
 
 def cosignature_line(text: str, t_utc_s: int, *, name: str, key: ed25519.Ed25519PrivateKey) -> str:
@@ -300,13 +291,9 @@ def _lines_of(note: Note, name: str, key_id: bytes) -> list[bytes]:
 def _parse_line(line: str) -> NoteSignature:
     name, _, encoded = line.removeprefix(_LINE_BEGINS).rpartition(" ")
     decoded = _decoded(encoded)
-    if not line.startswith(_LINE_BEGINS) or not _is_name(name) or len(decoded) <= KEY_ID_BYTES:
+    if not line.startswith(_LINE_BEGINS) or not is_key_name(name) or len(decoded) <= KEY_ID_BYTES:
         raise _malformed("a line behind its empty line is not a signature")
     return NoteSignature(name, decoded[:KEY_ID_BYTES], decoded[KEY_ID_BYTES:])
-
-
-def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(sign.isspace() for sign in name)
 
 
 def _decoded(encoded: str) -> bytes:

@@ -13,10 +13,7 @@ key (type 0x02). Pure: no file is read, no time asked for.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import enum
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -26,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from roeh.core.errors import EvidenceRefused, KeyRefused, MessageRefused
 from roeh.ledger.checkpoints import LogSigner
 from roeh.ledger.note import (
-    KEY_ID_BYTES,
     NoteSignature,
     SignatureState,
     log_signature_state,
@@ -34,9 +30,9 @@ from roeh.ledger.note import (
     sign_note,
     signature_line,
 )
+from roeh.ledger.verifier_keys import VerifierKey, parse_verifier_key
 
 _ED25519_TYPE = b"\x01"
-_ED25519_KEY_BYTES = 32
 _TEXT_LINES = 3
 
 
@@ -58,14 +54,12 @@ class DeskKey(msgspec.Struct, frozen=True):
     @property
     def key_id(self) -> bytes:
         """signed-note, type 0x01."""
-        named = self.name.encode("utf-8") + b"\n" + _ED25519_TYPE + self.public_key
-        return hashlib.sha256(named).digest()[:KEY_ID_BYTES]
+        return VerifierKey(self.name, _ED25519_TYPE, self.public_key).key_id
 
     @property
     def verifier_key(self) -> str:
         """`<name>+<key id, hexadecimal>+<base64 of type and key>`, as it is handed on."""
-        typed = base64.b64encode(_ED25519_TYPE + self.public_key).decode("ascii")
-        return f"{self.name}+{self.key_id.hex()}+{typed}"
+        return str(VerifierKey(self.name, _ED25519_TYPE, self.public_key))
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -81,26 +75,14 @@ def parse_desk_key(verifier_key: str) -> DeskKey:
     Raises:
         KeyRefused: it is not one, or its id is not its key's.
     """
-    name, _, rest = verifier_key.partition("+")
-    key_id, _, encoded = rest.partition("+")
-    try:
-        typed = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        typed = b""
-    key = DeskKey(name, typed[1:])
-    if (
-        typed[:1] != _ED25519_TYPE
-        or len(key.public_key) != _ED25519_KEY_BYTES
-        or not name
-        or any(sign.isspace() for sign in name)
-        or key_id != key.key_id.hex()
-    ):
+    key = parse_verifier_key(verifier_key, _ED25519_TYPE)
+    if key is None:
         raise KeyRefused(
             what="not the key of a control room",
             which=verifier_key[:200],
             remedy="give <name>+<key id>+<base64>, as roeh desk keys shows it",
         )
-    return key
+    return DeskKey(key.name, key.public_key)
 
 
 def sign_statement(
