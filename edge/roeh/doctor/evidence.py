@@ -102,7 +102,7 @@ def judge_recording(status: NodeStatus) -> Iterator[Outcome]:
     if silent:
         yield doubtful(f"nothing recorded yet of {', '.join(silent)}", "see to the camera")
     elif not status.alarms:
-        yield good(f"{len(status.cameras)} cameras are being recorded")
+        yield good(f"cameras that are being recorded: {len(status.cameras)}")
 
 
 def _judge_key(state: KeyState, now_utc_us: int) -> Outcome | None:

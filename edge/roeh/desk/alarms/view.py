@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import IO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,8 @@ from roeh.desk.wording import compass, where_text
 
 _URGENT = 7
 _WIDTH_IN_FILES = 160
+#: The longest word that is kept in one piece: an id.
+_MAX_WORD = 36
 _GROUP_TITLES = (
     "alarm", "P", "state", "pole", "what", "where", "opened (UTC)", "count", "by", "version",
 )  # fmt: skip
@@ -46,14 +49,17 @@ def safe(text: str, style: str = "") -> Text:
 
 
 def print_table(console: Console, titles: Sequence[str], rows: Iterable[Sequence[Text]]) -> None:
-    """A table without lines."""
+    """A table without lines. Cells are folded between words; no id or name is ever cut."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in titles:
-        # Folded where it is too long, never cut: what an audit says has to be read.
-        table.add_column(title, overflow="fold")
-    for row in rows:
+    cells = [tuple(row) for row in rows]
+    for column, title in enumerate(titles):
+        words = [*title.split(), *(w for row in cells for w in row[column].plain.split())]
+        longest = max(map(cell_len, words), default=0)
+        table.add_column(title, overflow="fold", min_width=min(longest, _MAX_WORD))
+    for row in cells:
         table.add_row(*row)
-    console.print(table)
+    # On a terminal too narrow for that the lines run over, rather than lose their ends.
+    console.print(table, crop=False)
 
 
 def print_groups(console: Console, groups: Sequence[AlarmGroup]) -> None:
