@@ -67,7 +67,7 @@ def said_state(number=1, *, online=True, site="harbour", node="pole-7", chain_pe
         online=online,
         connection_number=number,
         boot_id=changes.pop("boot_id", BOOT_ID),
-        t_utc_us=1_760_000_000_000_000,
+        t_utc_us=changes.pop("t_utc_us", 1_760_000_000_000_000),
         software="1.0",
         log_chain_pem=chain_pem,
     )

@@ -12,6 +12,7 @@ from roeh.desk.alarms.rows import history_of, newest_alarms, notes_of
 from roeh.desk.audit.check import Trust, check_audit
 from roeh.desk.audit.log import AuditLog
 from roeh.desk.audit.reading import AuditChoice, read_entries
+from roeh.desk.commit_hook import DeskFacts
 from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.received import receive
 from roeh.desk.keys import make_desk_keys, open_audit_key
@@ -48,6 +49,7 @@ class OperatedDesk:
         self.audit = AuditLog(self.clock, config.name)
         self.hook = AlarmHook(config, self.audit, self.clock)
         self.work = DeskWork(store, self.audit, self.clock)
+        self.facts = DeskFacts(is_listening=True, since_utc_us=self.now_us)
         self._seq = 0
 
     @property
@@ -78,7 +80,7 @@ class OperatedDesk:
         """And ingest notices."""
         self.clock.advance(duration_s)
         with self.store.writing() as transaction:
-            self.hook.on_time(transaction, self.now_us)
+            self.hook.on_time(transaction, self.facts, self.now_us)
 
     def alarms(self, condition="1 = 1"):
         """Newest first."""

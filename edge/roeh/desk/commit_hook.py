@@ -8,9 +8,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from roeh.core.types import Alert
 from roeh.desk.notices import Pole
 from roeh.desk.store import Transaction
+
+
+class CertificateEnd(msgspec.Struct, frozen=True):
+    """When the certificate of a part of the desk, or of the broker, ends."""
+
+    service: str
+    ends_utc_us: int
+
+
+class DeskFacts(msgspec.Struct, frozen=True):
+    """What is known of the desk itself.
+
+    Attributes:
+        is_listening: the broker hands over what poles say.
+        since_utc_us: since when that is so, or is not, without a break or a step of the
+            clock; in the time of the clock as it is now.
+        certificates: those that are known.
+    """
+
+    is_listening: bool
+    since_utc_us: int
+    certificates: tuple[CertificateEnd, ...] = ()
 
 
 class CommitHook(Protocol):
@@ -30,11 +54,17 @@ class CommitHook(Protocol):
         """A pole gave two different messages one id; the first one is kept."""
         ...
 
+    def on_count_again(
+        self, transaction: Transaction, pole: Pole, seq: int, now_utc_us: int
+    ) -> None:
+        """A pole gave a number a second time: it counts its alerts anew from there or before."""
+        ...
+
     def on_witness_alarm(self, transaction: Transaction, row: int, now_utc_us: int) -> None:
         """This row of `witness_alarm` is new."""
         ...
 
-    def on_time(self, transaction: Transaction, now_utc_us: int) -> None:
+    def on_time(self, transaction: Transaction, desk: DeskFacts, now_utc_us: int) -> None:
         """Each second: tables of poles and of what is missing are as ingest sees them."""
         ...
 
@@ -50,8 +80,13 @@ class NoHook:
     ) -> None:
         """Nothing."""
 
+    def on_count_again(
+        self, transaction: Transaction, pole: Pole, seq: int, now_utc_us: int
+    ) -> None:
+        """Nothing."""
+
     def on_witness_alarm(self, transaction: Transaction, row: int, now_utc_us: int) -> None:
         """Nothing."""
 
-    def on_time(self, transaction: Transaction, now_utc_us: int) -> None:
+    def on_time(self, transaction: Transaction, desk: DeskFacts, now_utc_us: int) -> None:
         """Nothing."""

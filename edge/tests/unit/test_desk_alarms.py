@@ -9,12 +9,17 @@ from roeh.core.types import AlertPhase, ClockState
 from roeh.desk.alarms.desk_work import find_alarm
 from roeh.desk.alarms.grouping import grouped
 from roeh.desk.alarms.handover import read_handover
+from roeh.desk.alarms.hook import AlarmHook
 from roeh.desk.alarms.own import OwnKind
 from roeh.desk.alarms.states import Acknowledge, AlarmState, Close, Shelve, Verdict
 from roeh.desk.alarms.story import read_pictures, read_story
-from tests.desks import said_alert, said_picture, said_state
+from roeh.desk.commit_hook import CertificateEnd, DeskFacts
+from tests.desks import id_of, said_alert, said_picture, said_state
 from tests.operated_desks import ANNA, NOA, OperatedDesk
 
+YEAR_S = 365 * 86_400
+DAY_US = 86_400_000_000
+SERVICES = (("broker", 29.5), ("desk", 5.5), ("witness", 40))
 SHELVE = Shelve(for_us=1_800_000_000, reason="the fair is on")
 
 
@@ -157,6 +162,81 @@ def test_a_pole_that_is_silent_is_one_alarm_until_it_speaks(desk):
     assert [alarm.state for alarm in own(desk)] == [AlarmState.NEW, AlarmState.CLOSED]
     said = [entry.action.value for entry in desk.entries()]
     assert said == ["alarm.raised", "alarm.over", "alarm.raised"]
+
+
+def restarted(desk, *, is_listening=True):
+    """Ingest began anew just now, or its broker went away."""
+    desk.hook = AlarmHook(desk.config, desk.audit, desk.clock)
+    desk.facts = DeskFacts(is_listening, desk.now_us)
+
+
+def test_a_silent_pole_stays_the_same_alarm_when_ingest_begins_anew(desk):
+    desk.health()
+    desk.time_passes(100)
+    (before,) = own(desk)
+    desk.work.act(before.id, Acknowledge(), ANNA)
+    restarted(desk)
+    for _ in range(4):
+        desk.time_passes(50)
+    (after,) = own(desk)
+    assert (after.id, after.state) == (before.id, AlarmState.ACKNOWLEDGED)
+
+
+def test_a_broker_that_is_away_is_one_alarm_and_not_one_of_each_pole(desk):
+    desk.health()
+    restarted(desk, is_listening=False)
+    desk.time_passes(60)
+    assert own(desk) == []
+    desk.time_passes(100)
+    (deaf,) = own(desk)
+    assert (deaf.kind, deaf.pole) == ("desk_deaf", "the desk")
+    restarted(desk)
+    desk.health()
+    desk.time_passes(10)
+    assert own(desk)[0].state is AlarmState.CLOSED
+
+
+def test_a_clock_that_is_set_makes_no_pole_silent_and_hides_none(desk):
+    desk.health()
+    for step_s in (YEAR_S, -2 * YEAR_S):
+        desk.clock.advance(step_s)
+        desk.facts = DeskFacts(is_listening=True, since_utc_us=desk.now_us)
+        desk.time_passes(60)
+        assert own(desk) == []
+    desk.time_passes(60)
+    assert own(desk)[0].kind == "pole_silent"
+
+
+def test_shelving_ends_when_the_clock_is_set_back(desk):
+    desk.alert()
+    desk.work.act(desk.alarm().id, SHELVE, ANNA)
+    desk.time_passes(-YEAR_S)
+    assert desk.alarm().state is AlarmState.NEW
+
+
+def test_a_service_certificate_that_ends_within_thirty_days_is_an_alarm_of_the_desk(desk):
+    ends = [CertificateEnd(name, desk.now_us + round(days * DAY_US)) for name, days in SERVICES]
+    desk.facts = DeskFacts(is_listening=True, since_utc_us=desk.now_us, certificates=tuple(ends))
+    desk.time_passes(5)
+    assert {(alarm.subject, alarm.priority, alarm.detail) for alarm in own(desk)} == {
+        ("broker", 3, "the certificate of the service broker ends in 29 days"),
+        ("desk", 6, "the certificate of the service desk ends in 5 days"),
+    }
+
+
+def test_numbers_counted_again_are_one_alarm_until_it_is_closed(desk):
+    desk.hear(*(said_alert(seq) for seq in (1, 2, 3)))
+    desk.hear(said_alert(2))
+    desk.hear(said_alert(1))
+    (alarm,) = own(desk, OwnKind.COUNT_AGAIN)
+    assert alarm.state is AlarmState.NEW
+
+
+def test_a_pole_that_contradicts_itself_for_ever_does_not_fill_the_list(desk):
+    for seq in range(1, 31):
+        alert = said_alert(seq)
+        desk.hear(alert, said_alert(seq, alert_id=id_of(alert), label="boat"))
+    assert len(own(desk, OwnKind.TWO_PAYLOADS)) == 20
 
 
 def test_what_an_operator_closed_is_not_raised_again_while_it_lasts(desk):

@@ -5,12 +5,14 @@ import pytest
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import DeskRetention
+from roeh.desk.alarms.states import Close
 from roeh.desk.audit.log import AuditEntry, AuditLog
 from roeh.desk.commit_hook import NoHook
 from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.expiry import Expiry
 from roeh.desk.ingest.received import receive
 from tests.desks import id_of, incoming, said_alert, said_picture, said_tombstone
+from tests.operated_desks import ANNA, OperatedDesk
 
 DAY_S = 86_400.0
 RETENTION = DeskRetention(thumbnail_days=14, alert_days=90, kept_alarm_days=365)
@@ -26,9 +28,9 @@ ALARM = """
 class Ageing:
     """A database whose clock goes on by days."""
 
-    def __init__(self, store):
+    def __init__(self, store, clock=None):
         self.store = store
-        self.clock = SimulatedClock()
+        self.clock = clock or SimulatedClock()
         self.expiry = Expiry(RETENTION, AuditLog(self.clock, "haifa"))
 
     @property
@@ -45,10 +47,15 @@ class Ageing:
             transaction.execute(ALARM, (f"of {raised_id}", raised_id, self.now_us, int(is_kept)))
 
     def after(self, days):
-        self.clock.advance(days * DAY_S)
+        """Days pass, and the desk looks at the clock all the time."""
+        for _ in range(round(days * 2)):
+            self.clock.advance(DAY_S / 2)
+            self.look()
+
+    def look(self):
         while True:
             with self.store.writing() as transaction:
-                if not self.expiry.delete_due(transaction, self.now_us):
+                if not self.expiry.delete_due(transaction, self.clock.read()):
                     return
 
     def count(self, table):
@@ -100,3 +107,56 @@ def test_much_goes_in_portions_and_what_came_is_still_known(ageing):
     assert [count for subject, count in ageing.audited() if subject == "alerts"] == [500, 500, 200]
     with ageing.store.reading() as transaction:
         assert transaction.values("SELECT first, last FROM seq_known") == [(1, 1201)]
+
+
+def test_a_clock_that_leaps_ahead_deletes_nothing_until_it_went_on_for_a_day(ageing):
+    ageing.take(said_alert(1))
+    ageing.look()
+    ageing.clock.advance(365 * DAY_S)
+    ageing.look()
+    ageing.after(0.5)
+    assert ageing.count("alert") == 1
+    ageing.clock.advance(-365 * DAY_S)  # put right in time
+    ageing.after(2)
+    assert ageing.count("alert") == 1
+    ageing.clock.advance(365 * DAY_S)
+    ageing.after(2)  # it was no mistake: the desk had been switched off
+    assert ageing.count("alert") == 0
+
+
+def test_with_a_clock_that_nobody_set_nothing_is_deleted(desk_database):
+    ageing = Ageing(desk_database, SimulatedClock(synchronised=False))
+    ageing.take(said_alert(1))
+    ageing.after(100)
+    assert ageing.count("alert") == 1
+
+
+def test_what_came_while_the_clock_was_behind_is_not_old(ageing):
+    ageing.take(said_alert(1))
+    ageing.clock.advance(-365 * DAY_S)
+    ageing.take(said_alert(2))
+    ageing.look()
+    ageing.clock.advance(365 * DAY_S)
+    ageing.take(said_alert(3))
+    ageing.after(13)
+    assert ageing.count("alert") == 3
+    ageing.after(78)
+    assert ageing.count("alert") == 0
+
+
+def test_a_condition_that_holds_and_an_incident_that_nobody_closed_do_not_expire(
+    desk_config, desk_database
+):
+    desk = OperatedDesk(desk_config, desk_database)
+    expiry = Expiry(RETENTION, AuditLog(desk.clock, "haifa"))
+    alert = said_alert(1)
+    desk.hear(alert, said_alert(1, alert_id=id_of(alert), label="boat"))
+    desk.time_passes(100)
+    (silent,) = desk.alarms("kind = 'pole_silent'")
+    desk.work.act(silent.id, Close(), ANNA)
+    for _ in range(400):
+        desk.time_passes(DAY_S)
+        with desk.store.writing() as transaction:
+            expiry.delete_due(transaction, desk.clock.read())
+    kinds = sorted((alarm.kind, alarm.version) for alarm in desk.alarms())
+    assert kinds == [("pole_silent", 1), ("two_payloads", 0)]

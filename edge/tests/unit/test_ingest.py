@@ -13,10 +13,9 @@ from roeh.core.ids import ClockIds
 from roeh.core.orders import Answer, Command, Outcome, SeqRange
 from roeh.desk.commit_hook import NoHook
 from roeh.desk.ingest.committing import commit
-from roeh.desk.ingest.pole_rows import mark_silent
 from roeh.desk.ingest.received import receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
-from roeh.desk.ingest.seq_rows import renew_missing, runs_of
+from roeh.desk.ingest.seq_rows import MAX_RANGES, renew_missing, runs_of
 from roeh.desk.keys import make_desk_keys, open_command_key
 from roeh.desk.notices import Pole
 from roeh.desk.store import open_desk_store
@@ -38,18 +37,23 @@ from tests.desks import (
 
 POLE = Pole("harbour", "pole-7")
 SECOND_US = 1_000_000
+OTHER_BOOT = "0e2f5d6a-3c1b-4f7e-9d08-5a6b7c8d9e0f"
 
 
 class RememberingHook(NoHook):
     def __init__(self):
         self.alerts = []
         self.contradicted = []
+        self.counted_again = []
 
     def on_alerts(self, transaction, alerts, now_utc_us):
         self.alerts += [alert.id for alert in alerts]
 
     def on_two_payloads(self, transaction, pole, message_id, now_utc_us):
         self.contradicted.append(message_id)
+
+    def on_count_again(self, transaction, pole, seq, now_utc_us):
+        self.counted_again.append(seq)
 
 
 class Desk:
@@ -279,20 +283,59 @@ def test_an_old_will_does_not_take_a_pole_offline(desk):
     assert desk.values("SELECT online FROM pole") == [(0,)]
 
 
-def test_who_is_not_heard_while_connected_is_silent_until_heard(desk):
-    def silent():
-        with desk.store.writing() as transaction:
-            mark_silent(transaction, desk.now_us - 90 * SECOND_US)
-        return desk.values("SELECT is_silent FROM pole") == [(1,)]
+def test_a_pole_installed_anew_is_there_though_its_connections_count_from_one(desk):
+    desk.take(said_state(500, t_utc_us=1_000))
+    desk.take(said_state(500, online=False, t_utc_us=1_000))
+    desk.take(said_state(1, boot_id=OTHER_BOOT, t_utc_us=500))  # a birth that comes late
+    assert desk.values("SELECT online FROM pole") == [(0,)]
+    desk.take(said_state(1, boot_id=OTHER_BOOT, t_utc_us=2_000))
+    assert desk.values("SELECT online, connection_number, boot_id FROM pole") == [
+        (1, 1, OTHER_BOOT)
+    ]
 
-    desk.take(said_state())
-    assert not silent()
-    desk.clock.advance(91)
-    assert silent()
-    desk.take(said_state(), retained=True)  # what the broker kept is no sign of life
-    assert silent()
-    desk.take(said_alert(1))
-    assert not silent()
+
+def test_a_pole_that_counts_from_one_again_is_seen_and_what_it_does_not_send_is_missing(desk):
+    desk.take(*(said_alert(seq) for seq in range(1, 6)))
+    first, third = said_alert(1), said_alert(3)
+    desk.take(third)  # the more urgent one comes first
+    desk.take(first)
+    desk.take(said_alert(4))
+    assert desk.hook.counted_again == [3, 1]
+    assert desk.values("SELECT COUNT(*) FROM alert") == [(8,)]
+    assert desk.missing() == [(2, 3)]
+    desk.take(third)  # sent again because it was asked for
+    assert desk.missing() == [(2, 2)]
+
+
+def test_an_evicted_alert_that_comes_after_all_is_no_second_count(desk):
+    desk.take(said_alert(1), said_tombstone(2))
+    desk.take(said_alert(2))
+    assert desk.hook.counted_again == []
+    assert desk.missing() == []
+
+
+def test_numbers_that_a_pole_invents_stay_bounded(desk):
+    desk.take(said_alert(1), said_alert(2**53 - 1))
+    assert desk.missing() == [(2, 2**53 - 2)]
+    with desk.store.writing() as transaction:
+        transaction.insert_new(
+            "INSERT INTO seq_known (site, node, first, last) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            [(POLE.site, POLE.node, 2 * seq, 2 * seq) for seq in range(2, MAX_RANGES)],
+        )
+    desk.take(said_alert(2**40), said_alert(3))
+    assert desk.values("SELECT COUNT(*) FROM seq_known") == [(MAX_RANGES,)]
+    desk.take(*(said_alert(seq, node="pole-8") for seq in (1, 2, 5)))
+    assert desk.values("SELECT COUNT(*) FROM seq_known WHERE node = 'pole-8'") == [(2,)]
+
+
+def test_a_clock_that_was_set_back_holds_up_no_resend(desk):
+    desk.take(said_state(), said_alert(1), said_alert(3))
+    desk.missing()
+    desk.clock.advance(6)
+    assert desk.ask() == 1
+    desk.clock.advance(-365 * 86_400)
+    assert desk.ask() == 1
 
 
 @pytest.mark.parametrize(
@@ -320,8 +363,9 @@ def test_in_whatever_order_numbers_come_what_is_missing_is_what_did_not_come(
 ):
     store = open_desk_store(desk_in(tmp_path_factory.mktemp("desk")))
     desk = Desk(store)
+    said = {seq: said_alert(seq) for numbers in batches for seq in numbers}
     for numbers in batches:
-        desk.take(*(said_alert(seq) for seq in numbers))
+        desk.take(*(said[seq] for seq in numbers))
     came = {seq for numbers in batches for seq in numbers}
     expected = runs_of(set(range(1, max(came, default=0))) - came)
     assert desk.missing() == [(run.first, run.last) for run in expected]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from roeh.core.moments import utc_text
-from roeh.desk.alarms.states import AlarmState, Verdict
+from roeh.desk.alarms.states import CLOCKS_DIFFER_US, AlarmState, Verdict
 from roeh.desk.store import Value
 
-#: What an alarm's state is at a time (bound once), though nobody wrote the shelving's end down.
-STATE_NOW = (
-    "(CASE WHEN state = 'shelved' AND shelved_until_utc_us <= ? THEN state_unshelved"
-    " ELSE state END)"
+#: Whether it is at a time (bound twice), as `states.as_of` says it.
+SHELVING_IS_OVER = (
+    "state = 'shelved'"
+    f" AND (shelved_until_utc_us <= ? OR t_changed_utc_us > ? + {CLOCKS_DIFFER_US})"
 )
+#: What an alarm's state is at a time (bound twice), though nobody wrote the shelving's end down.
+STATE_NOW = f"(CASE WHEN {SHELVING_IS_OVER} THEN state_unshelved ELSE state END)"
 OPEN = (AlarmState.NEW, AlarmState.ACKNOWLEDGED, AlarmState.SHELVED)
 
 
@@ -50,7 +52,12 @@ class AlarmChoice(msgspec.Struct, frozen=True, kw_only=True):
 
         if self.states:
             marks = ", ".join("?" for _ in self.states)
-            add(f"{STATE_NOW} IN ({marks})", now_utc_us, *(one.value for one in self.states))
+            add(
+                f"{STATE_NOW} IN ({marks})",
+                now_utc_us,
+                now_utc_us,
+                *(one.value for one in self.states),
+            )
         if self.site:
             add("site = ?", self.site)
         if self.node:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from roeh.core.clock import ClockReading
 from roeh.core.config import IngestSection
 from roeh.core.orders import SeqRange
 from roeh.desk.alarms.own import PRIORITIES, Finding, OwnKind, PoleFacts, ranges_text
+from roeh.desk.commit_hook import DeskFacts
 from roeh.desk.pole_columns import certificate_days, complaints
 from roeh.desk.silence import stale_after_s
 from roeh.desk.store import Transaction
@@ -26,6 +26,7 @@ class PoleRow(msgspec.Struct, frozen=True):
     Attributes:
         online: as its newest state says; None: it never told.
         health_payload: its newest health message, as it came.
+        is_silent: for too long it was not heard, and has not been since.
     """
 
     site: str
@@ -33,6 +34,7 @@ class PoleRow(msgspec.Struct, frozen=True):
     online: int | None
     health_payload: bytes | None
     t_heard_utc_us: int
+    is_silent: int
 
     @property
     def health(self) -> HealthMessage | None:
@@ -79,7 +81,8 @@ def read_poles(transaction: Transaction) -> list[PoleRow]:
     """Every pole ever heard, by name."""
     return transaction.select(
         PoleRow,
-        "SELECT site, node, online, health_payload, t_heard_utc_us FROM pole ORDER BY site, node",
+        "SELECT site, node, online, health_payload, t_heard_utc_us, is_silent FROM pole"
+        " ORDER BY site, node",
     )
 
 
@@ -98,16 +101,18 @@ def read_missing(transaction: Transaction, since_before_utc_us: int) -> Ranges:
 
 
 def read_facts(
-    transaction: Transaction, settings: IngestSection, now_utc_us: int, *, listening_since_us: int
+    transaction: Transaction, settings: IngestSection, desk: DeskFacts, now_utc_us: int
 ) -> list[PoleFacts]:
-    """What is known of each pole now. Writes down when a count of refused statements grew.
+    """What is known of each pole now.
+
+    Writes down which poles are silent, and when a count of refused statements grew.
 
     Args:
         transaction: writes.
         settings: how long an alert may be missing before that is alarmed: until it was asked
             for, and again.
+        desk: nothing is unheard for longer than it listens.
         now_utc_us: the desk's clock.
-        listening_since_us: nothing is unheard for longer than somebody listens.
     """
     grace_us = round((settings.missing_after_s + settings.resend_every_s) * _US_PER_S)
     missing = read_missing(transaction, now_utc_us - grace_us)
@@ -117,15 +122,19 @@ def read_facts(
         health = pole.health
         refused = 0 if health is None else health.statements_refused
         grew_us = _when_grew(transaction, pole, refused, counters, now_utc_us)
-        heard_us = max(pole.t_heard_utc_us, listening_since_us)
         stale_s = stale_after_s(
             None if health is None else health.heartbeat_s, settings.stale_after_s
         )
+        is_silent = bool(pole.is_silent) or _falls_silent(pole, stale_s, desk, now_utc_us)
+        if is_silent and not pole.is_silent:
+            transaction.execute(
+                "UPDATE pole SET is_silent = 1 WHERE site = ? AND node = ?", (pole.site, pole.node)
+            )
         facts.append(
             PoleFacts(
                 site=pole.site,
                 node=pole.node,
-                unheard_us=max(0, now_utc_us - heard_us),
+                is_silent=is_silent,
                 stale_after_us=round(stale_s * _US_PER_S),
                 condition="" if health is None else health.condition,
                 complaints="" if health is None else complaints(health),
@@ -137,6 +146,14 @@ def read_facts(
             )
         )
     return facts
+
+
+def _falls_silent(pole: PoleRow, stale_s: float, desk: DeskFacts, now_utc_us: int) -> bool:
+    if not desk.is_listening:
+        return False
+    # A time that is still to come was written before the clock was set back.
+    heard_us = pole.t_heard_utc_us if pole.t_heard_utc_us <= now_utc_us else 0
+    return now_utc_us - max(heard_us, desk.since_utc_us) > stale_s * _US_PER_S
 
 
 def new_losses(transaction: Transaction) -> list[Finding]:
@@ -188,15 +205,6 @@ def witness_finding(transaction: Transaction, row: int) -> Finding:
         priority=PRIORITIES[OwnKind.HISTORY_FORKED],
         key=told.sha256,
     )
-
-
-def clock_findings(now: ClockReading) -> tuple[Finding, ...]:
-    """Of the desk's own clock, by which everything here is written down."""
-    if now.synchronised:
-        return ()
-    words = "the desk's own clock is not synchronised: times in alarms and audit are doubtful"
-    kind = OwnKind.CLOCK_UNSYNCHRONISED
-    return (Finding(kind, "", "", words, PRIORITIES[kind]),)
 
 
 _Counters = dict[tuple[str, str, str], int]

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.clock import Clock
 from roeh.core.config import DeskConfig
 from roeh.core.types import Alert
+from roeh.desk.alarms.choice import SHELVING_IS_OVER
+from roeh.desk.alarms.desk_findings import (
+    certificate_findings,
+    clock_findings,
+    deaf_findings,
+    leap_findings,
+)
 from roeh.desk.alarms.desk_work import record_step
-from roeh.desk.alarms.facts import clock_findings, new_losses, read_facts, witness_finding
+from roeh.desk.alarms.facts import new_losses, read_facts, witness_finding
 from roeh.desk.alarms.intake import take_alerts
 from roeh.desk.alarms.own import (
     INCIDENTS,
@@ -21,6 +28,7 @@ from roeh.desk.alarms.own import (
 from roeh.desk.alarms.rows import AlarmRow, alarms_where, keep_standing, own_alarm_id
 from roeh.desk.alarms.states import DESK, ConditionOver, as_of, take
 from roeh.desk.audit.log import AuditAction, AuditLog
+from roeh.desk.commit_hook import DeskFacts
 from roeh.desk.notices import Pole
 from roeh.desk.operators import the_desk
 from roeh.desk.store import Transaction
@@ -28,6 +36,8 @@ from roeh.desk.store import Transaction
 #: How often conditions are looked at: a condition is alarmed this late at the most.
 _LOOK_EVERY_US = 5_000_000
 _MAX_PER_TRANSACTION = 500
+#: Of one kind and pole: further ones are counted and not alarmed.
+_MAX_OPEN_INCIDENTS = 20
 #: More conditions than poles can have.
 _MAX_HELD = 1_000_000
 
@@ -47,8 +57,6 @@ class AlarmHook:
         self._settings = config.ingest
         self._audit = audit
         self._clock = clock
-        # Poles count as unheard only since somebody listens.
-        self._listening_since_us = clock.read().t_utc_ns // NS_PER_US
         self._look_due_us = 0
 
     def on_alerts(self, transaction: Transaction, alerts: Sequence[Alert], now_utc_us: int) -> None:
@@ -59,6 +67,8 @@ class AlarmHook:
         self, transaction: Transaction, pole: Pole, message_id: str, now_utc_us: int
     ) -> None:
         """An incident: a pole says two things under one name, or somebody else does."""
+        if _open_incidents(transaction, OwnKind.TWO_PAYLOADS, pole) >= _MAX_OPEN_INCIDENTS:
+            return
         finding = Finding(
             kind=OwnKind.TWO_PAYLOADS,
             site=pole.site,
@@ -69,25 +79,43 @@ class AlarmHook:
         )
         self._raise(transaction, finding, now_utc_us)
 
+    def on_count_again(
+        self, transaction: Transaction, pole: Pole, seq: int, now_utc_us: int
+    ) -> None:
+        """An incident, one until a person closed it: alerts that overtake tell it again."""
+        if _open_incidents(transaction, OwnKind.COUNT_AGAIN, pole):
+            return
+        finding = Finding(
+            kind=OwnKind.COUNT_AGAIN,
+            site=pole.site,
+            node=pole.node,
+            words=f"it counts its alerts from #{seq} again: installed anew, its database put back,"
+            " or another speaks under its name; all that it says is stored",
+            priority=PRIORITIES[OwnKind.COUNT_AGAIN],
+            key=f"{now_utc_us}",
+        )
+        self._raise(transaction, finding, now_utc_us)
+
     def on_witness_alarm(self, transaction: Transaction, row: int, now_utc_us: int) -> None:
         """An incident: a witness saw a ledger that is not one history."""
         self._raise(transaction, witness_finding(transaction, row), now_utc_us)
 
-    def on_time(self, transaction: Transaction, now_utc_us: int) -> None:
+    def on_time(self, transaction: Transaction, desk: DeskFacts, now_utc_us: int) -> None:
         """Shelvings end; conditions are raised and are over."""
         self._end_shelvings(transaction, now_utc_us)
         # A clock that was set back must not put this off for as long.
         if self._look_due_us - _LOOK_EVERY_US <= now_utc_us < self._look_due_us:
             return
         self._look_due_us = now_utc_us + _LOOK_EVERY_US
-        self._look(transaction, now_utc_us)
+        self._look(transaction, desk, now_utc_us)
 
-    def _look(self, transaction: Transaction, now_utc_us: int) -> None:
-        facts = read_facts(
-            transaction, self._settings, now_utc_us, listening_since_us=self._listening_since_us
-        )
+    def _look(self, transaction: Transaction, desk: DeskFacts, now_utc_us: int) -> None:
+        facts = read_facts(transaction, self._settings, desk, now_utc_us)
         found = [finding for one in facts for finding in findings_of(one)]
         found += clock_findings(self._clock.read())
+        found += certificate_findings(desk, now_utc_us)
+        found += leap_findings(transaction)
+        found += deaf_findings(transaction, self._settings, desk, now_utc_us)
         held = alarms_where(transaction, "is_own = 1 AND t_over_utc_us IS NULL", (), _MAX_HELD)
         by_subject = {(OwnKind(one.kind), one.site, one.node, one.subject): one for one in held}
         news = changes(frozenset(by_subject), tuple(found))
@@ -154,8 +182,8 @@ class AlarmHook:
     def _end_shelvings(self, transaction: Transaction, now_utc_us: int) -> None:
         due = alarms_where(
             transaction,
-            "state = 'shelved' AND shelved_until_utc_us <= ?",
-            (now_utc_us,),
+            SHELVING_IS_OVER,
+            (now_utc_us, now_utc_us),
             _MAX_PER_TRANSACTION,
         )
         for alarm in due:
@@ -163,3 +191,13 @@ class AlarmHook:
             keep_standing(transaction, alarm, taken.standing)
             for step in taken.steps:
                 record_step(transaction, self._audit, alarm, step, the_desk())
+
+
+def _open_incidents(transaction: Transaction, kind: OwnKind, pole: Pole) -> int:
+    """How many of this kind of a pole nobody has closed."""
+    ((count,),) = transaction.values(
+        "SELECT COUNT(*) FROM alarm WHERE state <> 'closed' AND kind = ? AND site = ? AND node = ?",
+        (kind.value, pole.site, pole.node),
+    )
+    assert isinstance(count, int)
+    return count

@@ -36,6 +36,9 @@ class OwnKind(enum.Enum):
     STATEMENTS_REFUSED = "statements_refused"
     HISTORY_FORKED = "history_forked"
     TWO_PAYLOADS = "two_payloads"
+    COUNT_AGAIN = "count_again"
+    DESK_DEAF = "desk_deaf"
+    CLOCK_LEAPT = "clock_leapt"
 
 
 #: 1 (lowest) to 9, as an alert's.
@@ -50,10 +53,15 @@ PRIORITIES: dict[OwnKind, int] = {
     OwnKind.STATEMENTS_REFUSED: 6,
     OwnKind.HISTORY_FORKED: 9,
     OwnKind.TWO_PAYLOADS: 8,
+    OwnKind.COUNT_AGAIN: 6,
+    OwnKind.DESK_DEAF: 9,
+    OwnKind.CLOCK_LEAPT: 7,
 }
 
 #: These happened; they are not over until a person says so.
-INCIDENTS = frozenset({OwnKind.ALERTS_LOST, OwnKind.HISTORY_FORKED, OwnKind.TWO_PAYLOADS})
+INCIDENTS = frozenset(
+    {OwnKind.ALERTS_LOST, OwnKind.HISTORY_FORKED, OwnKind.TWO_PAYLOADS, OwnKind.COUNT_AGAIN}
+)
 
 
 #: What makes two findings the same one: kind, site, node, key.
@@ -64,8 +72,8 @@ class Finding(msgspec.Struct, frozen=True):
     """One thing that the desk found.
 
     Attributes:
-        key: tells one incident of a pole from another; empty for a condition, of which a
-            pole has one at a time.
+        key: tells one incident of a pole from another, and one certificate of the desk;
+            empty for a condition of a pole, which has one of a kind at a time.
         words: one line for the operator; of a condition it may change while it holds.
     """
 
@@ -86,7 +94,7 @@ class PoleFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a pole now.
 
     Attributes:
-        unheard_us: since it last said anything, or since the desk listens if that is less.
+        is_silent: it was not heard for too long, and has not been since.
         stale_after_us: for how long a pole may say nothing.
         condition, complaints: of its last health message; "" before the first.
         missing: alerts overtaken by others for long enough.
@@ -96,7 +104,7 @@ class PoleFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     site: str
     node: str
-    unheard_us: int
+    is_silent: bool
     stale_after_us: int
     condition: str = ""
     complaints: str = ""
@@ -126,27 +134,35 @@ def findings_of(facts: PoleFacts) -> tuple[Finding, ...]:
         text = one_line(words)[:_MAX_WORDS]
         found.append(Finding(kind, facts.site, facts.node, text, given))
 
-    is_silent = facts.unheard_us > facts.stale_after_us
-    if is_silent:
+    if facts.is_silent:
         # How long is for the table of poles: the alarm's words stay as they are.
         add(OwnKind.POLE_SILENT, f"nothing heard for more than {length_text(facts.stale_after_us)}")
     elif facts.condition in ("blind", "stopped"):
         add(OwnKind.POLE_BLIND, _with("nothing is watched there", facts.complaints))
     elif facts.condition == "degraded":
         add(OwnKind.POLE_DEGRADED, _with("works in part", facts.complaints))
-    if not is_silent and not facts.clock_synchronised:
+    if not facts.is_silent and not facts.clock_synchronised:
         add(OwnKind.CLOCK_UNSYNCHRONISED, "its clock is not synchronised: its times are doubtful")
     if facts.missing:
         add(OwnKind.ALERTS_MISSING, f"alerts {ranges_text(facts.missing)} did not arrive")
     days = facts.certificate_days
     if days is not None and days <= CERTIFICATE_DAYS:
-        urgent = 6 if days <= CERTIFICATE_URGENT_DAYS else None
-        words = f"a certificate ends in {days} days" if days > 0 else "a certificate has ended"
-        add(OwnKind.CERTIFICATE_ENDS, words, urgent)
+        words = certificate_words("a certificate", days)
+        add(OwnKind.CERTIFICATE_ENDS, words, certificate_priority(days))
     if facts.refused_age_us is not None and facts.refused_age_us <= REFUSED_HOLDS_US:
         words = f"{facts.statements_refused} signed statements were not believed there"
         add(OwnKind.STATEMENTS_REFUSED, words)
     return tuple(found)
+
+
+def certificate_words(which: str, days: int) -> str:
+    """When a certificate ends that does so in that many days."""
+    return f"{which} ends in {days} days" if days > 0 else f"{which} has ended or ends today"
+
+
+def certificate_priority(days: int) -> int:
+    """How urgent that is."""
+    return 6 if days <= CERTIFICATE_URGENT_DAYS else PRIORITIES[OwnKind.CERTIFICATE_ENDS]
 
 
 def changes(held: frozenset[Subject], found: tuple[Finding, ...]) -> Changes:

@@ -23,6 +23,8 @@ from roeh.core.moments import utc_text
 _US_PER_S = 1_000_000
 #: The longest that an alarm can be out of sight: a shift and the next.
 MAX_SHELVED_US = 24 * 3600 * _US_PER_S
+#: Clocks of the desk's machines may differ by so much.
+CLOCKS_DIFFER_US = 60 * _US_PER_S
 #: Who acts when no person does.
 DESK = "desk"
 
@@ -119,11 +121,19 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def as_of(standing: Standing, now_utc_us: int) -> Taken:
-    """Where an alarm stands now: shelving ends by itself when its time is over."""
+    """Where an alarm stands now: shelving ends by itself when its time is over.
+
+    It also ends when the clock was set back to before it began: how long it lasted is not
+    known then, and an alarm must not stay away for a year.
+    """
     until_us = standing.shelved_until_utc_us
-    if standing.state is not AlarmState.SHELVED or until_us is None or now_utc_us < until_us:
+    if standing.state is not AlarmState.SHELVED or until_us is None:
         return Taken(standing, ())
-    step = Step(standing.version + 1, StepKind.SHELVING_OVER, DESK, until_us)
+    is_before = standing.changed_utc_us > now_utc_us + CLOCKS_DIFFER_US
+    if now_utc_us < until_us and not is_before:
+        return Taken(standing, ())
+    t_utc_us = now_utc_us if is_before else until_us
+    step = Step(standing.version + 1, StepKind.SHELVING_OVER, DESK, t_utc_us)
     return Taken(_after(standing, step, standing.state_before or AlarmState.NEW), (step,))
 
 

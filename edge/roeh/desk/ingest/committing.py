@@ -14,10 +14,10 @@ from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.types import Alert, Tombstone
 from roeh.desk.commit_hook import CommitHook
 from roeh.desk.ingest.answer_rows import keep_answer, keep_snapshot
-from roeh.desk.ingest.message_rows import Placed, place
+from roeh.desk.ingest.message_rows import Placed, is_tombstone, place
 from roeh.desk.ingest.pole_rows import keep_poles
 from roeh.desk.ingest.received import Received, Stored
-from roeh.desk.ingest.seq_rows import add_known, find_again, runs_of
+from roeh.desk.ingest.seq_rows import add_known, find_again, forget_from, runs_of
 from roeh.desk.notices import Pole
 from roeh.desk.store import DeskStore, Transaction
 from roeh.keys.chain import TrustAnchors
@@ -67,7 +67,7 @@ def _commit(
     now_utc_us = now.t_utc_ns // NS_PER_US
     keep_poles(transaction, batch, anchors, now)
     placed = place(transaction, batch, now_utc_us)
-    _account_for(transaction, placed)
+    _account_for(transaction, placed, hook, now_utc_us)
     counts: dict[tuple[Pole, str], int] = defaultdict(int)
     for received in batch:
         if isinstance(received.message, SignedAnswer):
@@ -107,16 +107,47 @@ def _commit(
     )
 
 
-def _account_for(transaction: Transaction, placed: Sequence[Placed]) -> None:
-    numbers: dict[Pole, set[int]] = defaultdict(set)
+def _account_for(
+    transaction: Transaction, placed: Sequence[Placed], hook: CommitHook, now_utc_us: int
+) -> None:
+    new: dict[Pole, set[int]] = defaultdict(set)
+    again: dict[Pole, set[int]] = defaultdict(set)
     for one in placed:
-        if one.is_new and (seq := _seq_of(one)) > 0:
-            numbers[one.received.pole].add(seq)
-    for pole in sorted(numbers):
-        for run in runs_of(numbers[pole]):
-            if not add_known(transaction, pole, run):
-                for seq in range(run.first, run.last + 1):
-                    find_again(transaction, pole, seq)
+        # A duplicate's number may not be known: it was forgotten, or one too many.
+        if not one.is_contradicted and (seq := _seq_of(one)) > 0:
+            (new if one.is_new else again)[one.received.pole].add(seq)
+    for pole in sorted(again):
+        for run in runs_of(again[pole] - new[pole]):
+            add_known(transaction, pole, run)
+    alerts = {
+        (one.received.pole, one.received.message.seq)
+        for one in placed
+        if one.is_new and isinstance(one.received.message, Alert)
+    }
+    for pole in sorted(new):
+        taken = [
+            seq
+            for seq in _known_before(transaction, pole, new[pole])
+            if not find_again(transaction, pole, seq)
+            and (pole, seq) in alerts
+            and not is_tombstone(transaction, pole, seq)
+        ]
+        if taken:
+            # Two alerts of one number: since it is given once, the pole began to count again.
+            forget_from(transaction, pole, taken[0])
+            for run in runs_of(seq for seq in new[pole] if seq >= taken[0]):
+                add_known(transaction, pole, run)
+            hook.on_count_again(transaction, pole, taken[0], now_utc_us)
+
+
+def _known_before(transaction: Transaction, pole: Pole, numbers: set[int]) -> list[int]:
+    """Account for these numbers; those that were accounted for before, the lowest first."""
+    return [
+        seq
+        for run in runs_of(numbers)
+        for known in add_known(transaction, pole, run)
+        for seq in range(max(run.first, known.first), min(run.last, known.last) + 1)
+    ]
 
 
 def _seq_of(one: Placed) -> int:

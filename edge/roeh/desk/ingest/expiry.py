@@ -1,15 +1,19 @@
 """What is old is deleted, a class at a time and a little at a time; the audit says how much.
 
 What belongs to an alarm that is kept (closed as real, or spoken of in a note) lives longer.
-The audit itself, commands, and which numbers had come are never deleted.
+The audit itself, commands, and which numbers had come are never deleted, nor an alarm that
+holds, or happened and nobody closed. A clock that was set deletes nothing (expiry_time.py), and
+what came while it was behind is as old as what came before.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.config import DeskRetention
 from roeh.desk.audit.log import AuditAction, AuditLog
+from roeh.desk.ingest.expiry_time import Doubt, Looked, look
 from roeh.desk.operators import the_desk
 from roeh.desk.store import Transaction
 
@@ -17,6 +21,12 @@ _US_PER_DAY = 86_400_000_000
 _EVERY_US = 600_000_000
 #: Of a class in one transaction: messages that come meanwhile do not wait for it.
 _MOST_AT_ONCE = 500
+#: Larger than the number of any row.
+_NO_ROW = 2**62
+#: Cursors that hold times: when the clock was last believed, and the doubt of it.
+_LOOKED = "expiry/looked"
+_DOUBTED = "expiry/doubted"
+_SEEN = "expiry/seen"
 
 _OF_KEPT = """
     EXISTS (SELECT 1 FROM alert AS own JOIN alarm ON alarm.subject = own.raised_id
@@ -43,11 +53,26 @@ class _Class(msgspec.Struct, frozen=True):
 
     @property
     def too_old(self) -> str:
-        """Keys of rows to be deleted: parameters are two times and how many at the most."""
+        """Keys of rows to be deleted.
+
+        Parameters are two times, before which row, and how many at the most.
+        """
         is_old = f"{self.t_utc_us} < ? AND (NOT {self.is_kept} OR {self.t_utc_us} < ?)"
         # Made of the constants below alone.
         chosen = f"SELECT {self.key} FROM {self.table} AS old WHERE {is_old}"  # noqa: S608
-        return f"{chosen} {self.and_also} LIMIT ?"
+        in_order = "AND row < ?" if self.key == "row" else "AND ? > 0"
+        return f"{chosen} {self.and_also} {in_order} LIMIT ?"
+
+    @property
+    def first_young(self) -> str:
+        """The first row of those that are young: parameters are from when, and until when.
+
+        The sum keeps databases from the index of times: rows are old at their beginning.
+        """
+        age = f"{self.t_utc_us} + 0"
+        # Likewise.
+        chosen = f"SELECT row FROM {self.table} WHERE {age} >= ? AND {age} <= ?"  # noqa: S608
+        return f"{chosen} ORDER BY row LIMIT 1"
 
 
 # Pictures before their alerts, alerts before their alarms: by these it is seen what is kept.
@@ -61,7 +86,7 @@ _CLASSES = (
     _Class("tombstones", "tombstone", "row", "t_received_utc_us", "(1 = 0)"),
     _Class(
         *("alarms", "alarm", "id", "t_changed_utc_us", "(is_kept = 1)"),
-        and_also="AND (is_own = 0 OR t_over_utc_us IS NOT NULL OR state = 'closed')",
+        and_also="AND (is_own = 0 OR (t_over_utc_us IS NOT NULL AND state = 'closed'))",
     ),
     _Class("notes", "note", "row", "t_utc_us", "(1 = 0)", and_also="AND alarm_id IS NULL"),
 )
@@ -84,15 +109,21 @@ class Expiry:
         self._audit = audit
         self._due_us = 0
 
-    def delete_due(self, transaction: Transaction, now_utc_us: int) -> int:
+    def delete_due(self, transaction: Transaction, now: ClockReading) -> int:
         """Delete some of what is too old; how many rows, 0 when it is not time yet."""
+        now_utc_us = now.t_utc_ns // NS_PER_US
         # A clock that was set back must not put this off for as long.
         if self._due_us - _EVERY_US <= now_utc_us < self._due_us:
             return 0
+        self._due_us = now_utc_us + _EVERY_US
+        looked, is_believed = look(_looked(transaction), now)
+        _keep_looked(transaction, looked)
+        if not is_believed:
+            return 0
         deleted = [self._delete(transaction, one, now_utc_us) for one in _CLASSES]
         # A full portion: there may be more, so the next second goes on.
-        is_more = max(deleted) >= _MOST_AT_ONCE
-        self._due_us = now_utc_us if is_more else now_utc_us + _EVERY_US
+        if max(deleted) >= _MOST_AT_ONCE:
+            self._due_us = now_utc_us
         return sum(deleted)
 
     def _delete(self, transaction: Transaction, one: _Class, now_utc_us: int) -> int:
@@ -102,7 +133,13 @@ class Expiry:
         kept_before_us = min(before_us, now_utc_us - round(retention.kept_alarm_days * _US_PER_DAY))
         # Tables and keys are the constants above.
         delete = f"DELETE FROM {one.table} WHERE {one.key} = ?"  # noqa: S608
-        keys = transaction.values(one.too_old, (before_us, kept_before_us, _MOST_AT_ONCE))
+        before_row = _NO_ROW
+        if one.key == "row":
+            young = transaction.values(one.first_young, (before_us, now_utc_us + _US_PER_DAY))
+            before_row = int(str(young[0][0])) if young else _NO_ROW
+        keys = transaction.values(
+            one.too_old, (before_us, kept_before_us, before_row, _MOST_AT_ONCE)
+        )
         for (key,) in keys:
             if one.table == "alarm":
                 for delete_of_alarm in _WITH_ALARM:
@@ -118,3 +155,32 @@ class Expiry:
                 detail=f"older than {days:g} days",
             )
         return len(keys)
+
+
+def doubted(transaction: Transaction) -> Doubt | None:
+    """The leap of the clock because of which nothing is deleted now."""
+    return _looked(transaction).doubt
+
+
+def _looked(transaction: Transaction) -> Looked:
+    rows = transaction.values(
+        "SELECT name, row FROM cursor WHERE name IN (?, ?, ?)", (_LOOKED, _DOUBTED, _SEEN)
+    )
+    times = {str(name): int(str(row)) for name, row in rows}
+    doubt = None
+    if _DOUBTED in times and _SEEN in times:
+        doubt = Doubt(times[_DOUBTED], times[_SEEN])
+    return Looked(times.get(_LOOKED), doubt)
+
+
+def _keep_looked(transaction: Transaction, looked: Looked) -> None:
+    doubt = looked.doubt
+    times = {
+        _LOOKED: looked.utc_us,
+        _DOUBTED: None if doubt is None else doubt.since_utc_us,
+        _SEEN: None if doubt is None else doubt.seen_utc_us,
+    }
+    for name, t_utc_us in times.items():
+        transaction.execute("DELETE FROM cursor WHERE name = ?", (name,))
+        if t_utc_us is not None:
+            transaction.execute("INSERT INTO cursor (name, row) VALUES (?, ?)", (name, t_utc_us))

@@ -70,6 +70,7 @@ class BrokerLink:
         self._is_open = False
         self._said_away = False
         self.opened_mono_ns: int | None = None
+        self.broker_certificate_ends_us: int | None = None
         self.not_kept = 0
 
     def next_message(self, timeout_s: float) -> Arrived | Woken | None:
@@ -127,6 +128,7 @@ class BrokerLink:
 
     def _take(self, event: BrokerEvent) -> None:
         if isinstance(event, Opened):
+            self.broker_certificate_ends_us = event.session.broker_certificate_ends_us
             self._subscribe()
         elif isinstance(event, NotOpened):
             self._away(event.error)

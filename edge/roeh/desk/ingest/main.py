@@ -30,7 +30,7 @@ from roeh.desk.ingest.acknowledging import acknowledgements
 from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.expiry import Expiry
 from roeh.desk.ingest.link import SESSION_EXPIRY_S, Arrived, BrokerLink, Connect, Woken
-from roeh.desk.ingest.pole_rows import mark_silent
+from roeh.desk.ingest.own_facts import OwnFacts
 from roeh.desk.ingest.received import Received, Stored, receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import is_missing_stale, renew_missing
@@ -156,6 +156,7 @@ class Ingest:
         group = parts.ack_signer.secret_name(config.ingest.group)
         own = () if parts.witnesses is None else parts.witnesses.filters
         self._link = BrokerLink(connect, group, clock, own)
+        self._own_facts = OwnFacts(config, clock)
         self._ids = ClockIds(clock)
         self._tick_due_ns = clock.mono_ns()
         self._refused_why = ""
@@ -258,7 +259,10 @@ class Ingest:
             log_error(_LOG, error)
 
     def _look_after(self) -> None:
-        now_utc_us = self._clock.read().t_utc_ns // NS_PER_US
+        now = self._clock.read()
+        now_utc_us = now.t_utc_ns // NS_PER_US
+        link = self._link
+        desk = self._own_facts.now(link.opened_mono_ns, link.broker_certificate_ends_us)
         settings = self._settings
         with self._parts.store.writing() as transaction:
             if is_missing_stale(transaction):
@@ -270,21 +274,15 @@ class Ingest:
                 missing_after_us=round(settings.missing_after_s * 1e6),
                 resend_every_us=round(settings.resend_every_s * 1e6),
             )
-            if self._has_listened_for(settings.stale_after_s):
-                mark_silent(transaction, now_utc_us - round(settings.stale_after_s * 1e6))
-            self._parts.hook.on_time(transaction, now_utc_us)
+            self._parts.hook.on_time(transaction, desk, now_utc_us)
             if self._parts.expiry is not None:
-                self.counts.expired += self._parts.expiry.delete_due(transaction, now_utc_us)
+                self.counts.expired += self._parts.expiry.delete_due(transaction, now)
         if self._link.is_open:
             for command in take_due(self._parts.store, self._parts.command_signer, now_utc_us):
                 self.counts.commands_sent += self._link.say(command)
             checkpoint = None if self._parts.witnesses is None else self._parts.witnesses.due()
             if checkpoint is not None:
                 self._link.say(checkpoint)
-
-    def _has_listened_for(self, duration_s: float) -> bool:
-        since_ns = self._link.opened_mono_ns
-        return since_ns is not None and self._clock.mono_ns() - since_ns >= duration_s * NS_PER_S
 
     def _tell_refused(self) -> None:
         """Once a minute at most, however much there is."""

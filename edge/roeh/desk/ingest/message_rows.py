@@ -84,6 +84,16 @@ def message_id_of(received: Received) -> str:
     return message.id
 
 
+def is_tombstone(transaction: Transaction, pole: Pole, seq: int) -> bool:
+    """Whether the alert of this number was evicted: it may come late all the same."""
+    return bool(
+        transaction.values(
+            "SELECT 1 FROM tombstone WHERE site = ? AND node = ? AND seq = ? LIMIT 1",
+            (pole.site, pole.node, seq),
+        )
+    )
+
+
 def _stored_sha256(
     transaction: Transaction, kind: OutboxKind, pole: Pole, message_id: str
 ) -> Value:

@@ -29,6 +29,10 @@ _STATE = """
     WHERE site = ? AND node = ? AND (online IS NULL OR connection_number < ?
         OR (connection_number = ? AND online >= ?))
 """
+_FORGET_STATE = """
+    UPDATE pole SET online = NULL, connection_number = 0
+    WHERE site = ? AND node = ? AND boot_id <> ? AND connection_number > ?
+"""
 _HEALTH = """
     UPDATE pole SET boot_id = ?, software = ?, health_payload = ?, condition = ?,
         clock_synchronised = ?
@@ -79,14 +83,6 @@ def keep_poles(
             _keep_health(transaction, received, received.message)
 
 
-def mark_silent(transaction: Transaction, heard_before_utc_us: int) -> int:
-    """Poles that count as connected and were not heard since then; how many are new."""
-    return transaction.execute(
-        "UPDATE pole SET is_silent = 1 WHERE is_silent = 0 AND online = 1 AND t_heard_utc_us < ?",
-        (heard_before_utc_us,),
-    )
-
-
 def pole_key(transaction: Transaction, pole: Pole) -> PoleKey | None:
     """The key of a pole's ledger; None: the pole is not known."""
     found = transaction.select(
@@ -105,6 +101,8 @@ def _is_its_voice(received: Received) -> bool:
 
 def _keep_state(transaction: Transaction, received: Received, state: StateMessage) -> None:
     pole, number = received.pole, state.connection_number
+    if state.online and not received.is_old and _began_later(transaction, pole, state):
+        transaction.execute(_FORGET_STATE, (pole.site, pole.node, state.boot_id, number))
     online = int(state.online)
     transaction.execute(
         _STATE,
@@ -113,6 +111,20 @@ def _keep_state(transaction: Transaction, received: Received, state: StateMessag
             *(pole.site, pole.node, number, number, online),
         ),
     )
+
+
+def _began_later(transaction: Transaction, pole: Pole, state: StateMessage) -> bool:
+    """Whether a birth is of a later time than the state that is kept.
+
+    With a lower number it is of a pole that was installed anew, whose count of connections
+    began again.
+    """
+    ((payload,),) = transaction.values(
+        "SELECT state_payload FROM pole WHERE site = ? AND node = ?", (pole.site, pole.node)
+    )
+    if not isinstance(payload, bytes):
+        return False
+    return msgspec.json.decode(payload, type=StateMessage).t_utc_us < state.t_utc_us
 
 
 def _keep_health(transaction: Transaction, received: Received, health: HealthMessage) -> None:

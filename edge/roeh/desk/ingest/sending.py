@@ -26,13 +26,17 @@ _US_PER_S = 1_000_000
 _BEFORE_US = 60 * _US_PER_S
 _RESEND_LIFE_US = 600 * _US_PER_S
 _MOST_AT_ONCE = 100
+#: What is written down as later than this was so before the clock was set back, and holds
+#: nothing up; clocks of the desk's machines may differ by so much.
+_AHEAD_US = 60 * _US_PER_S
 
 _DUE = """
     SELECT command.id, command.site, command.node, command.command_json
     FROM command LEFT JOIN pole ON pole.site = command.site AND pole.node = command.node
     WHERE command.state IN ('pending', 'accepted')
         AND command.not_before_utc_us <= ? AND command.expires_utc_us > ?
-        AND (command.t_sent_utc_us IS NULL OR command.t_sent_utc_us <= ?)
+        AND (command.t_sent_utc_us IS NULL OR command.t_sent_utc_us <= ?
+            OR command.t_sent_utc_us > ?)
         AND (pole.online IS NULL OR pole.online = 1)
     ORDER BY command.t_created_utc_us, command.id LIMIT ?
 """
@@ -42,12 +46,14 @@ _TO_ASK_FOR = """
         missing.t_since_utc_us, missing.t_asked_utc_us, pole.boot_id
     FROM seq_missing AS missing
     JOIN pole ON pole.site = missing.site AND pole.node = missing.node
-    WHERE pole.online = 1 AND missing.t_since_utc_us <= ?
-        AND (missing.t_asked_utc_us IS NULL OR missing.t_asked_utc_us <= ?)
+    WHERE pole.online = 1 AND (missing.t_since_utc_us <= ? OR missing.t_since_utc_us > ?)
+        AND (missing.t_asked_utc_us IS NULL OR missing.t_asked_utc_us <= ?
+            OR missing.t_asked_utc_us > ?)
         AND NOT EXISTS (
             SELECT 1 FROM command WHERE command.site = missing.site
                 AND command.node = missing.node AND command.kind = 'resend'
-                AND command.state IN ('pending', 'accepted') AND command.expires_utc_us > ?)
+                AND command.state IN ('pending', 'accepted') AND command.expires_utc_us > ?
+                AND command.t_created_utc_us <= ?)
     ORDER BY missing.site, missing.node, missing.first DESC
 """
 
@@ -89,7 +95,8 @@ def take_due(store: DeskStore, signer: StatementSigner, now_utc_us: int) -> list
     Raises:
         DeskFailed: the database is away.
     """
-    asked = (now_utc_us, now_utc_us, now_utc_us - SEND_EVERY_US, _MOST_AT_ONCE)
+    ahead_us = now_utc_us + _AHEAD_US
+    asked = (now_utc_us, now_utc_us, now_utc_us - SEND_EVERY_US, ahead_us, _MOST_AT_ONCE)
     with store.reading() as transaction:
         over = transaction.values(
             "SELECT 1 FROM command WHERE state = 'pending' AND expires_utc_us <= ? LIMIT 1",
@@ -128,10 +135,15 @@ def ask_for_missing(
 
     One at a time for a pole: the newest ranges, then, when it was answered, the next.
     """
+    ahead_us = now_utc_us + _AHEAD_US
     rows = transaction.select(
         _ToAskFor,
         _TO_ASK_FOR,
-        (now_utc_us - missing_after_us, now_utc_us - resend_every_us, now_utc_us),
+        (
+            *(now_utc_us - missing_after_us, ahead_us),
+            *(now_utc_us - resend_every_us, ahead_us),
+            *(now_utc_us, ahead_us),
+        ),
     )
     by_pole: dict[tuple[Pole, str], list[_ToAskFor]] = defaultdict(list)
     for row in rows:

@@ -4,6 +4,7 @@ Invariants:
     1. Ranges in `seq_known` neither overlap nor touch; a number in one has an alert or a
        tombstone, or is lost by the node's own word.
     2. A number in `seq_lost` has no alert here.
+    3. A node has MAX_RANGES ranges at the most, whatever numbers it invents.
 """
 
 from __future__ import annotations
@@ -51,7 +52,20 @@ _GAPS = """
         FROM seq_known
     ) AS between_known WHERE gap_first <= gap_last
 """
+#: Ranges that a node may have. Ten thousand alerts that drain by priority make half of it.
+MAX_RANGES = 10_000
+
 _MISSING = "SELECT site, node, first, last, t_since_utc_us, t_asked_utc_us FROM seq_missing"
+_DIFFERENT = f"""
+    SELECT 1 FROM (
+        SELECT site, node, gap_first, gap_last FROM ({_GAPS}) AS gaps
+        EXCEPT SELECT site, node, first, last FROM seq_missing
+    ) AS unwritten
+    UNION ALL SELECT 1 FROM (
+        SELECT site, node, first, last FROM seq_missing
+        EXCEPT SELECT site, node, gap_first, gap_last FROM ({_GAPS}) AS gaps
+    ) AS filled LIMIT 1
+"""  # noqa: S608 - constants
 
 
 def runs_of(numbers: Iterable[int]) -> list[SeqRange]:
@@ -65,8 +79,12 @@ def runs_of(numbers: Iterable[int]) -> list[SeqRange]:
     return [SeqRange(first, last) for first, last in runs]
 
 
-def add_known(transaction: Transaction, pole: Pole, run: SeqRange) -> bool:
-    """These numbers are accounted for; True when none of them was before."""
+def add_known(transaction: Transaction, pole: Pole, run: SeqRange) -> list[SeqRange]:
+    """These numbers are accounted for; the ranges of which some were before.
+
+    A range that would be one too many is not kept: its numbers show as missing, if others
+    overtake them, and are accounted for when they are sent again.
+    """
     named = (pole.site, pole.node)
     touching = transaction.select(
         SeqRange,
@@ -84,6 +102,8 @@ def add_known(transaction: Transaction, pole: Pole, run: SeqRange) -> bool:
     )
     first = min([run.first, *(known.first for known in touching)])
     last = max([run.last, *(known.last for known in touching)])
+    if not touching and _ranges(transaction, pole) >= MAX_RANGES:
+        return []
     for known in touching:
         if known.first != first:
             transaction.execute(
@@ -95,7 +115,19 @@ def add_known(transaction: Transaction, pole: Pole, run: SeqRange) -> bool:
         " ON CONFLICT (site, node, first) DO UPDATE SET last = excluded.last",
         (*named, first, last),
     )
-    return all(known.last < run.first or known.first > run.last for known in touching)
+    return [known for known in touching if known.first <= run.last and known.last >= run.first]
+
+
+def forget_from(transaction: Transaction, pole: Pole, seq: int) -> None:
+    """The node counts from this number again: what it and those above it were is over."""
+    named = (pole.site, pole.node)
+    transaction.execute(
+        "DELETE FROM seq_known WHERE site = ? AND node = ? AND first >= ?", (*named, seq)
+    )
+    transaction.execute(
+        "UPDATE seq_known SET last = ? WHERE site = ? AND node = ? AND last >= ?",
+        (seq - 1, *named, seq),
+    )
 
 
 def gaps_within(transaction: Transaction, pole: Pole, asked: SeqRange) -> list[SeqRange]:
@@ -132,8 +164,8 @@ def lose(
     return len(gaps)
 
 
-def find_again(transaction: Transaction, pole: Pole, seq: int) -> None:
-    """An alert came that was lost by record: it is not, any more."""
+def find_again(transaction: Transaction, pole: Pole, seq: int) -> bool:
+    """An alert came that may be lost by record: it is not, any more; whether it was."""
     lost = transaction.values(
         "SELECT row, first, last, command_id, t_utc_us FROM seq_lost"
         " WHERE site = ? AND node = ? AND first <= ? AND last >= ?",
@@ -150,13 +182,12 @@ def find_again(transaction: Transaction, pole: Pole, seq: int) -> None:
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     (pole.site, pole.node, part.first, part.last, command_id, t_utc_us),
                 )
+    return bool(lost)
 
 
 def is_missing_stale(transaction: Transaction) -> bool:
     """Whether `seq_missing` says something else than `seq_known`."""
-    gaps = transaction.select(Gap, _GAPS)
-    missing = transaction.select(MissingRow, _MISSING)
-    return set(gaps) != {row.gap for row in missing}
+    return bool(transaction.values(_DIFFERENT))
 
 
 def renew_missing(transaction: Transaction, now_utc_us: int) -> None:
@@ -180,6 +211,14 @@ def renew_missing(transaction: Transaction, now_utc_us: int) -> None:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (gap.site, gap.node, gap.first, gap.last, since_us, asked_us),
         )
+
+
+def _ranges(transaction: Transaction, pole: Pole) -> int:
+    ((ranges,),) = transaction.values(
+        "SELECT COUNT(*) FROM seq_known WHERE site = ? AND node = ?", (pole.site, pole.node)
+    )
+    assert isinstance(ranges, int)
+    return ranges
 
 
 def _covering(in_order: list[MissingRow], gap: Gap) -> MissingRow | None:

@@ -8,7 +8,7 @@ from roeh.core.clock import Clock
 from roeh.core.metrics import MetricsFile
 from roeh.desk.store import DeskStore
 
-_MISSING = "SELECT coalesce(sum(last - first + 1), 0) FROM seq_missing"
+_MISSING = "SELECT coalesce(sum(last - first + 1.0), 0) FROM seq_missing"
 _POLES = "SELECT online, is_silent, count(*) FROM pole GROUP BY online, is_silent"
 
 
@@ -44,7 +44,7 @@ class IngestMetrics:
         with self._store.reading() as transaction:
             ((missing,),) = transaction.values(_MISSING)
             for online, is_silent, count in transaction.values(_POLES):
-                link = "silent" if is_silent else "online" if online else "offline"
+                link = "offline" if not online else "silent" if is_silent else "online"
                 poles[link] += float(count or 0)
         return {
             "missing": float(missing or 0),
