@@ -33,6 +33,7 @@ from roeh.core.orders import (
     ResendOrder,
     RestartOrder,
     SeqRange,
+    SnapshotOrder,
 )
 from roeh.core.peers import (
     AnswerBatch,
@@ -319,6 +320,14 @@ class Commands:
                     what="not an order of this process",
                     which=f"order {done.row} of {role.value}",
                     remedy="answer what orders.take gave",
+                )
+            if done.outcome not in (Outcome.DONE, Outcome.FAILED) or (
+                picture is not None and not isinstance(known.order, SnapshotOrder)
+            ):
+                raise MessageRefused(
+                    what="not what can become of such an order",
+                    which=f"order {done.row} of {role.value}",
+                    remedy="say done or failed, with a picture only if one was ordered",
                 )
             self._book.finish(
                 connection,

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
+from roeh.core.errors import MessageRefused
 from roeh.core.orders import (
     REASONS,
     HoldOrder,
@@ -377,6 +378,25 @@ def test_a_picture_travels_with_its_answer(node):
     assert (leased.command_id, leased.picture_jpeg) == (command.id, b"jpeg")
     (answer,) = node.deliver()
     assert answer.picture_sha256 is not None
+
+
+@pytest.mark.parametrize(
+    ("order", "outcome", "picture"),
+    [
+        (SNAPSHOT, Outcome.ACCEPTED, None),
+        (SNAPSHOT, Outcome.REFUSED, None),
+        (LogLevelOrder(process="detect", level="info"), Outcome.DONE, b"jpeg"),
+    ],
+)
+def test_a_process_says_done_or_failed_and_shows_only_what_was_asked_for(
+    node, order, outcome, picture
+):
+    node.order(order)
+    (item,) = node.orders()
+    with pytest.raises(MessageRefused, match="not what can become"):
+        node.done(Role.DETECT, item.row, outcome, picture=picture)
+    node.done(Role.DETECT, item.row, Outcome.FAILED, "no_picture")
+    assert node.said() == [("failed", "no_picture")]
 
 
 def test_what_became_of_an_order_is_said_once(node):
