@@ -118,6 +118,11 @@ class RunningWitness:
         self.witness.close()
         self.begin()
 
+    def read_all(self):
+        """As the process does when there is nothing else to do."""
+        while not self.witness.is_read:
+            self.witness.read_next()
+
     def introduce(self, pole):
         self.witness.announce(pole.name, pole.chain_pem)
 

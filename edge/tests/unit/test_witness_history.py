@@ -105,6 +105,7 @@ def test_a_history_under_another_ledgers_name_is_refused(seen):
     witness.witness.close()
     witness.history().rename(witness.history(NodeName("haifa", "pole-9")))
     witness.begin()
+    witness.read_all()
 
     assert witness.alarms() == [("haifa/pole-9", "state_damaged")]
 
@@ -148,8 +149,29 @@ def test_what_was_lost_of_that_is_made_again_from_the_history(seen):
     whole = (directory / "claimed.txt").read_text()
     directory.rename(witness.directory / "taken-away")
     witness.restart()
+    witness.read_all()
 
     assert (directory / "claimed.txt").read_text() == whole
+
+
+def test_a_start_reads_what_is_alarmed_and_the_rest_when_it_is_needed_or_there_is_time(seen):
+    witness, pole = seen
+    others = [Pole(name=NodeName("haifa", f"pole-{number}")) for number in (8, 9)]
+    for other in others:
+        other.append(1)
+        witness.introduce(other)
+        assert witness.cosigned(other.message())
+    fork(witness, pole)
+    witness.restart()
+
+    assert (witness.witness.ledgers, witness.witness.is_read) == (3, False)
+    assert [kind for _ledger, kind in witness.alarms()] == ["two_roots"]
+    others[0].append(1)
+    assert witness.cosigned(others[0].message(1))[0] == 2
+    assert not witness.witness.is_read
+    witness.witness.read_next()
+    assert witness.witness.is_read
+    assert witness.witness.ledgers == 3
 
 
 def test_a_person_says_which_history_counts_and_both_stay_written_down(seen):

@@ -183,8 +183,9 @@ class WitnessProcess:
                 self._notifier.progress()
                 look_mono_ns = self._clock.mono_ns() + round(_TICK_S * NS_PER_S)
             try:
-                event = self._events.get(timeout=_TICK_S)
+                event = self._events.get(timeout=_TICK_S if self._witness.is_read else 0.0)
             except queue.Empty:
+                self._witness.read_next()
                 continue
             if isinstance(event, Incoming):
                 self._take(connection, event)
@@ -215,7 +216,8 @@ class WitnessProcess:
     def _say_alarms(self, connection: MqttConnection) -> None:
         """Say all that stand, when that changed, or is new to this broker."""
         alarms = self._witness.alarms()
-        if alarms == self._said:
+        # That none stands is known only when all was read.
+        if alarms == self._said or not (alarms or self._witness.is_read):
             return
         said = WitnessAlarms(
             witness=self._keys.name,

@@ -1,4 +1,9 @@
-"""The witness: every ledger it has seen, and the alarms that stand. No network."""
+"""The witness: every ledger it has seen, and the alarms that stand. No network.
+
+A history is verified from its first line before anything is done with it: a second for a
+pole's year. So at the start only those that have evidence of an alarm are read; each other when
+its ledger's next checkpoint comes, or when there is nothing else to do.
+"""
 
 from __future__ import annotations
 
@@ -66,11 +71,18 @@ class Witness:
         self._ledgers: dict[NodeName, WitnessedLedger] = {}
         self._damaged: dict[NodeName, StandingAlarm] = {}
         self._told: set[NodeName] = set()
+        #: Histories that were not read since the start.
+        self._unread: dict[NodeName, None] = {}
         for path in (self._directory, self._evidence):
             path.mkdir(parents=True, exist_ok=True)
+        alarmed = {path.name.rpartition(".")[0] for path in self._evidence.iterdir()}
         for path in sorted(self._directory.glob(f"*{SUFFIX}")):
-            site, _, node = path.name.removesuffix(SUFFIX).partition(".")
-            self._open(NodeName(site, node))
+            ledger = path.name.removesuffix(SUFFIX)
+            site, _, node = ledger.partition(".")
+            name = NodeName(site, node)
+            self._unread[name] = None
+            if ledger in alarmed:
+                self._known(name)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -81,11 +93,22 @@ class Witness:
     @property
     def ledgers(self) -> int:
         """How many it has seen."""
-        return len(self._ledgers)
+        return len(self._ledgers) + len(self._unread)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every history was read since the start, so that all alarms are known."""
+        return not self._unread
+
+    def read_next(self) -> None:
+        """Read one of the histories that were not read yet."""
+        for name in self._unread:
+            self._known(name)
+            return
 
     def announce(self, name: NodeName, chain_pem: str) -> None:
         """A pole says whose key signs its ledger; believed once something is signed by it."""
-        is_known = name in self._announced or name in self._ledgers
+        is_known = name in self._announced or name in self._ledgers or name in self._unread
         if len(chain_pem) <= MAX_CHAIN_CHARS and (is_known or len(self._announced) < MAX_LEDGERS):
             self._announced[name] = chain_pem
 
@@ -103,7 +126,7 @@ class Witness:
             self.announce(name, message.log_chain_pem)
         try:
             claim = parse_claim(name, message.note, message.from_size, message.hashes)
-            ledger = self._ledgers.get(name) or self._begun(claim)
+            ledger = self._known(name) or self._begun(claim)
             if ledger is None:
                 self.counts.refused += 1
                 return None
@@ -121,6 +144,8 @@ class Witness:
     def take_riding(self, name: NodeName, note: str) -> None:
         """A checkpoint that came with a heartbeat or an alert: looked at, never cosigned.
 
+        Of a ledger whose history is not read yet it is passed over: the next one comes soon.
+
         Raises:
             StorageFailed: an alarm could not be written down.
         """
@@ -136,7 +161,7 @@ class Witness:
             self._give_up(name, error)
 
     def alarms(self) -> tuple[StandingAlarm, ...]:
-        """All that stand, by ledger."""
+        """All that stand, by ledger, so far as histories are read."""
         found = list(self._damaged.values())
         for name, ledger in self._ledgers.items():
             found += [said(str(name), entry) for entry in ledger.history.known.alarms]
@@ -158,10 +183,17 @@ class Witness:
                 except HistoryForked as error:
                     self._give_up(name, error)
 
+    def _known(self, name: NodeName) -> WitnessedLedger | None:
+        """A ledger that was seen before, its history read now if it was not yet."""
+        if name in self._unread:
+            del self._unread[name]
+            return self._open(name)
+        return self._ledgers.get(name)
+
     def _begun(self, claim: Claim) -> WitnessedLedger | None:
         """A ledger's first checkpoint, whose key may be believed; None: not that."""
         name = claim.name
-        if name in self._damaged or len(self._ledgers) >= MAX_LEDGERS:
+        if name in self._damaged or self.ledgers >= MAX_LEDGERS:
             return None
         now = self._seal.now()
         chain = self._announced.get(name, "")
