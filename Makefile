@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench powercut chaos model golden schema third-party lock clean
+.PHONY: help setup setup-demo demo test check bench powercut chaos wire model golden schema third-party lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -42,6 +42,10 @@ powercut: setup ## cuts the power 300 times; root (ARGS="--seed 7 --disk 41" rep
 chaos: setup ## kills, a bad link, 5,000 alerts a run; root (SHORT=1 for the short form)
 	@sh requirements/debian.sh
 	@PYTHONPATH=edge $(BIN)/python -m tests.chaos $(if $(SHORT),--short) $(ARGS)
+
+wire: setup ## what a pole takes of its link, packet by packet; root (ARGS="--speed 10" takes a tenth)
+	@sh requirements/debian.sh
+	@PYTHONPATH=edge unshare --net $(BIN)/python -m tests.wire $(ARGS)
 
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models
