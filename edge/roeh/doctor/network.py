@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+import ssl
 import stat
 import urllib.parse
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from roeh.transport.desk_keys import read_desk_keys
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.tls import TlsFiles, tls_context
 
+#: A broker refuses within a round trip.
+_REFUSAL_S = 1.0
 _TIMEOUT_S = 5.0
 _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 _MAX_ANSWER_BYTES = 4096
@@ -48,11 +51,29 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
                 yield good(f"{where} takes connections, without TLS")
                 return
             with context.wrap_socket(plain, server_hostname=broker.host) as secure:
+                _wait_for_refusal(secure)
                 yield good(f"{where} answers with {secure.version()}")
     except (OSError, ValueError) as error:
         what, remedy = explain_failed_dial(error)
         # Alerts wait in the outbox meanwhile: the node works, nobody hears it.
         yield bad(f"broker {where}: {what}", remedy)
+
+
+def _wait_for_refusal(secure: ssl.SSLSocket) -> None:
+    """In TLS 1.3 a certificate that is not wanted is told only after the handshake.
+
+    A broker that took it waits for a CONNECT, which would end publish's connection.
+
+    Raises:
+        OSError: what it refused with.
+    """
+    secure.settimeout(_REFUSAL_S)
+    try:
+        is_over = not secure.recv(1)
+    except TimeoutError:
+        return
+    if is_over:
+        raise ConnectionResetError(errno.ECONNRESET, "the broker hung up after the handshake")
 
 
 def check_ports(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:

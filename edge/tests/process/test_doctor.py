@@ -30,6 +30,7 @@ from roeh.doctor.storage import (
 from roeh.vision.manifest import find_models_dir
 from roeh.vision.runner import INTERPRETER_MODULES
 from tests.delivering_nodes import AckingDesk
+from tests.process.secured_broker import City, secured_broker
 
 CLOCK = SystemClock()
 COMPOSED = '{ kind = "composed", people = 1 }'
@@ -333,6 +334,24 @@ def test_a_broker_that_answers_is_good_and_one_that_does_not_is_named(tmp_path):
     (outcome,) = check_broker(node(tmp_path, broker={"port": free_port()}), CLOCK)
     assert outcome.verdict == "FAIL"
     assert "nothing listens there" in outcome.what
+
+
+@pytest.mark.apt("mosquitto")
+def test_a_certificate_that_the_broker_does_not_want_is_no_good_news(short_directory):
+    def found(certificate_file):
+        files = {"certificate_file": str(certificate_file), "key_file": str(certificate_file)}
+        tls = {"ca_file": str(broker.city.broker_ca), **files}
+        reached = {"host": "localhost", "port": broker.poles_port}
+        config = node(short_directory, broker=reached, **{"broker.tls": tls})
+        return list(check_broker(config, CLOCK))[-1]  # after what it says of the files
+
+    foreign = short_directory / "foreign"
+    foreign.mkdir()
+    with secured_broker(short_directory) as broker:
+        own = broker.city.node("pole-7")
+        assert found(own).verdict == "OK"
+        stranger = found(City(foreign).node("pole-7"))
+        assert (stranger.verdict, "TLS failed" in stranger.what) == ("FAIL", True)
 
 
 def test_tls_is_tried_and_its_files_are_read(tmp_path):
