@@ -23,7 +23,7 @@ class Standing(enum.Enum):
 
     VOUCHED = "a root vouches for it"
     PINNED = "it was the first"
-    PINNED_UNPROVISIONED = "it was the first, and the pole made it for itself (UNPROVISIONED)"
+    PINNED_UNPROVISIONED = "it was the first, and nobody vouches for it (UNPROVISIONED)"
     ACCEPTED = "a person said so"
 
 
