@@ -126,6 +126,18 @@ def test_the_file_is_written_anew_when_it_is_time_and_never_half(tmp_path):
     assert (tmp_path / "roeh_publish.prom").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_link_that_another_user_put_there_leads_nowhere(tmp_path):
+    evidence = tmp_path / "node.db"
+    evidence.write_text("what is on record")
+    evidence.chmod(0o600)
+    (tmp_path / ".roeh_publish.prom.new").symlink_to(evidence)
+    file = file_in(tmp_path, SimulatedClock())
+    assert file.write_if_due("ok", {})
+    assert (evidence.read_text(), evidence.stat().st_mode & 0o777) == ("what is on record", 0o600)
+    assert not file.path.is_symlink()
+    assert file.path.stat().st_mode & 0o777 == 0o644
+
+
 def test_a_directory_that_is_not_there_is_one_line_in_the_log(tmp_path, caplog):
     clock = SimulatedClock()
     file = file_in(tmp_path / "missing", clock)

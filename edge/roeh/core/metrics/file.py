@@ -5,6 +5,7 @@ It never stops a process: a directory that cannot be written to is one line in t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -75,8 +76,7 @@ class MetricsFile:
         # The collector reads what ends in .prom.
         fresh = self.path.with_name(f".{self.path.name}.new")
         try:
-            fresh.write_text(text, encoding="utf-8")
-            fresh.chmod(_MODE)
+            _write_new(fresh, text)
             fresh.replace(self.path)
         except OSError as error:
             if self._is_well:
@@ -88,6 +88,18 @@ class MetricsFile:
             self._is_well = False
         else:
             self._is_well = True
+
+
+def _write_new(path: Path, text: str) -> None:
+    """A file that was not there: processes of several users write to one directory.
+
+    What one of them put there may be a link to a file of another's.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor has no path
+        file.write(text)
+        os.fchmod(descriptor, _MODE)
 
 
 def node_metrics(config: NodeConfig, process: str, clock: Clock) -> MetricsFile | None:
