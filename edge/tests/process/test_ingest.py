@@ -8,7 +8,7 @@ import pytest
 from roeh.core.peers import OutboxKind
 from tests.desks import id_of, said_alert, said_picture, said_tombstone
 from tests.process.brokers import PATIENCE_S, running_broker
-from tests.process.ingesting import STEPS, SpeakingPole, desk_at, start_ingest, stored
+from tests.process.ingesting import STEPS, UNSTORABLE, SpeakingPole, desk_at, start_ingest, stored
 from tests.process.postgresql import running_postgresql
 from tests.process.small_disk import small_disk
 from tests.waiting import wait_until
@@ -120,6 +120,19 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_with_room_all(broker, tmp_pa
             pole.insist(messages)
         assert stored(config, "SELECT COUNT(*) FROM thumbnail") == [(40,)]
         pole.connection.close()
+
+
+def test_a_message_that_no_database_keeps_holds_up_no_other(broker, tmp_path):
+    config = desk_at(tmp_path, broker.port)
+    pole = SpeakingPole(broker.port, config)
+    messages = [said_alert(seq) for seq in range(1, 20)]
+    with ingesting(config):
+        pole.say(said_alert(20, label=UNSTORABLE))
+        for message in messages:
+            pole.say(message)
+        pole.insist(messages)
+    assert stored(config, "SELECT COUNT(*), MAX(seq) FROM alert") == [(19, 19)]
+    pole.connection.close()
 
 
 def heard_all(pole, wanted):

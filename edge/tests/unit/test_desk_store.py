@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from pathlib import Path
 
 import msgspec
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 
 from roeh.core.config import parse_desk_config
 from roeh.core.errors import ConfigError, DeskFailed
-from roeh.desk.store import open_desk_store
+from roeh.desk.store import ValueRefused, open_desk_store
 from tests.desks import desk_in
 
 _CURSOR = "INSERT INTO cursor (name, row) VALUES (?, ?)"
@@ -52,6 +53,23 @@ def test_of_a_transaction_that_fails_nothing_is_there(desk_database):
     with pytest.raises(DeskFailed):
         fail(lambda transaction: transaction.execute(_CURSOR, ("a", 8)))
     assert cursors(desk_database) == []
+
+
+@pytest.mark.parametrize("value", ["half a sign: \udc80", 2**63])
+def test_a_value_that_no_database_keeps_is_refused_as_that(desk_database, value):
+    with pytest.raises(ValueRefused), desk_database.writing() as transaction:
+        transaction.execute(_CURSOR, (value, value))
+    assert cursors(desk_database) == []
+
+
+def test_a_file_whose_damage_is_no_text_is_told_as_damaged(tmp_path):
+    config = desk_in(tmp_path)
+    store = open_desk_store(config)
+    path = Path(store.address)
+    store.close()
+    path.write_bytes(path.read_bytes().replace(b"TEXT NOT NULL", b"\xe9EXT NOT NULL"))
+    with pytest.raises(DeskFailed, match="damaged"):
+        open_desk_store(config)
 
 
 def test_rows_that_are_there_are_told_from_new_ones(desk_database):

@@ -31,13 +31,13 @@ from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.expiry import Expiry
 from roeh.desk.ingest.link import SESSION_EXPIRY_S, Arrived, BrokerLink, Connect, Woken
 from roeh.desk.ingest.own_facts import OwnFacts
-from roeh.desk.ingest.received import Received, Stored, receive
+from roeh.desk.ingest.received import Received, Stored, receive, together
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import is_missing_stale, renew_missing
 from roeh.desk.ingest.showing import IngestMetrics
 from roeh.desk.ingest.witness_words import WitnessWords
 from roeh.desk.keys import StatementSigner, open_ack_key, open_audit_key, open_command_key
-from roeh.desk.store import DeskStore, open_desk_store
+from roeh.desk.store import DeskStore, ValueRefused, open_desk_store
 from roeh.keys.chain import TrustAnchors, trust_anchors
 from roeh.keys.safe_files import read_public
 from roeh.transport.backoff import Backoff
@@ -222,6 +222,23 @@ class Ingest:
 
     def _stored(self, batch: list[Received]) -> Stored | None:
         """Commit until it is done; None when told to stop before."""
+        try:
+            return self._stored_when_it_can_be(batch)
+        except ValueRefused as error:
+            # One message must not keep the others out, and itself coming back, for ever.
+            if len(batch) > 1:
+                return self._stored_apart(batch)
+            self.counts.refused += 1
+            self._refused_why = one_line(f"{batch[0].pole}: {error}")
+            return Stored({})
+
+    def _stored_apart(self, batch: list[Received]) -> Stored | None:
+        middle = len(batch) // 2
+        first = self._stored(batch[:middle])
+        second = None if first is None else self._stored(batch[middle:])
+        return None if first is None or second is None else together(first, second)
+
+    def _stored_when_it_can_be(self, batch: list[Received]) -> Stored | None:
         backoff = Backoff(_BACKOFF_CAP_S)
         is_away = False
         while True:
@@ -234,6 +251,8 @@ class Ingest:
                     self._parts.anchors,
                     self._clock.read(),
                 )
+            except ValueRefused:
+                raise
             except DeskFailed as error:
                 self.counts.commit_failures += 1
                 if not is_away:

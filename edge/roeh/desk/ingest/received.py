@@ -48,6 +48,21 @@ class Stored(msgspec.Struct, frozen=True):
     refused: int = 0
 
 
+def together(first: Stored, second: Stored) -> Stored:
+    """What two commits made."""
+    poles = {**first.acknowledged, **second.acknowledged}
+    return Stored(
+        acknowledged={
+            pole: [*first.acknowledged.get(pole, []), *second.acknowledged.get(pole, [])]
+            for pole in poles
+        },
+        new=first.new + second.new,
+        duplicates=first.duplicates + second.duplicates,
+        contradicted=first.contradicted + second.contradicted,
+        refused=first.refused + second.refused,
+    )
+
+
 def receive(incoming: Incoming) -> Received:
     """Check a message: topic, type, size, the node's own name, sha256 of a picture.
 

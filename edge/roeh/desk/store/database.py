@@ -25,6 +25,10 @@ Value = str | int | float | bytes | None
 RowT = TypeVar("RowT", bound=msgspec.Struct)
 
 
+class ValueRefused(DeskFailed):
+    """A value that no database keeps: nothing was written, and trying again changes nothing."""
+
+
 class Transaction(Protocol):
     """Statements that are all done or none; good inside its block and by its thread."""
 
@@ -59,6 +63,7 @@ class DeskStore(Protocol):
 
         Raises:
             DeskFailed: the database is away, full or damaged; nothing of it was written.
+            ValueRefused: it keeps no such value; likewise.
         """
         ...
 
@@ -78,6 +83,15 @@ class DeskStore(Protocol):
     def close(self) -> None:
         """Close it; nothing of it is used afterwards."""
         ...
+
+
+def value_refused(error: Exception, address: str) -> ValueRefused:
+    """What a client of a database says of a value, as ours."""
+    return ValueRefused(
+        what=f"a value that cannot be kept ({' '.join(str(error).split())})",
+        which=address,
+        remedy="write plain text, and numbers below 2^63",
+    )
 
 
 def typed_row(row_type: type[RowT], row: Sequence[Value], address: str) -> RowT:

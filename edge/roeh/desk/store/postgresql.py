@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from roeh.core.config import DeskDatabase
 from roeh.core.errors import ConfigError, DeskFailed, RuntimeMissing
-from roeh.desk.store.database import RowT, Transaction, Value, typed_row
+from roeh.desk.store.database import RowT, Transaction, Value, typed_row, value_refused
 from roeh.desk.store.dialect import POSTGRESQL
 from roeh.desk.store.making import make_or_check
 
@@ -121,6 +121,8 @@ class PostgresqlStore:
     def _named(self) -> Iterator[None]:
         try:
             yield
+        except (psycopg.DataError, UnicodeEncodeError) as error:
+            raise value_refused(error, self._address) from None
         except psycopg.Error as error:
             raise _refused(error, self._address) from error
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from roeh.core.errors import DeskFailed, RuntimeMissing
-from roeh.desk.store.database import RowT, Transaction, Value, typed_row
+from roeh.desk.store.database import RowT, Transaction, Value, typed_row, value_refused
 from roeh.desk.store.dialect import SQLITE
 from roeh.desk.store.making import make_or_check
 
@@ -161,7 +161,10 @@ def _prepare_place(path: Path) -> None:
 def _named(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise value_refused(error, str(path)) from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # A damaged file may make even SQLite's own words something that is no text.
         raise _refused(error, path) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -173,7 +176,7 @@ def _named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _refused(error: sqlite3.Error, path: Path) -> DeskFailed:
+def _refused(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DeskFailed:
     text = str(error)
     # Error names come with Python 3.11; the texts are SQLite's own and stable.
     if "disk is full" in text or ("disk I/O error" in text and _is_full(path)):
@@ -184,7 +187,8 @@ def _refused(error: sqlite3.Error, path: Path) -> DeskFailed:
             which=str(path),
             remedy="find out which (fuser), and wait for it or end it",
         )
-    if "not a database" in text or "malformed" in text:
+    is_damaged = isinstance(error, UnicodeDecodeError) or "malformed" in text
+    if is_damaged or "not a database" in text:
         return DeskFailed(
             what=f"the database is damaged ({text})",
             which=str(path),
