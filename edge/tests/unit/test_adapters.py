@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 import xmlschema
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roeh.core.clock import SimulatedClock
@@ -53,6 +53,25 @@ def element(content, path):
 
 def onvif(alert, *, others_open=False):
     return onvif_messages(alert, prefix="roeh/view/v1/onvif", others_open=others_open)
+
+
+ANY_NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    sigma_m=ANY_NUMBER, latitude_deg=ANY_NUMBER, dwell_s=ANY_NUMBER, kind=st.sampled_from(RuleKind)
+)
+@example(sigma_m=1e308, latitude_deg=32.0, dwell_s=1e308, kind=RuleKind.LOITERING)
+def test_whatever_number_a_pole_says_the_message_is_valid(sigma_m, latitude_deg, dwell_s, kind):
+    alert = stored_alert(1, priority=9, rule_kind=kind)
+    alert = msgspec.structs.replace(alert, dwell_s=dwell_s)
+    where = msgspec.structs.replace(
+        alert.where, position_sigma_m=sigma_m, latitude_deg=latitude_deg, longitude_deg=34.9
+    )
+    alert = msgspec.structs.replace(alert, where=where)
+    SCHEMA.validate(cap(alert).decode())
+    for message in onvif(alert):
+        assert UTC_TIME.fullmatch(msgspec.json.decode(message.payload)["UtcTime"])
 
 
 @pytest.mark.parametrize("kind", list(RuleKind))
@@ -155,6 +174,7 @@ def test_a_cap_directory_that_cannot_be_written_keeps_nobody_waiting(tmp_path):
     republisher.round()
     assert said.on("control/")
     (tmp_path / "cap").unlink()
+    clock.advance(5)
     republisher.round()
     store.close()
     assert len(list((tmp_path / "cap").iterdir())) == 1

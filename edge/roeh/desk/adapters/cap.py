@@ -14,13 +14,15 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from roeh.core.config import CapAdapter
-from roeh.core.types import Alert, AlertPhase
+from roeh.core.types import Alert, AlertPhase, Where
 from roeh.transport.view_messages import KIND_WORDS
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 #: A circle of two sigmas holds the position 86 times of 100 (two dimensions).
 _CIRCLE_SIGMAS = 2.0
 _MIN_RADIUS_KM = 0.005
+#: Half round the earth: what is further is nowhere.
+_MAX_RADIUS_KM = 20_000.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _RESTRICTION = "For the control room and whom it names."
 #: Severity by priority, 1 (lowest) to 9.
@@ -121,11 +123,19 @@ def _add_info(
     here = f"{_AREA[language]} {alert.site}/{alert.node}"
     _add(area, "areaDesc", "; ".join(places) if places else here)
     where = alert.where
-    if where.latitude_deg is not None and where.longitude_deg is not None:
+    if _is_on_earth(where):
         radius_km = max(_MIN_RADIUS_KM, _CIRCLE_SIGMAS * where.position_sigma_m / 1000)
+        radius_km = min(radius_km, _MAX_RADIUS_KM)
         # Rounded up: a circle that is too small would be a false statement.
         radius = f"{math.ceil(radius_km * 1000) / 1000:.3f}"
         _add(area, "circle", f"{where.latitude_deg:.6f},{where.longitude_deg:.6f} {radius}")
+
+
+def _is_on_earth(where: Where) -> bool:
+    """Whether it names a place: a pole may say any number."""
+    if where.latitude_deg is None or where.longitude_deg is None:
+        return False
+    return abs(where.latitude_deg) <= 90 and abs(where.longitude_deg) <= 180
 
 
 def _add_parameter(info: ET.Element, name: str, value: str) -> None:

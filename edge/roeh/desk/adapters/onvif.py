@@ -125,7 +125,9 @@ def _items(alert: Alert) -> dict[str, Item]:
     elif alert.rule_kind is RuleKind.CROWD:
         items["Count"] = 0 if is_over else alert.count
     elif alert.rule_kind is RuleKind.LOITERING:
-        items["Since"] = utc_time(max(0, alert.t_utc_us - round(alert.dwell_s * 1_000_000)))
+        # A pole may say any number: not before 1970, not after now.
+        dwell_us = round(min(max(0.0, alert.dwell_s * 1e6), float(alert.t_utc_us)))
+        items["Since"] = utc_time(alert.t_utc_us - dwell_us)
     if not is_over and alert.track_ids:
         class_type = CLASS_TYPES.get(alert.label, "Other")
         items["ObjectId"] = " ".join(str(track) for track in alert.track_ids)

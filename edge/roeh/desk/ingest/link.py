@@ -23,8 +23,10 @@ SESSION_EXPIRY_S = 300
 #: What the group shares, a message to one member. States come to each: they are retained,
 #: and a broker gives retained ones to no group.
 _SHARED = (Channel.ALERT, Channel.THUMB, Channel.HEALTH, Channel.RSP)
-#: Heartbeats that wait when the database is away; more are not kept.
-_MOST_UNANSWERED = 10_000
+#: Heartbeats that wait when the database is away, and how large each may be: together 64 MB,
+#: whoever floods. More are not kept; the next comes soon.
+_MOST_UNANSWERED = 2_000
+_MOST_UNANSWERED_BYTES = 32 * 1024
 
 Connect = Callable[[Callable[[BrokerEvent], None]], MqttConnection]
 
@@ -118,10 +120,11 @@ class BrokerLink:
 
     def _teller(self, attempt: int) -> Callable[[BrokerEvent], None]:
         def tell(event: BrokerEvent) -> None:
-            unanswered = isinstance(event, Incoming) and not event.packet_id
-            if unanswered and self._events.qsize() > _MOST_UNANSWERED:
-                self.not_kept += 1
-                return
+            if isinstance(event, Incoming) and not event.packet_id:
+                is_large = len(event.payload) > _MOST_UNANSWERED_BYTES
+                if is_large or self._events.qsize() > _MOST_UNANSWERED:
+                    self.not_kept += 1
+                    return
             self._events.put(_Told(event, attempt))
 
         return tell

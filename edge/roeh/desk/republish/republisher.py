@@ -30,6 +30,8 @@ BATCH_ROWS = 100
 LOOK_BACK_US = 3600 * 1_000_000
 #: How often the texts that wait are looked through.
 TEXTS_EVERY_NS = 1_000_000_000
+#: How soon files are tried again that could not be written.
+CAP_AGAIN_NS = 5_000_000_000
 _US_PER_DAY = 24 * 3600 * 1_000_000
 _LOG = log_for("desk.republish")
 #: Where each feed begins when it has no cursor yet.
@@ -65,6 +67,8 @@ class Republisher:
         cap = config.adapters.cap
         self._cap = CapFiles(config) if cap.enabled else None
         self._texts_due_ns = clock.mono_ns()
+        #: When files are tried again that could not be written; 0: they can be.
+        self._cap_due_ns = 0
         self._begin()
 
     def round(self) -> bool:
@@ -79,7 +83,7 @@ class Republisher:
         more |= self._pass_alarms()
         if self._config.adapters.onvif.enabled:
             more |= self._pass_onvif()
-        if self._cap is not None:
+        if self._cap is not None and self._clock.mono_ns() >= self._cap_due_ns:
             more |= self._write_cap(self._cap)
         if self._clock.mono_ns() >= self._texts_due_ns:
             self._tell_parents()
@@ -182,8 +186,11 @@ class Republisher:
             for alert, earlier in work:
                 files.write(alert, earlier)
         except RoehError as error:
-            log_error(_LOG, error)
+            if not self._cap_due_ns:
+                log_error(_LOG, error)
+            self._cap_due_ns = self._clock.mono_ns() + CAP_AGAIN_NS
             return False
+        self._cap_due_ns = 0
         self._move(CAP, rows[-1].row)
         return len(rows) == BATCH_ROWS
 
