@@ -20,6 +20,8 @@ from roeh.ledger.records import RefusedStatementRecord
 StatementName = Literal["ack", "command", "cosignature"]
 
 _RECORD_EVERY_NS = 3600 * NS_PER_S
+#: Where the ledger took none: a flood does not fill the log instead.
+_RETRY_NS = 60 * NS_PER_S
 _MAX_REASON_CHARS = 200
 
 _log = log_for("evidence")
@@ -46,7 +48,7 @@ class RefusedStatements:
         """Count one; the first of its kind in an hour is told in log and ledger.
 
         Not to be called inside a transaction. A ledger that takes no record stops nothing:
-        the next one refused tries again.
+        the first one refused a minute later tries again.
         """
         with self._lock:
             self._total += 1
@@ -65,6 +67,7 @@ class RefusedStatements:
                     self._log.append(connection, record)
             except RoehError as error:
                 log_error(_log, error)
+                self._t_recorded_ns[statement] = now_ns - _RECORD_EVERY_NS + _RETRY_NS
                 return
             self._unrecorded[statement] = 0
             self._t_recorded_ns[statement] = now_ns

@@ -1,5 +1,6 @@
 """Nothing leaves the outbox but on the word of whom the configuration names."""
 
+import logging
 import os
 
 import pytest
@@ -9,10 +10,12 @@ from roeh.core.errors import ConfigError, MessageRefused, PeerRefused
 from roeh.core.ids import ClockIds
 from roeh.core.peers import OutboxKind
 from roeh.evidence.delivery import MAX_LEARNT_CONNECTION
+from roeh.evidence.refusals import RefusedStatements
 from roeh.ledger.records import RefusedStatementRecord
 from roeh.transport.down import AckEntry
 from roeh.transport.signed import StatementKind
 from tests.delivering_nodes import AckingDesk, DeliveringNode, entry, numbers
+from tests.rings import Ring
 
 JPEG = b"\xff\xd8" + bytes(1000)
 
@@ -94,6 +97,25 @@ def test_a_flood_of_forged_ones_is_one_record_an_hour_that_counts_them(node):
         node.acknowledge(b"x")
     assert [record.count for record in node.bodies(RefusedStatementRecord)] == [1, 50]
     assert node.refused.total == 51
+
+
+def test_a_flood_that_no_record_can_be_made_of_does_not_fill_the_log_instead(memory_directory):
+    clock = SimulatedClock()
+    ring = Ring(memory_directory, clock)
+    refused = RefusedStatements(ring.database, ring.log, clock)
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("roeh.evidence").addHandler(handler)
+    ring.close()  # nothing can be stored
+    for _ in range(50):
+        refused.refuse("command", "forged")
+    assert len(said) == 2
+    clock.advance(61)
+    refused.refuse("command", "forged")
+    assert len(said) == 4
+    assert refused.total == 51
+    logging.getLogger("roeh.evidence").removeHandler(handler)
 
 
 def test_where_there_is_a_desk_publish_cannot_delete_by_itself(node):
