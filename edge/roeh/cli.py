@@ -428,7 +428,7 @@ def _detect(chosen: argparse.Namespace) -> int:
 def _watch(chosen: argparse.Namespace) -> int:
     from roeh.core.clock import SystemClock
     from roeh.core.log import configure_log
-    from roeh.desk.watch import run_watch
+    from roeh.desk.watch.command import run_watch
 
     configure_log("watch")
     return run_watch(

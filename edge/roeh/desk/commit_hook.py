@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from roeh.core.types import Alert
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction
 
 

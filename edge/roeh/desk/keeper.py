@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.errors import OutputRefused
-from roeh.desk.notices import AlertArrived, Notice, Pole, ThumbnailArrived
+from roeh.desk.pole import Pole
+from roeh.desk.watch.notices import AlertArrived, Notice, ThumbnailArrived
 from roeh.transport.messages import picture_suffix
 
 

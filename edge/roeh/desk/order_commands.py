@@ -30,8 +30,8 @@ from roeh.desk.alarms.view import console_for, print_table, safe
 from roeh.desk.audit.log import AuditAction
 from roeh.desk.commands import Adder
 from roeh.desk.keeper import write_kept
-from roeh.desk.notices import Pole
 from roeh.desk.orders import GivenOrder, give_order, given_order, given_orders, outcome_text
+from roeh.desk.pole import Pole
 from roeh.desk.seat import (
     Seat,
     add_operator,

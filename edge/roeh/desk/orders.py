@@ -8,7 +8,7 @@ from roeh.core.errors import CommandRefused
 from roeh.core.ids import Ids
 from roeh.core.orders import REASONS, Answer, Command, Order, Reason
 from roeh.desk.ingest.sending import add_command
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction, Value
 
 #: A pole's clock may be behind the desk's by so much and still take an order.

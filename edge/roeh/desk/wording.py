@@ -13,7 +13,7 @@ import msgspec
 
 from roeh.core.errors import one_line
 from roeh.core.types import Alert
-from roeh.desk.notices import (
+from roeh.desk.watch.notices import (
     AlertArrived,
     AlertEvicted,
     AlertsMissing,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 #: By commands.
 IMPORTED_WHEN_USED = (
     "roeh.demo.main",
-    "roeh.desk.watch",
+    "roeh.desk.watch.command",
     "roeh.detect.replay",
     "roeh.detect.stills",
 )

@@ -15,8 +15,8 @@ from roeh.desk.ingest.committing import commit
 from roeh.desk.ingest.received import receive
 from roeh.desk.ingest.sending import take_due
 from roeh.desk.keys import open_command_key
-from roeh.desk.notices import Pole
 from roeh.desk.orders import give_order, given_order, given_orders, outcome_text
+from roeh.desk.pole import Pole
 from roeh.desk.store import open_desk_store
 from roeh.keys.home_file import PemSigner, unprovisioned_set
 from roeh.keys.key_pem import parse_entry

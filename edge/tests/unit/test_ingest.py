@@ -17,7 +17,7 @@ from roeh.desk.ingest.received import receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import MAX_RANGES, renew_missing, runs_of
 from roeh.desk.keys import make_desk_keys, open_command_key
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import open_desk_store
 from roeh.keys.home_file import PemSigner, unprovisioned_set
 from roeh.keys.key_pem import parse_entry

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.types import AlertPhase, Tombstone
-from roeh.desk.notices import (
+from roeh.desk.pole import Pole
+from roeh.desk.watch.notices import (
     AlertArrived,
     AlertEvicted,
     AlertsMissing,
-    Pole,
     PoleCondition,
     PoleOffline,
     PoleOnline,
     PoleSilent,
     ThumbnailArrived,
 )
-from roeh.desk.picture import MISSING_GRACE_S, THUMBNAIL_GRACE_S, Picture
-from roeh.desk.seq_ranges import SeqRange, SeqRanges
+from roeh.desk.watch.picture import MISSING_GRACE_S, THUMBNAIL_GRACE_S, Picture
+from roeh.desk.watch.seq_ranges import SeqRange, SeqRanges
 from roeh.transport.messages import Thumbnail
 from tests.unit.test_messages import ALERT, HEALTH, STATE
 

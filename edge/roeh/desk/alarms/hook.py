@@ -29,8 +29,8 @@ from roeh.desk.alarms.rows import AlarmRow, alarms_where, keep_standing, own_ala
 from roeh.desk.alarms.states import DESK, ConditionOver, as_of, take
 from roeh.desk.audit.log import AuditAction, AuditLog
 from roeh.desk.commit_hook import DeskFacts
-from roeh.desk.notices import Pole
 from roeh.desk.operators import the_desk
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction
 
 #: How often conditions are looked at: a condition is alarmed this late at the most.

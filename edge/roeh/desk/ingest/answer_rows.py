@@ -8,7 +8,7 @@ from roeh.core.errors import MessageRefused
 from roeh.core.orders import Answer, Command, Outcome, ResendOrder, SeqRange
 from roeh.desk.ingest.pole_rows import pole_key
 from roeh.desk.ingest.seq_rows import lose
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction
 from roeh.transport.down import parse_body
 from roeh.transport.messages import SignedAnswer, Snapshot

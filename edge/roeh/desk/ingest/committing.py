@@ -18,7 +18,7 @@ from roeh.desk.ingest.message_rows import Placed, is_tombstone, place
 from roeh.desk.ingest.pole_rows import keep_poles
 from roeh.desk.ingest.received import Received, Stored
 from roeh.desk.ingest.seq_rows import add_known, find_again, forget_from, runs_of
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import DeskStore, Transaction
 from roeh.keys.chain import TrustAnchors
 from roeh.transport.down import AckEntry

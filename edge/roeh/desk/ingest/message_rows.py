@@ -14,7 +14,7 @@ import msgspec
 from roeh.core.peers import OutboxKind
 from roeh.core.types import Alert, Tombstone
 from roeh.desk.ingest.received import Received
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction, Value
 from roeh.transport.messages import Thumbnail
 

@@ -8,7 +8,7 @@ import msgspec
 
 from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.desk.ingest.received import Received
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction
 from roeh.desk.witness.trust import LogKey, Standing, judge_key
 from roeh.keys.chain import SigningTime, TrustAnchors

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from roeh.core.errors import MessageRefused
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.transport.down import AckEntry
 from roeh.transport.messages import Incoming, Thumbnail, UpMessage, parse_up
 from roeh.transport.topics import JSON, parse_topic

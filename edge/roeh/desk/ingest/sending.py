@@ -13,7 +13,7 @@ import msgspec
 from roeh.core.ids import Ids
 from roeh.core.orders import MAX_RESEND_RANGES, Command, ResendOrder, SeqRange
 from roeh.desk.keys import StatementSigner
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import DeskStore, Transaction
 from roeh.transport.messages import Outgoing, down_message
 from roeh.transport.topics import Channel

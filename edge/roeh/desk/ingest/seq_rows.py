@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import msgspec
 
 from roeh.core.orders import SeqRange
-from roeh.desk.notices import Pole
+from roeh.desk.pole import Pole
 from roeh.desk.store import Transaction
 
 

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from roeh.core.clock import NS_PER_US, Clock, ClockReading
 from roeh.core.errors import one_line
-from roeh.desk.notices import (
+from roeh.desk.pole_columns import HEALTH_TITLES, health_cells
+from roeh.desk.watch.notices import (
     AlertArrived,
     AlertEvicted,
     AlertsMissing,
@@ -21,8 +22,7 @@ from roeh.desk.notices import (
     PoleOffline,
     PoleSilent,
 )
-from roeh.desk.picture import Picture, PoleView
-from roeh.desk.pole_columns import HEALTH_TITLES, health_cells
+from roeh.desk.watch.picture import Picture, PoleView
 from roeh.desk.wording import duration_text, json_line, notice_line
 
 _URGENT_PRIORITY = 7

@@ -14,20 +14,20 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, ClockReading
 from roeh.core.types import Alert, Tombstone
-from roeh.desk.notices import (
+from roeh.desk.pole import Pole
+from roeh.desk.silence import stale_after_s
+from roeh.desk.watch.notices import (
     AlertArrived,
     AlertEvicted,
     AlertsMissing,
     Notice,
-    Pole,
     PoleCondition,
     PoleOffline,
     PoleOnline,
     PoleSilent,
     ThumbnailArrived,
 )
-from roeh.desk.seq_ranges import SeqRange, SeqRanges
-from roeh.desk.silence import stale_after_s
+from roeh.desk.watch.seq_ranges import SeqRange, SeqRanges
 from roeh.transport.messages import (
     HealthMessage,
     StateMessage,

@@ -5,18 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from roeh.core.types import Alert, Tombstone
-from roeh.desk.seq_ranges import SeqRange
+from roeh.desk.pole import Pole
+from roeh.desk.watch.seq_ranges import SeqRange
 from roeh.transport.messages import HealthMessage, StateMessage
-
-
-class Pole(msgspec.Struct, frozen=True, order=True):
-    """Which pole."""
-
-    site: str
-    node: str
-
-    def __str__(self) -> str:
-        return f"{self.site}/{self.node}"
 
 
 class AlertArrived(msgspec.Struct, frozen=True, tag="alert"):

@@ -12,11 +12,12 @@ import msgspec
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import EXIT_OK, BrokerRefused, MessageRefused
 from roeh.core.ids import ClockIds
-from roeh.desk.broker_url import parse_broker_url
 from roeh.desk.keeper import AlertKeeper
-from roeh.desk.notices import Notice, Pole
-from roeh.desk.picture import Picture
-from roeh.desk.view import JsonView, TerminalView, View
+from roeh.desk.pole import Pole
+from roeh.desk.watch.broker_url import parse_broker_url
+from roeh.desk.watch.notices import Notice
+from roeh.desk.watch.picture import Picture
+from roeh.desk.watch.view import JsonView, TerminalView, View
 from roeh.transport.backoff import Backoff
 from roeh.transport.messages import Incoming, parse_up
 from roeh.transport.mqtt import BrokerEvent, BrokerOptions, Disconnected, MqttConnection
