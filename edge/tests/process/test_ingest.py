@@ -66,8 +66,11 @@ def test_killed_at_any_step_it_has_every_alert_once(broker, tmp_path, step):
     pole.connection.close()
 
 
-def test_several_ingesters_share_the_messages_and_store_each_once(broker, tmp_path, postgresql):
-    url = postgresql.new_database()
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_several_ingesters_share_the_messages_and_store_each_once(
+    broker, tmp_path, postgresql, kind
+):
+    url = postgresql.new_database() if kind == "postgresql" else ""
     config = desk_at(tmp_path, broker.port, f'[database]\nurl = "{url}"')
     pole = SpeakingPole(broker.port, config)
     messages = [said_alert(seq) for seq in range(1, 200)]
