@@ -13,6 +13,7 @@ from roeh.core.ids import ClockIds
 from roeh.core.orders import Answer, Command, Outcome, SeqRange
 from roeh.desk.commit_hook import NoHook
 from roeh.desk.ingest.committing import commit
+from roeh.desk.ingest.pole_rows import MAX_POLES
 from roeh.desk.ingest.received import receive
 from roeh.desk.ingest.sending import ask_for_missing, take_due
 from roeh.desk.ingest.seq_rows import MAX_RANGES, renew_missing, runs_of
@@ -327,6 +328,23 @@ def test_numbers_that_a_pole_invents_stay_bounded(desk):
     assert desk.values("SELECT COUNT(*) FROM seq_known") == [(MAX_RANGES,)]
     desk.take(*(said_alert(seq, node="pole-8") for seq in (1, 2, 5)))
     assert desk.values("SELECT COUNT(*) FROM seq_known WHERE node = 'pole-8'") == [(2,)]
+
+
+def test_poles_that_are_too_many_are_neither_stored_nor_acknowledged(desk):
+    known, new = said_alert(1), said_alert(1, node="pole-8")
+    desk.take(known)
+    with desk.store.writing() as transaction:
+        transaction.execute(
+            "WITH RECURSIVE number (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM number WHERE n < ?)"
+            " INSERT INTO pole (site, node, connection_number, boot_id, software, log_chain_pem,"
+            " log_standing, condition, t_heard_utc_us, is_silent)"
+            " SELECT 'invented', 'p' || n, 0, '', '', '', '', '', 0, 0 FROM number",
+            (MAX_POLES,),
+        )
+    stored = desk.take(said_alert(2), new)
+    assert (stored.new, stored.refused) == (1, 1)
+    assert id_of(new) not in entries(stored)
+    assert desk.values("SELECT COUNT(*) FROM pole") == [(MAX_POLES,)]
 
 
 def test_a_clock_that_was_set_back_holds_up_no_resend(desk):

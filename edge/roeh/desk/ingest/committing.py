@@ -15,7 +15,7 @@ from roeh.core.types import Alert, Tombstone
 from roeh.desk.commit_hook import CommitHook
 from roeh.desk.ingest.answer_rows import keep_answer, keep_snapshot
 from roeh.desk.ingest.message_rows import Placed, is_tombstone, place
-from roeh.desk.ingest.pole_rows import keep_poles
+from roeh.desk.ingest.pole_rows import keep_poles, within_room
 from roeh.desk.ingest.received import Received, Stored
 from roeh.desk.ingest.seq_rows import add_known, find_again, forget_from, runs_of
 from roeh.desk.pole import Pole
@@ -65,6 +65,7 @@ def _commit(
     now: ClockReading,
 ) -> Stored:
     now_utc_us = now.t_utc_ns // NS_PER_US
+    asked, batch = len(batch), within_room(transaction, batch)
     keep_poles(transaction, batch, anchors, now)
     placed = place(transaction, batch, now_utc_us)
     _account_for(transaction, placed, hook, now_utc_us)
@@ -78,7 +79,7 @@ def _commit(
             continue
         if not believed:
             counts[received.pole, NOT_BELIEVED] += 1
-    refused = sum(counts.values())
+    refused = sum(counts.values()) + asked - len(batch)
     acknowledged: dict[Pole, list[AckEntry]] = defaultdict(list)
     for one in placed:
         pole = one.received.pole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -14,6 +14,9 @@ from roeh.desk.witness.trust import LogKey, Standing, judge_key
 from roeh.keys.chain import SigningTime, TrustAnchors
 from roeh.keys.signer import NodeName
 from roeh.transport.messages import HealthMessage, StateMessage
+
+#: Poles beyond these are not begun: names come from the network.
+MAX_POLES = 10_000
 
 _HEARD = """
     INSERT INTO pole (site, node, connection_number, boot_id, software, log_chain_pem,
@@ -81,6 +84,24 @@ def keep_poles(
             _keep_key(transaction, received.pole, received.message, anchors, now)
         elif isinstance(received.message, HealthMessage):
             _keep_health(transaction, received, received.message)
+
+
+def within_room(transaction: Transaction, batch: Sequence[Received]) -> Sequence[Received]:
+    """The messages without those of new poles for which there is no room.
+
+    They are neither stored nor acknowledged: a pole would keep them.
+    """
+    new = [
+        pole
+        for pole in dict.fromkeys(received.pole for received in batch)
+        if pole_key(transaction, pole) is None
+    ]
+    if not new:
+        return batch
+    ((known,),) = transaction.values("SELECT COUNT(*) FROM pole")
+    assert isinstance(known, int)
+    turned_away = frozenset(new[max(0, MAX_POLES - known) :])
+    return [received for received in batch if received.pole not in turned_away]
 
 
 def pole_key(transaction: Transaction, pole: Pole) -> PoleKey | None:
