@@ -158,12 +158,12 @@ def _statements():
     alarms = WitnessAlarms(witness="police", t_utc_us=_T_UTC_US, alarms=())
     pole = "harbour/pole-7"
     signed = {
-        name: sign_statement(kind, addressee, msgspec.json.encode(body), name="haifa", key=_KEY)
-        for name, kind, addressee, body in (
-            ("ack", StatementKind.ACK, pole, ack),
-            ("cmd", StatementKind.COMMAND, pole, command),
-            ("rsp", StatementKind.ANSWER, pole, answer),
-            ("witness-alarm", StatementKind.ALARM, "police", alarms),
+        name: sign_statement(kind, addressee, msgspec.json.encode(body), name=signer, key=_KEY)
+        for name, kind, addressee, body, signer in (
+            ("ack", StatementKind.ACK, pole, ack, "haifa-ack"),
+            ("cmd", StatementKind.COMMAND, pole, command, "haifa-command"),
+            ("rsp", StatementKind.ANSWER, pole, answer, "roeh/harbour/pole-7"),
+            ("witness-alarm", StatementKind.ALARM, "police", alarms, "police-alarm"),
         )
     }
     down = {
