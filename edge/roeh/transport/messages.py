@@ -177,7 +177,7 @@ class HealthMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     t_utc_us: TimeUs
     clock: ClockState
     software: str
-    heartbeat_s: Annotated[float, Meta(gt=0)]
+    heartbeat_s: Annotated[float, Meta(gt=0, le=3600)]
     condition: NodeCondition
     processes: Annotated[dict[str, NodeCondition], Meta(max_length=_MAX_PROCESSES)]
     details: Annotated[dict[str, str], Meta(max_length=_MAX_PROCESSES)] = {}

@@ -400,7 +400,7 @@ class BrokerSection(Section, frozen=True, kw_only=True):
     checkpoint_s: Positive = 300.0
     connect_spread_s: NotNegative = 5.0
     backoff_cap_s: Positive = 60.0
-    heartbeat_s: Positive = 60.0
+    heartbeat_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
     max_packet_bytes: Annotated[int, Meta(ge=16384)] = 20000
 
 
