@@ -246,8 +246,8 @@ def _orders(chosen: argparse.Namespace) -> int:
         named = "all" if chosen.pole is None else "/".join(chosen.pole)
         seat.note_view(AuditAction.ORDERS_VIEWED, named, count=len(found))
         if chosen.save is not None:
-            for given in found:
-                _save(seat, given, chosen.save)
+            saved = [path for given in found if (path := _save(seat, given, chosen.save))]
+            sys.stderr.write(f"pictures written: {len(saved)}, below {chosen.save}\n")
         if chosen.json:
             for given in found:
                 _write_json(given)
@@ -271,14 +271,16 @@ def _orders(chosen: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _save(seat: Seat, given: GivenOrder, directory: Path) -> None:
-    """A picture is on record as taken before it is written."""
+def _save(seat: Seat, given: GivenOrder, directory: Path) -> Path | None:
+    """A picture is on record as taken before it is written; where, if there was one."""
     if given.picture is None:
-        return
+        return None
     sha256 = hashlib.sha256(given.picture).hexdigest()
     seat.note_view(AuditAction.THUMBNAIL_TAKEN, given.id, count=1, sha256=sha256)
     suffix = "webp" if given.picture[8:12] == _WEBP else "jpg"
-    write_kept(directory / given.site / given.node / f"{given.id}.{suffix}", given.picture)
+    path = directory / given.site / given.node / f"{given.id}.{suffix}"
+    write_kept(path, given.picture)
+    return path
 
 
 def _write_json(given: GivenOrder) -> None:

@@ -33,6 +33,10 @@ _COMPASS = (
 _US_PER_S = 1_000_000
 
 
+#: Labels whose plural is more than an s.
+_SEVERAL = {"person": "people", "bus": "buses"}
+
+
 def compass(bearing_deg: float) -> str:
     """The nearest of the sixteen points of the compass."""
     return _COMPASS[round(bearing_deg / 22.5) % 16]
@@ -75,9 +79,14 @@ def alert_line(notice: AlertArrived) -> str:
     return one_line(
         f"{doubt}{clock_time(alert.t_utc_us)}  {notice.pole}  P{alert.priority}  "
         f"{alert.rule_kind.value} {alert.rule}{zone} {alert.phase.value}  "
-        f"{alert.count} {alert.label}  {where_text(alert)}  {picture}  "
+        f"{seen(alert)}  {where_text(alert)}  {picture}  "
         f"after {duration_text(notice.delay_us)}  #{alert.seq}"
     )
+
+
+def seen(alert: Alert) -> str:
+    """How many of what an alert is about."""
+    return counted(alert.count, alert.label, _SEVERAL.get(alert.label, ""))
 
 
 def where_text(alert: Alert) -> str:

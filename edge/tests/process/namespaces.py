@@ -77,7 +77,7 @@ class Cable:
 
     def take_up(self):
         for side in self._sides:
-            with contextlib.suppress(subprocess.CalledProcessError):
+            with contextlib.suppress(AssertionError):
                 _run("ip", "netns", "delete", side)
 
     def limit(self, rate_bps):
@@ -129,4 +129,6 @@ def _nft(side, rules):
 
 
 def _run(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout

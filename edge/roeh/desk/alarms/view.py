@@ -16,7 +16,7 @@ from roeh.desk.alarms.grouping import AlarmGroup
 from roeh.desk.alarms.rows import AlarmRow, HistoryRow, NoteRow
 from roeh.desk.alarms.states import AlarmState, standing_text
 from roeh.desk.alarms.story import AlarmStory, StoryMessage
-from roeh.desk.wording import compass, where_text
+from roeh.desk.wording import compass, seen, where_text
 
 _URGENT = 7
 _WIDTH_IN_FILES = 160
@@ -153,7 +153,7 @@ def _message_cells(message: StoryMessage) -> tuple[Text, ...]:
         utc_text(alert.t_utc_us, synchronised=alert.clock.synchronised),
         alert.phase.value,
         str(alert.priority),
-        f"{alert.count} {alert.label} ({alert.confidence:.2f})",
+        f"{seen(alert)} ({alert.confidence:.2f})",
         where_text(alert),
         "yes" if message.has_picture else "no",
         length_text(message.t_received_utc_us - alert.t_utc_us),
