@@ -6,6 +6,7 @@ from pathlib import Path
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.config import DeskConfig
+from roeh.core.errors import ConfigError
 from roeh.desk.commit_hook import CertificateEnd, DeskFacts
 from roeh.desk.service_tls import service_tls
 from roeh.keys.service_names import ServiceKind
@@ -62,7 +63,10 @@ class OwnFacts:
         """Of the parts whose files are on this machine and can be read."""
         ends = []
         for kind in _PARTS:
-            files = service_tls(self._config, kind)
+            try:
+                files = service_tls(self._config, kind)
+            except ConfigError:  # that part runs on another machine, or not at all
+                continue
             if files is None or not Path(files.certificate_file).is_file():
                 continue
             ends_us = certificate_ends_us(files)
