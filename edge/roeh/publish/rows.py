@@ -69,6 +69,7 @@ class Rows:
         self._window = Window(IN_FLIGHT.bound, broker.backoff_cap_s, taken)
         self._other_places = other_places
         self._leasing = False
+        self._leased_limit = 0
         self._own_max_packet_bytes = broker.max_packet_bytes
         self.max_packet_bytes = broker.max_packet_bytes
 
@@ -113,6 +114,7 @@ class Rows:
         if self._leasing or room == 0 or not self._asking.is_open():
             return
         self._leasing = True
+        self._leased_limit = room
         now_ns = self._clock.mono_ns()
         self._evidence.lease(
             LeaseOutbox(
@@ -126,7 +128,11 @@ class Rows:
         """Evidence answered the lease."""
         self._leasing = False
         self._standing.evidence_there()
-        self._window.accept(batch.items, self._clock.mono_ns())
+        self._window.accept(
+            batch.items,
+            self._clock.mono_ns(),
+            are_all=len(batch.items) < self._leased_limit,
+        )
 
     def lease_failed(self, error: RoehError) -> None:
         """Evidence did not."""

@@ -1,17 +1,16 @@
 """Rows that the broker took and the desk has not acknowledged: which are sent again, and when.
 
-A row is overdue after `patience_s`. If the desk was heard since it was taken, that row was
-lost on the way, or the desk will not have it: it goes again, and after `_LOST_TRIES` it is
-left out for a while so that it does not take the place of others. If the desk was not heard
-at all it is away: then, after each wait of a back-off, one row goes again and not twenty; the
-one for which the fewest bytes were spent, so an alert often and its picture seldom. Where the
-window is full, a row that went again in vain makes room for another, so that rows which the
-desk cannot bear are never all that it is offered.
+A row is overdue after `patience_s`, and then a suspect: it was lost on the way, or the desk is
+away, or will not have it. Suspects keep a few places; the others are set aside, so that rows
+which the desk cannot bear are never all that it is offered. If the desk was heard since the row
+was taken it goes again, and after `_LOST_TRIES` it is left out for a while. If the desk was not
+heard at all it is away: then, after each wait of a back-off, one suspect goes again and not
+twenty; the one for which the fewest bytes were spent, so an alert often and its picture seldom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -30,14 +29,18 @@ class Overdue(msgspec.Struct, frozen=True):
 
     Attributes:
         again: send these again.
+        aside: there is no place for these; they go again when there is one.
         left_out: the desk acknowledges others and not these; not now.
         resting: the desk is away; these make room for others, for a while.
+        kept: suspects that keep their place.
         idle: the desk is away and there is nothing here to ask it with.
     """
 
     again: tuple[OutboxItem, ...] = ()
+    aside: tuple[OutboxItem, ...] = ()
     left_out: tuple[OutboxItem, ...] = ()
     resting: tuple[OutboxItem, ...] = ()
+    kept: tuple[OutboxItem, ...] = ()
     idle: bool = False
 
 
@@ -100,35 +103,60 @@ class TakenRows:
         self._rows.clear()
         return items
 
-    def overdue(self, now_ns: int, *, full: bool) -> Overdue:
-        """Take out what has to go again now; `full`: no other row has room."""
-        if self._away:
-            return self._step(now_ns, full=full)
+    def overdue(
+        self, now_ns: int, *, places: int, suspects: Container[int], crowded: bool
+    ) -> Overdue:
+        """Take out what has to go again or to give up its place now.
+
+        Args:
+            now_ns: monotonic.
+            places: how many suspects may have a place from here on.
+            suspects: rows that were overdue before.
+            crowded: other suspects wait for a place.
+        """
         late = [
             taken
             for taken in self._rows.values()
             if now_ns - taken.since_ns >= self._patience_ns and now_ns >= self._not_before_ns
         ]
-        lost = [taken.item for taken in late if self._was_heard_since(taken.since_ns)]
-        again = [item for item in lost if self._try(item.row) < _LOST_TRIES]
-        left_out = tuple(item for item in lost if item not in again)
-        for item in lost:
-            del self._rows[item.row]
-        if len(late) > len(lost):
+        waited = {taken.item.row for taken in late}
+        asked = sum(row in suspects for row in self._rows if row not in waited)
+        places = max(0, places - asked)
+        lost = [] if self._away else [t for t in late if self._was_heard_since(t.since_ns)]
+        if len(late) > len(lost) and not self._away:
             self._away, self._step_ns = True, now_ns
-            step = self._step(now_ns, full=full)
-            again.extend(step.again)
-            return Overdue(tuple(again), left_out, step.resting)
-        return Overdue(tuple(again), left_out)
-
-    def wakes_ns(self) -> int | None:
-        """When there may be something overdue; None: nothing waits."""
+        tried = {taken.item.row: self._try(taken.item.row) for taken in lost}
+        left_out = tuple(t.item for t in lost if tried[t.item.row] >= _LOST_TRIES)
+        lost_anew = [t.item for t in lost if tried[t.item.row] < _LOST_TRIES]
+        again, aside = lost_anew[:places], lost_anew[places:]
+        for taken in lost:
+            del self._rows[taken.item.row]
+        silent = sorted((t.item for t in late if t not in lost), key=self._cost)
+        kept = silent[: places - len(again)]
+        resting = silent[len(kept) :]
+        for item in resting:
+            self._rest(item)
+        step = Overdue()
         if self._away:
-            return self._step_ns
-        if not self._rows:
-            return None
-        oldest_ns = min(taken.since_ns for taken in self._rows.values())
-        return max(oldest_ns + self._patience_ns, self._not_before_ns)
+            step = self._step(now_ns, suspects=suspects, kept=kept, crowded=crowded)
+        return Overdue(
+            again=(*again, *step.again),
+            aside=tuple(aside),
+            left_out=left_out,
+            resting=(*resting, *step.resting),
+            kept=tuple(item for item in kept if item.row in self._rows),
+            idle=step.idle,
+        )
+
+    def wakes_ns(self, now_ns: int) -> int | None:
+        """When there may be something overdue; None: nothing waits."""
+        late_ns = [taken.since_ns + self._patience_ns for taken in self._rows.values()]
+        due_ns = [max(min(late_ns), self._not_before_ns)] if late_ns else []
+        if self._away:
+            # Those that are late and here already wait for their step.
+            due_ns = [t_ns for t_ns in late_ns if t_ns > now_ns]
+            due_ns.append(self._step_ns)
+        return min(due_ns, default=None)
 
     def _was_heard_since(self, t_ns: int) -> bool:
         return self._heard_ns is not None and self._heard_ns >= t_ns
@@ -140,29 +168,39 @@ class TakenRows:
             del self._tries[next(iter(self._tries))]
         return tries
 
-    def _step(self, now_ns: int, *, full: bool) -> Overdue:
-        """When it is time: one row goes again or, if the window is full, makes room in turns."""
+    def _step(
+        self, now_ns: int, *, suspects: Container[int], kept: list[OutboxItem], crowded: bool
+    ) -> Overdue:
+        """When it is time: one suspect goes again or, if others wait, makes room in turns."""
         if now_ns < self._step_ns:
             return Overdue()
         self._step_ns = now_ns + int(self._backoff.next_wait_s() * NS_PER_S)
-        items = [taken.item for taken in self._rows.values()]
-        if not items:
+        if not self._rows:
             return Overdue(idle=True)
+        asked = [taken.item for row, taken in self._rows.items() if row in suspects]
+        items = {item.row: item for item in (*kept, *asked)}.values()
+        if not items:
+            return Overdue()
         spent = [item for item in items if self._is_spent(item)]
-        item = min(
-            spent if full and spent else items,
-            key=lambda item: (self._bytes_with(item), -item.priority, item.row),
-        )
-        del self._rows[item.row]
-        if full and spent:
-            self._spent_bytes.pop(item.row, None)
+        item = min(spent if crowded and spent else items, key=self._cost)
+        if crowded and spent:
+            self._rest(item)
             return Overdue(resting=(item,))
+        del self._rows[item.row]
         self._spent_bytes[item.row] = self._bytes_with(item)
         return Overdue(again=(item,))
+
+    def _rest(self, item: OutboxItem) -> None:
+        del self._rows[item.row]
+        self._spent_bytes.pop(item.row, None)
 
     def _is_spent(self, item: OutboxItem) -> bool:
         """Pictures are too large to ask with while there is much else."""
         return item.row in self._spent_bytes or item.kind is OutboxKind.THUMBNAIL
+
+    def _cost(self, item: OutboxItem) -> tuple[int, int, int]:
+        """Least first: whom to ask the desk with."""
+        return self._bytes_with(item), -item.priority, item.row
 
     def _bytes_with(self, item: OutboxItem) -> int:
         return self._spent_bytes.get(item.row, 0) + len(item.payload)

@@ -6,7 +6,7 @@ Invariants (edge/design/delivery.md):
     2. No more rows are held than fit the window, and no more are under way: sent and not
        answered by the broker, or taken by it and not acknowledged by the desk.
     3. When the connection is lost every row under way is sent again.
-    4. One row that broker or desk will not have does not hold up the others.
+    4. Rows that broker or desk will not have do not hold up the others.
 A broker that refuses, that takes alerts which nobody reads, or whose connection just
 broke, is asked with one row at a time, until it takes one.
 """
@@ -20,6 +20,8 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.peers import MAX_NAMED_ROWS, OutboxItem, OutboxKind
+from roeh.publish.left_out import LeftOut, doubled_s, one_more
+from roeh.publish.suspects import MAX_SUSPECTS, Suspects
 from roeh.publish.taken import TakenRows
 from roeh.transport.mqtt import FIRST_FAILURE, NO_MATCHING_SUBSCRIBERS
 
@@ -27,14 +29,10 @@ _FIRST_PAUSE_S = 0.5
 _MAX_DOUBLINGS = 16
 #: A lease that waits longer would not give back what made room meanwhile.
 _AWAY_LEASE_S = 2.0
-#: How long a row is left out that the desk does not acknowledge.
-_FIRST_IGNORED_S, _IGNORED_CAP_S = 60.0, 3600.0
 #: How long an alert may wait after the control room came back to an idle broker.
 _UNREAD_CAP_S = 10.0
 #: A row that was alone under way so often when the connection broke may be why.
 _SUSPECT_LOSSES = 3
-#: How long a row's refusals are remembered after it may be tried again.
-_MEMORY_NS = 3600 * NS_PER_S
 
 
 class Verdict(enum.Enum):
@@ -54,13 +52,6 @@ class Answered(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-class _Refusal(msgspec.Struct, frozen=True):
-    """How often a row was refused or ignored, and when it may be tried again."""
-
-    count: int
-    until_ns: int
-
-
 class Window:
     """Pure bookkeeping; every time is monotonic nanoseconds handed in.
 
@@ -78,9 +69,10 @@ class Window:
         self._refused_cap_s = refused_cap_s
         self._held: list[OutboxItem] = []
         self._in_flight: dict[int, OutboxItem] = {}
-        self._refused: dict[int, _Refusal] = {}
-        self._ignored: dict[int, _Refusal] = {}
-        self._resting: dict[int, _Refusal] = {}
+        self._refused: dict[int, LeftOut] = {}
+        self._suspects = Suspects()
+        #: Suspects that the last lease let come.
+        self._let_come: frozenset[int] = frozenset()
         self._losses: dict[int, int] = {}
         self._delivered: list[int] = []
         self._last_answer_ns = 0
@@ -110,35 +102,39 @@ class Window:
         """Whether nothing was heard of the desk for too long."""
         return self._taken is not None and self._taken.away
 
-    def accept(self, items: Iterable[OutboxItem], now_ns: int) -> None:
-        """Rows leased from the outbox; those already known are left alone."""
-        known = set(self.known_rows(now_ns))
-        self._hold(item for item in items if item.row not in known)
+    def accept(self, items: Iterable[OutboxItem], now_ns: int, *, are_all: bool = False) -> None:
+        """Rows leased from the outbox; those already known are left alone.
+
+        Args:
+            items: the rows.
+            now_ns: monotonic.
+            are_all: there is no other row that the lease let come.
+        """
+        came = {item.row: item for item in items}
+        if are_all:
+            self._suspects.gone(self._let_come - came.keys() - self._placed())
+        self._let_come = frozenset()
+        known = set(self._known_rows(now_ns))
+        self._hold(item for row, item in came.items() if row not in known)
 
     def room(self) -> int:
         """How many more rows may be leased."""
         return max(0, self.size - len(self._held) - self.in_flight)
 
     def known_rows(self, now_ns: int) -> tuple[int, ...]:
-        """Rows that must not be leased now; as many as one request can name."""
-        rows = (
-            *(item.row for item in self._held),
-            *(item.row for item in self._in_flight.values()),
-            *(() if self._taken is None else self._taken.rows()),
-            *self._delivered,
-            *(row for row, refusal in self._refused.items() if refusal.until_ns > now_ns),
-            *(row for row, refusal in self._ignored.items() if refusal.until_ns > now_ns),
-            *(row for row, refusal in self._resting.items() if refusal.until_ns > now_ns),
-        )
-        return rows[:MAX_NAMED_ROWS]
+        """Rows that must not be leased now; as many as one request can name.
+
+        Of the suspects only as many may come as there are places for.
+        """
+        rows = self._known_rows(now_ns)
+        self._let_come = frozenset(self._suspects.rows()) - set(rows)
+        return rows
 
     def lease_wait_s(self, now_ns: int, longest_s: float) -> float:
         """How long a lease may wait: not beyond the end of what it is told to leave out."""
         untils_ns = [
-            refusal.until_ns
-            for left_out in (self._refused, self._ignored, self._resting)
-            for refusal in left_out.values()
-            if refusal.until_ns > now_ns
+            *(refusal.until_ns for refusal in self._refused.values() if refusal.until_ns > now_ns),
+            *self._suspects.untils_ns(now_ns),
         ]
         if self.desk_away:
             longest_s = min(longest_s, _AWAY_LEASE_S)
@@ -185,7 +181,7 @@ class Window:
 
     def refuse(self, item: OutboxItem, now_ns: int) -> None:
         """The row cannot be delivered now: leave it out, longer each time, and go slowly."""
-        self._refused = _left_out(
+        self._refused = one_more(
             self._refused, item.row, now_ns, _FIRST_PAUSE_S, self._refused_cap_s
         )
         self._pause(now_ns, self._refused_cap_s)
@@ -193,18 +189,13 @@ class Window:
     def acknowledged(self, rows: Iterable[int], now_ns: int) -> None:
         """The desk has these, by its signature; evidence let them out of the outbox."""
         gone = set(rows)
-        # One that had rested was not why the desk was silent: nor were the others. Else those
-        # that rested more than once may be what it cannot bear.
-        if gone & self._resting.keys():
-            self._resting.clear()
-        self._resting = {row: rest for row, rest in self._resting.items() if rest.count > 1}
+        self._suspects.acknowledged(gone, now_ns, was_away=self.desk_away)
         if self._taken is not None:
             self._taken.acknowledged(gone, now_ns)
         self._held = [item for item in self._held if item.row not in gone]
         self._settled |= gone & {item.row for item in self._in_flight.values()}
         for row in gone:
             self._refused.pop(row, None)
-            self._ignored.pop(row, None)
 
     def send_overdue_again(self, now_ns: int) -> int:
         """What the desk did not acknowledge in time goes again.
@@ -214,19 +205,28 @@ class Window:
         """
         if self._taken is None:
             return 0
-        overdue = self._taken.overdue(now_ns, full=self.room() == 0)
-        for item in overdue.left_out:
-            self._ignored = _left_out(
-                self._ignored, item.row, now_ns, _FIRST_IGNORED_S, _IGNORED_CAP_S
-            )
-        for item in overdue.resting:
-            self._resting = _left_out(
-                self._resting, item.row, now_ns, self._refused_cap_s, _IGNORED_CAP_S
-            )
-        if overdue.idle and self._resting:
-            # Nothing else is there to ask the desk with.
-            rested = min(self._resting, key=lambda row: self._resting[row].count)
-            self._resting[rested] = _Refusal(self._resting[rested].count, now_ns)
+        placed = self._placed()
+        on_their_way = sum(row in self._suspects for row in placed) - sum(
+            row in self._suspects for row in self._taken.rows()
+        )
+        # Where there is one place only, it is not a suspect's to keep. Where no more can be
+        # named in a lease, those set aside would come straight back: they stay.
+        places = min(self._suspects.places(self.size), self.size - 1)
+        if len(self._suspects) + self.size > MAX_SUSPECTS:
+            places = self.size
+        overdue = self._taken.overdue(
+            now_ns,
+            places=places - on_their_way,
+            suspects=self._suspects,
+            crowded=self._suspects.any_ready(now_ns, placed),
+        )
+        tried = (*overdue.again, *overdue.aside, *overdue.kept)
+        self._suspects.suspect((item.row for item in tried), now_ns)
+        self._suspects.leave_out(
+            (item.row for item in (*overdue.left_out, *overdue.resting)), now_ns
+        )
+        if overdue.idle:
+            self._suspects.ask_with_one(now_ns)
         self._hold(overdue.again)
         return len(overdue.again)
 
@@ -272,10 +272,33 @@ class Window:
 
     def wakes_ns(self, now_ns: int) -> int | None:
         """When time alone lets a row go; None: it does not."""
-        wakes_ns = [] if self._taken is None else [self._taken.wakes_ns()]
+        wakes_ns = [] if self._taken is None else [self._taken.wakes_ns(now_ns)]
         if self._held and self._paused_until_ns > now_ns:
             wakes_ns.append(self._paused_until_ns)
         return min((wake_ns for wake_ns in wakes_ns if wake_ns is not None), default=None)
+
+    def _placed(self) -> frozenset[int]:
+        """Rows that are held or under way."""
+        return frozenset(
+            (
+                *(item.row for item in self._held),
+                *(item.row for item in self._in_flight.values()),
+                *(() if self._taken is None else self._taken.rows()),
+            )
+        )
+
+    def _known_rows(self, now_ns: int) -> tuple[int, ...]:
+        placed = self._placed()
+        free = self._suspects.places(self.size) - sum(row in self._suspects for row in placed)
+        let_come = frozenset(self._suspects.ready(now_ns, placed)[: max(0, free)])
+        not_named_here = placed | let_come
+        rows = (
+            *placed,
+            *self._delivered,
+            *(row for row, refusal in self._refused.items() if refusal.until_ns > now_ns),
+            *(row for row in self._suspects.rows() if row not in not_named_here),
+        )
+        return rows[:MAX_NAMED_ROWS]
 
     def _judge(self, item: OutboxItem, reason_code: int) -> Verdict:
         """Alerts wait for a reader; a picture does only while alerts have none either."""
@@ -306,23 +329,5 @@ class Window:
         if now_ns < self._paused_until_ns:
             return  # one burst of answers counts once
         self._pauses = min(self._pauses + 1, _MAX_DOUBLINGS)
-        wait_s = _doubled(_FIRST_PAUSE_S, self._pauses, cap_s)
+        wait_s = doubled_s(_FIRST_PAUSE_S, self._pauses, cap_s)
         self._paused_until_ns = now_ns + int(wait_s * NS_PER_S)
-
-
-def _doubled(first_s: float, times: int, cap_s: float) -> float:
-    """The first wait, doubled with every further time, up to the cap."""
-    return min(cap_s, first_s * 2.0 ** (min(times, _MAX_DOUBLINGS) - 1))
-
-
-def _left_out(
-    known: dict[int, _Refusal], row: int, now_ns: int, first_s: float, cap_s: float
-) -> dict[int, _Refusal]:
-    """One more row left out, longer each time; what is long over is forgotten."""
-    before = known.get(row)
-    count = 1 if before is None else before.count + 1
-    kept = {
-        other: refusal for other, refusal in known.items() if refusal.until_ns > now_ns - _MEMORY_NS
-    }
-    wait_s = _doubled(first_s, count, cap_s)
-    return {**kept, row: _Refusal(count, now_ns + int(wait_s * NS_PER_S))}

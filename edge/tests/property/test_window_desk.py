@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import OutboxItem, OutboxKind
+from roeh.core.peers import MAX_NAMED_ROWS, OutboxItem, OutboxKind
 from roeh.publish.pace import WIRE_OVERHEAD_BYTES, Pace
+from roeh.publish.suspects import MAX_SUSPECTS
 from roeh.publish.taken import TakenRows
 from roeh.publish.window import Window
 
@@ -32,10 +33,10 @@ def row(number, kind, priority):
 class Delivery:
     """An outbox, a window, a broker and a desk, a step at a time."""
 
-    def __init__(self, size, outbox):
+    def __init__(self, size, outbox, drawn=1.0):
         self.size = size
         self.outbox = outbox
-        taken = TakenRows(PATIENCE_S, CAP_S, jitter=lambda bound: bound)
+        taken = TakenRows(PATIENCE_S, CAP_S, jitter=lambda bound: drawn * bound)
         self.window = Window(size, CAP_S, taken)
         self.now_ns = 0
         self.packet = 0
@@ -158,3 +159,60 @@ def test_without_a_bound_nothing_waits(size_bytes):
     pace = Pace(0)
     pace.sent(size_bytes, 0)
     assert pace.may_send(0)
+
+
+@given(st.data())
+def test_rows_that_the_desk_never_acknowledges_do_not_hold_up_the_others(data):
+    """However many they are and however urgent, whenever the good ones come."""
+    size = data.draw(st.integers(4, 18))
+    unbearable = {n: row(n, OutboxKind.ALERT, 9) for n in range(data.draw(st.integers(0, 60)))}
+    good = {
+        n: row(n, OutboxKind.ALERT, data.draw(st.integers(1, 9)))
+        for n in range(100, 100 + data.draw(st.integers(1, 10)))
+    }
+    comes_s = data.draw(st.integers(0, 600))
+    delivery = Delivery(size, dict(unbearable), data.draw(st.sampled_from([0.01, 0.5, 1.0])))
+    # With 18 places and 60 of them this is five times the patience.
+    rounds = 2 + len(unbearable) // (size - size // 4)
+    for second in range(comes_s + int(rounds * PATIENCE_S) + 1):
+        delivery.now_ns = second * NS_PER_S
+        if second == comes_s:
+            delivery.outbox.update(good)
+        for _ in range(2):
+            delivery.lease()
+            delivery.send()
+            for packet in list(delivery.unanswered):
+                delivery.answer(packet, SUCCESS)
+            delivery.acknowledge([n for n in sorted(delivery.with_broker) if n in good])
+            delivery.with_broker.clear()
+            delivery.check()
+    assert not delivery.outbox.keys() & good.keys()
+    assert delivery.outbox.keys() == unbearable.keys()
+
+
+def test_more_suspects_than_a_lease_can_name_let_what_is_more_urgent_past():
+    unbearable = {n: row(n, OutboxKind.ALERT, 5) for n in range(2 * MAX_NAMED_ROWS)}
+    delivery = Delivery(18, unbearable)
+    urgent = 10_000
+
+    turn_s = 5
+
+    def a_turn():
+        delivery.now_ns += turn_s * NS_PER_S
+        delivery.lease()
+        delivery.send()
+        for packet in list(delivery.unanswered):
+            delivery.answer(packet, SUCCESS)
+        delivery.check()
+
+    for _ in range(3600 // turn_s):
+        a_turn()
+    assert len(set(delivery.sent)) > MAX_SUSPECTS - 18
+    before = len(delivery.sent)
+    for _ in range(3600 // turn_s):
+        a_turn()
+    assert len(delivery.sent) - before <= 75, "those that are forgotten come no faster"
+    delivery.outbox[urgent] = row(urgent, OutboxKind.ALERT, 9)
+    for _ in range(3 * int(CAP_S) // turn_s):
+        a_turn()
+    assert urgent in delivery.sent
