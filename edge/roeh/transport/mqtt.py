@@ -68,7 +68,6 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
         max_incoming_bytes: the largest packet that the broker may send; None: any.
         manual_acknowledgement: the broker is answered when the reader says so, by
             `acknowledge`, and not when a message was handed over.
-        max_packet_bytes: the largest packet that the broker may send; None: any.
     """
 
     host: str
@@ -82,7 +81,6 @@ class BrokerOptions(msgspec.Struct, frozen=True, kw_only=True):
     clean_start: bool = True
     receive_maximum: int = 20
     manual_acknowledgement: bool = False
-    max_packet_bytes: int | None = None
     max_incoming_bytes: int | None = None
     connect_timeout_s: float = 5.0
 
@@ -275,8 +273,6 @@ class MqttConnection:
         properties.ReceiveMaximum = options.receive_maximum
         if options.max_incoming_bytes is not None:
             properties.MaximumPacketSize = options.max_incoming_bytes
-        if options.max_packet_bytes is not None:
-            properties.MaximumPacketSize = options.max_packet_bytes
         self._client.on_socket_open = _send_at_once
         self._client.connect(
             options.host,

@@ -329,7 +329,7 @@ def connector(config: DeskConfig) -> Connect:
         clean_start=False,
         receive_maximum=min(65535, _BATCHES_UNDER_WAY * config.ingest.commit_rows),
         manual_acknowledgement=True,
-        max_packet_bytes=_MAX_PACKET_BYTES,
+        max_incoming_bytes=_MAX_PACKET_BYTES,
     )
 
     def connect(hand_over: Callable[[BrokerEvent], None]) -> MqttConnection:
