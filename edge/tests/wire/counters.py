@@ -14,6 +14,8 @@ import msgspec
 
 _MTU_BYTES = 1500
 _RULES = """
+table ip wire
+delete table ip wire
 table ip wire {{
     chain leaving {{
         type filter hook output priority 0
@@ -52,7 +54,7 @@ def prepare_loopback():
 
 
 def count_from_now(port):
-    """Count what goes to and comes from this port."""
+    """Count from zero what goes to and comes from this port."""
     subprocess.run(["nft", "-f", "-"], input=_RULES.format(port=port), text=True, check=True)
 
 
