@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from roeh.demo.footage import fetch_footage
 from tests.apt import require_packages
 from tests.wire.__main__ import GOALS_KBPS, Figure
 
@@ -24,6 +25,7 @@ _EDGE = Path(__file__).parents[2]
 
 def test_a_pole_takes_no_more_of_its_link_than_promised(as_root):
     require_packages("mosquitto", "iproute2", "nftables")
+    fetch_footage()
     # Side by side, each in a network of its own.
     measuring = {what: _started(what) for what in GOALS_KBPS}
     said = {what: process.communicate() for what, process in measuring.items()}
