@@ -67,6 +67,11 @@ class DownGate:
             self._dropped += 1
             return False
 
+    def drop_one(self) -> None:
+        """One that was let in found no room."""
+        with self._lock:
+            self._dropped += 1
+
     def sent_one(self) -> None:
         """A message that will be acknowledged went out."""
         with self._lock:

@@ -1,14 +1,22 @@
-"""Everything that happens to publish, in one queue: the loop has one place to wait."""
+"""Everything that happens to publish, in one queue: the loop has one place to wait.
+
+While the loop is busy the queue holds an answer of each of evidence's threads, the few words of a
+connection's beginning and end, and an acknowledgement of each message that publish sent. Only what
+a broker sends of its own accord would have no end: of that it holds `STATEMENTS.bound`.
+"""
 
 from __future__ import annotations
 
 import queue
+import threading
 from typing import Protocol
 
 import msgspec
 
 from roeh.core.errors import RoehError
+from roeh.core.flows import STATEMENTS
 from roeh.core.peers import AnswerBatch, OutboxBatch
+from roeh.transport.messages import Incoming
 from roeh.transport.mqtt import BrokerEvent
 
 
@@ -53,8 +61,8 @@ Happening = Leased | LeaseFailed | AnswersLeased | AnswerLeaseFailed | FromBroke
 class Inbox(Protocol):
     """Where happenings wait."""
 
-    def put(self, happening: Happening) -> None:
-        """Add one; from any thread, never waits."""
+    def put(self, happening: Happening) -> bool:
+        """Add one; from any thread, never waits. False: there is no room for it."""
         ...
 
     def get(self, timeout_s: float) -> Happening | None:
@@ -67,14 +75,30 @@ class QueueInbox:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._incoming = 0
 
-    def put(self, happening: Happening) -> None:
-        """Add one."""
+    def put(self, happening: Happening) -> bool:
+        """Add one; False: as many messages of the broker wait already as may."""
+        if _is_incoming(happening):
+            with self._lock:
+                if self._incoming >= STATEMENTS.bound:
+                    return False
+                self._incoming += 1
         self._queue.put(happening)
+        return True
 
     def get(self, timeout_s: float) -> Happening | None:
         """The oldest, or None when none came within the time."""
         try:
-            return self._queue.get(block=timeout_s > 0, timeout=max(timeout_s, 0.0) or None)
+            happening = self._queue.get(block=timeout_s > 0, timeout=max(timeout_s, 0.0) or None)
         except queue.Empty:
             return None
+        if _is_incoming(happening):
+            with self._lock:
+                self._incoming -= 1
+        return happening
+
+
+def _is_incoming(happening: Happening) -> bool:
+    return isinstance(happening, FromBroker) and isinstance(happening.event, Incoming)

@@ -205,8 +205,10 @@ class Sender:
     def _hand_over_of(self, number: int) -> Callable[[BrokerEvent], None]:
         def hand_over(event: BrokerEvent) -> None:
             # On paho's thread, before anything is queued.
-            if not isinstance(event, Incoming) or self._gate.lets_in(event):
-                self._inbox.put(FromBroker(number, event))
+            if isinstance(event, Incoming) and not self._gate.lets_in(event):
+                return
+            if not self._inbox.put(FromBroker(number, event)):
+                self._gate.drop_one()
 
         return hand_over
 

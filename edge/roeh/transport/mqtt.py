@@ -300,6 +300,8 @@ class MqttConnection:
         reason: ReasonCode,
         properties: Properties | None,
     ) -> None:
+        if self._opened:
+            return  # a broker that says so again and again is answered once
         if reason.is_failure:
             self._opening.put(reason)
             return

@@ -204,6 +204,20 @@ def test_a_flood_from_the_broker_is_dropped_at_the_door(pole, desk):
     assert pole.evidence.rows == {}
 
 
+def test_what_finds_no_room_in_the_inbox_is_counted_and_comes_again(pole, desk):
+    pole.run(1.0)
+    pole.world.has_room_for = lambda happening: (
+        not isinstance(getattr(happening, "event", None), Incoming)
+    )
+    store(pole, 1)
+    pole.run(6.0)
+    assert set(pole.evidence.rows) == {1}
+    assert pole.evidence.reports[-1].counters["down_dropped"] == 1
+    pole.world.has_room_for = lambda _happening: True
+    pole.run(60.0)
+    assert pole.evidence.rows == {}
+
+
 def test_what_evidence_does_not_believe_is_counted_and_evidence_is_there(pole, desk):
     pole.run(1.0)
     pole.evidence.statement_error = MessageRefused(what="no", which="statement", remedy="none")

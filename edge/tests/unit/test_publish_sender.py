@@ -40,6 +40,7 @@ class World:
     def __init__(self):
         self.clock = SimulatedClock()
         self._happenings = deque()
+        self.has_room_for = lambda _happening: True
         self._agenda = []
         self._count = itertools.count()
 
@@ -48,7 +49,10 @@ class World:
         heapq.heappush(self._agenda, (due_ns, next(self._count), action))
 
     def put(self, happening):
+        if not self.has_room_for(happening):
+            return False
         self._happenings.append(happening)
+        return True
 
     def get(self, timeout_s):
         deadline_ns = self.clock.mono_ns() + round(timeout_s * NS_PER_S)
