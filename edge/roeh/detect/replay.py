@@ -52,7 +52,7 @@ THUMBNAILS_DIR = "thumbnails"
 
 _READ_BYTES = 1 << 20
 #: Our own names, so that nothing else is ever removed.
-_OWN_THUMBNAIL = re.compile(r"\d{4,}-[a-z0-9-]+\.jpg")
+_OWN_THUMBNAIL = re.compile(r"\d{4,}-[a-z0-9-]+\.(jpg|webp)")
 
 _log = log_for("replay")
 

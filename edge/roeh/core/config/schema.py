@@ -381,7 +381,8 @@ class BrokerSection(Section, frozen=True, kw_only=True):
     `ack`: what takes an alert out of the outbox. "desk": the desk's signature that it is
     committed there. "broker": the broker's PUBACK, for subscribers without a desk; see
     edge/docs/delivery.md for what that risks. "auto": "desk" with a desk.keys_file.
-    `profile` "thrifty": WebP thumbnails and short JSON, for links that are paid by the byte.
+    `profile` "thrifty": WebP thumbnails of at most 3 kB and alerts without checkpoint, for
+    links that are paid by the byte.
     `max_bps` bounds what alerts and pictures take of the link (0: no bound).
     `checkpoint_s`: how often a proof goes to the witnesses.
     """
