@@ -1,9 +1,11 @@
 """A pole whose broker is hostile: nothing forged is believed, and recording goes on."""
 
 import contextlib
+import hashlib
 import json
 import random
 import threading
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -16,11 +18,13 @@ from roeh.core.peers import (
     Done,
     KeepCosignature,
     OutboxAcknowledged,
+    OutboxKind,
     Role,
     TakeCommand,
     Verb,
 )
 from roeh.keys.signer import KeyUsage
+from roeh.transport.down import Ack, AckEntry
 from roeh.transport.signed import StatementKind
 from tests.ceremonies import pole_of
 from tests.process.brokers import CLOCK
@@ -31,6 +35,10 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.apt("mosquitto")
 FLOOD = 10_000
+#: An alert is stored each time that so many were thrown.
+ALERT_EVERY = 1_000
+#: The most that publish may take beyond what it took before; the flood is twice that.
+GROWTH_BYTES = 4 << 20
 #: A group of pictures lasts half a second here: what takes less keeps up.
 SLOW_MS = 500
 
@@ -172,27 +180,39 @@ def genuine_statements(desk):
 
 def test_a_flood_of_malformed_statements_disturbs_no_recording(own_ground):
     """Through the broker first, then as a publish that was taken over would, past its gate."""
-    with own_ground.service("desk") as hostile, running_pole(own_ground) as node:
+    with (
+        own_ground.service("desk") as hostile,
+        own_ground.service("witness", "witness") as witness,
+        running_pole(own_ground) as node,
+    ):
+        throwing = (("ack", hostile), ("cmd", hostile), ("cosign", witness))
         hostile.subscribe(f"{TOPIC}/up/alert")
         node.store(thumbnail=False)
-        alert_id, payload = heard_alert(hostile)
+        heard = dict([heard_alert(hostile)])
         pids = {role: node.pid(role) for role in (Role.EVIDENCE, Role.PUBLISH)}
+        before_bytes = memory_bytes(pids[Role.PUBLISH], "VmRSS")
         junk = malformed(4, genuine_statements(node.desk))
         publish = StreamClient(evidence_socket(node.config), Role.PUBLISH, CLOCK)
         with recording(node) as recorder:
             for number in range(FLOOD):
-                hostile.throw(f"{TOPIC}/down/{('ack', 'cmd', 'cosign')[number % 3]}", next(junk))
+                channel, thrower = throwing[number % 3]
+                thrower.throw(f"{TOPIC}/down/{channel}", next(junk))
+                if number % ALERT_EVERY == 0:
+                    node.store(thumbnail=False)
             for number in range(FLOOD // 5):
                 hand_over(publish, number, next(junk))
             at_least = len(recorder.took_ms)
         publish.close()
+        while len(heard) < len(node.stored):
+            heard.update([heard_alert(hostile)])
 
         assert at_least > 10
         assert sorted(recorder.took_ms)[int(len(recorder.took_ms) * 0.9)] < SLOW_MS
         assert recorder.kept() == len(recorder.took_ms)
+        assert set(heard) == set(node.stored)
         assert {role: node.pid(role) for role in pids} == pids
-        assert node.status().outbox_rows == 1
-        genuine = acknowledgement(node.desk, "alert", alert_id, payload)
+        assert node.status().outbox_rows == len(heard)
+        genuine = acknowledgement_of_all(node.desk, heard)
 
         def acknowledged(status):
             # The gate lets in only so many a second after such a flood.
@@ -200,6 +220,30 @@ def test_a_flood_of_malformed_statements_disturbs_no_recording(own_ground):
             return status.outbox_rows == 0
 
         node.wait_for_status(acknowledged)
+        assert memory_bytes(pids[Role.PUBLISH], "VmHWM") - before_bytes < GROWTH_BYTES
+        # It did come that far, and was dropped at the door.
+        assert node.stop(Role.PUBLISH) == 0
+        assert counted(node, "down_dropped") > 0.7 * FLOOD
+
+
+def acknowledgement_of_all(desk, heard):
+    """The desk's word for these alerts."""
+    named = ((id_, hashlib.sha256(payload).hexdigest()) for id_, payload in heard.items())
+    body = Ack(tuple(AckEntry(OutboxKind.ALERT, *each) for each in named))
+    return desk.sign(body, kind=StatementKind.ACK)
+
+
+def memory_bytes(pid, figure):
+    """VmRSS: what a process takes now; VmHWM: the most that it ever took."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (kib,) = (line.split()[1] for line in lines if line.startswith(f"{figure}:"))
+    return int(kib) * 1024
+
+
+def counted(node, counter):
+    """What publish counted."""
+    reports = [report for report in node.status().reports if report.process == "publish"]
+    return sum(report.counters[counter] for report in reports)
 
 
 def hand_over(publish, number, junk):
