@@ -196,14 +196,14 @@ class MqttConnection:
             self._dial()
         except (OSError, ValueError) as error:
             raise self._unreachable(error) from None
-        if self._abandoned:
-            self._end()
-            raise self._refused("the wish to connect was given up")
+        self._check_wanted()
         self._client.loop_start()
         try:
             answer = self._opening.get(timeout=self._options.connect_timeout_s)
         except queue.Empty:
             answer = "no answer to the MQTT greeting"
+        # Given up while the loop was started: nobody else would end it.
+        self._check_wanted()
         if isinstance(answer, Session):
             return answer
         self._end()
@@ -257,6 +257,12 @@ class MqttConnection:
         # With a message unacknowledged paho's thread would never end.
         self._client.drop_out_messages()
         self._client.loop_stop()
+
+    def _check_wanted(self) -> None:
+        """Raises BrokerRefused when the connection was abandoned meanwhile, and ends it."""
+        if self._abandoned:
+            self._end()
+            raise self._refused("the wish to connect was given up")
 
     def _open_and_tell(self) -> None:
         try:
