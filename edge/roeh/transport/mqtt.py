@@ -257,6 +257,8 @@ class MqttConnection:
         # With a message unacknowledged paho's thread would never end.
         self._client.drop_out_messages()
         self._client.loop_stop()
+        # Its thread is over: what woke it is closed now, not when paho is collected some day.
+        self._client._reset_sockets(sockpair_only=True)
 
     def _check_wanted(self) -> None:
         """Raises BrokerRefused when the connection was abandoned meanwhile, and ends it."""
