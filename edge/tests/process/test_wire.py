@@ -20,6 +20,9 @@ pytestmark = [
 #: A minute passes in six seconds (publish looks each two whether a heartbeat is due); a
 #: checkpoint falls into each five of them.
 _PACE = ("--speed", "10", "--minutes", "5", "--json")
+#: Five minutes tell no closer: one checkpoint more is 3 % of an alert a minute, and the first
+#: pictures of the footage are 5 % larger than the mean of all.
+_AS_GOOD_AS = 1.05
 _EDGE = Path(__file__).parents[2]
 
 
@@ -30,9 +33,10 @@ def test_a_pole_takes_no_more_of_its_link_than_promised(as_root):
     measuring = {what: _started(what) for what in GOALS_KBPS}
     said = {what: process.communicate() for what, process in measuring.items()}
     figures = [_last_line(what, *outputs) for what, outputs in said.items()]
-    assert all(figure.is_good for figure in figures), figures
+    told = "\n".join(str(figure) for figure in figures)
+    assert all(figure.kbps <= figure.goal_kbps * _AS_GOOD_AS for figure in figures), told
     # Nor so little that it was not there: a heartbeat and a picture have their bytes.
-    assert all(figure.kbps >= figure.goal_kbps / 2 for figure in figures), figures
+    assert all(figure.kbps >= figure.goal_kbps / 2 for figure in figures), told
 
 
 def _last_line(what, out, errors):

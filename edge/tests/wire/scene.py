@@ -32,6 +32,8 @@ CLOCK = SystemClock()
 _OLD_RECORDS = 20_000
 _PATIENCE_S = 60.0
 _SPAN_S = 10.0
+#: What witness and ingest say as they connect.
+_DESK_IS_THERE = ("witnesses at", "connected to the broker")
 
 _DESK = """
 name = "haifa"
@@ -146,6 +148,8 @@ class Scene:
         self.broker.start()
         for part in ("ingest", "witness"):
             self._start(*self._desk_options, part)
+        # A pole's first checkpoint that nobody reads is followed by the next five minutes later.
+        wait_until(lambda: all(word in self._said() for word in _DESK_IS_THERE), _PATIENCE_S)
         for part in ("evidence", "publish"):
             self._start(*self._node_options, part)
         self.wait_for_cosignature()
@@ -156,8 +160,10 @@ class Scene:
         try:
             wait_until(path.exists, _PATIENCE_S)
         except AssertionError as error:
-            said = (self.directory / "said.log").read_text()
-            raise AssertionError(f"{error}; they said:\n{said}") from None
+            raise AssertionError(f"{error}; they said:\n{self._said()}") from None
+
+    def _said(self):
+        return (self.directory / "said.log").read_text()
 
     def _start(self, *options):
         with (self.directory / "said.log").open("ab") as said:
