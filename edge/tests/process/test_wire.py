@@ -20,9 +20,10 @@ pytestmark = [
 #: A minute passes in six seconds (publish looks each two whether a heartbeat is due); a
 #: checkpoint falls into each five of them.
 _PACE = ("--speed", "10", "--minutes", "5", "--json")
-#: Five minutes tell no closer: one checkpoint more is 3 % of an alert a minute, and the first
-#: pictures of the footage are 5 % larger than the mean of all.
-_AS_GOOD_AS = 1.05
+#: Five short minutes tell no closer: one checkpoint more is 3 % of an alert a minute, the first
+#: pictures of the footage are 5 % larger than the mean of all, and on a busy machine an alert and
+#: its picture are acknowledged apart. The goal itself is held at real pace: make wire.
+_AS_GOOD_AS = 1.15
 _EDGE = Path(__file__).parents[2]
 
 
