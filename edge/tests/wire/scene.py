@@ -121,7 +121,7 @@ class Scene:
                 profile=profile,
                 segment_s=max(1.0, _SPAN_S / pace.speed),
                 heartbeat_s=60.0 / pace.speed,
-                keepalive_s=max(5, int(60.0 / pace.speed)),
+                keepalive_s=max(5, int(90.0 / pace.speed)),
                 checkpoint_s=300.0 / pace.speed,
             )
         )

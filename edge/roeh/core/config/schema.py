@@ -395,7 +395,7 @@ class BrokerSection(Section, frozen=True, kw_only=True):
     tls: TlsSection = TlsSection()
     username: str = ""
     password_file: str = ""
-    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 90
     ack_timeout_s: Positive = 15.0
     desk_ack_timeout_s: Positive = 30.0
     checkpoint_s: Positive = 300.0
