@@ -1,15 +1,8 @@
 """Evidence's side of commands on a store of its own, driven without threads or sockets."""
 
 from roeh.core.config import parse_config
-from roeh.core.peers import (
-    AnswersDelivered,
-    LeaseAnswers,
-    OrderDone,
-    Role,
-    TakeCommand,
-    TakeOrders,
-    Verb,
-)
+from roeh.core.delivery import AnswersDelivered, LeaseAnswers, OrderDone, TakeCommand, TakeOrders
+from roeh.core.peers import Role, Verb
 from roeh.evidence.commands import CommandParts, Commands
 from roeh.ledger.records import CommandRecord, OutcomeRecord
 from tests.ledgers import FileLogKey

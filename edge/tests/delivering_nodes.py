@@ -7,15 +7,15 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import parse_config
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AcknowledgeOutbox,
     CheckpointProofRequest,
     ConnectionBegin,
     KeepCosignature,
     OutboxDelivered,
     OutboxKind,
-    Verb,
 )
+from roeh.core.peers import Verb
 from roeh.evidence.delivery import Delivery, DeliveryParts
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.storage_state import StorageState

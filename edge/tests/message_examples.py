@@ -6,8 +6,8 @@ import hashlib
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from roeh.core.delivery import OutboxItem, OutboxKind
 from roeh.core.orders import Answer, Command, Outcome, ResendOrder, SeqRange
-from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertPhase, ClearedBy, RuleKind, Tombstone
 from roeh.desk.adapters.onvif import onvif_messages
 from roeh.desk.published import BODIES

@@ -14,11 +14,12 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import Clock
+from roeh.core.delivery import OrderDone, OrderItem, Orders, TakeOrders
 from roeh.core.errors import PeerGone, RoehError, StorageFailed, StorageFull
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for, set_log_level
 from roeh.core.orders import LogLevelOrder, Outcome, Reason, RestartOrder
-from roeh.core.peers import Done, OrderDone, OrderItem, Orders, Role, TakeOrders, Verb
+from roeh.core.peers import Done, Role, Verb
 
 _WAIT_S = 25.0
 _TIMEOUT_S = 5.0

@@ -33,6 +33,12 @@ class SeqRange(msgspec.Struct, frozen=True, order=True):
     first: Annotated[int, Meta(ge=1, lt=2**53)]
     last: Annotated[int, Meta(ge=1, lt=2**53)]
 
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
 
 class _Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What all orders have: the tag `kind`."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from roeh.core.config import NodeConfig
+from roeh.core.delivery import OutboxKind
 from roeh.core.paths import node_database
-from roeh.core.peers import NodeStatus, OutboxKind, Role
+from roeh.core.peers import NodeStatus, Role
 from roeh.core.types import Alert, AlertPhase
 from roeh.demo.control_room import Arrival
 from roeh.demo.node import report_of

@@ -22,7 +22,7 @@ from roeh.core.config import (
 from roeh.core.errors import EvidenceRefused
 from roeh.core.parent import tied_environment
 from roeh.core.paths import ledger_dir
-from roeh.desk.key_commands import desk_key_lines, witness_key_lines
+from roeh.desk.commands.keys import desk_key_lines, witness_key_lines
 from roeh.desk.keys import keys_dir
 from roeh.desk.known_witnesses import WITNESSES_FILE
 from roeh.desk.store import DATABASE_FILE, open_desk_store

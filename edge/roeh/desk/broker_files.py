@@ -136,6 +136,7 @@ def services_access(who: Admitted) -> str:
     """What each of the control room's side may, by name; who is not named may nothing."""
     up = {name: f"{ROOT}/+/+/up/{name}" for name in _channels(Direction.UP)}
     down = f"{ROOT}/+/+/down"
+    onvif = (f"{who.onvif_prefix}/#",) if who.onvif_prefix else ()
     lines: list[str] = []
     for desk in who.desks:
         own = f"{ROOT}/{_DESK_SITE}/{desk.name}"
@@ -157,21 +158,19 @@ def services_access(who: Admitted) -> str:
             *_may("write", (f"{down}/cosign", f"{_WITNESS_ALARMS}/{witness.name}/alarm")),
         ]
     for republisher in who.republishers:
-        others = (f"{who.onvif_prefix}/#",) if who.onvif_prefix else ()
         lines += [
             "",
             "# The republisher: passes on what is in the desk's database; hears nothing.",
             f"user {republisher}",
-            *_may("write", (f"{VIEW_ROOT}/#", *others)),
+            *_may("write", (f"{VIEW_ROOT}/#", *onvif)),
         ]
     for operator in who.operators:
-        others = (f"{who.onvif_prefix}/#",) if who.onvif_prefix else ()
         lines += [
             "",
             "# An operator's screen: sees all and says nothing.",
             f"user {operator}",
             *_may("read", (*up.values(), view_filter(CONTROL), f"{_WITNESS_ALARMS}/+/alarm")),
-            *_may("read", others),
+            *_may("read", onvif),
         ]
     for audience in who.audiences:
         lines += [

@@ -7,9 +7,9 @@ import threading
 
 from roeh.core.clock import NS_PER_US
 from roeh.core.config import NodeConfig
+from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried, not_its_order
 from roeh.core.orders import Outcome, Reason, ScheduleOrder, SnapshotOrder
-from roeh.core.peers import OrderItem
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of
 from roeh.media.thumbnail import render_snapshot

@@ -21,6 +21,16 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
+from roeh.core.delivery import (
+    AnswerBatch,
+    AnswerItem,
+    AnswersDelivered,
+    LeaseAnswers,
+    OrderDone,
+    Orders,
+    TakeCommand,
+    TakeOrders,
+)
 from roeh.core.errors import MessageRefused, RoehError, one_line
 from roeh.core.flows import ANSWERS, ORDERS
 from roeh.core.log import log_error, log_for, set_log_level
@@ -35,20 +45,7 @@ from roeh.core.orders import (
     SeqRange,
     SnapshotOrder,
 )
-from roeh.core.peers import (
-    AnswerBatch,
-    AnswerItem,
-    AnswersDelivered,
-    Done,
-    LeaseAnswers,
-    OrderDone,
-    Orders,
-    PlaceHold,
-    Role,
-    TakeCommand,
-    TakeOrders,
-    Verb,
-)
+from roeh.core.peers import Done, PlaceHold, Role, Verb
 from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.command_checks import Named, why_refused
 from roeh.ledger.checkpoints import LogSigner

@@ -11,19 +11,18 @@ from collections.abc import Mapping
 import msgspec
 
 from roeh.core.config import AckMode
-from roeh.core.errors import EvidenceRefused, MessageRefused, PeerRefused
-from roeh.core.log import log_for
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AcknowledgeOutbox,
     CheckpointProof,
     ConnectionBegin,
     ConnectionNumber,
-    Done,
     KeepCosignature,
     OutboxAcknowledged,
     OutboxDelivered,
-    Verb,
 )
+from roeh.core.errors import EvidenceRefused, MessageRefused, PeerRefused
+from roeh.core.log import log_for
+from roeh.core.peers import Done, Verb
 from roeh.evidence.answerers import Answerer
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.storage_state import StorageState

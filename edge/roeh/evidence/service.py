@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.delivery import LeaseOutbox, OutboxBatch, OutboxRefused
 from roeh.core.errors import StorageFailed, StorageFull
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import (
@@ -16,13 +17,10 @@ from roeh.core.peers import (
     Done,
     EndStream,
     GopStored,
-    LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
     OpenAlerts,
     OpenAlertsRequest,
-    OutboxBatch,
-    OutboxRefused,
     Role,
     StoreAlert,
     StoreGop,

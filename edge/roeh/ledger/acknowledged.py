@@ -14,7 +14,7 @@ import sqlite3
 
 import msgspec
 
-from roeh.core.peers import OutboxKind
+from roeh.core.delivery import OutboxKind
 from roeh.core.types import Alert
 from roeh.ledger.history import History
 from roeh.ledger.outbox import Outbox, row_of, tombstone_json

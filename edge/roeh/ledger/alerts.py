@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.delivery import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.errors import MessageRefused
 from roeh.core.flows import OUTBOX_HISTORY_BYTES
 from roeh.core.orders import SeqRange
-from roeh.core.peers import OutboxBatch, OutboxItem, OutboxKind
 from roeh.core.types import Alert, AlertDraft
 from roeh.ledger.acknowledged import Receipt, Receipts, take_receipts
 from roeh.ledger.database import NodeDatabase, next_number

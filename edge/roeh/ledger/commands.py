@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock, ClockReading
+from roeh.core.delivery import OrderItem
 from roeh.core.flows import ANSWERS
 from roeh.core.orders import (
     Answer,
@@ -27,7 +28,7 @@ from roeh.core.orders import (
     ScheduleOrder,
     SeqRange,
 )
-from roeh.core.peers import OrderItem, Role
+from roeh.core.peers import Role
 from roeh.ledger.canonical import canonical_struct
 from roeh.ledger.command_rows import (
     ACCEPTED,

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from roeh.core.peers import OutboxKind
+from roeh.core.delivery import OutboxKind
 from roeh.ledger.database import overwriting
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, row_of, size_on_disk
 

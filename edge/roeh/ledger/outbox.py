@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
+from roeh.core.delivery import OutboxItem, OutboxKind
 from roeh.core.errors import StorageFailed
 from roeh.core.orders import SeqRange
-from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import Tombstone
 
 #: What a message takes beside its payload: rows, keys, ids and index entries.

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from roeh.core.delivery import OutboxKind
 from roeh.core.orders import SeqRange
-from roeh.core.peers import OutboxKind
 from roeh.ledger.history import History
 from roeh.ledger.outbox import Outbox, OutboxRow, row_of, size_on_disk
 

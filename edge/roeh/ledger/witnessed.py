@@ -19,7 +19,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 
-from roeh.core.peers import CheckpointProof
+from roeh.core.delivery import CheckpointProof
 from roeh.ledger.checkpoints import Checkpoints
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.log import Log

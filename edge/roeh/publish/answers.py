@@ -11,8 +11,8 @@ from collections import deque
 import msgspec
 
 from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.delivery import AnswerBatch, AnswerItem, LeaseAnswers
 from roeh.core.errors import RoehError
-from roeh.core.peers import AnswerBatch, AnswerItem, LeaseAnswers
 from roeh.publish.asking import Asking
 from roeh.publish.evidence_link import Evidence
 from roeh.publish.link import Connection

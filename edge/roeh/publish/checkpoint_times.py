@@ -8,7 +8,7 @@ cosignature; evidence keeps that, and the proof that begins there goes at once.
 from __future__ import annotations
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import CheckpointProof
+from roeh.core.delivery import CheckpointProof
 
 #: The least time between two.
 _AGAIN_S = 10.0

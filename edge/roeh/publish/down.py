@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 
 from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.delivery import MAX_STATEMENT_BYTES
 from roeh.core.errors import CommandRefused, EvidenceRefused, KeyRefused, MessageRefused
-from roeh.core.peers import MAX_STATEMENT_BYTES
 from roeh.publish.evidence_link import Evidence
 from roeh.publish.standing import Standing
 from roeh.transport.messages import Incoming, parse_down

@@ -12,9 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from roeh.core.clock import Clock
-from roeh.core.errors import PeerRefused, RoehError
-from roeh.core.ipc.stream import StreamClient
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AcknowledgeOutbox,
     AnswerBatch,
     AnswersDelivered,
@@ -22,20 +20,18 @@ from roeh.core.peers import (
     CheckpointProofRequest,
     ConnectionBegin,
     ConnectionNumber,
-    Done,
     KeepCosignature,
     LeaseAnswers,
     LeaseOutbox,
-    NodeStatus,
-    NodeStatusRequest,
     OutboxAcknowledged,
     OutboxBatch,
     OutboxDelivered,
     OutboxRefused,
-    Role,
     TakeCommand,
-    Verb,
 )
+from roeh.core.errors import PeerRefused, RoehError
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.peers import Done, NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.core.types import ProcessReport
 from roeh.publish.inbox import (
     AnswerLeaseFailed,

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import msgspec
 
+from roeh.core.delivery import AnswerBatch, OutboxBatch
 from roeh.core.errors import RoehError
 from roeh.core.flows import STATEMENTS
-from roeh.core.peers import AnswerBatch, OutboxBatch
 from roeh.transport.messages import Incoming
 from roeh.transport.mqtt import BrokerEvent
 

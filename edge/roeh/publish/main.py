@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, ack_mode
-from roeh.core.errors import EXIT_OK, ConfigError
+from roeh.core.config.password import read_password
+from roeh.core.delivery import MAX_STATEMENT_BYTES
+from roeh.core.errors import EXIT_OK
 from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import MAX_STATEMENT_BYTES, Role
+from roeh.core.peers import Role
 from roeh.core.types import ProcessReport
 from roeh.keys.tls_files import tls_pair
 from roeh.publish.evidence_link import EvidenceLink
@@ -91,7 +92,7 @@ def broker_options(config: NodeConfig) -> BrokerOptions:
         client_id=f"roeh-{config.node.site}-{config.node.name}",
         tls=tls_files(config) if broker.tls.ca_file else None,
         username=broker.username,
-        password=_password(broker.password_file),
+        password=read_password(broker.password_file, key="broker.password_file"),
         keepalive_s=broker.keepalive_s,
         session_expiry_s=_SESSION_EXPIRY_S,
         clean_start=False,
@@ -114,19 +115,6 @@ def _connector(
         return MqttConnection(broker_options(config), hand_over, will)
 
     return connect
-
-
-def _password(path: str) -> str:
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            what=f"the password cannot be read ({getattr(error, 'strerror', None) or error})",
-            which=f"broker.password_file = {path}",
-            remedy="write the password as one line into a file this user can read",
-        ) from None
 
 
 def _wake_on(stop: threading.Event, inbox: QueueInbox) -> None:

@@ -11,8 +11,8 @@ import msgspec
 
 import roeh
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.delivery import ConnectionNumber
 from roeh.core.errors import MessageRefused
-from roeh.core.peers import ConnectionNumber
 from roeh.transport.messages import Incoming, Outgoing, StateMessage, parse_up, state_message
 from roeh.transport.mqtt import Will
 from roeh.transport.topics import Channel, Topic

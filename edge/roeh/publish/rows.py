@@ -14,9 +14,9 @@ from __future__ import annotations
 from roeh.core.clock import Clock
 from roeh.core.config import AckMode
 from roeh.core.config.schema import BrokerSection
+from roeh.core.delivery import LeaseOutbox, OutboxBatch, OutboxItem
 from roeh.core.errors import RoehError
 from roeh.core.flows import IN_FLIGHT
-from roeh.core.peers import LeaseOutbox, OutboxBatch, OutboxItem
 from roeh.publish.asking import Asking
 from roeh.publish.down import DownGate
 from roeh.publish.evidence_link import Evidence

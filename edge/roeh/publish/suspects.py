@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import MAX_NAMED_ROWS
+from roeh.core.delivery import MAX_NAMED_ROWS
 from roeh.publish.left_out import LeftOut, doubled_s
 
 #: A lease must be able to name them, the window's rows, and some that the broker refused.

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 import msgspec
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import MAX_NAMED_ROWS, OutboxItem, OutboxKind
+from roeh.core.delivery import MAX_NAMED_ROWS, OutboxItem, OutboxKind
 from roeh.transport.backoff import Backoff, Jitter
 
 #: A desk that is back has this long to acknowledge what it has, before it is sent again.

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 import msgspec
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import MAX_NAMED_ROWS, OutboxItem, OutboxKind
+from roeh.core.delivery import MAX_NAMED_ROWS, OutboxItem, OutboxKind
 from roeh.publish.left_out import LeftOut, doubled_s, one_more
 from roeh.publish.suspects import MAX_SUSPECTS, Suspects
 from roeh.publish.taken import TakenRows

@@ -7,9 +7,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from roeh.core.delivery import OutboxKind
 from roeh.core.errors import MessageRefused
 from roeh.core.orders import Answer, Command
-from roeh.core.peers import OutboxKind
 from roeh.core.types import Sha256, Uuid7
 
 #: The most messages that one acknowledgement names: it fits into a packet.

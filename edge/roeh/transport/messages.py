@@ -14,14 +14,9 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from roeh.core.delivery import MAX_SNAPSHOT_BYTES, MAX_STATEMENT_BYTES, OutboxItem, OutboxKind
 from roeh.core.errors import MessageRefused
-from roeh.core.peers import (
-    MAX_SNAPSHOT_BYTES,
-    MAX_STATEMENT_BYTES,
-    NodeStatus,
-    OutboxItem,
-    OutboxKind,
-)
+from roeh.core.peers import NodeStatus
 from roeh.core.types import (
     MAX_CHECKPOINT_CHARS,
     Alert,

@@ -4,8 +4,8 @@ import hashlib
 import queue
 import threading
 
+from roeh.core.delivery import OutboxKind
 from roeh.core.errors import MessageRefused
-from roeh.core.peers import OutboxKind
 from roeh.core.types import Alert
 from roeh.transport.down import MAX_ACKS, AckEntry
 from roeh.transport.messages import Incoming, Thumbnail, down_message, parse_up

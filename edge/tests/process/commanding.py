@@ -6,21 +6,19 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from roeh.core.errors import PeerGone
-from roeh.core.ipc.stream import StreamClient
-from roeh.core.orders import Answer, Outcome
-from roeh.core.paths import evidence_socket
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AnswerBatch,
     AnswersDelivered,
     ConnectionBegin,
     ConnectionNumber,
-    Done,
     LeaseAnswers,
-    Role,
     TakeCommand,
-    Verb,
 )
+from roeh.core.errors import PeerGone
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.orders import Answer, Outcome
+from roeh.core.paths import evidence_socket
+from roeh.core.peers import Done, Role, Verb
 from roeh.transport.signed import open_answer
 from tests.clocks import SynchronisedClock
 from tests.signing_desks import SigningDesk

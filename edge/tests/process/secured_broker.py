@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import NS_PER_S, SystemClock
-from roeh.desk import broker_commands
+from roeh.desk.commands import broker as broker_commands
 from roeh.keys.authority import AuthorityDirectory
 from roeh.keys.certificates import (
     certificate_pem,

@@ -9,16 +9,10 @@ import sqlite3
 import threading
 
 from roeh.core.clock import SystemClock
+from roeh.core.delivery import AcknowledgeOutbox, LeaseOutbox, OutboxAcknowledged, OutboxBatch
 from roeh.core.errors import PeerGone
 from roeh.core.paths import node_database
-from roeh.core.peers import (
-    AcknowledgeOutbox,
-    LeaseOutbox,
-    OutboxAcknowledged,
-    OutboxBatch,
-    Role,
-    Verb,
-)
+from roeh.core.peers import Role, Verb
 from roeh.ledger.acknowledged import Receipt
 from tests.alert_drafts import alert_draft
 from tests.delivering_nodes import AckingDesk

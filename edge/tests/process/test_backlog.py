@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 
 from roeh.core.clock import NS_PER_S, NS_PER_US
+from roeh.core.delivery import OutboxKind
 from roeh.core.flows import IN_FLIGHT
 from roeh.core.ids import ClockIds
 from roeh.core.paths import node_database
-from roeh.core.peers import OutboxKind, Role
+from roeh.core.peers import Role
 from roeh.publish.pace import WIRE_OVERHEAD_BYTES
 from roeh.transport.messages import Incoming, Outgoing
 from roeh.transport.mqtt import packet_bytes

@@ -16,11 +16,12 @@ from roeh.capture.ring import GopRing, held_bytes
 from roeh.capture.sender import GopSender
 from roeh.core.clock import SystemClock
 from roeh.core.config import parse_config
+from roeh.core.delivery import Orders
 from roeh.core.errors import MessageRefused, PeerRefused, StorageFull
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.ipc.stream import StreamClient, StreamServer
 from roeh.core.paths import evidence_socket, segments_dir
-from roeh.core.peers import Done, EndStream, GopStored, Orders, Role, Verb
+from roeh.core.peers import Done, EndStream, GopStored, Role, Verb
 from roeh.core.users import node_users
 from tests.apt import require_packages
 from tests.coded_clips import decoded, numbers_in, write_coded_clip

@@ -6,10 +6,11 @@ import threading
 import msgspec
 import pytest
 
+from roeh.core.delivery import OrderDone, Orders, TakeOrders
 from roeh.core.errors import PeerGone
 from roeh.core.orders import LogLevelOrder, Outcome, RestartOrder, ScheduleOrder, SnapshotOrder
 from roeh.core.paths import node_database
-from roeh.core.peers import Done, OrderDone, Orders, Role, TakeOrders, Verb
+from roeh.core.peers import Done, Role, Verb
 from roeh.ledger.database import NodeDatabase
 from tests.clocks import SynchronisedClock
 from tests.process.children import PATIENCE_S, running_evidence

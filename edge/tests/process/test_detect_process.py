@@ -9,10 +9,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from roeh.core.delivery import LeaseOutbox, OutboxBatch
 from roeh.core.ids import ClockIds
 from roeh.core.ipc.slots import FrameServer
 from roeh.core.paths import evidence_socket, frames_socket
-from roeh.core.peers import LeaseOutbox, OutboxBatch, Role, StoreAlert, Verb
+from roeh.core.peers import Role, StoreAlert, Verb
 from roeh.core.types import Alert, AlertPhase, ClearedBy, Frame
 from roeh.core.users import node_users
 from roeh.detect.sender import AlertSender

@@ -11,6 +11,24 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock, SystemClock
+from roeh.core.delivery import (
+    AcknowledgeOutbox,
+    AnswersDelivered,
+    CheckpointProof,
+    CheckpointProofRequest,
+    ConnectionBegin,
+    ConnectionNumber,
+    KeepCosignature,
+    LeaseAnswers,
+    LeaseOutbox,
+    OrderDone,
+    OutboxBatch,
+    OutboxDelivered,
+    OutboxKind,
+    OutboxRefused,
+    TakeCommand,
+    TakeOrders,
+)
 from roeh.core.errors import MessageRefused, PeerGone, PeerRefused, RoehError, StorageFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.report import Reporter
@@ -19,27 +37,13 @@ from roeh.core.paths import evidence_socket, node_database
 from roeh.core.peers import (
     PEER_VERBS,
     VERB_MESSAGES,
-    AcknowledgeOutbox,
     AlertStored,
-    AnswersDelivered,
-    CheckpointProof,
-    CheckpointProofRequest,
-    ConnectionBegin,
-    ConnectionNumber,
     Done,
     EndStream,
     EvidenceStatusRequest,
-    KeepCosignature,
-    LeaseAnswers,
-    LeaseOutbox,
     NodeStatus,
     NodeStatusRequest,
     OpenAlertsRequest,
-    OrderDone,
-    OutboxBatch,
-    OutboxDelivered,
-    OutboxKind,
-    OutboxRefused,
     PageRequest,
     PlaceHold,
     RecordAccess,
@@ -48,8 +52,6 @@ from roeh.core.peers import (
     Span,
     StoreAlert,
     StoreGop,
-    TakeCommand,
-    TakeOrders,
     Verb,
 )
 from roeh.core.types import MAX_DETAIL_CHARS, Alert, ProcessReport

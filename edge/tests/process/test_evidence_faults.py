@@ -6,9 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from roeh.core.delivery import LeaseOutbox, OutboxBatch
 from roeh.core.errors import PeerGone, StorageFailed, StorageFull
 from roeh.core.paths import segments_dir
-from roeh.core.peers import HoldState, LeaseOutbox, OutboxBatch, PlaceHold, Role, Span, Verb
+from roeh.core.peers import HoldState, PlaceHold, Role, Span, Verb
 from tests.alert_drafts import alert_draft
 from tests.gops import GopSource
 from tests.process.children import PATIENCE_S, Evidence, node_config

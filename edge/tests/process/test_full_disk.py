@@ -8,17 +8,10 @@ import threading
 import pytest
 
 from roeh.core.clock import SystemClock
+from roeh.core.delivery import LeaseOutbox, OutboxBatch, OutboxDelivered, OutboxKind
 from roeh.core.errors import RoehError, StorageFailed, StorageFull
 from roeh.core.paths import node_database
-from roeh.core.peers import (
-    Done,
-    LeaseOutbox,
-    OutboxBatch,
-    OutboxDelivered,
-    OutboxKind,
-    Role,
-    Verb,
-)
+from roeh.core.peers import Done, Role, Verb
 from roeh.evidence.main import run as run_evidence
 from tests.alert_drafts import alert_draft
 from tests.process.children import CLOCK, Evidence, node_config

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from roeh.core.peers import OutboxKind
+from roeh.core.delivery import OutboxKind
 from tests.desks import id_of, said_alert, said_picture, said_tombstone
 from tests.process.brokers import PATIENCE_S, running_broker
 from tests.process.ingesting import STEPS, UNSTORABLE, SpeakingPole, desk_at, start_ingest, stored

@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
+from roeh.core.delivery import OrderDone, OrderItem, Orders, TakeOrders
 from roeh.core.errors import StorageFull
 from roeh.core.ipc.stream import StreamServer
 from roeh.core.order_listener import Carried, OrderListener
 from roeh.core.orders import LogLevelOrder, Outcome, RestartOrder, SnapshotOrder
-from roeh.core.peers import Done, OrderDone, OrderItem, Orders, Role, TakeOrders
+from roeh.core.peers import Done, Role
 from roeh.core.users import node_users
 from tests.process.children import CLOCK, node_config
 from tests.waiting import wait_until

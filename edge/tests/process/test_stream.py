@@ -14,6 +14,13 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock
+from roeh.core.delivery import (
+    ConnectionBegin,
+    ConnectionNumber,
+    OutboxBatch,
+    OutboxItem,
+    OutboxKind,
+)
 from roeh.core.errors import MessageRefused, PeerGone, PeerRefused, StorageFailed, StorageFull
 from roeh.core.ipc.credentials import Users
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES, WHOLE_MESSAGE_TIMEOUT_S
@@ -27,18 +34,7 @@ from roeh.core.ipc.stream import (
     StreamServer,
 )
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import (
-    PEER_VERBS,
-    ConnectionBegin,
-    ConnectionNumber,
-    NodeStatus,
-    NodeStatusRequest,
-    OutboxBatch,
-    OutboxItem,
-    OutboxKind,
-    Role,
-    Verb,
-)
+from roeh.core.peers import PEER_VERBS, NodeStatus, NodeStatusRequest, Role, Verb
 from tests.alert_drafts import alert_draft
 from tests.process.children import (
     CLOCK,

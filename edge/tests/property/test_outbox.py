@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from roeh.core.delivery import OutboxKind
 from roeh.core.errors import MessageRefused, PeerRefused
 from roeh.core.orders import SeqRange
-from roeh.core.peers import OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES
 from tests.alert_drafts import alert_draft

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import MAX_NAMED_ROWS, OutboxItem, OutboxKind
+from roeh.core.delivery import MAX_NAMED_ROWS, OutboxItem, OutboxKind
 from roeh.publish.pace import WIRE_OVERHEAD_BYTES, Pace
 from roeh.publish.suspects import MAX_SUSPECTS
 from roeh.publish.taken import TakenRows

@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
-from roeh.core.errors import RoehError
-from roeh.core.ipc.stream import StreamClient
-from roeh.core.paths import evidence_socket
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AcknowledgeOutbox,
-    Done,
     KeepCosignature,
     OutboxAcknowledged,
     OutboxKind,
-    Role,
     TakeCommand,
-    Verb,
 )
+from roeh.core.errors import RoehError
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.paths import evidence_socket
+from roeh.core.peers import Done, Role, Verb
 from roeh.keys.signer import KeyUsage
 from roeh.transport.down import Ack, AckEntry
 from roeh.transport.signed import StatementKind

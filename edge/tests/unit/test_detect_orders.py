@@ -16,9 +16,9 @@ from roeh.core.config.schema import (
     ZoneEntryRule,
     ZoneSection,
 )
+from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried
 from roeh.core.orders import LogLevelOrder, Outcome, ScheduleOrder, SnapshotOrder
-from roeh.core.peers import OrderItem
 from roeh.core.types import Frame
 from roeh.detect.orders import DetectOrders
 from roeh.media.frames import PixelFrame

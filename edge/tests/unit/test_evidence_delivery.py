@@ -6,9 +6,9 @@ import os
 import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
+from roeh.core.delivery import OutboxKind
 from roeh.core.errors import ConfigError, MessageRefused, PeerRefused
 from roeh.core.ids import ClockIds
-from roeh.core.peers import OutboxKind
 from roeh.evidence.delivery import MAX_LEARNT_CONNECTION
 from roeh.evidence.refusals import RefusedStatements
 from roeh.ledger.records import RefusedStatementRecord

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import EvidenceSection, OutboxSection
+from roeh.core.delivery import MAX_LEASE_ROWS, MAX_NAMED_ROWS
 from roeh.core.flows import (
     ACCESS_UNITS,
     ALERTS,
@@ -18,7 +19,7 @@ from roeh.core.flows import (
 )
 from roeh.core.gop import MAX_GOP_BYTES, MAX_GOP_UNITS
 from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
-from roeh.core.peers import MAX_LEASE_ROWS, MAX_NAMED_ROWS, Role
+from roeh.core.peers import Role
 from roeh.ledger.alerts import MAX_ALERT_BYTES, MAX_THUMBNAIL_BYTES
 from roeh.publish.down import DownGate
 from roeh.transport.messages import Incoming

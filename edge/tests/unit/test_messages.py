@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roeh.core.delivery import OutboxItem, OutboxKind
 from roeh.core.errors import MessageRefused
-from roeh.core.peers import OutboxItem, OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, Tombstone
 from roeh.desk.published import message_schema
 from roeh.transport.messages import (

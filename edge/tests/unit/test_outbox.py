@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.peers import OutboxKind
+from roeh.core.delivery import OutboxKind
 from roeh.core.types import MAX_TOMBSTONE_BYTES, Alert, AlertPhase, Tombstone
 from roeh.ledger.open_alerts import MAX_OPEN_ALERTS
 from roeh.ledger.outbox import ROW_OVERHEAD_BYTES, tombstone_json

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from roeh.core.peers import PEER_VERBS, VERB_MESSAGES, LeaseOutbox, Role, Verb
+from roeh.core.delivery import LeaseOutbox
+from roeh.core.peers import PEER_VERBS, VERB_MESSAGES, Role, Verb
 from roeh.core.types import MAX_COUNTERS, ProcessReport
 
 PAGE = Path(__file__).parents[2] / "design" / "ipc.md"

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from roeh.core.clock import NS_PER_S
+from roeh.core.delivery import AnswerItem, CheckpointProof, OutboxKind
 from roeh.core.errors import MessageRefused
-from roeh.core.peers import AnswerItem, BoardHealth, CheckpointProof, OutboxKind
+from roeh.core.peers import BoardHealth
 from roeh.transport.messages import CheckpointMessage, Incoming, Snapshot, parse_up
 from roeh.transport.topics import Channel, Topic
 from tests.unit.test_publish_sender import SETTINGS, Pole

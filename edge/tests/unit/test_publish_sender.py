@@ -12,17 +12,16 @@ import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.config.schema import BrokerSection
-from roeh.core.errors import BrokerRefused, PeerGone
-from roeh.core.peers import (
+from roeh.core.delivery import (
     AnswerBatch,
-    BoardHealth,
     CheckpointProof,
     ConnectionNumber,
-    NodeStatus,
     OutboxBatch,
     OutboxItem,
     OutboxKind,
 )
+from roeh.core.errors import BrokerRefused, PeerGone
+from roeh.core.peers import BoardHealth, NodeStatus
 from roeh.core.types import ProcessReport
 from roeh.publish.inbox import AnswersLeased, Leased, LeaseFailed
 from roeh.publish.sender import Named, Sender

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.peers import OutboxItem, OutboxKind
+from roeh.core.delivery import OutboxItem, OutboxKind
 from roeh.publish.window import Verdict, Window
 
 SUCCESS, UNREAD, REFUSED = 0x00, 0x10, 0x87

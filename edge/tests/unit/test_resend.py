@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from roeh.core.delivery import OutboxKind
 from roeh.core.orders import SeqRange
-from roeh.core.peers import OutboxKind
 from roeh.ledger.age import US_PER_DAY
 from roeh.ledger.resend import MAX_ABSENT_RANGES, MAX_RESENT_ALERTS, merged
 from tests.delivering_nodes import DeliveringNode, numbers

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roeh.core.clock import SimulatedClock
+from roeh.core.orders import SeqRange
 from roeh.core.types import AlertPhase, Tombstone
 from roeh.desk.pole import Pole
 from roeh.desk.watch.notices import (
@@ -20,7 +21,7 @@ from roeh.desk.watch.notices import (
     ThumbnailArrived,
 )
 from roeh.desk.watch.picture import MISSING_GRACE_S, THUMBNAIL_GRACE_S, Picture
-from roeh.desk.watch.seq_ranges import SeqRange, SeqRanges
+from roeh.desk.watch.seq_ranges import SeqRanges
 from roeh.transport.messages import Thumbnail
 from tests.unit.test_messages import ALERT, HEALTH, STATE
 

@@ -8,12 +8,12 @@ import pytest
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.errors import ConfigError, OutputRefused
+from roeh.core.orders import SeqRange
 from roeh.desk.keeper import AlertKeeper
 from roeh.desk.pole import Pole
 from roeh.desk.watch.broker_url import parse_broker_url
 from roeh.desk.watch.notices import AlertArrived, AlertsMissing, PoleCondition, ThumbnailArrived
 from roeh.desk.watch.picture import Picture
-from roeh.desk.watch.seq_ranges import SeqRange
 from roeh.desk.watch.view import JsonView, TerminalView
 from roeh.desk.wording import compass, duration_text, notice_line
 from roeh.transport.tls import TlsFiles

@@ -11,9 +11,9 @@ from roeh.cli import main
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import config_as_toml
 from roeh.core.errors import AlarmRefused, KeyRefused, StorageFailed
+from roeh.desk.commands.witness import read_ledgers
 from roeh.desk.witness.accepting import accept_key, accept_tree, open_history
 from roeh.desk.witness.alarm import open_witness_alarms
-from roeh.desk.witness.commands import read_ledgers
 from roeh.desk.witness.entries import WitnessTime
 from roeh.desk.witness.judging import Tree, tree_of
 from roeh.desk.witness.key import COSIGN_FILE, make_witness_keys, read_witness_keys

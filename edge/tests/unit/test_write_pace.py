@@ -3,15 +3,9 @@
 import pytest
 
 from roeh.core.clock import SimulatedClock
+from roeh.core.delivery import ConnectionBegin, ConnectionNumber
 from roeh.core.errors import PeerRefused
-from roeh.core.peers import (
-    ConnectionBegin,
-    ConnectionNumber,
-    NodeStatus,
-    NodeStatusRequest,
-    Role,
-    Verb,
-)
+from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.evidence.service import EvidenceService
 from roeh.evidence.write_pace import BURST, RATES_HZ, WritePace
 from roeh.ledger.alerts import NodeStore

@@ -176,10 +176,7 @@ def changes(held: frozenset[Subject], found: tuple[Finding, ...]) -> Changes:
 
 def ranges_text(ranges: tuple[SeqRange, ...]) -> str:
     """Ranges of numbers, the first few of them."""
-    shown = [
-        f"#{one.first}" if one.first == one.last else f"#{one.first}-{one.last}"
-        for one in ranges[:_MAX_SHOWN_RANGES]
-    ]
+    shown = [f"#{one}" for one in ranges[:_MAX_SHOWN_RANGES]]
     if len(ranges) > _MAX_SHOWN_RANGES:
         shown.append(f"and {len(ranges) - _MAX_SHOWN_RANGES} more")
     return ", ".join(shown)

@@ -130,7 +130,7 @@ def alarms_where(
     transaction: Transaction, condition: str, parameters: Sequence[Value], limit: int
 ) -> list[AlarmRow]:
     """Alarms in the order in which they were opened; `condition` is SQL of ours, values bound."""
-    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row LIMIT ?"  # noqa: S608
+    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row LIMIT ?"  # noqa: S608 - constants of ours
     return transaction.select(AlarmRow, query, (*parameters, limit))
 
 
@@ -138,7 +138,7 @@ def newest_alarms(
     transaction: Transaction, condition: str, parameters: Sequence[Value], limit: int
 ) -> list[AlarmRow]:
     """Likewise, those opened last first."""
-    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row DESC LIMIT ?"  # noqa: S608
+    query = f"SELECT {_COLUMNS} FROM alarm WHERE {condition} ORDER BY row DESC LIMIT ?"  # noqa: S608 - constants of ours
     return transaction.select(AlarmRow, query, (*parameters, limit))
 
 

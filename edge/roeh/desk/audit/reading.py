@@ -43,7 +43,7 @@ def read_entries(transaction: Transaction, choice: AuditChoice, limit: int) -> l
             values.append(value)
     condition = " AND ".join(parts)
     rows = transaction.values(
-        f"SELECT leaf, json FROM audit WHERE {condition} ORDER BY leaf DESC LIMIT ?",  # noqa: S608
+        f"SELECT leaf, json FROM audit WHERE {condition} ORDER BY leaf DESC LIMIT ?",  # noqa: S608 - constants of ours
         (*values, limit),
     )
     return [_entry(row) for row in reversed(rows)]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from roeh.core.peers import OutboxKind
+from roeh.core.delivery import OutboxKind
 from roeh.core.types import Alert, Tombstone
 from roeh.desk.ingest.received import Received
 from roeh.desk.pole import Pole

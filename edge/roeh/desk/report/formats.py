@@ -15,7 +15,7 @@ import msgspec
 from roeh.core.errors import one_line
 from roeh.desk.alarms.records import AlarmRecord
 
-_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the wide ones too
 
 
 def csv_lines(records: Iterable[AlarmRecord]) -> Iterator[bytes]:

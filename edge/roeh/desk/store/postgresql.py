@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from roeh.core.config import DeskDatabase
-from roeh.core.errors import ConfigError, DeskFailed, RuntimeMissing
+from roeh.core.config.password import read_password
+from roeh.core.errors import DeskFailed, RuntimeMissing
 from roeh.desk.store.database import RowT, Transaction, Value, typed_row, value_refused
 from roeh.desk.store.dialect import POSTGRESQL
 from roeh.desk.store.making import make_or_check
@@ -49,14 +49,7 @@ def open_postgresql(database: DeskDatabase) -> PostgresqlStore:
     """
     password = None
     if database.password_file:
-        try:
-            password = Path(database.password_file).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                what=f"cannot be read ({getattr(error, 'strerror', None) or error})",
-                which=f"database.password_file = {database.password_file}",
-                remedy="give a file with the password, readable for the desk alone",
-            ) from None
+        password = read_password(database.password_file, key="database.password_file")
     return PostgresqlStore(database.url, password)
 
 

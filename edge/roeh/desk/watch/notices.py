@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from roeh.core.orders import SeqRange
 from roeh.core.types import Alert, Tombstone
 from roeh.desk.pole import Pole
-from roeh.desk.watch.seq_ranges import SeqRange
 from roeh.transport.messages import HealthMessage, StateMessage
 
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, ClockReading
+from roeh.core.orders import SeqRange
 from roeh.core.types import Alert, Tombstone
 from roeh.desk.pole import Pole
 from roeh.desk.silence import stale_after_s
@@ -27,7 +28,7 @@ from roeh.desk.watch.notices import (
     PoleSilent,
     ThumbnailArrived,
 )
-from roeh.desk.watch.seq_ranges import SeqRange, SeqRanges
+from roeh.desk.watch.seq_ranges import SeqRanges
 from roeh.transport.messages import (
     HealthMessage,
     StateMessage,

@@ -5,20 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 
-import msgspec
-
-
-class SeqRange(msgspec.Struct, frozen=True, order=True):
-    """The numbers from `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-    def __len__(self) -> int:
-        return self.last - self.first + 1
-
-    def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+from roeh.core.orders import SeqRange
 
 
 class SeqRanges:

@@ -1,4 +1,7 @@
-"""The command lines of `roeh desk`: each module adds the actions that it does."""
+"""The command lines of `roeh desk`: each module here adds the actions that it does.
+
+What an action does stands in the package that it is about; here it is asked for and shown.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,16 @@ class Adder(Protocol):
 
 #: Modules with `add_actions(add: Adder) -> None`, in the order in which help shows them.
 MODULES = (
-    "roeh.desk.config_command",
-    "roeh.desk.broker_commands",
-    "roeh.desk.key_commands",
-    "roeh.desk.run_command",
-    "roeh.desk.witness.commands",
-    "roeh.desk.alarm_commands",
-    "roeh.desk.report_command",
-    "roeh.desk.poles_command",
-    "roeh.desk.order_commands",
-    "roeh.desk.audit_command",
+    "roeh.desk.commands.config",
+    "roeh.desk.commands.broker",
+    "roeh.desk.commands.keys",
+    "roeh.desk.commands.running",
+    "roeh.desk.commands.witness",
+    "roeh.desk.commands.alarms",
+    "roeh.desk.commands.report",
+    "roeh.desk.commands.poles",
+    "roeh.desk.commands.orders",
+    "roeh.desk.commands.audit",
 )
 
 
