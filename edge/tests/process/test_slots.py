@@ -99,7 +99,12 @@ def claimed(ring):
 
 
 def descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
+    """What this process has open: number and thing. Those that earlier tests left may go."""
+    opened = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the listing's own
+            opened.add((entry.name, os.readlink(entry)))
+    return opened
 
 
 def mappings():
@@ -315,7 +320,7 @@ def test_a_ring_closed_and_opened_anew_is_let_go_by_detect(capture, detect):
 
 
 def test_closing_ends_at_once_and_leaves_neither_descriptors_nor_socket(short_directory):
-    before = descriptors(), mappings()
+    before, mapped = descriptors(), mappings()
     capture = Capture(short_directory)
     first, second = FrameClient(capture.path), FrameClient(capture.path)
     assert first.next(0.0) is None
@@ -331,7 +336,8 @@ def test_closing_ends_at_once_and_leaves_neither_descriptors_nor_socket(short_di
     first.close()
     second.close()
     del capture.ring, first, second
-    assert (descriptors(), mappings()) == before
+    assert descriptors() <= before
+    assert mappings() <= mapped
 
 
 # Who can touch what
@@ -489,7 +495,7 @@ OPENED = RingOpened("north", 1, 4096, 4096, 4)
 )
 def test_detect_believes_no_capture_that_could_harm_it(short_directory, messages, memory):
     path = short_directory / "frames.sock"
-    before = descriptors(), mappings()
+    before, mapped = descriptors(), mappings()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -510,7 +516,8 @@ def test_detect_believes_no_capture_that_could_harm_it(short_directory, messages
             with pytest.raises(PeerGone):
                 client.next(PATIENCE_S)
     client.close()
-    assert (descriptors(), mappings()) == before
+    assert descriptors() <= before
+    assert mappings() <= mapped
 
 
 # What it costs
