@@ -103,7 +103,7 @@ def descriptors():
     opened = set()
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # the listing's own
-            opened.add((entry.name, os.readlink(entry)))
+            opened.add((entry.name, str(entry.readlink())))
     return opened
 
 
