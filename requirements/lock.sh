@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes the hashed locks anew (`make lock`; a developer's tool that needs `uv`).
 # One universal lock per role: every platform and every Python from 3.10 on.
-# pi.txt, jetson.txt and police.txt refer to the lock of the role they are made of.
+# pi.txt and jetson.txt refer to the lock of the role they are made of.
 set -eu
 cd "$(dirname "$0")/.."
 command -v uv >/dev/null || { echo "make lock needs uv on the PATH" >&2; exit 1; }
@@ -18,6 +18,7 @@ lock demo pyproject.toml --extra build --extra demo --extra desk
 lock node pyproject.toml --extra node
 lock desk pyproject.toml --extra desk --extra postgresql
 lock verify pyproject.toml --extra verify
+lock police pyproject.toml --extra police
 # Apart, because it is compiled on the spot and only where systemd's headers are.
 lock systemd requirements/systemd.in
 # So is this; what it is compiled with comes first, and both agree with the rest.

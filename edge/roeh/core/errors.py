@@ -237,6 +237,34 @@ class AlarmRefused(RoehError):
     exit_status = 35
 
 
+class AccessRefused(RoehError):
+    """A person who may not do this, or whose certificate, request or approval is not believed."""
+
+    code = "ACCESS_REFUSED"
+    exit_status = 36
+
+
+class ExportFailed(RoehError):
+    """An export that could not be built, fetched or written to a disk."""
+
+    code = "EXPORT_FAILED"
+    exit_status = 37
+
+
+class BundleRefused(RoehError):
+    """A bundle that cannot be opened: not one, not for this key, or cut short."""
+
+    code = "BUNDLE_REFUSED"
+    exit_status = 38
+
+
+class RenderFailed(RoehError):
+    """Video that could not be decoded for a preview, a copy or a report."""
+
+    code = "RENDER_FAILED"
+    exit_status = 39
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []

@@ -40,3 +40,18 @@ def keys_dir(config: NodeConfig) -> Path:
 def tls_dir(config: NodeConfig) -> Path:
     """The key and certificate for TLS: publish's own, beside evidence's data and not in it."""
     return Path(config.keys.tls_dir or f"{config.paths.data_dir}-tls")
+
+
+def retrieve_tls_dir(config: NodeConfig) -> Path:
+    """The same for retrieve, which people connect to."""
+    return Path(config.keys.retrieve_tls_dir or f"{config.paths.data_dir}-https")
+
+
+def exports_dir(config: NodeConfig) -> Path:
+    """Encrypted bundles that wait to be fetched: retrieve's own."""
+    return Path(config.access.exports_dir or f"{config.paths.data_dir}-exports")
+
+
+def names_database(config: NodeConfig) -> Path:
+    """Who the pseudonyms of the ledger are: outside it, so that it can be erased."""
+    return Path(config.paths.data_dir) / "names.db"

@@ -1,6 +1,6 @@
 """Who may ask evidence for what: one table, and the messages of each verb.
 
-Those of delivery stand in core/delivery.py.
+Those of delivery stand in core/delivery.py, those of retrieval in core/retrieval.py.
 
 The peer's user is told by the kernel (SO_PEERCRED), never by the peer. A process
 announces its role; the role must belong to that user, and the verb to that role. No
@@ -36,6 +36,34 @@ from roeh.core.delivery import (
     TakeOrders,
 )
 from roeh.core.gop import Gop, StreamEnd
+from roeh.core.retrieval import (
+    AddSealedFiles,
+    ApproveExport,
+    BeginExport,
+    EraseName,
+    ExportBegun,
+    ExportHeld,
+    ExportSealed,
+    ExportsPage,
+    ExportsRequest,
+    JudgedVisitor,
+    JudgeVisitor,
+    Names,
+    NamesRequest,
+    NoteExport,
+    NoteStranger,
+    OfferTrustList,
+    ProofsRequest,
+    ProvenRecords,
+    RequestExport,
+    SealExport,
+    Thumbnail,
+    ThumbnailRequest,
+    TrustHeld,
+    TrustHeldRequest,
+    VisitorHold,
+    VisitorRelease,
+)
 from roeh.core.types import Alert, AlertDraft, ProcessReport, Sha256, TimeUs, Uuid7
 
 #: The most alerts in one answer: of 8 kB each they fit into one message.
@@ -45,7 +73,7 @@ MAX_PAGE_ROWS = 200
 
 
 class Role(enum.Enum):
-    """The processes of a pole, and `roeh evidence` in the hands of whoever looks after it."""
+    """The processes of a pole, `roeh evidence` of whoever looks after it, and the disk's port."""
 
     CAPTURE = "capture"
     DETECT = "detect"
@@ -54,6 +82,7 @@ class Role(enum.Enum):
     RETRIEVE = "retrieve"
     SUPERVISE = "supervise"
     CUSTODY = "custody"
+    USB = "usb"
 
 
 #: What `roeh run` starts and supervises, in that order: evidence first, so that nobody waits
@@ -97,6 +126,23 @@ class Verb(enum.Enum):
     HOLD_RELEASE = "hold.release"
     ACCESS_RECORD = "access.record"
     EVIDENCE_STATUS = "evidence.status"
+    VISITOR_JUDGE = "visitor.judge"
+    STRANGER_NOTE = "stranger.note"
+    VISITOR_HOLD = "visitor.hold"
+    VISITOR_RELEASE = "visitor.release"
+    TRUST_OFFER = "trust.offer"
+    TRUST_HELD = "trust.held"
+    THUMBNAIL_READ = "thumbnail.read"
+    EXPORT_REQUEST = "export.request"
+    EXPORT_APPROVE = "export.approve"
+    EXPORTS_PAGE = "exports.page"
+    EXPORT_BEGIN = "export.begin"
+    EXPORT_PROOFS = "export.proofs"
+    EXPORT_FILES = "export.files"
+    EXPORT_SEAL = "export.seal"
+    EXPORT_NOTE = "export.note"
+    NAMES_READ = "names.read"
+    NAME_ERASE = "name.erase"
 
 
 #: What every process asks that an order may be meant for.
@@ -119,8 +165,34 @@ PEER_VERBS: dict[Role, frozenset[Verb]] = {
         Verb.ANSWERS_DELIVERED,
         Verb.CONNECTION_BEGIN,
         Verb.NODE_STATUS,
+        Verb.TRUST_OFFER,
     },
-    Role.RETRIEVE: _ORDERED | {Verb.NODE_STATUS},
+    Role.RETRIEVE: _ORDERED
+    | {
+        Verb.NODE_STATUS,
+        Verb.EVIDENCE_STATUS,
+        Verb.SEGMENTS_PAGE,
+        Verb.GAPS_PAGE,
+        Verb.LOCKS_PAGE,
+        Verb.HOLDS_PAGE,
+        Verb.RECORDS_PAGE,
+        Verb.VISITOR_JUDGE,
+        Verb.STRANGER_NOTE,
+        Verb.VISITOR_HOLD,
+        Verb.VISITOR_RELEASE,
+        Verb.TRUST_OFFER,
+        Verb.TRUST_HELD,
+        Verb.THUMBNAIL_READ,
+        Verb.EXPORT_REQUEST,
+        Verb.EXPORT_APPROVE,
+        Verb.EXPORTS_PAGE,
+        Verb.EXPORT_BEGIN,
+        Verb.EXPORT_PROOFS,
+        Verb.EXPORT_FILES,
+        Verb.EXPORT_SEAL,
+        Verb.EXPORT_NOTE,
+        Verb.NAMES_READ,
+    },
     Role.SUPERVISE: frozenset({Verb.NODE_STATUS}),
     Role.CUSTODY: frozenset(
         {
@@ -134,6 +206,21 @@ PEER_VERBS: dict[Role, frozenset[Verb]] = {
             Verb.HOLD_RELEASE,
             Verb.ACCESS_RECORD,
             Verb.EVIDENCE_STATUS,
+            Verb.EXPORTS_PAGE,
+            Verb.TRUST_OFFER,
+            Verb.TRUST_HELD,
+            Verb.NAMES_READ,
+            Verb.NAME_ERASE,
+        }
+    ),
+    Role.USB: frozenset(
+        {
+            Verb.NODE_STATUS,
+            Verb.TRUST_OFFER,
+            Verb.EXPORT_REQUEST,
+            Verb.EXPORT_APPROVE,
+            Verb.EXPORTS_PAGE,
+            Verb.EXPORT_NOTE,
         }
     ),
 }
@@ -484,4 +571,21 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.HOLD_RELEASE: (ReleaseHold, HoldState),
     Verb.ACCESS_RECORD: (RecordAccess, Done),
     Verb.EVIDENCE_STATUS: (EvidenceStatusRequest, EvidenceStatus),
+    Verb.VISITOR_JUDGE: (JudgeVisitor, JudgedVisitor),
+    Verb.STRANGER_NOTE: (NoteStranger, Done),
+    Verb.VISITOR_HOLD: (VisitorHold, HoldState),
+    Verb.VISITOR_RELEASE: (VisitorRelease, HoldState),
+    Verb.TRUST_OFFER: (OfferTrustList, TrustHeld),
+    Verb.TRUST_HELD: (TrustHeldRequest, TrustHeld),
+    Verb.THUMBNAIL_READ: (ThumbnailRequest, Thumbnail),
+    Verb.EXPORT_REQUEST: (RequestExport, ExportHeld),
+    Verb.EXPORT_APPROVE: (ApproveExport, ExportHeld),
+    Verb.EXPORTS_PAGE: (ExportsRequest, ExportsPage),
+    Verb.EXPORT_BEGIN: (BeginExport, ExportBegun),
+    Verb.EXPORT_PROOFS: (ProofsRequest, ProvenRecords),
+    Verb.EXPORT_FILES: (AddSealedFiles, Done),
+    Verb.EXPORT_SEAL: (SealExport, ExportSealed),
+    Verb.EXPORT_NOTE: (NoteExport, ExportHeld),
+    Verb.NAMES_READ: (NamesRequest, Names),
+    Verb.NAME_ERASE: (EraseName, Done),
 }

@@ -155,19 +155,92 @@ class ReleaseRecord(_Body, frozen=True, kw_only=True, tag="release"):
 
 
 class AccessRecord(_Body, frozen=True, kw_only=True, tag="access"):
-    """Somebody looked at evidence."""
+    """Somebody looked at evidence.
+
+    `person` is a pseudonym (ledger/names.py); `role` and `certificate_sha256` are of the
+    certificate they came with, empty for somebody at the pole's own command line.
+    """
 
     person: str
     action: str
     detail: str
+    role: str = ""
+    certificate_sha256: str = ""
+
+
+class AccessRefusedRecord(_Body, frozen=True, kw_only=True, tag="access_refused"):
+    """Somebody was refused. `person` is empty for a stranger.
+
+    `count` of them since the record before of the same person and reason, so that nobody can
+    fill the ledger.
+    """
+
+    person: str
+    action: str
+    reason: str
+    count: int = 1
+    certificate_sha256: str = ""
+
+
+class ExportRequestRecord(_Body, frozen=True, kw_only=True, tag="export_request"):
+    """Somebody asked for evidence. `case` and `person` are pseudonyms.
+
+    `is_signed`: by the asker's own key, not only said over TLS.
+    """
+
+    export_id: str
+    request_sha256: str
+    person: str
+    case: str
+    export_kind: Literal["full", "redacted"]
+    cameras: tuple[str, ...]
+    from_utc_us: int
+    to_utc_us: int
+    hold_id: str
+    is_signed: bool
+
+
+class ApprovalRecord(_Body, frozen=True, kw_only=True, tag="approval"):
+    """A second person agreed, or refused. `approval_sha256` is of what they signed."""
+
+    export_id: str
+    approval_sha256: str
+    person: str
+    verdict: Literal["approved", "refused"]
+    trust_list_version: int
 
 
 class ExportRecord(_Body, frozen=True, kw_only=True, tag="export"):
-    """Evidence left the pole; `sha256` is of what left."""
+    """A step of an export.
 
+    `sha256` is of what the step made: `sealed`: of manifest-sha256.txt; `ready` and `taken`: of
+    the encrypted bundle. `damaged`: how many original segments are not as recorded.
+    """
+
+    export_id: str
+    step: Literal["begun", "sealed", "ready", "taken", "failed", "interrupted", "expired"]
     person: str
     detail: str
+    sha256: str = ""
+    size_bytes: int = 0
+    files: int = 0
+    damaged: int = 0
+
+
+class TrustListRecord(_Body, frozen=True, kw_only=True, tag="trust_list"):
+    """Another list of whom the pole believes is in force."""
+
+    version: int
+    issued_utc_us: int
     sha256: str
+    via: str
+
+
+class ErasureRecord(_Body, frozen=True, kw_only=True, tag="erasure"):
+    """Who a pseudonym is was forgotten."""
+
+    pseudonym: str
+    reason: str
 
 
 class PruneRecord(_Body, frozen=True, kw_only=True, tag="prune"):
@@ -267,7 +340,12 @@ RecordBody = (
     | HoldRecord
     | ReleaseRecord
     | AccessRecord
+    | AccessRefusedRecord
+    | ExportRequestRecord
+    | ApprovalRecord
     | ExportRecord
+    | TrustListRecord
+    | ErasureRecord
     | PruneRecord
     | EvictionRecord
     | ClockStepRecord

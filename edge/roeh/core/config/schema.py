@@ -345,13 +345,15 @@ class KeysSection(Section, frozen=True, kw_only=True):
     `file`: PEM files that only evidence's user can read, in `dir` (empty: `keys` in
     paths.data_dir). `credential`: the same names, loaded by systemd (LoadCredential).
     `tpm`: wrapped by the TPM 2.0 that `tpm_tcti` names; certificates lie in `dir`. The key
-    for TLS is always a file that only publish's user can read, in `tls_dir` (empty:
-    paths.data_dir with "-tls" after it).
+    for TLS is always a file: publish's in `tls_dir` (empty: paths.data_dir with "-tls" after
+    it), and a copy that only retrieve's user can read in `retrieve_tls_dir` (empty:
+    paths.data_dir with "-https" after it).
     """
 
     home: Literal["file", "credential", "tpm"] = "file"
     dir: str = ""
     tls_dir: str = ""
+    retrieve_tls_dir: str = ""
     tpm_tcti: str = "device:/dev/tpmrm0"
 
 
@@ -422,10 +424,38 @@ class MetricsSection(Section, frozen=True, kw_only=True):
 
 
 class RetrieveSection(Section, frozen=True, kw_only=True):
-    """The page that the pole serves; on loopback until certificates are set up."""
+    """The page of the pole's health, on loopback and without a certificate."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8440
+
+
+class AccessSection(Section, frozen=True, kw_only=True):
+    """Retrieval over HTTPS with client certificates; empty `host`: off.
+
+    `root_file` is the city's root; whom the pole lets in stands in a trust list signed under
+    it, which comes as `trust_file` or over MQTT, HTTPS or USB. A list is stale after
+    `stale_after_days`. Without a synchronised clock no list can be judged, unless
+    `allow_unsynchronised`. Bundles wait encrypted in `exports_dir` (empty: paths.data_dir with
+    "-exports" after it), `exports_max_bytes` of them for `keep_days`; they are made at
+    `build_bps` at most. `tsa_url` names a time-stamping authority (RFC 3161).
+    `c2pa_file` holds a key with its chain for content credentials of joined video.
+    """
+
+    host: str = ""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8443
+    root_file: str = ""
+    trust_file: str = ""
+    stale_after_days: Positive = 30.0
+    allow_unsynchronised: bool = False
+    exports_dir: str = ""
+    exports_max_bytes: Annotated[int, Meta(ge=1024 * 1024)] = 16 * 1024**3
+    keep_days: Positive = 14.0
+    build_bps: Annotated[int, Meta(ge=1_000_000)] = 64_000_000
+    requests_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 240
+    max_connections: Annotated[int, Meta(ge=1, le=1000)] = 32
+    tsa_url: str = ""
+    c2pa_file: str = ""
 
 
 class SuperviseSection(Section, frozen=True, kw_only=True):
@@ -446,6 +476,7 @@ class UsersSection(Section, frozen=True, kw_only=True):
     retrieve: str = ""
     supervise: str = ""
     custody: str = ""
+    usb: str = ""
 
 
 class NodeConfig(Section, frozen=True, kw_only=True):
@@ -466,5 +497,6 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     desk: DeskSection = DeskSection()
     metrics: MetricsSection = MetricsSection()
     retrieve: RetrieveSection = RetrieveSection()
+    access: AccessSection = AccessSection()
     supervise: SuperviseSection = SuperviseSection()
     users: UsersSection = UsersSection()
