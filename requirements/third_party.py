@@ -26,13 +26,13 @@ PAGE = HERE.parent / "THIRD-PARTY.md"
 NOTES = HERE / "third_party_notes.md"
 
 #: The locks by role, in the order of the page.
-ROLES = ("node", "desk", "verify", "demo", "dev", "tpm", "tpm_build", "tflite", "convert")
+ROLES = ("node", "desk", "verify", "police", "demo", "dev", "tpm", "tpm_build", "tflite", "convert")
 
 #: What a dependency's licence may be made of. GPL and AGPL are not here on purpose.
 ALLOWED = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "LGPL-2.1-or-later",
-        "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Zlib",
+        "LGPL-3.0-only", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
     }
 )  # fmt: skip
 
@@ -52,6 +52,7 @@ _LOOSE: dict[str, frozenset[str]] = {
     "lgplv2+": frozenset({"LGPL-2.1-or-later"}),
     "mit license": frozenset({"MIT"}),
     "mozilla public license 2.0 (mpl 2.0)": frozenset({"MPL-2.0"}),
+    "psfl": frozenset({"PSF-2.0"}),
     "python software foundation license": frozenset({"PSF-2.0"}),
 }
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
