@@ -217,6 +217,7 @@ PEER_VERBS: dict[Role, frozenset[Verb]] = {
         {
             Verb.NODE_STATUS,
             Verb.TRUST_OFFER,
+            Verb.TRUST_HELD,
             Verb.EXPORT_REQUEST,
             Verb.EXPORT_APPROVE,
             Verb.EXPORTS_PAGE,

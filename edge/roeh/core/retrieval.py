@@ -376,11 +376,12 @@ class ExportSealed(msgspec.Struct, frozen=True):
 class NoteExport(msgspec.Struct, frozen=True):
     """EXPORT_NOTE: how an export goes on; each step but `building` is a record.
 
-    `building` tells progress in bytes; `interrupted` lets it be begun again.
+    `building` tells progress in bytes; `interrupted` lets it be begun again. `untaken`: a fetch
+    or a copy to a disk ended before its last byte; the export stays as it is.
     """
 
     id: Uuid7
-    step: Literal["building", "ready", "taken", "failed", "interrupted"]
+    step: Literal["building", "ready", "taken", "untaken", "failed", "interrupted"]
     detail: Annotated[str, Meta(max_length=500)] = ""
     size_bytes: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     sha256: str = ""
