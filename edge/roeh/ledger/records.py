@@ -218,7 +218,9 @@ class ExportRecord(_Body, frozen=True, kw_only=True, tag="export"):
     """
 
     export_id: str
-    step: Literal["begun", "sealed", "ready", "taken", "failed", "interrupted", "expired"]
+    step: Literal[
+        "begun", "sealed", "ready", "taken", "untaken", "failed", "interrupted", "expired"
+    ]
     person: str
     detail: str
     sha256: str = ""
