@@ -1,1 +1,1 @@
-"""The bundle: what an export is, how it is written and read, and what people read of it."""
+"""The bundle of an export: its layout, its bytes, what is read for it, and its encryption."""
