@@ -143,8 +143,10 @@ class ExportRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         row: key of the page.
-        request: canonical JSON of the ExportRequest.
+        request: canonical JSON of the ExportRequest; empty: it is over and was forgotten (a
+            name was erased, or node.db was rebuilt).
         request_sha256: of it.
+        requester: by number, or by pseudonym where it was forgotten.
         request_p7m, approval_p7m: as they were signed; empty: said over TLS, or not there yet.
         hold_id: of the hold that keeps the span while the export lives.
         detail: why it was refused or failed.
@@ -178,12 +180,18 @@ class Visitor(msgspec.Struct, frozen=True):
 class JudgeVisitor(msgspec.Struct, frozen=True):
     """VISITOR_JUDGE: who is this, and may they do it? Each answer is on record.
 
-    `detail` says of what ("north 10:00-10:05"); a refusal is raised as AccessRefused.
+    `detail` says of what ("north 10:00-10:05"); a refusal is raised as AccessRefused. Of a look
+    at video `cameras` and the span say so for a machine: it is then in the custody of every
+    bundle of that span; `export_id` likewise of an export.
     """
 
     visitor: Visitor
     action: Action
     detail: Annotated[str, Meta(max_length=500)] = ""
+    cameras: Annotated[tuple[Name, ...], Meta(max_length=16)] = ()
+    from_utc_us: TimeUs = 0
+    to_utc_us: TimeUs = 0
+    export_id: Uuid7 | None = None
 
 
 class JudgedVisitor(msgspec.Struct, frozen=True):
@@ -381,7 +389,7 @@ class NoteExport(msgspec.Struct, frozen=True):
     """
 
     id: Uuid7
-    step: Literal["building", "ready", "taken", "untaken", "failed", "interrupted"]
+    step: Literal["building", "ready", "taken", "untaken", "failed", "interrupted", "expired"]
     detail: Annotated[str, Meta(max_length=500)] = ""
     size_bytes: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     sha256: str = ""

@@ -146,19 +146,23 @@ class HoldRecord(_Body, frozen=True, kw_only=True, tag="hold"):
 
 
 class ReleaseRecord(_Body, frozen=True, kw_only=True, tag="release"):
-    """A person asks for the end of a hold (`asked`), or another one confirms (`released`)."""
+    """A person asks for the end of a hold (`asked`), or another one confirms (`released`).
+
+    The hold of an export ends with the export (`ended`, by nobody).
+    """
 
     hold_id: str
     person: str
     reason: str
-    step: Literal["asked", "released"]
+    step: Literal["asked", "released", "ended"]
 
 
 class AccessRecord(_Body, frozen=True, kw_only=True, tag="access"):
     """Somebody looked at evidence.
 
     `person` is a pseudonym (ledger/names.py); `role` and `certificate_sha256` are of the
-    certificate they came with, empty for somebody at the pole's own command line.
+    certificate they came with, empty for somebody at the pole's own command line. Of a look at
+    video: the cameras and the span (0: of none).
     """
 
     person: str
@@ -166,6 +170,10 @@ class AccessRecord(_Body, frozen=True, kw_only=True, tag="access"):
     detail: str
     role: str = ""
     certificate_sha256: str = ""
+    cameras: tuple[str, ...] = ()
+    from_utc_us: int = 0
+    to_utc_us: int = 0
+    export_id: str = ""
 
 
 class AccessRefusedRecord(_Body, frozen=True, kw_only=True, tag="access_refused"):
@@ -180,6 +188,7 @@ class AccessRefusedRecord(_Body, frozen=True, kw_only=True, tag="access_refused"
     reason: str
     count: int = 1
     certificate_sha256: str = ""
+    export_id: str = ""
 
 
 class ExportRequestRecord(_Body, frozen=True, kw_only=True, tag="export_request"):
