@@ -36,6 +36,7 @@ from roeh.verify import places
 from roeh.verify.anchoring import NoteSource, check_checkpoints, sizes_of
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.checking import Progress as VerifyProgress
+from roeh.verify.contents import FileContent, is_there
 from roeh.verify.file_check import compare, pieces_of
 from roeh.verify.ledger_state import LedgerState
 from roeh.verify.reading import Unreadable, read_file
@@ -265,10 +266,10 @@ class _Check:
 
     def _check_files(self) -> None:
         files = {
-            file.shown: file.path.stat().st_size
+            file.shown: file.content.size_bytes()
             for stream in places.place_at(self._data_dir).streams
             for file in stream.files
-            if file.path.exists()
+            if is_there(file.content)
         }
         for row in self._segments:
             size_bytes = files.pop(self._path(row), None)
@@ -326,7 +327,7 @@ class _Check:
             path = self._data_dir / self._path(row)
             if record is None:
                 continue
-            facts = read_file(path, pieces_of(record), self._clock)
+            facts = read_file(FileContent(path), pieces_of(record), self._clock)
             if isinstance(facts, Unreadable):
                 if path.exists():
                     self._find(

@@ -5,6 +5,7 @@ Reading is `places` and `reading`; every judgement is made by the pure modules b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.keys.signer import NodeName
+from roeh.ledger.records import SegmentRecord
 from roeh.verify import places
 from roeh.verify.anchoring import Anchoring, NoteSource, check_checkpoints, sizes_of
-from roeh.verify.ledger_state import LedgerState
+from roeh.verify.ledger_state import LedgerState, SegmentPlace
 from roeh.verify.places import Place
 from roeh.verify.report import Aspect, LedgerReport, Report, Weight, conclude, exit_status
 from roeh.verify.signers import SignerJudge, log_keys_in
@@ -93,6 +95,8 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
         if state.site is not None and state.node is not None:
             node = NodeName(site=state.site, node=state.node)
     sitting = Sitting(place, clock, state, anchoring, SignerJudge(beliefs.anchors, node))
+    if place.ledger is not None:
+        sitting.record_at = functools.partial(_record_at, place.ledger)
     sitting.ledger_read_to = read_to
     if state is not None:
         sitting.findings += [*state.findings, *anchoring.findings]
@@ -104,6 +108,10 @@ def _open(place: Place, beliefs: Beliefs, clock: Clock) -> Sitting:
             f"{torn} bytes of a record that was being copied stand at the end of the ledger",
         )
     return sitting
+
+
+def _record_at(ledger: Path, recorded: SegmentPlace) -> SegmentRecord | None:
+    return places.segment_record(ledger, recorded.part, recorded.offset_bytes)
 
 
 def _follow(sitting: Sitting, path: Path) -> None:

@@ -52,6 +52,8 @@ class LedgerState:
 
     Args:
         sizes: of the tree, at which its root is wanted.
+        is_part: of the ledger only the records that concern one case are here, each with its
+            leaf: what lies between them is no finding, and `roots` says nothing.
 
     Attributes:
         roots: over the lines as they are; a changed line changes them.
@@ -65,7 +67,8 @@ class LedgerState:
             clock was set (`newest_is_set`).
     """
 
-    def __init__(self, sizes: Collection[int] = ()) -> None:
+    def __init__(self, sizes: Collection[int] = (), *, is_part: bool = False) -> None:
+        self._is_part = is_part
         self.roots = Roots(sizes)
         self.site: str | None = None
         self.node: str | None = None
@@ -92,8 +95,8 @@ class LedgerState:
         self._locks: set[str] = set()
         self._holds: dict[str, str] = {}
 
-    def take(self, line: bytes, part: int, offset_bytes: int) -> None:
-        """The next line, without its end."""
+    def take(self, line: bytes, part: int, offset_bytes: int) -> records.Record | None:
+        """The next line, without its end; the record that it is."""
         leaf = self._next_leaf
         self.roots.append(leaf_hash(line))
         try:
@@ -101,7 +104,7 @@ class LedgerState:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._find("record_unreadable", leaf, "this line is not a record of a ledger")
             self._next_leaf += 1
-            return
+            return None
         if not _is_canonical(line):
             self._find(
                 "record_rewritten", leaf, "the record is not written as the pole writes records"
@@ -113,9 +116,10 @@ class LedgerState:
         self._take_body(record, SegmentPlace(record.leaf, part, offset_bytes))
         stepped_us = self.stepped_us.get(record.boot_id, 0)
         self.newest_utc_error_us = record.utc_error_us + stepped_us
+        return record
 
     def _check_leaf(self, record: records.Record, leaf: int) -> None:
-        if record.leaf > leaf:
+        if record.leaf > leaf and not self._is_part:
             last = f" to {record.leaf - 1}" if record.leaf - 1 > leaf else ""
             self._find(
                 "records_missing", leaf, f"records are missing: leaf {leaf}{last} is not there"
@@ -169,7 +173,7 @@ class LedgerState:
                     leaf=record.leaf,
                 )
             )
-        else:
+        elif not self._is_part:
             self._take_custody(body, record.leaf)
 
     def _take_segment(self, body: records.SegmentRecord, place: SegmentPlace) -> None:

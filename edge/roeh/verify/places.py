@@ -12,6 +12,7 @@ import msgspec
 from roeh.core.errors import EvidenceRefused
 from roeh.ledger.mirror_parts import MAX_LINE_BYTES, last_line, list_parts, part_path, record_of
 from roeh.ledger.records import SegmentRecord
+from roeh.verify.contents import Content, FileContent
 
 _SEGMENT = re.compile(r"([0-9]{8})\.mp4")
 _SEGMENTS_DIRECTORY = "segments"
@@ -31,7 +32,7 @@ class VideoFile(msgspec.Struct, frozen=True):
         is_context: only read because the files beside it are judged with it.
     """
 
-    path: Path
+    content: Content
     shown: str
     number: int | None
     is_context: bool = False
@@ -179,7 +180,7 @@ def _lone_file(path: Path) -> Place:
     number = _number(path)
     whole = path.resolve()
     if number is None:
-        stream = Stream(path.name, None, (VideoFile(path, path.name, None),))
+        stream = Stream(path.name, None, (VideoFile(FileContent(path), path.name, None),))
         return Place((stream,), (), None, None, is_store=False)
     store = whole.parents[2] if len(whole.parents) > 2 else whole.parent
     is_store = whole.parents[1].name == _SEGMENTS_DIRECTORY and (store / _LEDGER_DIRECTORY).is_dir()
@@ -189,7 +190,8 @@ def _lone_file(path: Path) -> Place:
     for near in (number - 1, number, number + 1):
         beside = whole.parent / f"{near:08d}.mp4"
         if near == number or beside.is_file():
-            files.append(VideoFile(beside, f"{prefix}{beside.name}", near, near != number))
+            content = FileContent(beside)
+            files.append(VideoFile(content, f"{prefix}{beside.name}", near, near != number))
     stream = Stream(camera_id or path.name, camera_id, tuple(files))
     return Place(
         (stream,),
@@ -230,7 +232,7 @@ def _streams(path: Path, prefix: str = "") -> tuple[tuple[Stream, ...], tuple[st
             if entry.is_symlink() or not entry.is_file() or (prefix and _number(entry) is None):
                 strays.append(f"{shown}{entry.name}")
             elif is_video:
-                files.append(VideoFile(entry, f"{shown}{entry.name}", _number(entry)))
+                files.append(VideoFile(FileContent(entry), f"{shown}{entry.name}", _number(entry)))
         camera_id = directory.name if prefix and directory != path else None
         numbered = [file for file in files if file.number is not None]
         if numbered:

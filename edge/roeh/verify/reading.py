@@ -24,6 +24,7 @@ from roeh.bitstream.mp4_read import init_size_bytes, read_fragments, read_init, 
 from roeh.bitstream.nal import split_length_prefixed
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.gop import AccessUnit
+from roeh.verify.contents import Content
 from roeh.verify.facts import SliceFact, StreamFact, facts_of_nals
 
 _CHUNK_BYTES = 1 << 20
@@ -83,24 +84,24 @@ class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
 
 
 def read_file(
-    path: Path, pieces: Sequence[Piece], clock: Clock, *, budget_s: int | None = None
+    content: Content, pieces: Sequence[Piece], clock: Clock, *, budget_s: int | None = None
 ) -> FileFacts | Unreadable:
     """The facts of a file, read by a child.
 
     Args:
-        path: the file.
+        content: the file.
         pieces: what it should consist of: a segment's init part and its fragments.
         clock: for the time that the child may take.
         budget_s: processor seconds that it may take; real ones are twice as many. By default
             what a slow board needs for a file of this size, several times over.
     """
     try:
-        size_bytes = path.stat().st_size
+        size_bytes = content.size_bytes()
     except OSError as error:
         return Unreadable(error.strerror or str(error))
     if budget_s is None:
         budget_s = _CPU_S + _CPU_S_PER_MB * size_bytes // 1_000_000
-    answer = _in_child(lambda: facts_of_file(path, pieces), budget_s, clock)
+    answer = _in_child(lambda: facts_of_file(content, pieces), budget_s, clock)
     if isinstance(answer, str):
         return Unreadable(answer)
     try:
@@ -109,10 +110,10 @@ def read_file(
         return Unreadable("its reader answered nothing that makes sense")
 
 
-def facts_of_file(path: Path, pieces: Sequence[Piece]) -> FileFacts | Unreadable:
+def facts_of_file(content: Content, pieces: Sequence[Piece]) -> FileFacts | Unreadable:
     """The same in this process."""
     try:
-        with path.open("rb") as file:
+        with content.open() as file:
             size_bytes, sha256, in_place = _hashes(file, pieces)
             stretches: list[tuple[int, int]] = []
             codec: str | None = None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from roeh.core.clock import Clock
 from roeh.keys.chain import TrustAnchors
 from roeh.ledger.note import WitnessKey
-from roeh.verify.anchoring import Anchoring, NoteSource
-from roeh.verify.ledger_state import LedgerState
+from roeh.ledger.records import SegmentRecord
+from roeh.verify.anchoring import Anchor, Anchoring, NoteSource
+from roeh.verify.ledger_state import LedgerState, SegmentPlace
 from roeh.verify.places import Place
 from roeh.verify.report import Aspect, FileReport, Finding, StreamReport, Weight
 from roeh.verify.signers import SignerJudge
@@ -36,6 +38,8 @@ class Sitting:
 
     Attributes:
         ledger: what was read of it; None where there is none.
+        record_at: reads a segment's record again, where the ledger found it.
+        unproven: leaves of a part of a ledger whose records are not what it holds there.
         ledger_read_to: the part and offset in it at which reading the ledger first ended.
         required: segments with a record below this leaf have to be among the files `present`.
         unrecorded: camera, number and path of files of which the ledger did not tell yet.
@@ -48,6 +52,8 @@ class Sitting:
     ledger: LedgerState | None
     anchoring: Anchoring
     signers: SignerJudge
+    record_at: Callable[[SegmentPlace], SegmentRecord | None] = lambda _place: None
+    unproven: set[int] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     files: list[FileReport] = field(default_factory=list)
     streams: list[StreamReport] = field(default_factory=list)
@@ -62,6 +68,15 @@ class Sitting:
     recorded_files: int = 0
     witnessed_files: int = 0
     earliest_witness_us: int | None = None
+
+    def is_proven(self, leaf: int | None) -> bool:
+        """Whether a record is under a signed checkpoint: only then what it says proves anything."""
+        return leaf is not None and leaf < self.anchoring.signed_size and leaf not in self.unproven
+
+    def witnessed(self, leaf: int | None) -> Anchor | None:
+        """The earliest time at which somebody else had seen this record."""
+        is_here = leaf is not None and leaf not in self.unproven
+        return self.anchoring.witnessed(leaf) if is_here and leaf is not None else None
 
     def find(
         self,

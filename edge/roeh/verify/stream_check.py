@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from roeh.ledger.records import SegmentRecord
-from roeh.verify import places
+from roeh.verify.contents import is_there
 from roeh.verify.file_check import compare, pieces_of
 from roeh.verify.onvif import StreamJudge, Tally
 from roeh.verify.places import Stream, VideoFile
@@ -78,9 +78,9 @@ class StreamCheck:
 
     def _read(self, file: VideoFile) -> HeldFile | None:
         record, leaf = self._record(file)
-        facts = read_file(file.path, pieces_of(record), self._sitting.clock)
+        facts = read_file(file.content, pieces_of(record), self._sitting.clock)
         if isinstance(facts, Unreadable):
-            if self._sitting.ledger is not None and not file.path.exists():
+            if self._sitting.ledger is not None and not is_there(file.content):
                 return None  # deleted meanwhile: by rule, or missed in the end
             self._sitting.find(
                 Aspect.BYTES, Weight.FAIL, "unreadable", facts.why, path=file.shown, leaf=leaf
@@ -105,11 +105,7 @@ class StreamCheck:
         return HeldFile(file, facts, record, leaf, matches, [])
 
     def _record(self, file: VideoFile) -> tuple[SegmentRecord | None, int | None]:
-        if (
-            self._sitting.ledger is None
-            or self._sitting.place.ledger is None
-            or file.number is None
-        ):
+        if self._sitting.ledger is None or file.number is None:
             return None, None
         recorded = self._sitting.ledger.segments.get(self._stream.camera_id or "", {}).get(
             file.number
@@ -117,10 +113,7 @@ class StreamCheck:
         if recorded is None:
             self._take_unrecorded(file)
             return None, None
-        record = places.segment_record(
-            self._sitting.place.ledger, recorded.part, recorded.offset_bytes
-        )
-        return record, recorded.leaf
+        return self._sitting.record_at(recorded), recorded.leaf
 
     def _take_unrecorded(self, file: VideoFile) -> None:
         state, camera_id = self._sitting.ledger, self._stream.camera_id or ""
@@ -164,7 +157,8 @@ class StreamCheck:
         if each.file.is_context:
             return
         number = verdict.place.gop
-        is_proven = self._is_under_checkpoint(each) and each.matches[number - 1 : number] == (True,)
+        is_as_recorded = each.matches[number - 1 : number] == (True,)
+        is_proven = self._sitting.is_proven(each.leaf) and is_as_recorded
         self._sitting.gops += 1
         self._sitting.proven += is_proven
         self._sitting.signed += verdict.state is GopState.VALID
@@ -213,14 +207,10 @@ class StreamCheck:
                 gop=number,
             )
 
-    def _is_under_checkpoint(self, each: HeldFile) -> bool:
-        """Whether its record is proven itself: only then the hashes in it prove anything."""
-        return each.leaf is not None and each.leaf < self._sitting.anchoring.signed_size
-
     def _judge_signer(
         self, each: HeldFile, verdict: GopVerdict, chain_pem: bytes, t_utc_us: int
     ) -> None:
-        anchor = None if each.leaf is None else self._sitting.anchoring.witnessed(each.leaf)
+        anchor = self._sitting.witnessed(each.leaf)
         time = ClaimedTime(t_utc_us)
         if each.record is not None and self._sitting.ledger is not None:
             # What was stepped in that boot may have been wrong before, or since.
@@ -256,7 +246,7 @@ class StreamCheck:
             return
         if each.facts.codec == "h265":
             self._sitting.gops += len(each.facts.gops)
-            is_proven = self._is_under_checkpoint(each) and bool(each.matches)
+            is_proven = self._sitting.is_proven(each.leaf) and bool(each.matches)
             self._sitting.proven += sum(each.matches) if is_proven else 0
             self._sitting.find(
                 Aspect.SIGNER,
@@ -276,7 +266,7 @@ class StreamCheck:
                 )
         if each.leaf is not None:
             self._sitting.recorded_files += 1
-            anchor = self._sitting.anchoring.witnessed(each.leaf)
+            anchor = self._sitting.witnessed(each.leaf)
             if anchor is not None and anchor.t_utc_us is not None:
                 self._sitting.witnessed_files += 1
                 earliest = self._sitting.earliest_witness_us

@@ -8,6 +8,7 @@ import pytest
 from roeh.core.clock import SimulatedClock, SystemClock
 from roeh.keys.chain import trust_anchors
 from roeh.verify.checking import Beliefs, verify
+from roeh.verify.contents import FileContent
 from roeh.verify.reading import FileFacts, Unreadable, facts_of_file, read_file
 from roeh.verify.report import Aspect, Check, Weight
 from tests.authorities import City
@@ -97,7 +98,7 @@ def test_a_reader_that_hangs_is_ended_and_told(recording):
     os.mkfifo(path)
     clock = SystemClock()
     before = clock.mono_ns()
-    answer = read_file(path, (), clock, budget_s=1)
+    answer = read_file(FileContent(path), (), clock, budget_s=1)
     assert isinstance(answer, Unreadable)
     assert "too long" in answer.why
     assert clock.mono_ns() - before < 20 * 10**9
@@ -106,7 +107,7 @@ def test_a_reader_that_hangs_is_ended_and_told(recording):
 def test_reading_in_a_child_gives_the_same_facts(recording):
     _, directory = recording
     path = directory / "segments" / "north" / "00000001.mp4"
-    facts = read_file(path, (), SystemClock())
+    facts = read_file(FileContent(path), (), SystemClock())
     assert isinstance(facts, FileFacts)
-    assert facts == facts_of_file(path, ())
-    assert isinstance(read_file(directory / "nothing", (), SystemClock()), Unreadable)
+    assert facts == facts_of_file(FileContent(path), ())
+    assert isinstance(read_file(FileContent(directory / "nothing"), (), SystemClock()), Unreadable)
