@@ -7,6 +7,7 @@ clients, at one time, without revocation lists, and gives no reason that a clerk
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -105,7 +106,7 @@ def trust_anchors(certificates_pem: bytes, revocations_pem: bytes = b"") -> Trus
     try:
         certificates = tuple(certificates_in(certificates_pem))
         for certificate in certificates:
-            if not _is_authority(certificate.extensions):
+            if not is_authority(certificate.extensions):
                 raise KeyRefused(
                     what="not the certificate of a CA",
                     which=certificate.subject.rfc4514_string(),
@@ -166,7 +167,9 @@ def judge_chain(
         revocation = anchors.revocations.judge(path)
         known = msgspec.structs.replace(
             known,
-            reason=_wrong_path(path, usage) or _wrong_time(path, signed) or revocation.wrong,
+            reason=wrong_path(path, EXTENDED_KEY_USAGES[usage] if usage else ())
+            or wrong_time(path, signed)
+            or revocation.wrong,
             is_revocation_checked=revocation.is_complete,
             revocations_as_of_utc_us=revocation.as_of_utc_us,
         )
@@ -224,15 +227,20 @@ def _path_to_anchor(
     path = [chain[0]]
     for candidate in [*chain[1:], None]:
         for anchor in anchors.certificates:
-            if _issued(path[-1], anchor):
+            if is_issued_by(path[-1], anchor):
                 return (*path, anchor)
-        if candidate is None or not _issued(path[-1], candidate):
+        if candidate is None or not is_issued_by(path[-1], candidate):
             return None
         path.append(candidate)
     return None
 
 
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether a certificate names this issuer and is signed by its key.
+
+    Raises:
+        ValueError, TypeError, ...: see UNPARSABLE.
+    """
     if certificate.issuer != issuer.subject:
         return False
     try:
@@ -250,7 +258,7 @@ def _no_path(known: ChainVerdict, chain: list[x509.Certificate]) -> str:
 
 def _wrong_leaf(leaf: x509.Certificate, usage: KeyUsage | None) -> str:
     extensions = leaf.extensions
-    if _is_authority(extensions):
+    if is_authority(extensions):
         return f"{_named(leaf)} is a CA and may not sign this"
     if usage is not None and usage_of(extensions) is not usage:
         return f"{_named(leaf)} is not for {usage.value}"
@@ -268,8 +276,13 @@ def _wrong_name(found: NodeName | None, wanted: NodeName | None) -> str:
     return f"the certificate is for {found or 'no node'}, not for {wanted}"
 
 
-def _wrong_path(path: tuple[x509.Certificate, ...], usage: KeyUsage | None) -> str:
-    """What is wrong with a path's certificates; empty when nothing is."""
+def wrong_path(path: tuple[x509.Certificate, ...], wanted: Collection[str]) -> str:
+    """What is wrong with a path's certificates; empty when nothing is.
+
+    Args:
+        path: leaf, CAs, anchor, each known to be signed by the next.
+        wanted: the leaf's extended key usages, which bound what each CA may vouch for.
+    """
     for below, certificate in enumerate(path):
         unknown = [e.oid for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
         if unknown:
@@ -277,15 +290,15 @@ def _wrong_path(path: tuple[x509.Certificate, ...], usage: KeyUsage | None) -> s
         algorithm = certificate.signature_hash_algorithm
         if algorithm is None or algorithm.name not in _HASHES:
             return f"{_named(certificate)} is signed with a weak hash"
-        if below and (wrong := _wrong_authority(certificate, below - 1, usage)):
+        if below and (wrong := _wrong_authority(certificate, below - 1, set(wanted))):
             return wrong
     return ""
 
 
-def _wrong_authority(certificate: x509.Certificate, below: int, usage: KeyUsage | None) -> str:
+def _wrong_authority(certificate: x509.Certificate, below: int, wanted: set[str]) -> str:
     """What keeps a CA with `below` CAs under it from vouching; empty when nothing does."""
     extensions = certificate.extensions
-    if not _is_authority(extensions):
+    if not is_authority(extensions):
         return f"{_named(certificate)} is no CA"
     constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
     if constraints.path_length is not None and constraints.path_length < below:
@@ -294,13 +307,12 @@ def _wrong_authority(certificate: x509.Certificate, below: int, usage: KeyUsage 
         allowed = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return ""
-    wanted = set(EXTENDED_KEY_USAGES[usage]) if usage else set()
     if not wanted <= {oid.dotted_string for oid in allowed}:
         return f"{_named(certificate)} is not a CA for this use"
     return ""
 
 
-def _is_authority(extensions: x509.Extensions) -> bool:
+def is_authority(extensions: x509.Extensions) -> bool:
     """Whether a certificate may sign certificates."""
     try:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -310,7 +322,7 @@ def _is_authority(extensions: x509.Extensions) -> bool:
     return constraints.ca and key_usage.key_cert_sign
 
 
-def _wrong_time(path: tuple[x509.Certificate, ...], signed: SigningTime) -> str:
+def wrong_time(path: tuple[x509.Certificate, ...], signed: SigningTime) -> str:
     """Which certificate surely did not count when it was signed; empty when all may have."""
     for certificate in path:
         start_us = microseconds(certificate.not_valid_before_utc)
