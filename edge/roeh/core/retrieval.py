@@ -371,6 +371,7 @@ class ExportSealed(msgspec.Struct, frozen=True):
         manifest_p7s: CMS, detached, DER, over manifest-sha256.txt.
         record: the export's record in the ledger (canonical JSON), its `leaf` and proof.
         checkpoint: a signed note over a tree with it.
+        consistency: from the tree of ExportBegun's checkpoint to that one, hexadecimal.
     """
 
     manifest_sha256: Sha256
@@ -379,6 +380,7 @@ class ExportSealed(msgspec.Struct, frozen=True):
     record: bytes
     proof: tuple[str, ...]
     checkpoint: str
+    consistency: tuple[str, ...] = ()
 
 
 class NoteExport(msgspec.Struct, frozen=True):
