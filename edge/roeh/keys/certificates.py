@@ -87,10 +87,7 @@ def node_authority(
     validity: Validity,
 ) -> Authority:
     """A node CA under a root: it signs leaves only."""
-    builder = _builder(root.certificate.subject, subject, private_key.public_key(), validity)
-    builder = _as_authority(builder, private_key.public_key(), path_length=0)
-    builder = builder.add_extension(authority_key(root), critical=False)
-    return Authority(builder.sign(root.private_key, hashes.SHA256()), private_key)
+    return authority_under(subject, private_key, root, validity, None)
 
 
 def service_authority(
@@ -103,10 +100,22 @@ def service_authority(
 
     Its extended key usages hold for all below it: it cannot vouch for a recording.
     """
+    return authority_under(subject, private_key, root, validity, _SERVICE_USAGES)
+
+
+def authority_under(
+    subject: x509.Name,
+    private_key: ec.EllipticCurvePrivateKey,
+    root: Authority,
+    validity: Validity,
+    usages: x509.ExtendedKeyUsage | None,
+) -> Authority:
+    """A CA under a root that signs leaves only, for these extended key usages (None: any)."""
     builder = _builder(root.certificate.subject, subject, private_key.public_key(), validity)
     builder = _as_authority(builder, private_key.public_key(), path_length=0)
     builder = builder.add_extension(authority_key(root), critical=False)
-    builder = builder.add_extension(_SERVICE_USAGES, critical=False)
+    if usages is not None:
+        builder = builder.add_extension(usages, critical=False)
     return Authority(builder.sign(root.private_key, hashes.SHA256()), private_key)
 
 
@@ -133,6 +142,19 @@ def leaf_certificate(
     name = node_name_of(subject)
     if usage is KeyUsage.TLS and name is not None:
         builder = builder.add_extension(_server_names([name.node]), critical=False)
+    return builder.sign(issuer.private_key, hashes.SHA256())
+
+
+def leaf_for(
+    subject: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    usages: x509.ExtendedKeyUsage,
+    issuer: Authority,
+    validity: Validity,
+) -> x509.Certificate:
+    """A certificate for signatures with these extended key usages."""
+    builder = _leaf(subject, public_key, issuer, validity)
+    builder = builder.add_extension(usages, critical=False)
     return builder.sign(issuer.private_key, hashes.SHA256())
 
 

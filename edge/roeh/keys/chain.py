@@ -262,8 +262,13 @@ def _wrong_leaf(leaf: x509.Certificate, usage: KeyUsage | None) -> str:
         return f"{_named(leaf)} is a CA and may not sign this"
     if usage is not None and usage_of(extensions) is not usage:
         return f"{_named(leaf)} is not for {usage.value}"
+    return wrong_leaf(leaf)
+
+
+def wrong_leaf(leaf: x509.Certificate) -> str:
+    """What keeps a certificate's key from signing; empty when nothing does."""
     try:
-        if not extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
+        if not leaf.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature:
             return f"{_named(leaf)} is not for signatures"
     except x509.ExtensionNotFound:
         return f"{_named(leaf)} does not say what it is for"

@@ -12,7 +12,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-_ARC: Final = "2.25.31410119229648487433585260800077323648"
+#: Of every extended key usage of this product.
+ARC: Final = "2.25.31410119229648487433585260800077323648"
 
 
 class KeyUsage(enum.Enum):
@@ -26,9 +27,9 @@ class KeyUsage(enum.Enum):
 
 #: The extended key usages of each usage's certificate (edge/docs/keys.md lists them).
 EXTENDED_KEY_USAGES: Final[dict[KeyUsage, tuple[str, ...]]] = {
-    KeyUsage.MEDIA: (f"{_ARC}.1",),
-    KeyUsage.LOG: (f"{_ARC}.2",),
-    KeyUsage.MANIFEST: (f"{_ARC}.3",),
+    KeyUsage.MEDIA: (f"{ARC}.1",),
+    KeyUsage.LOG: (f"{ARC}.2",),
+    KeyUsage.MANIFEST: (f"{ARC}.3",),
     KeyUsage.TLS: ("1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"),  # serverAuth, clientAuth
 }
 

@@ -1,0 +1,1 @@
+"""Who may do what on a pole: persons, trust lists, requests and approvals, judged without IO."""
