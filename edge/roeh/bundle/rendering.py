@@ -6,21 +6,50 @@ only the descriptors that it is given, no name of any file, no network and no ke
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import sys
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from roeh.core.rendering import Finished, PreviewOrder, RedactOrder, ReportOrder, StillOrder
+from roeh.bundle.render_child import RenderChild
+from roeh.core.clock import Clock, SystemClock
+from roeh.core.errors import RenderFailed
+from roeh.core.rendering import (
+    ChildLimits,
+    Envelope,
+    Finished,
+    Order,
+    Piece,
+    PreviewOrder,
+    RedactOrder,
+    ReportOrder,
+    StillOrder,
+)
+
+_US_PER_S = 1_000_000
+#: What a child may send at the most, by what was asked for.
+_MAX_STILL_BYTES = 8 * 1024 * 1024
+_MAX_PREVIEW_BYTES = 64 * 1024 * 1024
+_MAX_REPORT_BYTES = 256 * 1024 * 1024
 
 
 class RenderLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child may take; a copy has `copy_s_per_s` more for each second of its span."""
+    """What a child may take.
+
+    Attributes:
+        memory_bytes: of its own, beside the libraries' code.
+        cpu_s, wall_s: of a picture, preview or report.
+        copy_s_per_s: what a redacted copy has more, of both, for each second of its span.
+        copy_bytes: the largest copy.
+    """
 
     memory_bytes: int = 512 * 1024 * 1024
     cpu_s: int = 60
     wall_s: int = 120
-    copy_s_per_s: float = 2.0
+    copy_s_per_s: float = 4.0
     copy_bytes: int = 8 * 1024**3
 
 
@@ -41,11 +70,18 @@ class Renderer:
     Args:
         limits: of each child.
         program: the interpreter that has `roeh`.
+        clock: for the limit on time.
     """
 
-    def __init__(self, limits: RenderLimits = LIMITS, program: str = sys.executable) -> None:
+    def __init__(
+        self,
+        limits: RenderLimits = LIMITS,
+        program: str = sys.executable,
+        clock: Clock | None = None,
+    ) -> None:
         self._limits = limits
         self._program = program
+        self._clock: Clock = clock or SystemClock()
 
     def still(self, order: StillOrder, descriptors: Sequence[int]) -> Rendered:
         """One picture, JPEG.
@@ -57,7 +93,7 @@ class Renderer:
         Raises:
             RenderFailed: there is no picture to be had.
         """
-        raise NotImplementedError
+        return self._whole(order, descriptors, _MAX_STILL_BYTES)
 
     def preview(self, order: PreviewOrder, descriptors: Sequence[int]) -> Iterator[bytes]:
         """A fragmented MP4, piece by piece as it is made; close it to end the child early.
@@ -65,7 +101,10 @@ class Renderer:
         Raises:
             RenderFailed: also after some pieces were given.
         """
-        raise NotImplementedError
+        with contextlib.closing(self._started(order, descriptors, _MAX_PREVIEW_BYTES)) as child:
+            for answer in child.answers():
+                if isinstance(answer, Piece):
+                    yield answer.content
 
     def redact(self, order: RedactOrder, descriptors: Sequence[int], output: int) -> Finished:
         """A copy without what lies in the regions, written to `output`.
@@ -73,7 +112,8 @@ class Renderer:
         Raises:
             RenderFailed: what was written is to be thrown away.
         """
-        raise NotImplementedError
+        with contextlib.closing(self._started(order, descriptors, 0, output)) as child:
+            return _finished(child)
 
     def report(self, order: ReportOrder) -> bytes:
         """A report as PDF.
@@ -81,4 +121,52 @@ class Renderer:
         Raises:
             RenderFailed: it cannot be drawn here.
         """
-        raise NotImplementedError
+        return self._whole(order, (), _MAX_REPORT_BYTES).content
+
+    def _whole(self, order: Order, descriptors: Sequence[int], most_bytes: int) -> Rendered:
+        pieces: list[bytes] = []
+        with contextlib.closing(self._started(order, descriptors, most_bytes)) as child:
+            finished = _finished(child, pieces)
+        return Rendered(b"".join(pieces), finished)
+
+    def _started(
+        self,
+        order: Order,
+        descriptors: Sequence[int],
+        most_bytes: int,
+        output: int | None = None,
+    ) -> RenderChild:
+        for descriptor in descriptors:
+            if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+                raise RenderFailed(
+                    what="a segment was not opened for reading alone",
+                    which=f"descriptor {descriptor}",
+                    remedy="open it with O_RDONLY: the child could write to it",
+                )
+        limits = self._child_limits(order)
+        envelope = Envelope(
+            order=order, limits=limits, descriptors=tuple(descriptors), output=output
+        )
+        return RenderChild(envelope, self._program, self._clock, most_bytes)
+
+    def _child_limits(self, order: Order) -> ChildLimits:
+        limits, more_s, file_bytes = self._limits, 0, 0
+        if isinstance(order, RedactOrder):
+            span_s = max(0, order.to_utc_us - order.from_utc_us) / _US_PER_S
+            more_s = round(limits.copy_s_per_s * span_s)
+            file_bytes = limits.copy_bytes
+        return ChildLimits(
+            memory_bytes=limits.memory_bytes,
+            cpu_s=limits.cpu_s + more_s,
+            wall_s=limits.wall_s + more_s,
+            file_bytes=file_bytes,
+        )
+
+
+def _finished(child: RenderChild, pieces: list[bytes] | None = None) -> Finished:
+    for answer in child.answers():
+        if isinstance(answer, Finished):
+            return answer
+        if pieces is not None:
+            pieces.append(answer.content)
+    raise AssertionError("a child's answers end with how it finished, or raise")

@@ -300,6 +300,7 @@ def _write(frame: VideoFrame, out: UInt8Image, wanted: PictureFormat) -> None:
             height=wanted.size.height_px,
             format=wanted.pixel_format,
             dst_color_range=ColorRange.MPEG if wanted.pixel_format == "yuv420p" else None,
+            threads=1,
         )
         full_range = False
     targets = _planes(out, wanted)

@@ -1,0 +1,81 @@
+"""What the child gives up before it looks at a segment, in this order, for good.
+
+1. Limits (memory, CPU, file size, processes, descriptors, no core). 2. Last in the queue
+for CPU and disk. 3. Root's rights and any user's: it becomes nobody where it can.
+4. No new privileges, not traceable, ends with its parent. 5. System calls (seccomp.py).
+All libraries are loaded by then: nothing can be opened by name afterwards.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import resource
+import signal
+from pathlib import Path
+
+from roeh.core.rendering import ChildLimits
+from roeh.render.seccomp import SandboxMissing, SystemCallRules
+
+#: User and group that own nothing (Debian's nobody and nogroup).
+_NOBODY = 65534
+_NICE = 19
+#: Descriptors: the three, the segments of an hour, a copy.
+_MAX_DESCRIPTORS = 512
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+#: ioprio_set(2) has no name in the C library.
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
+_IDLE_CLASS = 3 << 13
+
+
+def enter_sandbox(limits: ChildLimits) -> None:
+    """Give up all but the descriptors that are open.
+
+    Raises:
+        SandboxMissing: part of it is not to be had here: then nothing is to be decoded.
+    """
+    rules = SystemCallRules()
+    _limit(limits)
+    _yield_to_others()
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Should the parent stand still instead of ending.
+    signal.alarm(limits.wall_s + 5)
+    rules.enforce()
+
+
+def _limit(limits: ChildLimits) -> None:
+    # The libraries' code alone takes most of 512 MiB of addresses: what is limited is what
+    # is written to, and addresses to that beyond what is mapped by now.
+    mapped_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    for kind, bound in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
+        (resource.RLIMIT_AS, mapped_bytes + limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, most = resource.getrlimit(kind)
+        allowed = bound if most == resource.RLIM_INFINITY else min(bound, most)
+        resource.setrlimit(kind, (allowed, allowed))
+
+
+def _yield_to_others() -> None:
+    os.nice(_NICE)
+    number = _IOPRIO_SET.get(platform.machine())
+    if number is not None:
+        ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_CLASS)
+
+
+def _prctl(option: int, value: int) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(option, value, 0, 0, 0) != 0:
+        raise SandboxMissing(f"prctl {option}: {os.strerror(ctypes.get_errno())}")
