@@ -18,7 +18,6 @@ from roeh.bundle.render_child import RenderChild
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.errors import RenderFailed
 from roeh.core.rendering import (
-    ChildLimits,
     Envelope,
     Finished,
     Order,
@@ -28,6 +27,7 @@ from roeh.core.rendering import (
     ReportOrder,
     StillOrder,
 )
+from roeh.core.sandbox import SandboxLimits
 
 _US_PER_S = 1_000_000
 #: What a child may send at the most, by what was asked for.
@@ -149,13 +149,13 @@ class Renderer:
         )
         return RenderChild(envelope, self._program, self._clock, most_bytes)
 
-    def _child_limits(self, order: Order) -> ChildLimits:
+    def _child_limits(self, order: Order) -> SandboxLimits:
         limits, more_s, file_bytes = self._limits, 0, 0
         if isinstance(order, RedactOrder):
             span_s = max(0, order.to_utc_us - order.from_utc_us) / _US_PER_S
             more_s = round(limits.copy_s_per_s * span_s)
             file_bytes = limits.copy_bytes
-        return ChildLimits(
+        return SandboxLimits(
             memory_bytes=limits.memory_bytes,
             cpu_s=limits.cpu_s + more_s,
             wall_s=limits.wall_s + more_s,

@@ -15,6 +15,7 @@ from msgspec import Meta
 from roeh.core.config.schema import MaskSection, Name, SensorSection
 from roeh.core.peers import SegmentRow
 from roeh.core.retrieval import Region
+from roeh.core.sandbox import SandboxLimits
 from roeh.core.types import Count, TimeUs
 
 #: The longest preview.
@@ -113,20 +114,11 @@ class ReportOrder(msgspec.Struct, frozen=True, kw_only=True, tag="report"):
 Order = StillOrder | PreviewOrder | RedactOrder | ReportOrder
 
 
-class ChildLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel lets the child have."""
-
-    memory_bytes: Count
-    cpu_s: Count
-    wall_s: Count
-    file_bytes: Count
-
-
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """An order with the numbers of the descriptors in the child; made by the client alone."""
 
     order: Order
-    limits: ChildLimits
+    limits: SandboxLimits
     descriptors: tuple[int, ...] = ()
     output: int | None = None
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 from roeh.core.errors import EXIT_OK, EXIT_UNEXPECTED
 from roeh.core.rendering import Envelope, Failed, PreviewOrder, RedactOrder, ReportOrder, StillOrder
+from roeh.core.sandbox import SandboxMissing, confine
 from roeh.render.answers import Answers, read_envelope
 from roeh.render.outcome import NoPicture
-from roeh.render.sandbox import enter_sandbox
-from roeh.render.seccomp import SandboxMissing
 
 _MAX_WHAT_CHARS = 500
 
@@ -21,7 +20,7 @@ def main() -> int:
     try:
         envelope = read_envelope()
         carry_out = _prepared(envelope)
-        enter_sandbox(envelope.limits)
+        confine(envelope.limits)
         carry_out(answers)
     except NoPicture as none:
         return _failed(answers, Failed("no_picture", f"{none}"))
@@ -38,7 +37,7 @@ def _prepared(envelope: Envelope) -> Callable[[Answers], None]:
     """What carries out the order, with every library that it needs loaded and tried."""
     order = envelope.order
     if isinstance(order, ReportOrder):
-        raise ValueError("no report can be drawn")
+        raise TypeError("no report can be drawn")
     from roeh.render import video  # noqa: PLC0415 - a report needs no codec
 
     video.load()

@@ -1,8 +1,8 @@
-"""What the child gives up before it looks at a segment, in this order, for good.
+"""What a child gives up before it looks at what strangers wrote, in this order, for good.
 
 1. Limits (memory, CPU, file size, processes, descriptors, no core). 2. Last in the queue
 for CPU and disk. 3. Root's rights and any user's: it becomes nobody where it can.
-4. No new privileges, not traceable, ends with its parent. 5. System calls (seccomp.py).
+4. No new privileges, not traceable, ends with its parent. 5. System calls (system_calls.py).
 All libraries are loaded by then: nothing can be opened by name afterwards.
 """
 
@@ -15,13 +15,16 @@ import resource
 import signal
 from pathlib import Path
 
-from roeh.core.rendering import ChildLimits
-from roeh.render.seccomp import SandboxMissing, SystemCallRules
+import msgspec
+
+from roeh.core.system_calls import SandboxMissing, SystemCallRules
+
+__all__ = ["SandboxLimits", "SandboxMissing", "confine"]
 
 #: User and group that own nothing (Debian's nobody and nogroup).
 _NOBODY = 65534
 _NICE = 19
-#: Descriptors: the three, the segments of an hour, a copy.
+#: Descriptors: of the segments of an hour, and a few.
 _MAX_DESCRIPTORS = 512
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 #: ioprio_set(2) has no name in the C library.
@@ -29,8 +32,24 @@ _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _IDLE_CLASS = 3 << 13
 
 
-def enter_sandbox(limits: ChildLimits) -> None:
-    """Give up all but the descriptors that are open.
+class SandboxLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel lets a child have.
+
+    Attributes:
+        memory_bytes: of its own, beside the libraries' code.
+        cpu_s: of CPU.
+        wall_s: altogether; its parent is to end it then, this is for a parent that does not.
+        file_bytes: as far as it may write into a file.
+    """
+
+    memory_bytes: int
+    cpu_s: int
+    wall_s: int
+    file_bytes: int = 0
+
+
+def confine(limits: SandboxLimits) -> None:
+    """Give up all but the descriptors that are open; works without root too.
 
     Raises:
         SandboxMissing: part of it is not to be had here: then nothing is to be decoded.
@@ -50,7 +69,7 @@ def enter_sandbox(limits: ChildLimits) -> None:
     rules.enforce()
 
 
-def _limit(limits: ChildLimits) -> None:
+def _limit(limits: SandboxLimits) -> None:
     # The libraries' code alone takes most of 512 MiB of addresses: what is limited is what
     # is written to, and addresses to that beyond what is mapped by now.
     mapped_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,10 +1,10 @@
-"""The one adapter of pyseccomp: from here on the kernel answers only what decoding asks.
+"""The one adapter of pyseccomp: what the kernel still answers a child in the sandbox.
 
-The list allows; everything else fails with EPERM. It is what was seen to be asked by
-decoding, encoding and drawing in a child that has loaded all it needs, and no more: no
-name can be opened, so there is nothing to read or write but the descriptors handed over;
-no socket, no program, no thread or child, no executable memory, no other process. Names
-are resolved by libseccomp, so the list is the same on x86-64 and aarch64.
+The list allows; everything else fails with EPERM. It is what a child asks for that has
+loaded all it needs and only reads, computes, writes and ends: no name can be opened, so
+there is nothing to read or write but the descriptors handed over; no socket, no program, no
+thread or child, no executable memory, no other process. Names are resolved by libseccomp,
+so the list is the same on x86-64 and aarch64.
 """
 
 from __future__ import annotations
