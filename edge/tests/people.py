@@ -13,7 +13,6 @@ own clock lies inside too. Nothing is written unless `write_person` is called.
 from dataclasses import dataclass
 from functools import cached_property
 
-from authorities import NODE, City, day_us, days
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,6 +44,7 @@ from roeh.keys.person_certificates import (
     trust_list_certificate,
 )
 from roeh.keys.revocation import make_list
+from tests.authorities import NODE, City, day_us, days
 
 #: `age-keygen` made it; nobody has its identity.
 SOMEBODYS_AGE_KEY = "age1w4ry4rrsjjqta22v4wgrvyswv9dxtpswryppxjkucn9g0hv4t47snh5p7c"
