@@ -6,7 +6,7 @@ from roeh.keys.new_authority import create_node_ca, create_root
 from roeh.keys.open import key_home, key_sets, node_name
 from roeh.keys.pole import Pole
 from roeh.keys.signer import KeyUsage
-from roeh.keys.tls_files import TlsFile
+from roeh.keys.tls_files import tls_copies
 
 CLOCK = SystemClock()
 
@@ -28,7 +28,7 @@ class KeyKeeper:
 
 def pole_of(config):
     home = key_home(config)
-    return Pole(node_name(config), home, config.keys.home, key_sets(config), TlsFile(config))
+    return Pole(node_name(config), home, config.keys.home, key_sets(config), tls_copies(config))
 
 
 def provision(config, keeper):

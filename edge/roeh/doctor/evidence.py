@@ -14,7 +14,7 @@ from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.keys.home_file import FileHome
 from roeh.keys.open import key_home, key_sets, node_name
 from roeh.keys.pole import KeyState, Pole
-from roeh.keys.tls_files import TlsFile
+from roeh.keys.tls_files import tls_copies
 
 _US_PER_DAY = 86_400_000_000
 #: From when on a certificate's end is told.
@@ -33,7 +33,7 @@ def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     # Outside its unit a credential cannot be seen, only what was prepared for systemd.
     home = FileHome(sets) if config.keys.home == "credential" else key_home(config)
     try:
-        states = Pole(node_name(config), home, config.keys.home, sets, TlsFile(config)).states()
+        states = Pole(node_name(config), home, config.keys.home, sets, tls_copies(config)).states()
     except RoehError as error:
         yield bad_error(error)
         return

@@ -33,7 +33,7 @@ from roeh.keys.open import KeyHome, key_home, key_sets, node_name
 from roeh.keys.pole import KeyState, Pole
 from roeh.keys.safe_files import read_public, replace_public
 from roeh.keys.signer import KeyUsage
-from roeh.keys.tls_files import TlsFile
+from roeh.keys.tls_files import tls_copies
 
 _US_PER_DAY = 86_400_000_000
 #: From when on `show` says that a certificate ends soon.
@@ -202,7 +202,8 @@ def _install(chosen: argparse.Namespace) -> int:
     if changed != [KeyUsage.TLS]:
         say("evidence takes them up at its next start; until then it signs with the old ones")
     if KeyUsage.TLS in changed:
-        say(f"publish has {TlsFile(config).path} and connects with it anew by itself")
+        for copy in tls_copies(config):
+            say(f"{copy.process} has {copy.path} and takes it up by itself")
     if config.keys.home == "credential":
         sets = key_sets(config)
         for usage in changed:
@@ -221,8 +222,9 @@ def _show(chosen: argparse.Namespace) -> int:
     provisioned = all(state.is_provisioned for state in states)
     for state in states:
         say(msgspec.json.encode(state).decode() if chosen.json else _in_words(state, now_us))
-    if not chosen.json and provisioned and not pole.is_with_publish():
-        say("publish has another key for TLS: roeh keys install CERTS, once more")
+    if not chosen.json and provisioned:
+        for process in pole.without_tls():
+            say(f"{process} has another key for TLS, or none: roeh keys install CERTS, once more")
     if not chosen.json and not provisioned:
         say("UNPROVISIONED: the node vouches for itself; roeh keys request begins the ceremony")
     return EXIT_OK
@@ -266,7 +268,7 @@ def _pole(chosen: argparse.Namespace) -> tuple[NodeConfig, Pole]:
     if config.keys.home == "credential" and DIRECTORY_VARIABLE not in os.environ:
         # Outside the unit only what was prepared for systemd can be seen.
         home = FileHome(sets)
-    return config, Pole(node_name(config), home, config.keys.home, sets, TlsFile(config))
+    return config, Pole(node_name(config), home, config.keys.home, sets, tls_copies(config))
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

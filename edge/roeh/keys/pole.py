@@ -2,15 +2,15 @@
 
 A key waits in `pending` until its certificate is installed; until then nothing changes for
 evidence. An installation writes a whole new set and brings it into force by one rename;
-evidence takes it up at its next start. The key for TLS is then copied to where publish reads
-it; an installation that was interrupted before that copies it when it is repeated.
+evidence takes it up at its next start. The key for TLS is then copied to where publish and
+retrieve read it; an installation that was interrupted before that copies it when it is repeated.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from cryptography import x509
@@ -70,7 +70,12 @@ class Pole:
     """The keys of one node, as its technician handles them."""
 
     def __init__(
-        self, name: NodeName, home: KeyHome, home_name: str, sets: KeySets, tls: TlsFile
+        self,
+        name: NodeName,
+        home: KeyHome,
+        home_name: str,
+        sets: KeySets,
+        tls: Sequence[TlsFile],
     ) -> None:
         self._name = name
         self._home = home
@@ -101,13 +106,13 @@ class Pole:
         """Bring the keys into force whose certificates these are.
 
         Returns:
-            The usages that changed; none when all were in force already, with publish too.
+            The usages that changed; none when all were in force already, everywhere.
 
         Raises:
             KeyRefused: a certificate for another node or key, a chain that does not lead to
                 its root, or a set that would not be whole. Then nothing changed.
             StorageFull, StorageFailed: it could not be written; nothing changed.
-            OutputRefused: publish's copy could not be written; it has the one before.
+            OutputRefused: a copy for TLS could not be written; there is the one before.
         """
         self._sets.retire()
         leaves, authorities, roots = _sorted_out(certificates_pem)
@@ -132,7 +137,8 @@ class Pole:
                 remedy="request or rotate these too, and install all of them at once",
             )
         if KeyUsage.TLS in changed:
-            self._tls.prepare()
+            for copy in self._tls:
+                copy.prepare()
         if changed:
             files[ANCHORS_FILE] = _joined(files.get(ANCHORS_FILE, b""), certificate_pem(*roots))
             if not self._sets.add(files, after=newest):
@@ -144,14 +150,14 @@ class Pole:
             self._sets.retire()
         for leaf in leaves:
             self._drop_waiting(leaf)
-        if self._give_to_publish() and KeyUsage.TLS not in changed:
+        if self._give_copies() and KeyUsage.TLS not in changed:
             changed.append(KeyUsage.TLS)
         return changed
 
-    def is_with_publish(self) -> bool:
-        """Whether publish proves the node with the certificate that is in force."""
+    def without_tls(self) -> list[str]:
+        """The processes that do not prove the node with the certificate that is in force."""
         entry = self._in_force(KeyUsage.TLS)
-        return entry is not None and self._tls.is_current(entry)
+        return [one.process for one in self._tls if entry is None or not one.is_current(entry)]
 
     def states(self) -> list[KeyState]:
         """What is in force, by usage.
@@ -165,13 +171,15 @@ class Pole:
         """The usages whose new key waits for its certificate."""
         return [usage for usage in KeyUsage if self._sets.pending(_file(usage)) is not None]
 
-    def _give_to_publish(self) -> bool:
-        """Copy the key for TLS in force to publish; False when it is there already."""
+    def _give_copies(self) -> bool:
+        """Copy the key for TLS in force to who shows it; False when it is there already."""
         entry = self._in_force(KeyUsage.TLS)
-        if entry is None or not is_worth_showing(entry) or self._tls.is_current(entry):
+        if entry is None or not is_worth_showing(entry):
             return False
-        self._tls.put(entry)
-        return True
+        lacking = [one for one in self._tls if not one.is_current(entry)]
+        for one in lacking:
+            one.put(entry)
+        return bool(lacking)
 
     def _state(self, usage: KeyUsage) -> KeyState:
         entry, which = self._home.entry(usage)

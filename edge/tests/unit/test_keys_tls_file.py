@@ -1,4 +1,4 @@
-"""Publish's copy of the key for TLS: whole, its own, and the one in force."""
+"""Publish's and retrieve's copies of the key for TLS: whole, their own, the one in force."""
 
 import ssl
 import subprocess
@@ -6,11 +6,11 @@ import subprocess
 import msgspec
 import pytest
 
-from roeh.core.config.schema import UsersSection
+from roeh.core.config.schema import AccessSection, UsersSection
 from roeh.core.errors import KeyRefused
 from roeh.keys.open import key_sets, open_signers
 from roeh.keys.signer import KeyUsage
-from roeh.keys.tls_files import tls_pair
+from roeh.keys.tls_files import retrieve_tls_pair, tls_pair
 from tests.ceremonies import CLOCK, KeyKeeper, pole_of, provision
 from tests.key_nodes import node_with_keys
 
@@ -68,11 +68,11 @@ def test_an_installation_that_was_interrupted_before_the_copy_is_finished_by_the
     certificates = keeper.sign(pole.request(KeyUsage))
     pole.install(certificates)
     (tmp_path / "node-tls/tls.pem").unlink()
-    assert not pole.is_with_publish()
+    assert pole.without_tls() == ["publish"]
 
     assert pole.install(certificates) == [KeyUsage.TLS]
 
-    assert pole.is_with_publish()
+    assert pole.without_tls() == []
     assert pole.install(certificates) == []
 
 
@@ -81,7 +81,7 @@ def test_a_copy_that_others_may_read_is_pointed_out(config, keeper, tmp_path):
     (tmp_path / "node-tls/tls.pem").chmod(0o644)
 
     with pytest.raises(KeyRefused, match="others may read"):
-        pole.is_with_publish()
+        pole.without_tls()
 
 
 def test_publish_s_user_reads_its_key_and_none_of_evidence_s(short_directory, as_root):
@@ -100,3 +100,47 @@ def test_publish_s_user_reads_its_key_and_none_of_evidence_s(short_directory, as
     assert can_read(tls_pair(config).key_file)
     for usage in KeyUsage:
         assert not can_read(sets.path(sets.newest()) / f"{usage.value}.pem")
+
+
+def with_visitors(config, **users):
+    return msgspec.structs.replace(
+        config, access=AccessSection(host="127.0.0.1"), users=UsersSection(**users)
+    )
+
+
+def test_a_pole_that_lets_people_in_has_a_second_copy_for_retrieve(config, keeper, tmp_path):
+    pole = provision(config, keeper)
+    assert retrieve_tls_pair(config) is None
+
+    open_to_people = with_visitors(config)
+    pole = pole_of(open_to_people)
+    assert pole.without_tls() == ["retrieve"]
+    certificates = keeper.sign(pole.request([KeyUsage.TLS]))
+    pole.install(certificates)
+
+    assert pole.without_tls() == []
+    copy = (tmp_path / "node-https/tls.pem").read_bytes()
+    assert copy == in_force(config) == content(config)
+    (tmp_path / "node-https/tls.pem").unlink()
+    assert pole.install(certificates) == [KeyUsage.TLS]
+    assert (tmp_path / "node-https/tls.pem").read_bytes() == copy
+
+
+def test_each_of_the_two_reads_its_own_copy_alone(short_directory, as_root):
+    config = with_visitors(
+        node_with_keys(short_directory / "node"), publish="nobody", retrieve="games"
+    )
+    provision(config, KeyKeeper(short_directory))
+
+    def can_read(user, path):
+        done = subprocess.run(
+            ["cat", path], user=user, group="nogroup", extra_groups=(), cwd="/",
+            capture_output=True, check=False,
+        )  # fmt: skip
+        return done.returncode == 0
+
+    ours, theirs = tls_pair(config).key_file, retrieve_tls_pair(config).key_file
+    assert can_read("games", theirs)
+    assert can_read("nobody", ours)
+    assert not can_read("games", ours)
+    assert not can_read("nobody", theirs)
