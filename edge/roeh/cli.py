@@ -112,6 +112,12 @@ def build_parser() -> argparse.ArgumentParser:
         "A control room: take in what poles say, alarms, orders, audit, witness.",
         "roeh.desk.commands",
     )
+    _add_later(
+        commands,
+        "police",
+        "Ask a pole for evidence, agree to it as a second person, fetch, verify and open it.",
+        "roeh.police.commands",
+    )
     return parser
 
 

@@ -1,0 +1,188 @@
+"""Who sits at the client: a certificate, and a key in a file or on a card."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from roeh.access.people import person_in
+from roeh.core.errors import KeyRefused, one_line
+from roeh.core.retrieval import Person
+from roeh.keys.certificates import certificate_pem
+from roeh.keys.key_pem import PKCS8_LABEL, UNPARSABLE, certificates_in, is_p256, pem_blocks
+from roeh.keys.safe_files import opened_directory, read_private, read_public
+from roeh.police.card import card_key
+
+
+class Card(msgspec.Struct, frozen=True):
+    """Where a key is that never leaves its card: PKCS#11 module, token's and key's labels."""
+
+    module: Path
+    token: str
+    label: str
+
+
+class SigningPerson(msgspec.Struct, frozen=True):
+    """Somebody who can sign.
+
+    Attributes:
+        person: as their certificate says.
+        chain_pem: their certificate, then its CA's.
+        sign: ECDSA P-256 over SHA-256 of its argument, as DER.
+    """
+
+    person: Person
+    chain_pem: bytes
+    sign: Callable[[bytes], bytes]
+
+
+def key_passphrase(key: Path, file: Path | None) -> bytes:
+    """The passphrase of a key file, asked for when it needs one; empty: it is plain.
+
+    Raises:
+        KeyRefused: it is needed and nobody can be asked, or the file is no key or not safe.
+    """
+    content = read_public(key)
+    labels = [label for label, _ in pem_blocks(content)]
+    if PKCS8_LABEL in labels:
+        # A plain key must be the user's alone.
+        with opened_directory(key.parent) as directory:
+            read_private(directory, key, os.geteuid())
+        return b""
+    return _secret(f"Passphrase for {key}: ", file, "--passphrase-file")
+
+
+def card_pin(card: Card, file: Path | None) -> str:
+    """The card's PIN, from a file's first line or the terminal.
+
+    Raises:
+        KeyRefused: there is neither, or it is not text.
+    """
+    try:
+        return _secret(f"PIN for {card.token}: ", file, "--pin-file").decode()
+    except UnicodeDecodeError:
+        raise KeyRefused(what="not text", which="the PIN", remedy="type it again") from None
+
+
+def file_person(certificate: Path, key: Path, passphrase: bytes) -> SigningPerson:
+    """A person with a key file.
+
+    Raises:
+        KeyRefused: a file cannot be read, the passphrase is wrong, the key is of another
+            curve, or not the certificate's.
+        AccessRefused: it is no person's certificate.
+    """
+    chain = read_chain(certificate)
+    # Key and certificates may stand in one file.
+    blocks = [block for label, block in pem_blocks(read_public(key)) if label.endswith(PKCS8_LABEL)]
+    try:
+        private_key = serialization.load_pem_private_key(b"".join(blocks[:1]), passphrase or None)
+    except UNPARSABLE as error:
+        raise KeyRefused(
+            what="the key cannot be read, or the passphrase is wrong",
+            which=str(key),
+            remedy="try again, or restore it",
+        ) from error
+    if (
+        not isinstance(private_key, ec.EllipticCurvePrivateKey)
+        or private_key.public_key() != chain[0].public_key()
+    ):
+        raise _not_together(f"{key}, {certificate}")
+
+    def sign(message: bytes) -> bytes:
+        return private_key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    return SigningPerson(person=person_in(chain[0]), chain_pem=certificate_pem(*chain), sign=sign)
+
+
+@contextlib.contextmanager
+def card_person(card: Card, pin: str, certificate: Path | None) -> Iterator[SigningPerson]:
+    """A person with a card, while it is open.
+
+    Args:
+        card: where the key is.
+        pin: the card's.
+        certificate: the person's with its CA's; None: the card holds it under the same label.
+
+    Raises:
+        KeyRefused: the card refuses, or there is no certificate of its key.
+        AccessRefused: it is no person's certificate.
+    """
+    with card_key(card.module, card.token, card.label, pin) as key:
+        if certificate is not None:
+            chain = read_chain(certificate)
+        elif key.certificate is not None:
+            chain = [key.certificate]
+        else:
+            raise KeyRefused(
+                what="no certificate of that label on it",
+                which=f"{card.label} on {card.token}",
+                remedy="name the person's certificate: --cert FILE",
+            )
+        _check_card(key.sign, chain[0], f"{card.label} on {card.token}")
+        yield SigningPerson(
+            person=person_in(chain[0]), chain_pem=certificate_pem(*chain), sign=key.sign
+        )
+
+
+def read_chain(path: Path) -> list[x509.Certificate]:
+    """A person's certificate, then its CA's.
+
+    Raises:
+        KeyRefused: the file cannot be read, or holds none.
+    """
+    try:
+        chain = certificates_in(read_public(path))
+    except UNPARSABLE:
+        chain = []
+    if not chain:
+        raise KeyRefused(
+            what="no certificate in it",
+            which=str(path),
+            remedy="name the person's certificate with its CA's, PEM",
+        )
+    return chain
+
+
+def _check_card(sign: Callable[[bytes], bytes], leaf: x509.Certificate, which: str) -> None:
+    """Refuse a card whose key is not the certificate's, before anything is agreed to."""
+    public_key = leaf.public_key()
+    if not is_p256(public_key):
+        raise _not_together(which)
+    message = os.urandom(32)
+    try:
+        public_key.verify(sign(message), message, ec.ECDSA(hashes.SHA256()))
+    except Exception as error:
+        if isinstance(error, KeyRefused):
+            raise
+        raise _not_together(which) from error
+
+
+def _secret(question: str, file: Path | None, option: str) -> bytes:
+    if file is not None:
+        lines = read_public(file).splitlines()
+        return lines[0] if lines else b""
+    if not sys.stdin.isatty():
+        raise KeyRefused(
+            what="needed, and there is no terminal to ask for it",
+            which=one_line(question.strip(": ")),
+            remedy=f"give it in a file: {option}",
+        )
+    return getpass.getpass(question).encode()
+
+
+def _not_together(which: str) -> KeyRefused:
+    return KeyRefused(
+        what="key and certificate do not belong together, or are not ECDSA P-256",
+        which=which,
+        remedy="name the key that the certificate was made for",
+    )
