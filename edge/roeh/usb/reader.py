@@ -1,4 +1,4 @@
-"""The child that reads a raw disk: nobody, without privileges to gain, files, network or time.
+"""The child that reads a raw disk: nobody, in a sandbox, with two descriptors and no name.
 
 Its standard input is the disk; it reads two stretches of it, parses them and writes one
 ReadAnswer. Run as `python -m roeh.usb.reader SECTOR_BYTES DISK_BYTES` by usb/reading.py.
@@ -6,34 +6,73 @@ ReadAnswer. Run as `python -m roeh.usb.reader SECTOR_BYTES DISK_BYTES` by usb/re
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import NoReturn
 
 import msgspec
 
-from roeh.core.errors import EXIT_OK, EXIT_USAGE, ExportFailed, RoehError
+from roeh.core.errors import EXIT_OK, EXIT_USAGE, ExportFailed, RoehError, RuntimeMissing
 from roeh.core.parent import die_with_parent
-from roeh.usb.order import MAX_ORDER_BYTES, ORDER_OFFSET_BYTES, decode_order
+from roeh.core.sandbox import SandboxLimits, SandboxMissing, confine
+from roeh.usb.order import (
+    MAX_ORDER_BYTES,
+    ORDER_OFFSET_BYTES,
+    Order,
+    decode_order,
+    encode_order,
+)
 from roeh.usb.partitions import TABLE_BYTES, first_partition
-from roeh.usb.reading import ReadAnswer
+from roeh.usb.reading import MAX_ANSWER_BYTES, ReadAnswer
 
 _DISK, _ANSWER = 0, 1
+_LIMITS = SandboxLimits(
+    memory_bytes=64 * 1024 * 1024, cpu_s=10, wall_s=60, file_bytes=MAX_ANSWER_BYTES
+)
+_ENCODER = msgspec.msgpack.Encoder()
 
 
-def main() -> int:
-    """Read, parse, answer; the exit status."""
+def main() -> NoReturn:
+    """Give up everything, read, parse, answer, end."""
     if len(sys.argv) != 3 or not die_with_parent():
-        return EXIT_USAGE
+        os._exit(EXIT_USAGE)
     sector_bytes, disk_bytes = int(sys.argv[1]), int(sys.argv[2])
-    encoder = msgspec.msgpack.Encoder()
+    # What is used inside has been used once: nothing can be loaded any more then.
+    _rehearse()
     try:
+        confine(_LIMITS)
         answer = answered(_DISK, sector_bytes, disk_bytes)
-    except RoehError as error:
-        answer = ReadAnswer(
-            code=error.code, what=error.what[:500], which=error.which[:500], remedy=error.remedy
+    except SandboxMissing as error:
+        answer = _refusal(
+            RuntimeMissing(
+                what=f"a disk is read in a sandbox alone, and there is none ({error})",
+                which="seccomp",
+                remedy="install libseccomp2, and roeh with the node extra",
+            )
         )
-    _write(encoder.encode(answer))
-    return EXIT_OK
+    except RoehError as error:
+        answer = _refusal(error)
+    _write(_ENCODER.encode(answer))
+    os._exit(EXIT_OK)
+
+
+def _refusal(error: RoehError) -> ReadAnswer:
+    return ReadAnswer(
+        code=error.code, what=error.what[:500], which=error.which[:500], remedy=error.remedy
+    )
+
+
+def _rehearse() -> None:
+    """Parse an order, a table, and one of each that cannot be."""
+    written = encode_order(Order(request_p7m=b"r", approval_p7m=b"a"))
+    decode_order(written)
+    for table in (bytes(TABLE_BYTES), bytes(446) + bytes(64) + b"\x55\xaa"):
+        with contextlib.suppress(ExportFailed):
+            first_partition(table, 512, TABLE_BYTES)
+    with contextlib.suppress(ExportFailed):
+        decode_order(written[:-1])
+    _ENCODER.encode(_refusal(ExportFailed(what="", which="", remedy="")))
 
 
 def answered(descriptor: int, sector_bytes: int, disk_bytes: int) -> ReadAnswer:
@@ -79,4 +118,4 @@ def _write(content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
