@@ -17,15 +17,16 @@ from typing import IO
 import msgspec
 
 from roeh.bitstream.cut import join
+from roeh.bundle.choosing import Run, StoredGop
+from roeh.bundle.reading import SegmentReader
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EXIT_OK, ChecksFailed, EvidenceRefused
 from roeh.core.gop import CodecConfig
 from roeh.core.paths import segments_dir
 from roeh.core.peers import Done, RecordAccess, RecordsPage, RecordsRequest, SegmentRow, Verb
-from roeh.custody.clip_choice import Asked, Run, StoredGop, choose, deleted_in
+from roeh.custody.clip_choice import Asked, choose, deleted_in
 from roeh.custody.clip_file import (
-    SegmentReader,
     WrittenClip,
     check_free,
     give_final_name,
@@ -165,7 +166,7 @@ def _parts(run: Run, reader: SegmentReader, records: _Records) -> Iterator[_Part
     """A run, cut where the format changes or the count of signatures begins again."""
     for gop in run.chosen:
         reader.config(gop.segment, records.of(gop.segment))
-    late = reader.late(run)
+    late = reader.late(run.chosen[-1], run.following)
     config: CodecConfig | None = None
     counter = 0
     gops: list[StoredGop] = []

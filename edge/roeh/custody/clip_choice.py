@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from roeh.bitstream.cut import MAX_LATE_GOPS
+from roeh.bundle.choosing import Run, placed, runs_of, segment_utc, utc_within
 from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_text
-from roeh.core.peers import FragmentRow, LockRow, SegmentRow, Span
+from roeh.core.peers import LockRow, SegmentRow, Span
 from roeh.custody.clip_times import span_text
-from roeh.custody.holdings import Holdings, segment_utc, span_utc
+from roeh.custody.holdings import Holdings, span_utc
 from roeh.ledger.utc_spans import UtcSpan
 
 #: Closer than this two segments are one stretch of video.
@@ -47,7 +47,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
                 and from_mono_us < span.to_mono_us
                 for span in self.spans
             )
-        return self.utc is not None and self.utc.overlaps(_utc(segment, from_mono_us, to_mono_us))
+        return self.utc is not None and self.utc.overlaps(
+            utc_within(segment, from_mono_us, to_mono_us)
+        )
 
     def lacks(self, holdings: Holdings, from_us: int, to_us: int) -> tuple[bool, bool]:
         """Whether video from one time of UTC to another leaves out its beginning, its end."""
@@ -122,36 +124,6 @@ def ask_alert(
     )
 
 
-class StoredGop(msgspec.Struct, frozen=True):
-    """A GOP as the index knows it: fragment `number` of a segment, from 0.
-
-    `t_first_us` and `t_end_us` are on the one scale of its clip: the monotonic time of each
-    boot, put where UTC says that the boot's first segment in the clip was.
-    """
-
-    segment: SegmentRow
-    number: int
-    t_first_us: int
-    t_end_us: int
-
-    @property
-    def row(self) -> FragmentRow:
-        """Its row in the index."""
-        return self.segment.fragments[self.number]
-
-    @property
-    def utc(self) -> UtcSpan:
-        """When it was, as its segment says."""
-        return _utc(self.segment, self.row.t_first_mono_us, self.row.t_end_mono_us)
-
-
-class Run(msgspec.Struct, frozen=True):
-    """GOPs that follow each other, and those behind them, which may bring signatures."""
-
-    chosen: tuple[StoredGop, ...]
-    following: tuple[StoredGop, ...]
-
-
 def choose(asked: Asked, holdings: Holdings) -> list[Run]:
     """The GOPs asked for; more than one run when others lie between them.
 
@@ -166,25 +138,17 @@ def choose(asked: Asked, holdings: Holdings) -> list[Run]:
         )
     segments = [row for row in holdings.segments if row.camera_id == asked.camera_id]
     present = [row for row in segments if row.is_present]
-    runs: list[tuple[list[StoredGop], list[StoredGop]]] = []
-    is_inside = False
-    for gop in _placed(present):
-        if asked.takes(gop.segment, gop.row.t_first_mono_us, gop.row.t_end_mono_us):
-            if not is_inside:
-                runs.append(([], []))
-            runs[-1][0].append(gop)
-            is_inside = True
-        else:
-            is_inside = False
-            if runs and len(runs[-1][1]) < MAX_LATE_GOPS:
-                runs[-1][1].append(gop)
+    runs = runs_of(
+        placed(present),
+        lambda gop: asked.takes(gop.segment, gop.row.t_first_mono_us, gop.row.t_end_mono_us),
+    )
     if not runs:
         raise EvidenceRefused(
             what="there is no video in what was asked for",
             which=f"{asked.camera_id}, {asked.text}",
             remedy=_what_there_is(present, deleted_in(asked, segments)),
         )
-    return [Run(tuple(chosen), tuple(following)) for chosen, following in runs]
+    return runs
 
 
 def deleted_in(asked: Asked, segments: Iterable[SegmentRow]) -> list[SegmentRow]:
@@ -196,30 +160,6 @@ def deleted_in(asked: Asked, segments: Iterable[SegmentRow]) -> list[SegmentRow]
         and not row.is_present
         and asked.takes(row, row.t_first_mono_us, row.t_end_mono_us)
     ]
-
-
-def _placed(segments: Iterable[SegmentRow]) -> Iterator[StoredGop]:
-    """All their GOPs on one scale of time, which goes forwards whatever UTC did."""
-    boot_id = ""
-    offset_us = end_us = 0
-    for segment in segments:
-        if segment.boot_id != boot_id:
-            boot_id = segment.boot_id
-            own_us = segment.t_utc_us - segment.t_first_mono_us
-            offset_us = max(own_us, end_us - segment.t_first_mono_us)
-        for number, row in enumerate(segment.fragments):
-            end_us = row.t_end_mono_us + offset_us
-            yield StoredGop(segment, number, row.t_first_mono_us + offset_us, end_us)
-
-
-def _utc(segment: SegmentRow, from_mono_us: int, to_mono_us: int) -> UtcSpan:
-    offset_us = segment.t_utc_us - segment.t_first_mono_us
-    return UtcSpan(
-        from_us=from_mono_us + offset_us,
-        to_us=to_mono_us + offset_us,
-        error_us=segment.utc_error_us,
-        synchronised=segment.synchronised,
-    )
 
 
 def _what_there_is(present: Sequence[SegmentRow], deleted: Sequence[SegmentRow]) -> str:

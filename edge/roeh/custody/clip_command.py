@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from roeh.bundle.choosing import segment_utc
 from roeh.core.clock import Clock
 from roeh.core.config import load_config
 from roeh.core.errors import EvidenceRefused
@@ -13,7 +14,7 @@ from roeh.core.moments import utc_argument
 from roeh.custody.clip import ClipOrder, make_clip
 from roeh.custody.clip_choice import Asked, ask_alert, ask_segments, ask_utc, only_camera
 from roeh.custody.clip_times import span_text
-from roeh.custody.holdings import Holdings, read_holdings, read_segment, segment_utc, with_deleted
+from roeh.custody.holdings import Holdings, read_holdings, read_segment, with_deleted
 from roeh.custody.link import EvidenceLink
 from roeh.custody.showing import find
 from roeh.ledger.utc_spans import UtcSpan

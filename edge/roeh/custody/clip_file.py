@@ -1,4 +1,4 @@
-"""A clip's bytes: GOPs read and checked against the index, and the file that they become."""
+"""The file that a clip becomes: whole and on the disk before it has its name."""
 
 from __future__ import annotations
 
@@ -7,161 +7,15 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from roeh.bitstream.cut import ClipGop, cut
-from roeh.bitstream.malformed import Malformed
-from roeh.bitstream.mp4_read import FragmentRead, read_fragments, read_init
-from roeh.bitstream.mp4_write import fragment
-from roeh.core.errors import EvidenceRefused, OutputRefused
-from roeh.core.gop import CodecConfig
-from roeh.core.peers import SegmentRow
-from roeh.custody.clip_choice import Run, StoredGop
-from roeh.ledger.records import SegmentRecord
-from roeh.ledger.segments import SegmentFiles, hash_next
+from roeh.core.errors import OutputRefused
 
-#: A signature that came later than this stays out: nobody asked for what is recorded then.
-MAX_LATE_US = 60_000_000
 #: What file systems without hard links answer.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-
-
-class Damage(msgspec.Struct, frozen=True):
-    """Something stored that is not as it was left.
-
-    Attributes:
-        path: the segment's, below the directory of segments.
-        part: of it, in words.
-        what: in words.
-        is_left_out: whether it is not in the clip; else it is in it as it is.
-    """
-
-    path: str
-    part: str
-    what: str
-    is_left_out: bool
-
-
-class SegmentReader:
-    """Reads GOPs out of segment files; what is wrong with them is collected, not raised.
-
-    Args:
-        on_read: told the bytes of each fragment that was read.
-    """
-
-    def __init__(self, files: SegmentFiles, on_read: Callable[[int], None]) -> None:
-        self.damages: list[Damage] = []
-        self._files = files
-        self._on_read = on_read
-        self._inits: dict[int, bytes] = {}
-        self._configs: dict[int, CodecConfig | None] = {}
-
-    def config(
-        self, segment: SegmentRow, record: SegmentRecord | None = None
-    ) -> CodecConfig | None:
-        """What its pictures need to be decoded; None when it cannot be read.
-
-        Compared with its record when it is read first.
-        """
-        if segment.row not in self._configs:
-            self._configs[segment.row] = self._read_config(segment, record)
-        return self._configs[segment.row]
-
-    def gops(self, stored: Iterable[StoredGop]) -> Iterator[ClipGop]:
-        """Those that can be read, damaged ones as they are."""
-        for gop in stored:
-            read = self._read(gop)
-            if read is not None:
-                yield read
-
-    def late(self, run: Run) -> tuple[StoredGop, ...]:
-        """The GOPs behind a run that bring the signature of its last one."""
-        if not run.chosen[-1].row.gop_counter:
-            return ()  # it has no signature, and none will come
-        # Nothing is told of what is only looked at.
-        quiet = SegmentReader(self._files, lambda _size_bytes: None)
-        last = next(quiet.gops(run.chosen[-1:]), None)
-        if last is None:
-            return ()
-        behind: list[tuple[StoredGop, ClipGop]] = []
-        for gop in run.following:
-            if gop.t_first_us - last.t_end_us > MAX_LATE_US:
-                break
-            read = next(quiet.gops([gop]), None)
-            if read is not None and read.config != last.config:
-                break
-            if read is not None:
-                behind.append((gop, read))
-        clip = cut([last, *(read for _, read in behind)], last.t_first_us, last.t_end_us)
-        # Its first pieces are the init segment and the last GOP itself.
-        count = sum(1 for _ in clip) - 2
-        return tuple(gop for gop, _ in behind[:count])
-
-    def sha256_up_to(self, segment: SegmentRow, size_bytes: int) -> str:
-        """Of the first bytes of a segment, as they are now."""
-        try:
-            with self._files.reading(segment.camera_id, segment.segment) as descriptor:
-                return hash_next(descriptor, size_bytes, hashlib.sha256()).hex()
-        except FileNotFoundError:
-            return hashlib.sha256().hexdigest()
-
-    def _read_config(self, segment: SegmentRow, record: SegmentRecord | None) -> CodecConfig | None:
-        size_bytes = segment.fragments[0].offset_bytes
-        init = self._bytes(segment, 0, size_bytes)
-        if init is None:
-            self._note(segment, "the whole file", "is not there", is_left_out=True)
-            return None
-        is_intact = record is None or hashlib.sha256(init).hexdigest() == record.init_sha256
-        try:
-            config = read_init(init)
-        except Malformed as error:
-            self._note(segment, "its beginning", f"cannot be read ({error.what})", is_left_out=True)
-            return None
-        if not is_intact:
-            self._note(segment, "its beginning", "is not what the ledger says", is_left_out=False)
-        self._inits[segment.row] = init
-        return config
-
-    def _read(self, gop: StoredGop) -> ClipGop | None:
-        config = self.config(gop.segment)
-        if config is None:
-            return None
-        part = f"fragment {gop.number}"
-        content = self._bytes(gop.segment, gop.row.offset_bytes, gop.row.size_bytes)
-        self._on_read(gop.row.size_bytes)
-        if content is None:
-            self._note(gop.segment, part, "is not there", is_left_out=True)
-            return None
-        is_intact = hashlib.sha256(content).hexdigest() == gop.row.sha256
-        try:
-            read = _only_fragment(self._inits[gop.segment.row] + content)
-            if not is_intact:
-                fragment(1, 0, read.units, read.end_dts)  # its times can be written again
-        except (Malformed, EvidenceRefused) as error:
-            self._note(gop.segment, part, f"cannot be read ({error.what})", is_left_out=True)
-            return None
-        if not is_intact:
-            self._note(gop.segment, part, "is not what was recorded", is_left_out=False)
-        return ClipGop(
-            config=config,
-            units=read.units,
-            end_dts=read.end_dts,
-            t_first_us=gop.t_first_us,
-            t_end_us=gop.t_end_us,
-        )
-
-    def _bytes(self, segment: SegmentRow, offset_bytes: int, size_bytes: int) -> bytes | None:
-        try:
-            with self._files.reading(segment.camera_id, segment.segment) as descriptor:
-                return os.pread(descriptor, size_bytes, offset_bytes)
-        except FileNotFoundError:
-            return None
-
-    def _note(self, segment: SegmentRow, part: str, what: str, *, is_left_out: bool) -> None:
-        self.damages.append(Damage(segment.path, part, what, is_left_out))
 
 
 class WrittenClip(msgspec.Struct, frozen=True):
@@ -248,13 +102,6 @@ def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _only_fragment(content: bytes) -> FragmentRead:
-    found = list(read_fragments(content))
-    if len(found) != 1 or not found[0].units:
-        raise Malformed(f"{len(found)} groups of pictures instead of one", 0)
-    return found[0]
 
 
 @contextlib.contextmanager

@@ -141,16 +141,6 @@ def read_records(
             after = record.leaf
 
 
-def segment_utc(segment: SegmentRow) -> UtcSpan:
-    """When a segment was recorded."""
-    return UtcSpan(
-        from_us=segment.t_utc_us,
-        to_us=segment.t_utc_us + segment.t_end_mono_us - segment.t_first_mono_us,
-        error_us=segment.utc_error_us,
-        synchronised=segment.synchronised,
-    )
-
-
 def span_utc(span: Span, segments: Iterable[SegmentRow]) -> UtcSpan | None:
     """When a span of monotonic time was, by the nearest segment of its boot.
 

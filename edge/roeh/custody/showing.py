@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from roeh.bundle.choosing import segment_utc
 from roeh.core.errors import EvidenceRefused, one_line
 from roeh.core.moments import length_text, size_text, utc_text
 from roeh.core.peers import (
@@ -24,7 +25,7 @@ from roeh.core.peers import (
     Span,
     Verb,
 )
-from roeh.custody.holdings import Holdings, read_records, read_segment, segment_utc, span_utc
+from roeh.custody.holdings import Holdings, read_records, read_segment, span_utc
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import kept_by
 from roeh.ledger import merkle

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from roeh.bundle.choosing import segment_utc
 from roeh.core.errors import EvidenceRefused
 from roeh.core.types import AlertPhase
-from roeh.custody.holdings import Holdings, segment_utc, span_utc
+from roeh.custody.holdings import Holdings, span_utc
 from roeh.custody.listing import Chosen, gap_utc
 from roeh.ledger.records import AlertRecord, ClockStepRecord, Record
 from roeh.ledger.utc_spans import UtcSpan
