@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import msgspec
 
@@ -95,7 +95,9 @@ class Renderer:
         """
         return self._whole(order, descriptors, _MAX_STILL_BYTES)
 
-    def preview(self, order: PreviewOrder, descriptors: Sequence[int]) -> Iterator[bytes]:
+    def preview(
+        self, order: PreviewOrder, descriptors: Sequence[int]
+    ) -> Generator[bytes, None, None]:
         """A fragmented MP4, piece by piece as it is made; close it to end the child early.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.clock import NS_PER_S, Clock, ClockReading
 from roeh.core.errors import RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Verb
@@ -30,6 +30,10 @@ class StatusFeed:
                 self._answer = await asyncio.to_thread(self._ask)
                 self._asked_mono_ns = self._clock.mono_ns()
             return self._answer
+
+    def now(self) -> ClockReading:
+        """The instant, on every scale of time."""
+        return self._clock.read()
 
     def _ask(self) -> NodeStatus | RoehError:
         try:
