@@ -348,7 +348,7 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 
 class SegmentsRequest(msgspec.Struct, frozen=True):
-    """Segments after a row: on the disk, or deleted by rule in a span of UTC, or any; or one."""
+    """Segments after a row: on the disk or deleted by rule, begun in a span of UTC; any; or one."""
 
     # A pole that is years old has deleted millions: they come in the order of their time.
 
