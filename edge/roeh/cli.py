@@ -103,8 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_later(
         commands,
         "keys",
-        "Make, show, install, rotate and revoke the keys that evidence is signed with.",
-        "roeh.keys.commands",
+        "Make, show, install, rotate and revoke keys: of poles, brokers, persons, trust lists.",
+        "roeh.access.key_commands",
     )
     _add_later(
         commands,

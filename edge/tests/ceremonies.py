@@ -2,7 +2,7 @@
 
 from roeh.core.clock import SystemClock
 from roeh.keys.authority import AuthorityDirectory
-from roeh.keys.new_authority import create_node_ca, create_root
+from roeh.keys.new_authority import create_ca, create_root
 from roeh.keys.open import key_home, key_sets, node_name
 from roeh.keys.pole import Pole
 from roeh.keys.signer import KeyUsage
@@ -18,7 +18,7 @@ class KeyKeeper:
         self.root_dir, self.ca_dir = directory / "root", directory / "ca"
         create_root(self.root_dir, "City root", None, CLOCK)
         self.root = AuthorityDirectory(self.root_dir, passphrase=None)
-        create_node_ca(self.ca_dir, "City node CA", self.root, None, CLOCK)
+        create_ca(self.ca_dir, "City node CA", self.root, None, CLOCK)
         self.ca = AuthorityDirectory(self.ca_dir, passphrase=None)
         self.anchors_pem = (self.root_dir / "ca.pem").read_bytes()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from roeh.core.errors import KeyRefused, one_line
-from roeh.keys.authority import Passphrase
+from roeh.keys.key_files import Passphrase
 from roeh.keys.safe_files import read_public
 
 _SHORTEST_PASSPHRASE = 8
@@ -19,41 +19,40 @@ Action = Callable[[argparse.Namespace], int]
 
 
 class Adder(Protocol):
-    """How an action is added: its name, what does it, and one sentence of help."""
+    """How an action is added: its name, what does it (None: its own steps), and its help."""
 
-    def __call__(self, name: str, action: Action, text: str) -> argparse.ArgumentParser:
+    def __call__(self, name: str, action: Action | None, text: str) -> argparse.ArgumentParser:
         """The new action's parser, for its own options."""
         ...
 
 
 def add_new_passphrase(parser: argparse.ArgumentParser) -> None:
-    """Options for the key of a CA that is about to be made."""
+    """Options for a key that is about to be made."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--passphrase-file", type=Path, metavar="FILE", help="its first line")
     group.add_argument("--plain", action="store_true", help="do not encrypt the new key")
 
 
-def new_passphrase(chosen: argparse.Namespace) -> bytes | None:
-    """The passphrase of a key that is about to be made; None for a plain one."""
+def new_passphrase(chosen: argparse.Namespace, place: Path | None = None) -> bytes | None:
+    """The passphrase of a key that is about to be made at a place; None for a plain one."""
+    where = chosen.dir if place is None else place
     if chosen.plain:
         return None
     if chosen.passphrase_file is not None:
         return _first_line(chosen.passphrase_file)
-    first = _asked(f"Passphrase for the new key in {chosen.dir}: ")
+    first = _asked(f"Passphrase for the new key in {where}: ")
     if _asked("Once more: ") != first:
-        raise KeyRefused(
-            what="the two passphrases differ", which=str(chosen.dir), remedy="try again"
-        )
-    return _long_enough(first, str(chosen.dir))
+        raise KeyRefused(what="the two passphrases differ", which=str(where), remedy="try again")
+    return _long_enough(first, str(where))
 
 
 def passphrase_from(file: Path | None) -> Passphrase:
-    """Where the passphrase of a CA's key comes from, when it is encrypted."""
+    """Where the passphrase of a key comes from, when it is encrypted."""
 
-    def passphrase(directory: Path) -> bytes:
+    def passphrase(opened: Path) -> bytes:
         if file is not None:
             return _first_line(file)
-        return _asked(f"Passphrase for {directory}: ")
+        return _asked(f"Passphrase for {opened}: ")
 
     return passphrase
 

@@ -13,8 +13,8 @@ before gets the same certificate again: every command may be repeated after an i
 from __future__ import annotations
 
 import datetime
-import os
-from collections.abc import Callable, Iterable, Iterator
+import enum
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -36,18 +36,16 @@ from roeh.keys.certificates import (
     usage_of,
 )
 from roeh.keys.instants import instant, microseconds
+from roeh.keys.key_files import Passphrase, check_pair, read_key_file
 from roeh.keys.key_pem import (
-    PKCS8_LABEL,
     UNPARSABLE,
     certificates_in,
     is_p256,
-    pem_blocks,
 )
+from roeh.keys.person_certificates import AuthorityClass, person_authority_class
 from roeh.keys.requests import checked, requests_in
 from roeh.keys.revocation import make_list, revocation_lists
 from roeh.keys.safe_files import (
-    opened_directory,
-    read_private,
     read_public,
     replace_public,
 )
@@ -63,10 +61,29 @@ LEAF_DAYS = 3 * 365
 #: How long a list may be believed to be the newest.
 LIST_DAYS = 400
 
-#: Asks for the passphrase of a CA directory; called only when its key is encrypted.
-Passphrase = Callable[[Path], bytes]
-
 _ISSUED = "issued"
+
+
+class AuthorityKind(enum.Enum):
+    """What a CA is there for; the value is for people."""
+
+    ROOT = "root"
+    NODE = "node CA"
+    SERVICE = "service CA"
+    POLICE = "police CA"
+    STAFF = "staff CA"
+
+
+def kind_under_root(certificate: x509.Certificate) -> AuthorityKind:
+    """What a CA below a root is there for, by its extended key usages."""
+    if is_service_authority(certificate):
+        return AuthorityKind.SERVICE
+    authority_class = person_authority_class(certificate)
+    if authority_class is AuthorityClass.POLICE:
+        return AuthorityKind.POLICE
+    if authority_class is AuthorityClass.STAFF:
+        return AuthorityKind.STAFF
+    return AuthorityKind.NODE
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -129,6 +146,12 @@ class AuthorityDirectory:
         """The CA's own certificate."""
         return self.authority.certificate
 
+    def kind(self) -> AuthorityKind:
+        """What it is there for."""
+        if not (self.directory / ROOT_FILE).exists():
+            return AuthorityKind.ROOT
+        return kind_under_root(self.certificate)
+
     def record(self, certificate: x509.Certificate) -> None:
         """Keep a certificate that this CA signed; nothing new when it is there."""
         folder = self.directory / _ISSUED
@@ -154,10 +177,9 @@ class AuthorityDirectory:
                 usage of ours, naming no node, or of a key certified for something else.
                 Then nothing is signed.
         """
-        is_root = not (self.directory / ROOT_FILE).exists()
-        if is_root or is_service_authority(self.certificate):
+        if (kind := self.kind()) is not AuthorityKind.NODE:
             raise KeyRefused(
-                what=f"a {'root' if is_root else 'service CA'} signs no nodes",
+                what=f"a {kind.value} signs no nodes",
                 which=str(self.directory),
                 remedy="make a node CA: roeh keys ca DIR --root ROOT",
             )
@@ -268,31 +290,8 @@ def _private_key(
     directory: Path, certificate: x509.Certificate, passphrase: Passphrase
 ) -> ec.EllipticCurvePrivateKey:
     path = directory / KEY_FILE
-    content = read_public(path)
-    # An encrypted key may lie on a stick whose file system knows no owners.
-    is_plain = any(label == PKCS8_LABEL for label, _ in pem_blocks(content))
-    if is_plain:
-        with opened_directory(directory) as descriptor:
-            content = read_private(descriptor, path, os.geteuid())
-    try:
-        private_key = serialization.load_pem_private_key(
-            content, None if is_plain else passphrase(directory)
-        )
-    except UNPARSABLE as error:
-        raise KeyRefused(
-            what="the CA's key cannot be read, or the passphrase is wrong",
-            which=str(path),
-            remedy="try again, or restore it",
-        ) from error
-    if (
-        not isinstance(private_key, ec.EllipticCurvePrivateKey)
-        or private_key.public_key() != certificate.public_key()
-    ):
-        raise KeyRefused(
-            what="key and certificate do not belong together",
-            which=str(directory),
-            remedy="restore the directory",
-        )
+    private_key, _ = read_key_file(path, passphrase, directory)
+    check_pair(private_key, certificate, directory)
     return private_key
 
 

@@ -14,9 +14,10 @@ from cryptography import x509
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, KeyRefused
-from roeh.keys import service_commands
+from roeh.keys import person_commands, service_commands
 from roeh.keys.asking import (
     Action,
+    Adder,
     add_new_passphrase,
     new_passphrase,
     passphrase_from,
@@ -28,8 +29,9 @@ from roeh.keys.home_credential import DIRECTORY_VARIABLE
 from roeh.keys.home_file import FileHome
 from roeh.keys.instants import as_text
 from roeh.keys.key_pem import REQUEST_LABEL, pem_blocks
-from roeh.keys.new_authority import create_node_ca, create_root
+from roeh.keys.new_authority import create_ca, create_root
 from roeh.keys.open import KeyHome, key_home, key_sets, node_name
+from roeh.keys.person_certificates import AuthorityClass
 from roeh.keys.pole import KeyState, Pole
 from roeh.keys.safe_files import read_public, replace_public
 from roeh.keys.signer import KeyUsage
@@ -46,27 +48,38 @@ _REASONS = {
     "out-of-service": x509.ReasonFlags.cessation_of_operation,
 }
 
+_CA_NAMES = {
+    "nodes": (AuthorityClass.DEVICE, "node CA"),
+    "police": (AuthorityClass.POLICE, "police CA"),
+    "staff": (AuthorityClass.STAFF, "staff CA"),
+}
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The actions of `roeh keys` with their options."""
+
+def add_arguments(parser: argparse.ArgumentParser) -> Adder:
+    """The actions of `roeh keys` with their options; and how another one is added."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
-    def add(name: str, action: Action, text: str) -> argparse.ArgumentParser:
+    def add(name: str, action: Action | None, text: str) -> argparse.ArgumentParser:
         added = actions.add_parser(name, help=text, description=text)
-        added.set_defaults(action=action)
+        if action is not None:
+            added.set_defaults(action=action)
         return added
 
     service_commands.add_actions(add)
+    person_commands.add_actions(add)
 
     root = add("root", _root, "Offline: make a city's root.")
     root.add_argument("dir", type=Path, metavar="DIR")
     root.add_argument("--name", default="Roeh root", help="its name, default %(default)r")
     add_new_passphrase(root)
 
-    authority = add("ca", _ca, "Offline: make a node CA under a root.")
+    authority = add("ca", _ca, "Offline: make a CA under a root: for nodes, police or staff.")
     authority.add_argument("dir", type=Path, metavar="DIR")
     authority.add_argument("--root", type=Path, required=True, metavar="DIR")
-    authority.add_argument("--name", default="Roeh node CA", help="its name, default %(default)r")
+    authority.add_argument(
+        "--for", choices=sorted(_CA_NAMES), default="nodes", dest="kind", help="default nodes"
+    )
+    authority.add_argument("--name", help="its name, default 'Roeh node CA' and so on")
     authority.add_argument("--root-passphrase-file", type=Path, metavar="FILE")
     add_new_passphrase(authority)
 
@@ -107,6 +120,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="2026-11-23T04:00:00Z: nothing it signed since then counts",
     )
     revoke.add_argument("--passphrase-file", type=Path, metavar="FILE")
+    return add
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -130,8 +144,16 @@ def _root(chosen: argparse.Namespace) -> int:
 def _ca(chosen: argparse.Namespace) -> int:
     root = AuthorityDirectory(chosen.root, passphrase_from(chosen.root_passphrase_file))
     passphrase = new_passphrase(chosen)
-    is_new = create_node_ca(chosen.dir, chosen.name, root, passphrase, SystemClock())
-    say(f"node CA {'made' if is_new else 'is there'}: {chosen.dir}")
+    authority_class, name = _CA_NAMES[chosen.kind]
+    is_new = create_ca(
+        chosen.dir,
+        chosen.name or f"Roeh {name}",
+        root,
+        passphrase,
+        SystemClock(),
+        authority_class=authority_class,
+    )
+    say(f"{name} {'made' if is_new else 'is there'}: {chosen.dir}")
     return EXIT_OK
 
 

@@ -1,4 +1,4 @@
-"""Making the directory of a root, a node CA or a service CA, whole or not at all.
+"""Making the directory of a root or of a CA under it, whole or not at all.
 
 It is written as `<dir>.making` and comes into being by one rename.
 """
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -23,7 +22,9 @@ from roeh.keys.authority import (
     KEY_FILE,
     ROOT_FILE,
     AuthorityDirectory,
+    AuthorityKind,
     from_today,
+    kind_under_root,
     only_certificate,
 )
 from roeh.keys.certificates import (
@@ -31,17 +32,24 @@ from roeh.keys.certificates import (
     Validity,
     authority_name,
     certificate_pem,
-    is_service_authority,
     new_private_key,
     node_authority,
     root_authority,
     service_authority,
 )
+from roeh.keys.key_files import key_file_content
+from roeh.keys.person_certificates import AuthorityClass, person_authority
 from roeh.keys.safe_files import opened_directory, replace_public, write_durably
 from roeh.keys.trusted_pem import trusted_certificate_pem
 
 ROOT_DAYS = 20 * 365
 CA_DAYS = 10 * 365
+
+_KINDS = {
+    AuthorityClass.DEVICE: AuthorityKind.NODE,
+    AuthorityClass.POLICE: AuthorityKind.POLICE,
+    AuthorityClass.STAFF: AuthorityKind.STAFF,
+}
 
 _MakeAuthority = Callable[[x509.Name, ec.EllipticCurvePrivateKey, Authority, Validity], Authority]
 
@@ -63,16 +71,34 @@ def create_root(directory: Path, name: str, passphrase: bytes | None, clock: Clo
     return True
 
 
-def create_node_ca(
-    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
+def create_ca(
+    directory: Path,
+    name: str,
+    root: AuthorityDirectory,
+    passphrase: bytes | None,
+    clock: Clock,
+    *,
+    authority_class: AuthorityClass = AuthorityClass.DEVICE,
 ) -> bool:
-    """Make a node CA under a root; False when the directory holds one of that root already.
+    """Make a CA for nodes or for persons under a root; False when the directory holds it already.
 
     Raises:
         OutputRefused: the directory cannot be made.
         KeyRefused: it is there and holds something else, or another root's CA.
     """
-    return _create_under(root, directory, name, passphrase, clock=clock, make=node_authority)
+
+    def make(
+        subject: x509.Name,
+        private_key: ec.EllipticCurvePrivateKey,
+        above: Authority,
+        validity: Validity,
+    ) -> Authority:
+        if authority_class is AuthorityClass.DEVICE:
+            return node_authority(subject, private_key, above, validity)
+        return person_authority(subject, private_key, above, validity, authority_class)
+
+    kind = _KINDS[authority_class]
+    return _create_under(root, directory, name, passphrase, clock=clock, make=make, kind=kind)
 
 
 def create_service_ca(
@@ -87,12 +113,11 @@ def create_service_ca(
         OutputRefused: the directory cannot be made.
         KeyRefused: it is there and holds something else, or another root's CA.
     """
-    is_new = _create_under(root, directory, name, passphrase, clock=clock, make=service_authority)
+    kind = AuthorityKind.SERVICE
+    is_new = _create_under(
+        root, directory, name, passphrase, clock=clock, make=service_authority, kind=kind
+    )
     certificate = only_certificate(directory / CERTIFICATE_FILE)
-    if not is_service_authority(certificate):
-        raise KeyRefused(
-            what="holds a node CA", which=str(directory), remedy="name another directory"
-        )
     replace_public(
         directory / BROKER_CA_FILE,
         trusted_certificate_pem(certificate, ExtendedKeyUsageOID.SERVER_AUTH),
@@ -108,6 +133,7 @@ def _create_under(
     *,
     clock: Clock,
     make: _MakeAuthority,
+    kind: AuthorityKind,
 ) -> bool:
     is_new = not _is_there(directory)
     if is_new:
@@ -127,6 +153,12 @@ def _create_under(
             which=str(directory),
             remedy="name another directory, or the root that made it",
         ) from error
+    if (found := kind_under_root(certificate)) is not kind:
+        raise KeyRefused(
+            what=f"holds a {found.value}, not a {kind.value}",
+            which=str(directory),
+            remedy="name another directory",
+        )
     # Also after an interruption between making the directory and this line.
     root.record(certificate)
     return is_new
@@ -150,12 +182,7 @@ def _write(
     private_key: ec.EllipticCurvePrivateKey,
     passphrase: bytes | None,
 ) -> None:
-    protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if passphrase is not None:
-        protection = serialization.BestAvailableEncryption(passphrase)
-    key_pem = private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection
-    )
+    key_pem = key_file_content(private_key, passphrase)
     making = directory.with_name(f"{directory.name}.making")
     try:
         if making.exists():

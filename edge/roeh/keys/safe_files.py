@@ -88,17 +88,17 @@ def read_private(directory: int, path: Path, owner_uid: int) -> bytes:
         return read_bounded(file.read(MAX_FILE_BYTES + 1), path)
 
 
-def read_bounded(content: bytes, path: Path) -> bytes:
+def read_bounded(content: bytes, path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """What was read, refused when it is larger than any file of ours.
 
     Raises:
         KeyRefused: too large.
     """
-    if len(content) > MAX_FILE_BYTES:
+    if len(content) > max_bytes:
         raise KeyRefused(
-            what=f"larger than {MAX_FILE_BYTES} bytes",
+            what=f"larger than {max_bytes} bytes",
             which=str(path),
-            remedy="this is no key or certificate; name another file",
+            remedy="this is not what was asked for; name another file",
         )
     return content
 
@@ -164,7 +164,7 @@ def replace_private(path: Path, content: bytes, owner_uid: int) -> None:
         ) from error
 
 
-def read_public(path: Path) -> bytes:
+def read_public(path: Path, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """A file that somebody names on the command line.
 
     Raises:
@@ -172,7 +172,7 @@ def read_public(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            return read_bounded(file.read(MAX_FILE_BYTES + 1), path)
+            return read_bounded(file.read(max_bytes + 1), path, max_bytes)
     except OSError as error:
         raise _unreadable(path, error) from error
 

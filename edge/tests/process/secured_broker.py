@@ -24,7 +24,7 @@ from roeh.keys.certificates import (
 )
 from roeh.keys.home_file import pkcs8_pem
 from roeh.keys.key_pem import certificates_in
-from roeh.keys.new_authority import create_node_ca, create_root, create_service_ca
+from roeh.keys.new_authority import create_ca, create_root, create_service_ca
 from roeh.keys.service_names import ServiceKind, service_name
 from roeh.keys.services import issue_service
 from roeh.keys.signer import KeyUsage, NodeName
@@ -58,7 +58,7 @@ class City:
         self._root_dir = directory / "root"
         create_root(self._root_dir, f"{name} root", None, CLOCK)
         root = AuthorityDirectory(self._root_dir, passphrase=None)
-        create_node_ca(directory / "nodes", f"{name} nodes", root, None, CLOCK)
+        create_ca(directory / "nodes", f"{name} nodes", root, None, CLOCK)
         create_service_ca(directory / "services", f"{name} services", root, None, CLOCK)
         self.nodes = AuthorityDirectory(directory / "nodes", passphrase=None)
         self.services = AuthorityDirectory(directory / "services", passphrase=None)
