@@ -138,18 +138,25 @@ def _check_head(request: web.Request) -> None:
         )
     for name in _SINGLE:
         if len(headers.getall(name, ())) > 1:
-            raise malformed("is there more than once", f"header {name}")
+            raise _bad_head("is there more than once", f"header {name}")
     if "Content-Length" in headers and "Transfer-Encoding" in headers:
-        raise malformed("stand beside each other", "Content-Length and Transfer-Encoding")
-    if "Content-Encoding" in headers or "Upgrade" in headers or "Expect" in headers:
-        raise malformed("is not taken here", "Content-Encoding, Upgrade or Expect")
+        raise _bad_head("stand beside each other", "Content-Length and Transfer-Encoding")
+    if "Content-Encoding" in headers or "Upgrade" in headers:
+        raise _bad_head("is not taken here", "Content-Encoding or Upgrade")
     # Any name by which the pole is reached: TLS has checked it, as the browser saw it.
     if not _HOST.fullmatch(headers.get("Host", "")):
-        raise malformed("names no host", "header Host")
+        raise _bad_head("names no host", "header Host")
     if not request.raw_path.startswith("/"):
-        raise malformed("is no path of this pole", "the request's target")
+        raise _bad_head("is no path of this pole", "the request's target")
     if request.method not in _SAFE_METHODS:
         _check_origin(headers)
+
+
+def _bad_head(what: str, which: str) -> HttpProblem:
+    """Where two readers may disagree what a request is, nothing else comes over it."""
+    problem = malformed(what, which)
+    problem.closes = True
+    return problem
 
 
 def _check_origin(headers: CIMultiDictProxy[str]) -> None:

@@ -15,7 +15,6 @@ from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_for
 from roeh.core.metrics import node_metrics
-from roeh.core.moments import length_text
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
@@ -28,6 +27,7 @@ from roeh.retrieve.status import StatusFeed
 
 _PERIOD_S = 2.0
 _TIMEOUT_S = 2.0
+_DAY_US = 86_400 * 1_000_000
 
 _log = log_for("retrieve")
 
@@ -92,7 +92,7 @@ def _condition(said: str, people: PeopleServer | None) -> tuple[Literal["ok", "d
         return "degraded", f"{said}; nobody new is let in: {people.complaint}"
     trust = people.trust
     age_us = None if trust is None else trust.age_us
-    age = "of unknown age" if age_us is None else f"{length_text(age_us)} old"
+    age = "of unknown age" if age_us is None else f"{age_us // _DAY_US} d old"
     is_stale = trust is None or trust.is_stale
     detail = f"{said}; trust list {trust.version if trust else 0}, {age}"
     return ("degraded", f"{detail}: stale") if is_stale else ("ok", detail)
