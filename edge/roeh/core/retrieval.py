@@ -292,6 +292,7 @@ class ExportBegun(msgspec.Struct, frozen=True):
         names: pseudonyms of the persons and cases in these records, and who they are.
         witness_keys: verifier keys of the witnesses that the pole believes.
         trust_age_us: how old the trust list is.
+        trust_version, trust_issued_utc_us: what it says of itself.
     """
 
     export: ExportRow
@@ -307,6 +308,8 @@ class ExportBegun(msgspec.Struct, frozen=True):
     names: dict[str, str]
     witness_keys: tuple[str, ...] = ()
     trust_age_us: int | None = None
+    trust_version: int = 0
+    trust_issued_utc_us: int = 0
 
 
 class ProofsRequest(msgspec.Struct, frozen=True):
