@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
 import roeh
 from roeh.access.roles import may
 from roeh.core.config import NodeConfig
-from roeh.core.peers import NodeStatus, RecordsPage, RecordsRequest, Verb
+from roeh.core.peers import MAX_PAGE_ROWS, NodeStatus, RecordsPage, RecordsRequest, Verb
 from roeh.core.retrieval import (
     Action,
     Names,
@@ -19,8 +20,7 @@ from roeh.core.retrieval import (
     TrustHeldRequest,
 )
 from roeh.retrieve.answers import Custody, NodeAnswer, TrustState
-from roeh.retrieve.exporting import Exporting
-from roeh.retrieve.health import node_health
+from roeh.retrieve.health import exports_waiting, node_health
 from roeh.retrieve.judging import Judge
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.problems import not_there
@@ -39,6 +39,11 @@ CUSTODY_KINDS = (
     "trust_list",
     "erasure",
 )
+#: Names asked for at once (core/retrieval.py).
+_MAX_NAMES = 1000
+#: Walking back: how many leaves at first, and how many records are worth a page.
+_FIRST_WINDOW = 2000
+_WANTED = 50
 _PSEUDONYM = re.compile(rb'"([pc]-[0-9a-f]{16})"')
 
 
@@ -51,13 +56,11 @@ class Auditing:
         link: EvidenceLink,
         judge: Judge,
         feed: StatusFeed,
-        exporting: Exporting,
     ) -> None:
         self._config = config
         self._link = link
         self._judge = judge
         self._feed = feed
-        self._exporting = exporting
 
     async def node(self, visit: Visit) -> NodeAnswer:
         """This pole, and who is asking it.
@@ -84,33 +87,59 @@ class Auditing:
             storage_state=health.storage_state,
             alarms=status.alarms,
             trust=_state(await self.held()),
-            exports_waiting=await self._exporting.waiting(),
+            exports_waiting=exports_waiting(status),
             person=judged.person,
             pseudonym=judged.pseudonym,
             may=tuple(action for action in Action if may(judged.person.role, action)),
         )
 
-    async def custody(self, visit: Visit, after: int) -> Custody:
-        """A page of the custody log.
+    async def custody(self, visit: Visit, after: int = -1, before: int | None = None) -> Custody:
+        """A page of the custody log: after a leaf, or the newest before one.
 
         Raises:
             RoehError: refused, or evidence cannot answer.
         """
-        await self._judge.judge(visit, Action.SEE_CUSTODY, f"after leaf {after}")
-        asked = RecordsRequest(after=after, kinds=CUSTODY_KINDS)
-        page = await self._link.ask(Verb.RECORDS_PAGE, asked, RecordsPage)
-        if not page.records:
-            return Custody(records=(), names={}, after=None, size=page.size)
-        named = {found.decode() for raw in page.records for found in _PSEUDONYM.findall(raw)}
-        names = await self._link.ask(
-            Verb.NAMES_READ, NamesRequest(tuple(sorted(named))[:1000]), Names
-        )
+        where = f"after leaf {after}" if before is None else f"before leaf {before}"
+        await self._judge.judge(visit, Action.SEE_CUSTODY, where)
+        page = await self._page(after)
+        if before is None:
+            return await self._custody(page.records, page.size)
+        return await self._custody(await self._newest(min(before, page.size)), page.size)
+
+    async def _custody(self, records: Sequence[bytes], size: int) -> Custody:
+        if not records:
+            return Custody(records=(), names={}, after=None, size=size)
+        named = {found.decode() for raw in records for found in _PSEUDONYM.findall(raw)}
+        wanted = NamesRequest(tuple(sorted(named))[:_MAX_NAMES])
+        # Without one named, all would be meant.
+        names = (await self._link.ask(Verb.NAMES_READ, wanted, Names)).names if named else {}
         return Custody(
-            records=tuple(msgspec.Raw(raw) for raw in page.records),
-            names=names.names if named else {},
-            after=msgspec.json.decode(page.records[-1], type=_Leaf).leaf,
-            size=page.size,
+            records=tuple(msgspec.Raw(raw) for raw in records),
+            names=names,
+            after=_leaf(records[-1]),
+            size=size,
         )
+
+    async def _newest(self, before: int) -> Sequence[bytes]:
+        """The last records of custody before a leaf: further back the fewer there are."""
+        length = _FIRST_WINDOW
+        while True:
+            start = max(0, before - length)
+            found: list[bytes] = []
+            after = start - 1
+            while True:
+                page = (await self._page(after)).records
+                found += [raw for raw in page if _leaf(raw) < before]
+                if not page or _leaf(page[-1]) >= before:
+                    break
+                after = _leaf(page[-1])
+            if len(found) >= _WANTED or start == 0:
+                return found[-MAX_PAGE_ROWS:]
+            length *= 4
+
+    async def _page(self, after: int) -> RecordsPage:
+        asked = RecordsRequest(after=after, kinds=CUSTODY_KINDS)
+        return await self._link.ask(Verb.RECORDS_PAGE, asked, RecordsPage)
 
     async def trust_list(self, visit: Visit) -> bytes:
         """The trust list in force, as it was signed.
@@ -141,6 +170,10 @@ class Auditing:
             RoehError: evidence cannot answer.
         """
         return await self._link.ask(Verb.TRUST_HELD, TrustHeldRequest(), TrustHeld)
+
+
+def _leaf(raw: bytes) -> int:
+    return msgspec.json.decode(raw, type=_Leaf).leaf
 
 
 class _Leaf(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from roeh.retrieve.answers import (
 from roeh.retrieve.questions import (
     AlertPath,
     CameraPath,
+    CustodyQuestion,
     ExportPath,
     HoldBody,
     HoldPath,
@@ -153,9 +154,9 @@ async def taken(service: Service, call: Call[ExportPath, Nothing, TakenBody]) ->
     return await service.fetching.taken(call.visit, call.path.export_id, call.body.sha256)
 
 
-async def custody(service: Service, call: Call[Nothing, PageQuestion, None]) -> Custody:
+async def custody(service: Service, call: Call[Nothing, CustodyQuestion, None]) -> Custody:
     """Who did what with evidence, from the first record on."""
-    return await service.auditing.custody(call.visit, call.query.after)
+    return await service.auditing.custody(call.visit, call.query.after, call.query.before)
 
 
 async def trust_list(service: Service, call: Call[Nothing, Nothing, None]) -> Picture:

@@ -187,20 +187,6 @@ class Exporting:
             raise not_there("an export of this id")
         return page.exports[0]
 
-    async def waiting(self) -> int:
-        """How many exports are approved and not built yet.
-
-        Raises:
-            RoehError: evidence cannot answer.
-        """
-        after, waiting = -1, 0
-        while True:
-            page = await self._link.ask(Verb.EXPORTS_PAGE, ExportsRequest(after=after), ExportsPage)
-            if not page.exports:
-                return waiting
-            waiting += sum(row.state in ("approved", "building") for row in page.exports)
-            after = page.exports[-1].row
-
     def _words(self, row: ExportRow, person: Person) -> tuple[str, str]:
         """An approval and a refusal for this person to sign."""
         is_another = not is_same_person(person.number, row.requester.number)

@@ -122,3 +122,12 @@ def _process_health(process: str, report: ProcessReport | None, now_us: int) -> 
         detail=report.detail,
         last_heard_us=last_heard_us,
     )
+
+
+def exports_waiting(status: NodeStatus) -> int:
+    """Exports that were agreed to and are not built yet, as evidence counts them."""
+    for report in status.reports:
+        if report.process == Role.EVIDENCE.value:
+            states = ("approved", "building")
+            return sum(int(report.counters.get(f"exports_{state}", 0)) for state in states)
+    return 0

@@ -57,6 +57,9 @@ _MAX_ALERTS = 1000
 _MAX_GAP_PAGES = 10
 _MAX_HOLD_PAGES = 10
 _MAX_PREVIEW_BYTES = 16 * 1024 * 1024
+#: Who may wait for a picture while another one is made, and how long.
+_MAX_WAITING = 8
+_PATIENCE_S = 20.0
 _BUSY_S = 5
 
 
@@ -71,6 +74,7 @@ class Looking:
         self._judge = judge
         self._renderer = renderer
         self._rendering = asyncio.Lock()
+        self._waiting = 0
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -229,17 +233,20 @@ class Looking:
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        if self._rendering.locked():
-            raise HttpProblem(
-                503,
-                code="RENDER_FAILED",
-                what="another picture or preview is being made",
-                which="this pole makes one at a time",
-                remedy=f"ask again in {_BUSY_S} s",
-                headers=(("Retry-After", str(_BUSY_S)),),
-            )
-        async with self._rendering:
+        """One picture is made at a time; a few wait for theirs, and not for long."""
+        if self._waiting >= _MAX_WAITING:
+            raise _busy()
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._rendering.acquire(), _PATIENCE_S)
+        except asyncio.TimeoutError:
+            raise _busy() from None
+        finally:
+            self._waiting -= 1
+        try:
             yield
+        finally:
+            self._rendering.release()
 
     def _preview(self, order: PreviewOrder, descriptors: list[int]) -> bytes:
         video = bytearray()
@@ -333,6 +340,17 @@ class Looking:
             for row in page.holds:
                 yield row
             after = page.holds[-1].row
+
+
+def _busy() -> HttpProblem:
+    return HttpProblem(
+        503,
+        code="RENDER_FAILED",
+        what="too many pictures and previews are asked for",
+        which="this pole makes one at a time",
+        remedy=f"ask again in {_BUSY_S} s",
+        headers=(("Retry-After", str(_BUSY_S)),),
+    )
 
 
 def _check_span(from_utc_us: int, to_utc_us: int, longest_us: int | None) -> None:

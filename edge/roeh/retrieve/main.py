@@ -10,7 +10,7 @@ from typing import Literal
 from roeh.bundle.rendering import Renderer
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_OK
+from roeh.core.errors import EXIT_OK, RoehError
 from roeh.core.ipc.report import Reporter
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_for
@@ -18,7 +18,8 @@ from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import Role
+from roeh.core.peers import NodeStatus, Role
+from roeh.retrieve.health import exports_waiting
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.people import PeopleServer
 from roeh.retrieve.server import HealthServer
@@ -68,7 +69,7 @@ async def _serve(config: NodeConfig, clock: Clock, stop: threading.Event) -> int
         _log.info("%s", said)
         notifier.ready(said)
         while not stop.is_set():
-            state, detail = _condition(said, people)
+            state, detail = _condition(said, people, await feed.newest())
             reporter.update(state, detail, _counters(server, people))
             # The loop that serves is the one that pets the watchdog.
             notifier.progress()
@@ -84,7 +85,9 @@ def _people(
     return PeopleServer(config, clock, link, service_of(config, clock, link, feed, Renderer()))
 
 
-def _condition(said: str, people: PeopleServer | None) -> tuple[Literal["ok", "degraded"], str]:
+def _condition(
+    said: str, people: PeopleServer | None, status: NodeStatus | RoehError
+) -> tuple[Literal["ok", "degraded"], str]:
     """What the node's status tells of this process."""
     if people is None:
         return "ok", said
@@ -95,6 +98,8 @@ def _condition(said: str, people: PeopleServer | None) -> tuple[Literal["ok", "d
     age = "of unknown age" if age_us is None else f"{age_us // _DAY_US} d old"
     is_stale = trust is None or trust.is_stale
     detail = f"{said}; trust list {trust.version if trust else 0}, {age}"
+    if isinstance(status, NodeStatus) and (waiting := exports_waiting(status)):
+        detail = f"{detail}; {waiting} exports wait to be built"
     return ("degraded", f"{detail}: stale") if is_stale else ("ok", detail)
 
 

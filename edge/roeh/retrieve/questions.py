@@ -25,6 +25,9 @@ _QuestionT = TypeVar("_QuestionT", bound=msgspec.Struct)
 After = Annotated[int, Meta(ge=-1, lt=2**53, description="the row or leaf of the last one seen")]
 
 
+Leaf = Annotated[int, Meta(ge=0, lt=2**53)]
+
+
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Parameters or a body; what is not named is refused."""
 
@@ -58,6 +61,13 @@ class PageQuestion(Question, frozen=True):
     """The next page of a list."""
 
     after: After = -1
+
+
+class CustodyQuestion(Question, frozen=True):
+    """The next page of the custody log, or the newest records before a leaf."""
+
+    after: After = -1
+    before: Leaf | None = None
 
 
 class AlertPath(Question, frozen=True):

@@ -14,6 +14,7 @@ from roeh.retrieve.endpoints import Call, Picture
 from roeh.retrieve.questions import (
     AlertPath,
     CameraPath,
+    CustodyQuestion,
     ExportPath,
     HoldBody,
     HoldPath,
@@ -204,7 +205,7 @@ ROUTES: tuple[Route, ...] = (
         path="/custody",
         action=Action.SEE_CUSTODY,
         endpoint=endpoints.custody,
-        query_type=PageQuestion,
+        query_type=CustodyQuestion,
         answer=answers.Custody,
     ),
     Route(

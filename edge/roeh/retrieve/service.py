@@ -41,5 +41,5 @@ def service_of(
         looking=Looking(config, link, judge, renderer),
         exporting=exporting,
         fetching=Fetching(config, clock, exporting),
-        auditing=Auditing(config, link, judge, feed, exporting),
+        auditing=Auditing(config, link, judge, feed),
     )
