@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from roeh.core.clock import NS_PER_US, SystemClock
-from roeh.core.errors import EXIT_OK, ConfigError, OutputRefused
+from roeh.core.errors import EXIT_OK, AccessRefused, ConfigError, OutputRefused
 from roeh.core.moments import utc_argument
 from roeh.core.retrieval import MAX_SIGNED_BYTES
 from roeh.keys.asking import Adder
 from roeh.keys.safe_files import replace_public
+from roeh.police.answers import Export, ToApprove
 from roeh.police.asking import ReadRequest, made_approval, read_any_request, signed_approval
-from roeh.police.options import add_json, add_key, add_pole
+from roeh.police.options import add_json, add_key, add_pole, pole_of
+from roeh.police.patience import at_once
 from roeh.police.person import (
     Card,
     SigningPerson,
@@ -23,7 +26,8 @@ from roeh.police.person import (
     file_person,
     key_passphrase,
 )
-from roeh.police.screen import agreed, say, show_lines
+from roeh.police.pole import SIGNED_TYPE
+from roeh.police.screen import agreed, say, say_json, show_lines
 from roeh.police.wording import approval_lines, request_lines
 
 _DEFAULT_US = 7 * 86_400 * 1_000_000
@@ -60,17 +64,54 @@ def add_actions(add: Adder) -> None:
 
 
 def _approve(chosen: argparse.Namespace) -> int:
-    asked = read_any_request(_content(Path(chosen.request)))
+    if chosen.id is None:
+        _check_new(_out(chosen))
+        signed = _agree(chosen, read_any_request(_content(Path(chosen.request))))
+        return _written(_out(chosen), signed)
+    chosen.url = chosen.request
+    if chosen.out is not None:
+        _check_new(chosen.out)
+    with contextlib.closing(pole_of(chosen)) as pole:
+        path = f"/exports/{chosen.id}"
+        held = at_once(lambda: pole.get(f"{path}/to-approve", ToApprove))
+        asked = read_any_request(held.request.encode())
+        if asked.request.id != chosen.id:
+            raise AccessRefused(
+                what="the pole shows another request",
+                which=f"{asked.request.id} in place of {chosen.id}",
+                remedy="do not agree; tell the technician",
+            )
+        signed = _agree(chosen, asked)
+        if chosen.out is not None:
+            return _written(chosen.out, signed)
+        export = at_once(lambda: pole.post(f"{path}/approval", signed, SIGNED_TYPE, Export))
+    if chosen.json:
+        say_json(export)
+    else:
+        say(f"the pole has it: export {export.id} is {export.state}")
+    return EXIT_OK
+
+
+def _agree(chosen: argparse.Namespace, asked: ReadRequest) -> bytes:
     with _signer(chosen) as signer:
-        signed = _signed(chosen, asked, signer)
-    out: Path = chosen.out or Path("approval.p7m")
-    if out.exists():
-        raise OutputRefused(
-            what="there is a file of that name", which=str(out), remedy="name another: --out"
-        )
+        return _signed(chosen, asked, signer)
+
+
+def _out(chosen: argparse.Namespace) -> Path:
+    return chosen.out or Path("approval.p7m")
+
+
+def _written(out: Path, signed: bytes) -> int:
     replace_public(out, signed)
     say(f"{out}: take it to the pole, with the request")
     return EXIT_OK
+
+
+def _check_new(path: Path) -> None:
+    if os.path.lexists(path):
+        raise OutputRefused(
+            what="there is a file of that name", which=str(path), remedy="name another: --out"
+        )
 
 
 def _signed(chosen: argparse.Namespace, asked: ReadRequest, signer: SigningPerson) -> bytes:
@@ -84,8 +125,9 @@ def _signed(chosen: argparse.Namespace, asked: ReadRequest, signer: SigningPerso
         expires_utc_us=chosen.expires or now_us + _DEFAULT_US,
         note=chosen.note,
     )
-    show_lines("The request", request_lines(asked.request, asked.signer))
-    show_lines("Your approval", approval_lines(approval, signer.person))
+    if not (chosen.json and chosen.yes):
+        show_lines("The request", request_lines(asked.request, asked.signer))
+        show_lines("Your approval", approval_lines(approval, signer.person))
     agreed("Refuse this?" if chosen.refuse else "Agree to this?", is_said=chosen.yes)
     return signed_approval(approval, signer, now_us)
 

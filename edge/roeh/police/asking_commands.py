@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 from pathlib import Path
 
+from roeh.bundle.encryption import new_identity
 from roeh.core.clock import NS_PER_US, SystemClock
 from roeh.core.errors import EXIT_OK, ConfigError, OutputRefused
 from roeh.core.ids import ClockIds
-from roeh.core.moments import utc_argument
+from roeh.core.moments import utc_argument, utc_text
 from roeh.keys.asking import Adder
-from roeh.keys.safe_files import replace_public
+from roeh.keys.safe_files import replace_private, replace_public
+from roeh.police.answers import Export
 from roeh.police.asking import Wish, make_request, signed_request
-from roeh.police.options import add_key, add_pole, region_argument
+from roeh.police.options import add_key, add_pole, pole_of, region_argument
+from roeh.police.patience import at_once
 from roeh.police.person import file_person, key_passphrase
-from roeh.police.screen import say, show_lines
+from roeh.police.pole import SIGNED_TYPE
+from roeh.police.screen import say, say_json, show_lines
 from roeh.police.wording import request_lines
 
 
 def add_actions(add: Adder) -> None:
     """The two with their options."""
+    made = add("keygen", _keygen, "Make a key pair: its public key goes into requests.")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE", help="the secret key")
+
     asked = add("request", _request, "Ask a pole for video, or write a request for it.")
     asked.add_argument(
         "url", nargs="?", metavar="POLE_URL", help="https://HOST[:PORT]; or --offline"
@@ -72,6 +81,8 @@ def _request(chosen: argparse.Namespace) -> int:
             which="roeh police request",
             remedy="give either POLE_URL or --offline FILE",
         )
+    if chosen.offline is not None:
+        _check_new(chosen.offline)
     clock = SystemClock()
     now_us = clock.read().t_utc_ns // NS_PER_US
     passphrase = key_passphrase(chosen.key, chosen.passphrase_file)
@@ -92,15 +103,38 @@ def _request(chosen: argparse.Namespace) -> int:
     signed = signed_request(request, signer, now_us)
     if not chosen.json:
         show_lines("The request", request_lines(request, signer.person))
-    path: Path = chosen.offline
-    _check_new(path)
-    replace_public(path, signed)
-    say(f"{path}: for an approver (roeh police approve), then for the pole")
+    if chosen.url is not None:
+        return _posted(chosen, signed)
+    replace_public(chosen.offline, signed)
+    say(f"{chosen.offline}: for an approver (roeh police approve), then for the pole")
+    return EXIT_OK
+
+
+def _posted(chosen: argparse.Namespace, signed: bytes) -> int:
+    with contextlib.closing(pole_of(chosen)) as pole:
+        # The same bytes twice are one request.
+        export = at_once(lambda: pole.post("/exports", signed, SIGNED_TYPE, Export))
+    if chosen.json:
+        say_json(export)
+    else:
+        say(f"the pole has it: export {export.id} is {export.state}, its video is held")
+    return EXIT_OK
+
+
+def _keygen(chosen: argparse.Namespace) -> int:
+    _check_new(chosen.out)
+    key = new_identity()
+    made = utc_text(SystemClock().read().t_utc_ns // NS_PER_US)
+    # As age-keygen writes it.
+    content = f"# created: {made}\n# public key: {key.recipient}\n{key.secret}\n"
+    replace_private(chosen.out, content.encode("ascii"), os.geteuid())
+    say(f"{chosen.out}: keep it; who has it can open what is exported for it")
+    say(key.recipient)
     return EXIT_OK
 
 
 def _check_new(path: Path) -> None:
-    if path.exists():
+    if os.path.lexists(path):
         raise OutputRefused(
             what="there is a file of that name", which=str(path), remedy="name another"
         )

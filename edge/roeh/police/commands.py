@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from roeh.police import agreeing_commands, asking_commands
+from roeh.police import agreeing_commands, asking_commands, opening_commands, pole_commands
 
 Action = Callable[[argparse.Namespace], int]
 
-_GROUPS = (asking_commands, agreeing_commands)
+_GROUPS = (asking_commands, agreeing_commands, pole_commands, opening_commands)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

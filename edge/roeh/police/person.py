@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from roeh.access.people import person_in
@@ -19,7 +19,8 @@ from roeh.core.errors import KeyRefused, one_line
 from roeh.core.retrieval import Person
 from roeh.keys.certificates import certificate_pem
 from roeh.keys.key_pem import PKCS8_LABEL, UNPARSABLE, certificates_in, is_p256, pem_blocks
-from roeh.keys.safe_files import opened_directory, read_private, read_public
+from roeh.keys.persons import open_person_key
+from roeh.keys.safe_files import read_public
 from roeh.police.card import card_key
 
 
@@ -51,12 +52,7 @@ def key_passphrase(key: Path, file: Path | None) -> bytes:
     Raises:
         KeyRefused: it is needed and nobody can be asked, or the file is no key or not safe.
     """
-    content = read_public(key)
-    labels = [label for label, _ in pem_blocks(content)]
-    if PKCS8_LABEL in labels:
-        # A plain key must be the user's alone.
-        with opened_directory(key.parent) as directory:
-            read_private(directory, key, os.geteuid())
+    if any(label == PKCS8_LABEL for label, _ in pem_blocks(read_public(key))):
         return b""
     return _secret(f"Passphrase for {key}: ", file, "--passphrase-file")
 
@@ -81,27 +77,9 @@ def file_person(certificate: Path, key: Path, passphrase: bytes) -> SigningPerso
             curve, or not the certificate's.
         AccessRefused: it is no person's certificate.
     """
-    chain = read_chain(certificate)
-    # Key and certificates may stand in one file.
-    blocks = [block for label, block in pem_blocks(read_public(key)) if label.endswith(PKCS8_LABEL)]
-    try:
-        private_key = serialization.load_pem_private_key(b"".join(blocks[:1]), passphrase or None)
-    except UNPARSABLE as error:
-        raise KeyRefused(
-            what="the key cannot be read, or the passphrase is wrong",
-            which=str(key),
-            remedy="try again, or restore it",
-        ) from error
-    if (
-        not isinstance(private_key, ec.EllipticCurvePrivateKey)
-        or private_key.public_key() != chain[0].public_key()
-    ):
-        raise _not_together(f"{key}, {certificate}")
-
-    def sign(message: bytes) -> bytes:
-        return private_key.sign(message, ec.ECDSA(hashes.SHA256()))
-
-    return SigningPerson(person=person_in(chain[0]), chain_pem=certificate_pem(*chain), sign=sign)
+    key_of = open_person_key(key, certificate, lambda _path: passphrase)
+    leaf = certificates_in(key_of.chain_pem)[0]
+    return SigningPerson(person=person_in(leaf), chain_pem=key_of.chain_pem, sign=key_of.sign)
 
 
 @contextlib.contextmanager
