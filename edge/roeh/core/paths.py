@@ -55,3 +55,8 @@ def exports_dir(config: NodeConfig) -> Path:
 def names_database(config: NodeConfig) -> Path:
     """Who the pseudonyms of the ledger are: outside it, so that it can be erased."""
     return Path(config.paths.data_dir) / "names.db"
+
+
+def trust_list_file(config: NodeConfig) -> Path:
+    """The trust list in force, as it was signed: evidence's own."""
+    return Path(config.paths.data_dir) / "trust-list.p7m"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roeh.doctor.access import check_access
 from roeh.doctor.cameras import check_chosen_model, check_sources
 from roeh.doctor.evidence import check_keys, check_masks, check_recording
 from roeh.doctor.finding import MachineCheck, NodeCheck
@@ -31,6 +32,7 @@ NODE_CHECKS = (
     NodeCheck("data_dir", check_data_dir),
     NodeCheck("medium", check_medium),
     NodeCheck("keys", check_keys),
+    NodeCheck("access", check_access),
     NodeCheck("masks", check_masks),
     NodeCheck("recording", check_recording),
     NodeCheck("run_dir", check_run_dir),

@@ -19,9 +19,10 @@ from roeh.core.retrieval import (
     TrustHeld,
     TrustHeldRequest,
 )
-from roeh.retrieve.answers import Custody, NodeAnswer, TrustState
+from roeh.retrieve.answers import Custody, Export, NodeAnswer, TrustState
 from roeh.retrieve.health import exports_waiting, node_health
 from roeh.retrieve.judging import Judge
+from roeh.retrieve.ledger_reading import first_leaf_at
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.problems import not_there
 from roeh.retrieve.status import StatusFeed
@@ -44,6 +45,8 @@ _MAX_NAMES = 1000
 #: Walking back: how many leaves at first, and how many records are worth a page.
 _FIRST_WINDOW = 2000
 _WANTED = 50
+#: Pages read for one export: other people's looks lie between its steps.
+_MAX_PAGES = 50
 _PSEUDONYM = re.compile(rb'"([pc]-[0-9a-f]{16})"')
 
 
@@ -105,6 +108,26 @@ class Auditing:
         if before is None:
             return await self._custody(page.records, page.size)
         return await self._custody(await self._newest(min(before, page.size)), page.size)
+
+    async def custody_of(self, visit: Visit, export: Export) -> Custody:
+        """What is on record of one export and of the hold that keeps its span.
+
+        Raises:
+            RoehError: refused, or evidence cannot answer.
+        """
+        await self._judge.judge(
+            visit, Action.SEE_CUSTODY, f"export {export.id}", export_id=export.id
+        )
+        wanted = (f'"{export.id}"'.encode(), f'"{export.hold_id}"'.encode())
+        after = await first_leaf_at(self._link, export.t_utc_us) - 1
+        found: list[bytes] = []
+        for _ in range(_MAX_PAGES):
+            page = await self._page(after)
+            found += [raw for raw in page.records if any(name in raw for name in wanted)]
+            if not page.records:
+                break
+            after = _leaf(page.records[-1])
+        return await self._custody(found, page.size)
 
     async def _custody(self, records: Sequence[bytes], size: int) -> Custody:
         if not records:

@@ -60,15 +60,31 @@ async def add_headers(_request: web.BaseRequest, response: web.StreamResponse) -
     response.headers.update(HEADERS)
 
 
-def guard(clock: Clock, requests_per_minute: int) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """The outermost middleware."""
-    budget = MinuteBudget(requests_per_minute)
+class Guard:
+    """The outermost middleware, and what it counts."""
 
-    @web.middleware
-    async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    def __init__(self, clock: Clock, requests_per_minute: int) -> None:
+        self._clock = clock
+        self._budget = MinuteBudget(requests_per_minute)
+        self.requests = 0
+        self.refused = 0
+
+    def middleware(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """For web.Application."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            response = await self._answer(request, handler)
+            self.requests += 1
+            self.refused += response.status in (403, 429)
+            return response
+
+        return guarded
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             visit = _visit(request)
-            _check_budget(budget, visit.number, clock)
+            _check_budget(self._budget, visit.number, self._clock)
             _check_head(request)
             request[VISIT] = visit
             return await handler(request)
@@ -83,8 +99,6 @@ def guard(clock: Clock, requests_per_minute: int) -> Callable[..., Awaitable[web
         except Exception:  # noqa: BLE001 - whatever it is, nobody outside may see a traceback
             _log.exception("%s cannot be answered", request.method)
             return problem_response(500, _UNEXPECTED)
-
-    return guarded
 
 
 _UNEXPECTED = Problem(

@@ -21,6 +21,8 @@ from roeh.core.peers import (
     HoldsPage,
     HoldState,
     PageRequest,
+    RecordsPage,
+    RecordsRequest,
     SegmentRow,
     SegmentsPage,
     SegmentsRequest,
@@ -41,6 +43,7 @@ from roeh.core.retrieval import (
     VisitorHold,
     VisitorRelease,
 )
+from roeh.ledger.records import Record, SegmentRecord
 from roeh.retrieve.answers import Hold, Holds, Timeline
 from roeh.retrieve.judging import Judge
 from roeh.retrieve.laying import Layout, alert_marks
@@ -61,6 +64,13 @@ _MAX_PREVIEW_BYTES = 16 * 1024 * 1024
 _MAX_WAITING = 8
 _PATIENCE_S = 20.0
 _BUSY_S = 5
+
+
+class PictureSize(msgspec.Struct, frozen=True):
+    """Of recorded video."""
+
+    width_px: int
+    height_px: int
 
 
 class Looking:
@@ -193,6 +203,27 @@ class Looking:
                 )
                 video = await asyncio.to_thread(self._preview, order, descriptors)
             yield video
+
+    async def recorded_size(self, camera_id: str, at_utc_us: int) -> PictureSize | None:
+        """How large the pictures of a camera are that were recorded then.
+
+        None: nothing is recorded, or its segment is still written and not in the ledger yet.
+
+        Raises:
+            RoehError: evidence cannot answer.
+        """
+        try:
+            rows = await self._recorded(camera_id, at_utc_us, at_utc_us + 1)
+        except HttpProblem:
+            return None
+        leaf = rows[0].leaf
+        if leaf is None:
+            return None
+        asked = RecordsRequest(after=leaf - 1, limit=1)
+        page = await self._link.ask(Verb.RECORDS_PAGE, asked, RecordsPage)
+        body = msgspec.json.decode(page.records[0], type=Record).body
+        assert isinstance(body, SegmentRecord), "the index names the segment's own record"
+        return PictureSize(body.width_px, body.height_px)
 
     async def holds(self, visit: Visit, after: int) -> Holds:
         """A page of holds.

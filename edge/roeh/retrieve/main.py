@@ -112,7 +112,10 @@ def _counters(server: HealthServer, people: PeopleServer | None) -> dict[str, fl
         listener = people.listener
         counters |= {
             "people_connections": float(listener.connections),
+            "people_requests": float(people.guard.requests),
+            "people_refused": float(people.guard.refused),
             "people_strangers": float(listener.strangers),
             "people_greetings_crowded_out": float(listener.crowded),
+            "bundle_bytes_sent": float(people.service.fetching.bytes_sent),
         }
     return counters

@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from roeh.access.trust_list import read_trust_list
+from roeh.access.trust_list import HeldTrust, read_trust_list
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import ConfigError, RoehError
@@ -19,7 +19,7 @@ from roeh.core.retrieval import NoteStranger, TrustHeld, TrustHeldRequest
 from roeh.keys.person_certificates import AuthorityClass
 from roeh.keys.tls_files import retrieve_tls_pair
 from roeh.retrieve.api import add_api
-from roeh.retrieve.guard import add_headers, guard
+from roeh.retrieve.guard import Guard, add_headers
 from roeh.retrieve.https import PeopleListener
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.service import Service
@@ -44,10 +44,10 @@ class PeopleServer:
     ) -> None:
         self._config = config
         self._link = link
-        self._service = service
+        self.service = service
         self._strangers: asyncio.Queue[str] = asyncio.Queue(_MAX_STRANGERS)
         self.listener = PeopleListener(config.access, clock, self._on_stranger)
-        self._clock = clock
+        self.guard = Guard(clock, config.access.requests_per_minute)
         self._greets_with = ""
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         #: The newest trust list in force; None: not heard yet.
@@ -63,11 +63,11 @@ class PeopleServer:
             ConfigError: this machine cannot listen there.
         """
         app = web.Application(
-            middlewares=[guard(self._clock, self._config.access.requests_per_minute)],
+            middlewares=[self.guard.middleware()],
             client_max_size=_MAX_BODY_BYTES,
         )
         app.on_response_prepare.append(add_headers)
-        add_api(app, self._service)
+        add_api(app, self.service)
         address = await self.listener.start(app)
         await self._renew_trust()
         self._tasks = (
@@ -134,14 +134,18 @@ class PeopleServer:
         if greets_with == self._greets_with:
             return
         trust = read_trust_list(held.signed, _read(self._config.access.root_file), None)
-        authorities = "".join(
-            one.certificate.public_bytes(Encoding.PEM).decode()
-            for one in trust.authorities
-            if one.authority_class is not AuthorityClass.DEVICE
-        )
-        self.listener.use(people_context(pair.certificate_file, authorities))
+        self.listener.use(people_context(pair.certificate_file, authorities_pem(trust)))
         self._greets_with = greets_with
         _log.info("greets with trust list %d", held.version)
+
+
+def authorities_pem(trust: HeldTrust) -> str:
+    """The authorities of persons in a list; those of poles let nobody in."""
+    return "".join(
+        one.certificate.public_bytes(Encoding.PEM).decode()
+        for one in trust.authorities
+        if one.authority_class is not AuthorityClass.DEVICE
+    )
 
 
 def _stamp(path: Path) -> str:

@@ -197,6 +197,18 @@ _RETRIEVE = (
              "Requests answered."),
     _counter("roeh_retrieve_requests_unknown_total", "retrieve", "requests_answered_unknown",
              "Requests for what is not there."),
+    _gauge("roeh_retrieve_people_connections", "retrieve", "people_connections",
+           "Connections of persons that are open."),
+    _counter("roeh_retrieve_people_requests_total", "retrieve", "people_requests",
+             "Requests of persons."),
+    _counter("roeh_retrieve_people_refused_total", "retrieve", "people_refused",
+             "Requests of persons that were refused: who they are, or too many."),
+    _counter("roeh_retrieve_strangers_total", "retrieve", "people_strangers",
+             "Turned away at the door, without a certificate that is believed."),
+    _counter("roeh_retrieve_greetings_crowded_out_total", "retrieve",
+             "people_greetings_crowded_out", "Greetings that ended for a newer one."),
+    _counter("roeh_retrieve_bundle_bytes_total", "retrieve", "bundle_bytes_sent",
+             "Bytes of bundles sent."),
 )  # fmt: skip
 
 _INGEST = (
