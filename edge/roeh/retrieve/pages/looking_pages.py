@@ -1,0 +1,180 @@
+"""Pages on which people look and hold: overview, timeline, moment, hold, release."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from roeh.core.errors import RoehError
+from roeh.core.ids import ClockIds
+from roeh.core.rendering import MAX_PREVIEW_US
+from roeh.core.retrieval import Action
+from roeh.retrieve.answers import Export
+from roeh.retrieve.pages.forms import Form, FormReader, is_uuid7
+from roeh.retrieve.pages.page_visit import PageVisit
+from roeh.retrieve.pages.presenting import (
+    overview_of,
+    preview_path,
+    still_path,
+    stretches_of,
+    thumbnail_path,
+)
+from roeh.retrieve.pages.templates import span_path
+from roeh.retrieve.pages.timeline_view import timeline_view
+from roeh.retrieve.pages.times import Times
+from roeh.retrieve.pages.views import MomentView, Shot
+from roeh.retrieve.problems import HttpProblem
+from roeh.retrieve.questions import MAX_TIMELINE_US, HoldBody
+
+_HOUR_US = 3600 * 1_000_000
+#: Of the list on the overview, and of the pages it is put together from.
+_SHOWN_EXPORTS = 30
+_MAX_EXPORT_PAGES = 40
+#: Cameras of one moment: their pictures are made one after the other.
+_MAX_SHOTS = 4
+
+
+async def overview(page: PageVisit) -> web.Response:
+    """How the pole is, who asks and what they may, exports."""
+    if Action.SEE_EXPORTS not in page.node.may:
+        return page.html("overview.html", view=overview_of(page.node, (), None))
+    before = page.request.query.get("before", "")
+    exports = await _newest_exports(page, int(before) if before.isdecimal() else None)
+    shown = exports[:_SHOWN_EXPORTS]
+    older = shown[-1].row if len(exports) > _SHOWN_EXPORTS else None
+    return page.html("overview.html", view=overview_of(page.node, shown, older))
+
+
+async def timeline(page: PageVisit) -> web.Response:
+    """What is held of a span; the last hour where none is asked for."""
+    form = page.asked()
+    if not form.value("from") and not form.value("to"):
+        # Whole seconds, as the fields have them.
+        to_us = -(-page.now_utc_us // 1_000_000) * 1_000_000
+        span: tuple[int, int] | None = (to_us - _HOUR_US, to_us)
+        faults = []
+    else:
+        reader = FormReader(form, page.zone)
+        span = reader.times(MAX_TIMELINE_US)
+        faults = reader.faults
+    if span is None:
+        return page.html("timeline.html", form=form.wrong(faults))
+    laid = await page.service.looking.timeline(page.visit, *span)
+    view = timeline_view(
+        stretches_of(laid), page.cameras, span, page.zone, is_complete=laid.is_complete
+    )
+    return page.html("timeline.html", view=view, form=in_fields(page, form, span))
+
+
+async def moment(page: PageVisit) -> web.Response:
+    """Previews of a short span."""
+    form = page.asked()
+    if not form.value("from"):
+        return page.html("moment.html", form=form)
+    reader = FormReader(form, page.zone)
+    wish = reader.span(page.cameras)
+    if wish is None:
+        return page.html("moment.html", form=form.wrong(reader.faults))
+    to_us = min(wish.to_utc_us, wish.from_utc_us + MAX_PREVIEW_US)
+    alert_id = form.value("alert")
+    view = MomentView(
+        from_utc_us=wish.from_utc_us,
+        to_utc_us=to_us,
+        shots=tuple(
+            Shot(
+                name,
+                still_path(name, wish.from_utc_us),
+                preview_path(name, wish.from_utc_us, to_us),
+            )
+            for name in wish.cameras[:_MAX_SHOTS]
+        )
+        if Action.SEE_PREVIEW in page.node.may
+        else (),
+        alert_picture=thumbnail_path(alert_id) if is_uuid7(alert_id) else "",
+        is_shortened=to_us < wish.to_utc_us or len(wish.cameras) > _MAX_SHOTS,
+    )
+    form = in_fields(page, form, (wish.from_utc_us, to_us))
+    return page.html("moment.html", view=view, form=form)
+
+
+async def hold_form(page: PageVisit) -> web.Response:
+    """What to keep, and why."""
+    form = with_id(page, in_fields(page, page.asked(), None))
+    return page.html("hold.html", form=form)
+
+
+async def hold(page: PageVisit) -> web.Response:
+    """Keep it."""
+    form = await page.posted()
+    reader = FormReader(form, page.zone)
+    wish = reader.hold(page.cameras)
+    if wish is None or not is_uuid7(form.value("id")):
+        return page.html("hold.html", form=with_id(page, form.wrong(reader.faults)))
+    asked = HoldBody(
+        hold_id=form.value("id"),
+        cameras=wish.span.cameras,
+        from_utc_us=wish.span.from_utc_us,
+        to_utc_us=wish.span.to_utc_us,
+        reason=wish.reason,
+    )
+    try:
+        await page.service.looking.hold(page.visit, asked)
+    except (RoehError, HttpProblem) as error:
+        return page.html("hold.html", form=form, problem=error)
+    from_us, to_us = wish.span.from_utc_us, wish.span.to_utc_us
+    around = (from_us, min(to_us, from_us + MAX_TIMELINE_US))
+    return page.go_to(f"{span_path('/timeline', around)}&done=hold_placed")
+
+
+async def release_form(page: PageVisit) -> web.Response:
+    """Which hold should end, and why."""
+    return page.html("release.html", form=page.asked())
+
+
+async def release(page: PageVisit) -> web.Response:
+    """Ask for its end, or confirm it."""
+    form = await page.posted()
+    reader = FormReader(form, page.zone)
+    wish = reader.release()
+    if wish is None:
+        return page.html("release.html", form=form.wrong(reader.faults))
+    try:
+        held = await page.service.looking.release(page.visit, wish.hold_id, wish.reason)
+    except (RoehError, HttpProblem) as error:
+        return page.html("release.html", form=form, problem=error)
+    done = "released" if held.state == "released" else "release_asked"
+    return page.go_to(f"/timeline?done={done}")
+
+
+def with_values(form: Form, **values: tuple[str, ...]) -> Form:
+    """The same with other values."""
+    return Form({**form.written, **values}, form.errors)
+
+
+def in_fields(page: PageVisit, form: Form, span: tuple[int, int] | None) -> Form:
+    """The span as its fields have it: the pole's time, whatever the address said."""
+    if span is None:
+        span = FormReader(form, page.zone).times()
+    if span is None:
+        return form
+    times = Times(page.zone, page.words)
+    return with_values(form, **{"from": (times.field(span[0]),), "to": (times.field(span[1]),)})
+
+
+def with_id(page: PageVisit, form: Form) -> Form:
+    """An id made with the form: the same form sent twice is one deed."""
+    if is_uuid7(form.value("id")):
+        return form
+    return with_values(form, id=(ClockIds(page.service.clock).new(),))
+
+
+async def _newest_exports(page: PageVisit, before: int | None) -> list[Export]:
+    found: list[Export] = []
+    after: int | None = -1
+    for _ in range(_MAX_EXPORT_PAGES):
+        if after is None or (before is not None and after >= before):
+            break
+        answer = await page.service.exporting.page(page.visit, after)
+        found += answer.exports
+        after = answer.after
+    found.reverse()
+    return [export for export in found if before is None or export.row < before]
