@@ -23,7 +23,7 @@ from roeh.ledger.note import (
     parse_note,
 )
 from roeh.verify.report import Aspect, Finding, Weight
-from roeh.verify.roots import Roots
+from roeh.verify.roots import KnownRoots
 
 _US_PER_S = 1_000_000
 
@@ -104,7 +104,7 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def check_checkpoints(
-    roots: Roots,
+    roots: KnownRoots,
     origin: str,
     sources: Sequence[NoteSource],
     log_keys: Sequence[LogKey],

@@ -9,30 +9,22 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from roeh.core.clock import Clock
 from roeh.keys.signer import NodeName
 from roeh.ledger.records import SegmentRecord
 from roeh.verify import places
 from roeh.verify.anchoring import Anchoring, NoteSource, check_checkpoints, sizes_of
+from roeh.verify.bundle_check import verify_bundle
+from roeh.verify.container import is_bundle, opened_bundle
 from roeh.verify.ledger_state import LedgerState, SegmentPlace
 from roeh.verify.places import Place
 from roeh.verify.report import Aspect, LedgerReport, Report, Weight, conclude, exit_status
 from roeh.verify.signers import SignerJudge, log_keys_in
-from roeh.verify.sitting import Beliefs, Sitting
+from roeh.verify.sitting import Beliefs, Progress, Sitting
 from roeh.verify.stream_check import StreamCheck
 from roeh.verify.whole_check import WholeCheck
 
 __all__ = ["Beliefs", "Progress", "verify"]
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far it is."""
-
-    files_done: int
-    files: int
-    bytes_done: int
 
 
 def verify(
@@ -41,11 +33,18 @@ def verify(
     clock: Clock,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> Report:
-    """Verify a segment, a clip, a directory of segments or a node's data_dir.
+    """Verify a bundle, a segment, a clip, a directory of segments or a node's data_dir.
 
     Raises:
         EvidenceRefused: there is nothing to verify, or a part of the ledger cannot be read.
+        BundleRefused: a bundle that cannot be opened.
+        KeyRefused: a key that is none.
     """
+    if is_bundle(path):
+        with opened_bundle(
+            path, beliefs.identities, lambda done_bytes: on_progress(Progress(0, 0, done_bytes))
+        ) as opened:
+            return verify_bundle(path, opened, beliefs, clock, on_progress)
     sitting = _open(places.place_at(path), beliefs, clock)
     files = sum(len(stream.files) for stream in sitting.place.streams)
     done = 0

@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `roeh verify`."""
     parser.epilog = _EPILOG
     parser.add_argument(
-        "path", type=Path, help="a segment, a clip, a directory of segments or a data_dir"
+        "path",
+        type=Path,
+        help="an export bundle (.zip.age, .zip, unpacked), a segment, a clip, a directory of"
+        " segments or a data_dir",
     )
     for option, metavar, text in (
         ("--trust", "ROOT.pem", "a root certificate that you trust; may be given more than once"),
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--checkpoint", "FILE", "a checkpoint kept elsewhere; may be given more than once"),
         ("--witness", "KEYFILE", "a witness's public key; may be given more than once"),
         ("--certificates", "FILE.pem", "certificates of log keys, if not beside the ledger"),
+        ("--identity", "KEYFILE", "a secret key of age, for an encrypted bundle; as --trust"),
+        ("--tsa", "ROOT.pem", "a root of a time-stamping authority that you trust; as --trust"),
     ):
         parser.add_argument(
             option, action="append", type=Path, default=[], metavar=metavar, help=text
@@ -51,7 +56,8 @@ def run(chosen: argparse.Namespace) -> int:
 
     Raises:
         EvidenceRefused: there is nothing to verify, or a file named cannot be read.
-        KeyRefused: a root, list or witness key that is none.
+        BundleRefused: a bundle that cannot be opened.
+        KeyRefused: a root, list or key that is none.
     """
     on_progress = _show if sys.stderr.isatty() else _show_nothing
     report = verify(chosen.path, beliefs_of(chosen), SystemClock(), on_progress)
@@ -76,6 +82,8 @@ def beliefs_of(chosen: argparse.Namespace) -> Beliefs:
         ),
         witnesses=tuple(key for path in chosen.witness for key in _witness_keys(path)),
         certificates=tuple(places.read_text(path).encode() for path in chosen.certificates),
+        identities=tuple(places.read_text(path) for path in chosen.identity),
+        timestamp_roots=tuple(_roots(chosen.tsa)),
     )
 
 
@@ -89,8 +97,13 @@ def read_anchors(trust: Sequence[Path], crl: Sequence[Path]) -> TrustAnchors | N
     """
     if not trust:
         return None
+    lists = [each for path in crl for each in _lists(path)]
+    return TrustAnchors(tuple(_roots(trust)), RevocationLists(tuple(lists)))
+
+
+def _roots(paths: Sequence[Path]) -> list[x509.Certificate]:
     certificates: list[x509.Certificate] = []
-    for path in trust:
+    for path in paths:
         try:
             found = certificates_in(places.read_text(path).encode())
         except UNPARSABLE as error:
@@ -98,8 +111,7 @@ def read_anchors(trust: Sequence[Path], crl: Sequence[Path]) -> TrustAnchors | N
         if not found:
             raise _no_root(path, "it holds no certificate")
         certificates += found
-    lists = [each for path in crl for each in _lists(path)]
-    return TrustAnchors(tuple(certificates), RevocationLists(tuple(lists)))
+    return certificates
 
 
 def _lists(path: Path) -> tuple[x509.CertificateRevocationList, ...]:
@@ -128,6 +140,9 @@ def _witness_keys(path: Path) -> list[WitnessKey]:
 
 def _show(progress: Progress) -> None:
     """Progress on one line of a terminal."""
+    if not progress.files:
+        sys.stderr.write(f"\rdecrypted {progress.bytes_done / 1e6:.0f} MB")
+        return
     end = "\n" if progress.files_done == progress.files else ""
     sys.stderr.write(
         f"\rverified {progress.files_done} of {progress.files} files,"

@@ -62,6 +62,7 @@ class LedgerState:
         pruned_counters: of each camera, those of the GOPs that were in them.
         newest_number: of each camera, the highest that was closed.
         media_keys: public keys for stream signatures that it named, as SHA-256.
+        manifest_keys: likewise for the manifests of exports.
         stepped_us: by how much UTC was stepped in each boot, both ways together.
         t_newest_utc_us: when its newest record was written, off by `newest_utc_error_us` if the
             clock was set (`newest_is_set`).
@@ -77,6 +78,7 @@ class LedgerState:
         self.pruned_counters: dict[str, CounterStretches] = {}
         self.newest_number: dict[str, int] = {}
         self.media_keys: set[str] = set()
+        self.manifest_keys: set[str] = set()
         self.stepped_us: dict[str, int] = {}
         self.findings: list[Finding] = []
         self.segment_count = 0
@@ -149,6 +151,8 @@ class LedgerState:
         elif isinstance(body, records.KeyRecord):
             if body.usage == "media":
                 self.media_keys.add(body.spki_sha256)
+            elif body.usage == "manifest":
+                self.manifest_keys.add(body.spki_sha256)
         elif isinstance(body, records.ClockStepRecord):
             stepped_us = self.stepped_us.get(record.boot_id, 0)
             self.stepped_us[record.boot_id] = stepped_us + abs(body.by_us)

@@ -21,11 +21,12 @@ import msgspec
 from roeh.bitstream.boxes import boxes, opened
 from roeh.bitstream.malformed import Malformed
 from roeh.bitstream.mp4_read import init_size_bytes, read_fragments, read_init, read_video
-from roeh.bitstream.nal import split_length_prefixed
+from roeh.bitstream.nal import Octets, is_slice, split_length_prefixed
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.gop import AccessUnit
 from roeh.verify.contents import Content
 from roeh.verify.facts import SliceFact, StreamFact, facts_of_nals
+from roeh.verify.onvif import StreamJudge, Tally
 
 _CHUNK_BYTES = 1 << 20
 _NS_PER_MS = 1_000_000
@@ -39,11 +40,16 @@ _MAX_NOTE_BYTES = 64 << 10
 
 
 class GopFacts(msgspec.Struct, frozen=True):
-    """One GOP: where it begins, and its facts in order. Without any for H.265."""
+    """One GOP: where it begins, and its facts in order. Without any for H.265.
+
+    `pictures_sha256` is over its slices and when, within it, each picture is decoded and shown:
+    the same pictures in another file have the same.
+    """
 
     offset_bytes: int
     pictures: int
     facts: tuple[StreamFact, ...]
+    pictures_sha256: bytes = b""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -62,6 +68,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
         note: what the file says of itself behind its header, as a clip does; nothing vouches
             for it.
         codec: None when not even that can be read.
+        config_sha256: of what a decoder is told before the first picture.
+        tally: as the ONVIF reference counts, of H.264 that was read without its facts.
         damage: why it could not be read to its end, and from which byte; gops before that
             are whole.
     """
@@ -75,6 +83,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     gops: tuple[GopFacts, ...]
     damage: str | None
     damage_offset_bytes: int | None
+    config_sha256: bytes = b""
+    tally: Tally | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
@@ -84,7 +94,12 @@ class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
 
 
 def read_file(
-    content: Content, pieces: Sequence[Piece], clock: Clock, *, budget_s: int | None = None
+    content: Content,
+    pieces: Sequence[Piece],
+    clock: Clock,
+    *,
+    budget_s: int | None = None,
+    is_brief: bool = False,
 ) -> FileFacts | Unreadable:
     """The facts of a file, read by a child.
 
@@ -94,6 +109,7 @@ def read_file(
         clock: for the time that the child may take.
         budget_s: processor seconds that it may take; real ones are twice as many. By default
             what a slow board needs for a file of this size, several times over.
+        is_brief: without the facts of its pictures, which for a long join are many.
     """
     try:
         size_bytes = content.size_bytes()
@@ -101,7 +117,7 @@ def read_file(
         return Unreadable(error.strerror or str(error))
     if budget_s is None:
         budget_s = _CPU_S + _CPU_S_PER_MB * size_bytes // 1_000_000
-    answer = _in_child(lambda: facts_of_file(content, pieces), budget_s, clock)
+    answer = _in_child(lambda: facts_of_file(content, pieces, is_brief=is_brief), budget_s, clock)
     if isinstance(answer, str):
         return Unreadable(answer)
     try:
@@ -110,20 +126,26 @@ def read_file(
         return Unreadable("its reader answered nothing that makes sense")
 
 
-def facts_of_file(content: Content, pieces: Sequence[Piece]) -> FileFacts | Unreadable:
+def facts_of_file(
+    content: Content, pieces: Sequence[Piece], *, is_brief: bool = False
+) -> FileFacts | Unreadable:
     """The same in this process."""
     try:
         with content.open() as file:
             size_bytes, sha256, in_place = _hashes(file, pieces)
             stretches: list[tuple[int, int]] = []
             codec: str | None = None
+            config_sha256 = b""
             note = ""
             gops: list[GopFacts] = []
+            judge = StreamJudge() if is_brief else None
             damage: Malformed | None = None
             try:
-                codec = read_init(file).codec
+                config = read_init(file)
+                codec = config.codec
+                config_sha256 = hashlib.sha256(msgspec.msgpack.encode(config)).digest()
                 note = _note(file)
-                _read_gops(file, codec, gops, stretches)
+                _read_gops(file, codec, gops, stretches, judge)
                 _check_order_of_boxes(file, size_bytes, gops)
             except Malformed as error:
                 damage = error
@@ -140,6 +162,8 @@ def facts_of_file(content: Content, pieces: Sequence[Piece]) -> FileFacts | Unre
         gops=tuple(gops),
         damage=None if damage is None else damage.what,
         damage_offset_bytes=None if damage is None else damage.offset_bytes,
+        config_sha256=config_sha256,
+        tally=judge.tally() if judge is not None and codec == "h264" else None,
     )
 
 
@@ -183,7 +207,11 @@ def _note(file: BinaryIO) -> str:
 
 
 def _read_gops(
-    file: BinaryIO, codec: str, gops: list[GopFacts], stretches: list[tuple[int, int]]
+    file: BinaryIO,
+    codec: str,
+    gops: list[GopFacts],
+    stretches: list[tuple[int, int]],
+    judge: StreamJudge | None,
 ) -> None:
     """GOPs, and where the fragments stand; both as far as it can be read."""
     has_fragments = False
@@ -191,28 +219,62 @@ def _read_gops(
         has_fragments = True
         stretches.append((fragment.offset_bytes, fragment.size_bytes))
         offsets = [fragment.offset_bytes, *fragment.unit_offsets_bytes[1:]]
-        gops += _split(codec, zip(offsets, fragment.units, strict=True))
+        gops += _split(codec, zip(offsets, fragment.units, strict=True), judge)
     if not has_fragments:
-        pictures = read_video(file).pictures
-        gops += _split(codec, ((picture.offset_bytes, picture.unit) for picture in pictures))
+        pictures = ((each.offset_bytes, each.unit) for each in read_video(file).pictures)
+        gops += _split(codec, pictures, judge)
 
 
-def _split(codec: str, pictures: Iterable[tuple[int, AccessUnit]]) -> list[GopFacts]:
+class _Gop:
+    """A GOP while it is read."""
+
+    def __init__(self, offset_bytes: int, first_dts: int) -> None:
+        self._offset_bytes = offset_bytes
+        self._first_dts = first_dts
+        self._count = 0
+        self._facts: list[StreamFact] = []
+        self._pictures = hashlib.sha256()
+
+    def take(
+        self, codec: str, unit: AccessUnit, nals: Sequence[Octets], facts: Sequence[StreamFact]
+    ) -> None:
+        self._count += 1
+        self._facts += facts
+        times = (unit.dts - self._first_dts, unit.pts - self._first_dts)
+        self._pictures.update(b"%d %d " % times)
+        if codec == "h264":
+            hashed = [fact.own_hash for fact in facts if isinstance(fact, SliceFact)]
+        else:
+            hashed = [hashlib.sha256(nal).digest() for nal in nals if is_slice("h265", nal)]
+        self._pictures.update(b"".join(hashed))
+
+    def done(self, judge: StreamJudge | None) -> GopFacts:
+        """What it is; a judge takes its facts, which are then kept nowhere."""
+        facts = tuple(self._facts)
+        if judge is not None:
+            for fact in facts:
+                judge.take(fact)
+            facts = ()
+        return GopFacts(self._offset_bytes, self._count, facts, self._pictures.digest())
+
+
+def _split(
+    codec: str, pictures: Iterable[tuple[int, AccessUnit]], judge: StreamJudge | None
+) -> list[GopFacts]:
     """Pictures as GOPs: each begins with a picture that decoding can start from."""
     gops: list[GopFacts] = []
-    offset_bytes, count, facts = 0, 0, list[StreamFact]()
+    gop: _Gop | None = None
     for at, unit in pictures:
-        found = facts_of_nals(split_length_prefixed(unit.nal_units)) if codec == "h264" else []
+        nals = list(split_length_prefixed(unit.nal_units))
+        found = facts_of_nals(nals) if codec == "h264" else []
         starts = unit.is_key or any(isinstance(f, SliceFact) and f.starts_gop for f in found)
-        if starts and count:
-            gops.append(GopFacts(offset_bytes, count, tuple(facts)))
-            count, facts = 0, []
-        if not count:
-            offset_bytes = at
-        count += 1
-        facts += found
-    if count:
-        gops.append(GopFacts(offset_bytes, count, tuple(facts)))
+        if gop is not None and starts:
+            gops.append(gop.done(judge))
+        if gop is None or starts:
+            gop = _Gop(at, unit.dts)
+        gop.take(codec, unit, nals, found)
+    if gop is not None:
+        gops.append(gop.done(judge))
     return gops
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from roeh.verify.custody_words import CustodyLine
 from roeh.verify.placing import GopState
 
 #: Bits of the exit status (edge/docs/verify.md). 0: everything was checked and is right.
@@ -135,6 +136,30 @@ class LedgerReport(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int
 
 
+class BundleReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle is for. Names are as far as they are known.
+
+    Attributes:
+        form: what it came in.
+        timestamps: times of the time-stamps that count, by path, microseconds of UTC.
+    """
+
+    form: str
+    export_id: str
+    kind: str
+    pole: str
+    case_number: str
+    legal_basis: str
+    reason: str
+    cameras: tuple[str, ...]
+    from_utc_us: int
+    to_utc_us: int
+    requester: str
+    approver: str
+    files: int
+    timestamps: dict[str, int]
+
+
 class Conclusion(msgspec.Struct, frozen=True):
     """The answer to one question, with its reasons."""
 
@@ -144,7 +169,7 @@ class Conclusion(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the verifier says."""
+    """All that the verifier says. `bundle` and `custody` are of bundles alone."""
 
     schema: str = "roeh/verify/1"
     path: str
@@ -154,6 +179,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     streams: tuple[StreamReport, ...]
     ledger: LedgerReport | None
     exit_status: int
+    bundle: BundleReport | None = None
+    custody: tuple[CustodyLine, ...] = ()
 
 
 def conclude(findings: Iterable[Finding], grounds: dict[Aspect, str]) -> tuple[Conclusion, ...]:
@@ -178,14 +205,15 @@ def conclude(findings: Iterable[Finding], grounds: dict[Aspect, str]) -> tuple[C
     return tuple(conclusions)
 
 
-def exit_status(conclusions: Iterable[Conclusion]) -> int:
-    """The conclusions as a bit field; custody counts once bundles bring it."""
+def exit_status(conclusions: Iterable[Conclusion], *, counts_custody: bool = False) -> int:
+    """The conclusions as a bit field; custody is asked of bundles alone."""
     status = 0
     for conclusion in conclusions:
         if conclusion.check is Check.FAIL:
             status |= EXIT_FAILED | conclusion.aspect.bit
-        elif conclusion.check is Check.NOT_CHECKED and conclusion.aspect is not Aspect.CUSTODY:
-            status |= EXIT_NOT_CHECKED
+        elif conclusion.check is Check.NOT_CHECKED:
+            is_asked = counts_custody or conclusion.aspect is not Aspect.CUSTODY
+            status |= EXIT_NOT_CHECKED if is_asked else 0
     return status
 
 

@@ -7,8 +7,22 @@ bit of n: a ledger of years takes no more than one of minutes. Pure.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Protocol
 
 from roeh.ledger.merkle import EMPTY_ROOT, node_hash
+
+
+class KnownRoots(Protocol):
+    """What is known of a tree."""
+
+    @property
+    def size(self) -> int:
+        """How many leaves it has."""
+        ...
+
+    def at(self, size: int) -> bytes | None:
+        """The root over the first `size` leaves; None where it is not known."""
+        ...
 
 
 class Roots:

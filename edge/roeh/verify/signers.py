@@ -127,6 +127,15 @@ class SignerJudge:
         name = hashlib.sha256(key.chain_pem).hexdigest()
         return self._judge(name, key.chain_pem, KeyUsage.LOG, time, _witness(anchor))
 
+    def judge_manifest(
+        self, chain_pem: bytes, time: ClaimedTime, witness: Witness | None
+    ) -> ChainVerdict | None:
+        """The chain of the key that signed a bundle's manifest."""
+        if self._anchors is None:
+            return None
+        name = hashlib.sha256(chain_pem).hexdigest()
+        return self._judge(name, chain_pem, KeyUsage.MANIFEST, time, witness)
+
 
 def log_keys_in(files: Iterable[bytes]) -> tuple[LogKey, ...]:
     """The log keys that PEM files hold certificates of, each with its CAs from that file."""

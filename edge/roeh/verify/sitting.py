@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+from cryptography import x509
+
 from roeh.core.clock import Clock
 from roeh.keys.chain import TrustAnchors
 from roeh.ledger.note import WitnessKey
@@ -24,12 +27,24 @@ class Beliefs:
         anchors: root certificates and revocation lists; None: nobody is trusted.
         checkpoints: kept elsewhere than in what is verified.
         certificates: PEM files with certificates of log keys.
+        identities: texts of files with secret keys of age, for encrypted bundles.
+        timestamp_roots: roots of time-stamping authorities.
     """
 
     anchors: TrustAnchors | None = None
     checkpoints: tuple[NoteSource, ...] = ()
     witnesses: tuple[WitnessKey, ...] = ()
     certificates: tuple[bytes, ...] = ()
+    identities: tuple[str, ...] = ()
+    timestamp_roots: tuple[x509.Certificate, ...] = ()
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far it is. `files` 0: a bundle is being decrypted."""
+
+    files_done: int
+    files: int
+    bytes_done: int
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -40,11 +40,17 @@ class HeldFile(msgspec.Struct):
 
 
 class StreamCheck:
-    """The files of one camera, in order."""
+    """The files of one camera, in order; `on_read` is told of each that could be read."""
 
-    def __init__(self, sitting: Sitting, stream: Stream) -> None:
+    def __init__(
+        self,
+        sitting: Sitting,
+        stream: Stream,
+        on_read: Callable[[HeldFile], None] = lambda _held: None,
+    ) -> None:
         self._sitting = sitting
         self._stream = stream
+        self._on_read = on_read
 
     def read(self) -> Iterator[VideoFile]:
         """Read file after file; each is given when it was read."""
@@ -54,6 +60,8 @@ class StreamCheck:
         held: dict[str, HeldFile] = {}
         for file in self._stream.files:
             each = self._read(file)
+            if each is not None:
+                self._on_read(each)
             if each is not None and each.facts.codec == "h265":
                 each.verdicts += _unchecked(file, each.facts)
                 self._done(each)
@@ -74,7 +82,9 @@ class StreamCheck:
             self._take_order_finding(finding.what, finding.place, finding.detail)
         tally = judge.tally()
         if tally.received_frames:
-            self._sitting.streams.append(self._stream_report(tally, placer))
+            name, files = self._stream.name, len(self._stream.files)
+            report = stream_report(name, files, tally, self._key(placer))
+            self._sitting.streams.append(report)
 
     def _read(self, file: VideoFile) -> HeldFile | None:
         record, leaf = self._record(file)
@@ -308,31 +318,35 @@ class StreamCheck:
                 weight = Weight.NOTE
         self._sitting.find(aspect, weight, what, detail, path=place.path, gop=place.gop)
 
-    def _stream_report(self, tally: Tally, placer: StreamPlacer) -> StreamReport:
-        video = "no_complete_gop"
-        if tally.invalid:
-            video = "invalid"
-        elif tally.valid_with_missing:
-            video = "valid_with_missing"
-        elif tally.valid:
-            video = "valid"
-        key = "not_validated"
-        if self._sitting.signers.has_anchors and placer.chains:
-            untrusted = set(placer.chains) & set(self._sitting.signers.untrusted)
-            key = "not_valid" if untrusted else "valid"
-        return StreamReport(
-            stream=self._stream.name,
-            files=len(self._stream.files),
-            video=video,
-            key=key,
-            valid=tally.valid,
-            valid_with_missing=tally.valid_with_missing,
-            invalid=tally.invalid,
-            without_signature=tally.without_signature,
-            received_frames=tally.received_frames,
-            validated_frames=tally.validated_frames,
-            pending_frames=tally.pending_frames,
-        )
+    def _key(self, placer: StreamPlacer) -> str:
+        if not self._sitting.signers.has_anchors or not placer.chains:
+            return "not_validated"
+        untrusted = set(placer.chains) & set(self._sitting.signers.untrusted)
+        return "not_valid" if untrusted else "valid"
+
+
+def stream_report(stream: str, files: int, tally: Tally, key: str) -> StreamReport:
+    """The counts of a stream as the reference would report them."""
+    video = "no_complete_gop"
+    if tally.invalid:
+        video = "invalid"
+    elif tally.valid_with_missing:
+        video = "valid_with_missing"
+    elif tally.valid:
+        video = "valid"
+    return StreamReport(
+        stream=stream,
+        files=files,
+        video=video,
+        key=key,
+        valid=tally.valid,
+        valid_with_missing=tally.valid_with_missing,
+        invalid=tally.invalid,
+        without_signature=tally.without_signature,
+        received_frames=tally.received_frames,
+        validated_frames=tally.validated_frames,
+        pending_frames=tally.pending_frames,
+    )
 
 
 def _unchecked(file: VideoFile, facts: FileFacts) -> list[GopVerdict]:

@@ -18,8 +18,8 @@ class WholeCheck:
     def check(self) -> None:
         """Everything that no single file can tell."""
         self._check_files_present()
-        self._check_signers()
-        self._check_time()
+        self.check_signers()
+        self.check_time()
         self._check_whole()
 
     def _check_files_present(self) -> None:
@@ -69,7 +69,8 @@ class WholeCheck:
                     path=shown,
                 )
 
-    def _check_signers(self) -> None:
+    def check_signers(self) -> None:
+        """Whether everybody who signed is believed."""
         if not self._sitting.signers.has_anchors:
             self._sitting.find(
                 Aspect.SIGNER,
@@ -118,8 +119,10 @@ class WholeCheck:
                     f"the key of {anchor.name}: {verdict.reason}",
                 )
 
-    def _check_time(self) -> None:
-        if not self._beliefs.witnesses:
+    def check_time(self) -> None:
+        """Whether somebody else had seen all of it."""
+        is_seen = any(each.t_utc_us is not None for each in self._sitting.anchoring.anchors)
+        if not self._beliefs.witnesses and not is_seen:
             why = "no witness was named (--witness): only the pole itself says when this was"
             self._sitting.find(Aspect.TIME, Weight.NOT_CHECKED, "no_witness", why)
         elif self._sitting.ledger is None:

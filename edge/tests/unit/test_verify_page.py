@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "verify.md"
 #: Words with an underscore that say something else than what was found.
 OTHERS = {
     *("not_checked", "valid_with_missing", "no_complete_gop", "not_valid", "not_validated"),
-    "store_true",
+    *("store_true", "export_id"),
 }
 
 

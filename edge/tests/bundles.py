@@ -1,0 +1,384 @@
+"""A bundle as it leaves a pole: a real store, real signatures, written by the table of paths.
+
+export = ExportedStore(directory)
+export.write_bag(directory / "bag")       # or .zip_bytes(), or .encrypted(recipient)
+"""
+
+import hashlib
+import json
+
+import msgspec
+
+from roeh.access.requests import request_bytes
+from roeh.bitstream.cut import cut, gops_of_segment
+from roeh.bitstream.mp4_read import read_fragments, read_init
+from roeh.bundle import layout
+from roeh.core.retrieval import PersonRole
+from roeh.keys.cms import sign_detached
+from roeh.keys.signer import KeyUsage
+from roeh.ledger.note import parse_checkpoint, parse_note
+from roeh.ledger.records import (
+    ApprovalRecord,
+    ExportRecord,
+    ExportRequestRecord,
+    HoldRecord,
+    HoldSpan,
+    KeyRecord,
+    Record,
+    SegmentRecord,
+    TrustListRecord,
+)
+from tests.authorities import day_us
+from tests.people import PeopledCity, an_export_request
+from tests.sealed_stores import RECORDED_US, SealedStore, SoftwareSigner, Witness
+
+EXPORT_ID = "019b0000-0000-7000-8000-000000000001"
+CAMERA = "north"
+PERSONS = {"p-00000000000000aa": "Dana Levi (100), Police", "p-00000000000000bb": "Noa Bar (200)"}
+CASE = "c-00000000000000cc"
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+class ExportedStore:
+    """A pole's store and one export of it.
+
+    Attributes:
+        files: of the bag, by path, without the manifests and what seals them.
+    """
+
+    def __init__(self, directory, *, segments=6, **changed):
+        self.city = PeopledCity()
+        self.witness = Witness()
+        self.asker = self.city.person(PersonRole.INVESTIGATOR, "100", name="Dana Levi")
+        self.approver = self.city.person(PersonRole.APPROVER, "200", name="Noa Bar")
+        self.directory = directory
+        self.store = SealedStore(directory, self.city)
+        self.manifest_signer = SoftwareSigner(self.city, KeyUsage.MANIFEST)
+        self.trust_list = self.city.trust_list(version=3, issued_us=day_us(99))
+        self._append(
+            KeyRecord(
+                usage="manifest",
+                spki_sha256=sha256(self.manifest_signer.spki_der),
+                certificate_sha256=sha256(b""),
+                home="file",
+                is_provisioned=True,
+            )
+        )
+        self._append(
+            TrustListRecord(
+                version=3,
+                issued_utc_us=day_us(99),
+                sha256=sha256(self.trust_list),
+                via="file",
+            )
+        )
+        self.store.record(self.store.source(), 4 * segments)
+        self.store.recorder.close()
+        self.request = an_export_request(
+            id=EXPORT_ID,
+            cameras=(CAMERA,),
+            from_utc_us=RECORDED_US + 2_200_000,
+            to_utc_us=RECORDED_US + 6_200_000,
+            requested_utc_us=self._now_us(),
+            **changed,
+        )
+        self.request_signed = self.asker.sign_request(self.request)
+        self.approval = self.approver.approve(self.request)
+        self.seen = self.witness.cosign(self.store.seal(), self._now_us() // 10**6 + 1)
+
+    def _append(self, body):
+        self.store.clock.advance(1.0)
+        return self.store.append(body)
+
+    def _now_us(self):
+        return self.store.clock.read().t_utc_ns // 1000
+
+    def record_custody(self, *, request=None, approval=None, persons=tuple(PERSONS)):
+        """Hold, request, approval and beginning, as evidence has them on record."""
+        request = request or self.request
+        self._append(
+            HoldRecord(
+                hold_id="019b0000-0000-7000-8000-0000000000aa",
+                person=persons[0],
+                reason="export",
+                spans=(HoldSpan(CAMERA, self.store.clock.read().boot_id, 0, 10**9),),
+            )
+        )
+        self._append(
+            ExportRequestRecord(
+                export_id=request.id,
+                request_sha256=sha256(request_bytes(request)),
+                person=persons[0],
+                case=CASE,
+                export_kind=request.kind,
+                cameras=request.cameras,
+                from_utc_us=request.from_utc_us,
+                to_utc_us=request.to_utc_us,
+                hold_id="019b0000-0000-7000-8000-0000000000aa",
+                is_signed=True,
+            )
+        )
+        self._append(
+            ApprovalRecord(
+                export_id=request.id,
+                approval_sha256=sha256(approval or self.approval),
+                person=persons[1],
+                verdict="approved",
+                trust_list_version=3,
+            )
+        )
+        self._append(ExportRecord(export_id=request.id, step="begun", person=persons[0], detail=""))
+
+    def payload(self):
+        """The files below data/ and certs/."""
+        note = self.store.seal()
+        self.checkpoint = note
+        size = parse_checkpoint(parse_note(note).text).size
+        seen = parse_checkpoint(parse_note(self.seen).text)
+        lines = self._records(size)
+        with self.store.database.reading() as connection:
+            proofs = [self.store.log.inclusion_proof(connection, leaf, size) for leaf, _ in lines]
+            consistency = self.store.log.consistency_proof(connection, seen.size, size)
+        custody = [line for _, line in lines if kind_of(line) in layout.CUSTODY_KINDS]
+        segments = self._segments()
+        files = {path: content for path, content, _ in segments}
+        video = b"".join(cut(self._gops(segments), *self._span()))
+        entries = [self._entry(content, record) for _, content, record in segments]
+        files |= {
+            layout.ONLY_VIDEO: video,
+            layout.SEGMENT_LINES: b"".join(msgspec.json.encode(e) + b"\n" for e in entries),
+            layout.REQUEST: request_bytes(self.request),
+            layout.REQUEST_SIGNED: self.request_signed,
+            layout.APPROVAL: self.approval,
+            layout.TRUST_LIST: self.trust_list,
+            layout.RECORDS: b"".join(line + b"\n" for _, line in lines),
+            layout.CUSTODY: b"".join(line + b"\n" for line in custody),
+            layout.INCLUSION: b"".join(
+                inclusion(leaf, size, proof) + b"\n"
+                for (leaf, _), proof in zip(lines, proofs, strict=True)
+            ),
+            layout.CONSISTENCY: consistency_json(seen.size, size, consistency),
+            layout.CHECKPOINT: note.encode(),
+            layout.WITNESSED: self.seen.encode(),
+            layout.report_file("en", "html"): b"<!doctype html><title>Export</title>\n",
+        }
+        document = self._document(files, entries, video, size, len(lines))
+        files[layout.EXPORT] = msgspec.json.encode(document)
+        self.certificates = {
+            layout.CERTIFICATES["media"]: self.store.media.chain_pem,
+            layout.CERTIFICATES["log"]: self.store.log_signer.chain_pem,
+            layout.CERTIFICATES["manifest"]: self.manifest_signer.chain_pem,
+        }
+        return files
+
+    def _records(self, size):
+        """(leaf, line) of what concerns the span."""
+        with self.store.database.reading() as connection:
+            lines = self.store.log.records(connection, 0, size)
+        kept = []
+        for leaf, line in enumerate(lines):
+            body = json.loads(line)["body"]
+            if body["kind"] == "segment" and not 2 <= body["segment"] <= 5:
+                continue
+            if body["kind"] == "boot":
+                continue
+            kept.append((leaf, line))
+        return kept
+
+    def _segments(self):
+        """(path, content, record) of those in the span."""
+        found = []
+        size = parse_checkpoint(parse_note(self.checkpoint).text).size
+        for leaf, line in self._records(size):
+            record = msgspec.json.decode(line, type=Record)
+            body = record.body
+            if isinstance(body, SegmentRecord) and body.segment <= 4:
+                path = self.directory / "segments" / CAMERA / f"{body.segment:08d}.mp4"
+                name = layout.segment_file(CAMERA, body.segment)
+                found.append((name, path.read_bytes(), (leaf, body)))
+        return found
+
+    def _gops(self, segments):
+        for _, content, (_, body) in segments:
+            yield from gops_of_segment(content, body.t_first_mono_us)
+
+    def _span(self):
+        """Of the request, on the monotonic scale."""
+        size = parse_checkpoint(parse_note(self.checkpoint).text).size
+        for _, line in self._records(size):
+            body = msgspec.json.decode(line, type=Record).body
+            if isinstance(body, SegmentRecord):
+                offset_us = body.t_first_mono_us - body.t_utc_us
+                return self.request.from_utc_us + offset_us, self.request.to_utc_us + offset_us
+        raise AssertionError("no segment")
+
+    def _entry(self, content, record):
+        leaf, body = record
+        offset_us = body.t_utc_us - body.t_first_mono_us
+        starts = [each.t_first_mono_us + offset_us for each in body.fragments]
+        ends = [*starts[1:], body.t_end_mono_us + offset_us]
+        place, gops = body.init_bytes, []
+        for each, start, end in zip(body.fragments, starts, ends, strict=True):
+            here = content[place : place + each.size_bytes]
+            gops.append(
+                layout.GopEntry(
+                    offset_bytes=place,
+                    size_bytes=each.size_bytes,
+                    sha256_recorded=each.sha256,
+                    sha256=sha256(here),
+                    counter=each.gop_counter,
+                    from_utc_us=start,
+                    to_utc_us=end,
+                    is_asked_for=start < self.request.to_utc_us and end > self.request.from_utc_us,
+                )
+            )
+            place += each.size_bytes
+        return layout.SegmentEntry(
+            camera_id=CAMERA,
+            segment=body.segment,
+            path=layout.segment_file(CAMERA, body.segment),
+            leaf=leaf,
+            state="intact" if sha256(content) == body.sha256 else "damaged",
+            size_bytes=len(content),
+            size_recorded_bytes=body.size_bytes,
+            sha256=sha256(content),
+            sha256_recorded=body.sha256,
+            init_sha256=sha256(content[: body.init_bytes]),
+            init_sha256_recorded=body.init_sha256,
+            boot_id=body.boot_id,
+            t_first_mono_us=body.t_first_mono_us,
+            t_end_mono_us=body.t_end_mono_us,
+            from_utc_us=starts[0],
+            to_utc_us=ends[-1],
+            utc_error_us=body.utc_error_us,
+            synchronised=body.synchronised,
+            end_reason=body.end_reason,
+            gops=tuple(gops),
+        )
+
+    def _document(self, files, entries, video, size, records):
+        gops = len(list(read_fragments(video)))
+        config = read_init(video)
+        join = layout.JoinEntry(
+            path=layout.ONLY_VIDEO,
+            camera_id=CAMERA,
+            codec=config.codec,
+            width_px=config.width_px,
+            height_px=config.height_px,
+            from_utc_us=self.request.from_utc_us,
+            to_utc_us=self.request.to_utc_us,
+            asked_to_utc_us=self.request.to_utc_us,
+            gops=gops,
+            late_gops=1,
+            gops_left_out=0,
+            size_bytes=len(video),
+            sha256=sha256(video),
+        )
+        return layout.ExportDocument(
+            export_id=EXPORT_ID,
+            kind="full",
+            request=self.request,
+            request_sha256=sha256(request_bytes(self.request)),
+            site=self.request.site,
+            node=self.request.node,
+            software="roeh test",
+            clock=layout.ClockEntry(self._now_us(), 2000, True, "boot"),
+            key_homes={"media": "file"},
+            names=PERSONS | {CASE: self.request.case_number},
+            cameras=(layout.CameraEntry(camera_id=CAMERA, intact=len(entries), joins=(join,)),),
+            damage=(),
+            damage_count=0,
+            trust_list=layout.TrustEntry(3, day_us(99), 0, sha256(self.trust_list)),
+            ledger_size=size,
+            records=records,
+            witness=layout.WitnessEntry(size=0, t_utc_us=None, window_us=None, span_window_us=None),
+            witness_keys=(self.witness.verifier_key,),
+            timestamp=layout.TimestampEntry("none"),
+        )
+
+    def sealed(self, files, certificates=None):
+        """All files of the bag: manifests, signature and seal round these."""
+        manifest = manifest_of(files)
+        leaf = self._append(
+            ExportRecord(
+                export_id=EXPORT_ID,
+                step="sealed",
+                person=next(iter(PERSONS)),
+                detail="",
+                sha256=sha256(manifest),
+                size_bytes=sum(map(len, files.values())),
+                files=len(files),
+            )
+        )
+        note = self.store.seal()
+        size = parse_checkpoint(parse_note(note).text).size
+        before = parse_checkpoint(parse_note(self.checkpoint).text).size
+        with self.store.database.reading() as connection:
+            record = self.store.log.records(connection, leaf, 1)[0]
+            proof = self.store.log.inclusion_proof(connection, leaf, size)
+            consistency = self.store.log.consistency_proof(connection, before, size)
+        tags = {
+            layout.BAGIT: layout.BAGIT_TEXT.encode(),
+            layout.BAG_INFO: bag_info(files),
+            layout.MANIFEST: manifest,
+            layout.MANIFEST_SIGNATURE: self.sign_manifest(manifest),
+            layout.SEAL_RECORD: record,
+            layout.SEAL_INCLUSION: inclusion(leaf, size, proof),
+            layout.SEAL_CHECKPOINT: note.encode(),
+            "seal/consistency.json": consistency_json(before, size, consistency),
+            **(certificates or self.certificates),
+        }
+        tags[layout.TAG_MANIFEST] = manifest_of(tags)
+        return files | tags
+
+    def sign_manifest(self, manifest):
+        return sign_detached(
+            manifest,
+            chain_pem=self.manifest_signer.chain_pem,
+            sign=self.manifest_signer.sign,
+            t_utc_us=self._now_us(),
+        )
+
+    def bag(self):
+        """All files of a bag that nobody touched."""
+        self.record_custody()
+        return self.sealed(self.payload())
+
+    def close(self):
+        self.store.files.close()
+        self.store.database.close()
+
+
+def manifest_of(files):
+    return b"".join(f"{sha256(content)}  {path}\n".encode() for path, content in files.items())
+
+
+def bag_info(files):
+    size_bytes = sum(map(len, files.values()))
+    return (f"Payload-Oxum: {size_bytes}.{len(files)}\nExternal-Identifier: {EXPORT_ID}\n").encode()
+
+
+def inclusion(leaf, size, proof):
+    return msgspec.json.encode(layout.InclusionLine(leaf, size, hexadecimal(proof)))
+
+
+def consistency_json(first, second, proof):
+    return msgspec.json.encode(layout.ConsistencyDocument(first, second, hexadecimal(proof)))
+
+
+def hexadecimal(proof):
+    return tuple(step.hex() for step in proof)
+
+
+def kind_of(line):
+    return json.loads(line)["body"]["kind"]
+
+
+def write_bag(files, directory):
+    for path, content in files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(content)
+    return directory
