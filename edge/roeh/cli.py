@@ -118,6 +118,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Ask a pole for evidence, agree to it as a second person, fetch, verify and open it.",
         "roeh.police.commands",
     )
+    _add_later(
+        commands,
+        "usb",
+        "Exports by disk: prepare one for a pole, answer one that was put in.",
+        "roeh.usb.commands",
+    )
     return parser
 
 
