@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from roeh.access.refusals import refused
 from roeh.core.errors import KeyRefused
 from roeh.core.retrieval import Person
+from roeh.keys.certificates import certificate_of
 from roeh.keys.chain import is_authority
 from roeh.keys.key_pem import is_p256
 from roeh.keys.person_certificates import person_name_of, role_of
@@ -36,7 +37,7 @@ def read_certificate(certificate_der: bytes) -> x509.Certificate:
     if len(certificate_der) > MAX_CERTIFICATE_BYTES:
         raise refused("malformed", f"a certificate of {len(certificate_der)} bytes")
     try:
-        certificate = x509.load_der_x509_certificate(certificate_der)
+        certificate = certificate_of(certificate_der)
         # Its parts are read only when they are asked for.
         for part in (certificate.subject, certificate.issuer):
             part.rfc4514_string()

@@ -215,6 +215,20 @@ def is_unprovisioned(certificate: x509.Certificate) -> bool:
     return any(str(unit.value).startswith(UNPROVISIONED) for unit in units)
 
 
+def certificate_of(der: bytes) -> x509.Certificate:
+    """A certificate out of its DER, whose every byte the issuer's signature fixes.
+
+    The count of unused bits before the signature is not signed, and others read over it.
+
+    Raises:
+        ValueError, TypeError, ...: see UNPARSABLE in keys/key_pem.py.
+    """
+    certificate = x509.load_der_x509_certificate(der)
+    if not der.endswith(b"\x00" + certificate.signature):
+        raise ValueError("a signature that does not fill its last byte")
+    return certificate
+
+
 def certificate_pem(*certificates: x509.Certificate) -> bytes:
     """Certificates as PEM, one after the other."""
     return b"".join(item.public_bytes(serialization.Encoding.PEM) for item in certificates)

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from roeh.core.errors import KeyRefused
 from roeh.core.retrieval import MAX_SIGNED_BYTES
-from roeh.keys.certificates import certificate_pem
+from roeh.keys.certificates import certificate_of, certificate_pem
 from roeh.keys.chain import MAX_CERTIFICATES, MAX_CHAIN_BYTES, is_issued_by
 from roeh.keys.instants import instant, microseconds
 from roeh.keys.key_pem import UNPARSABLE, certificates_in, is_p256
@@ -271,7 +271,7 @@ def _chain(data: _SignedData) -> list[x509.Certificate]:
     encoded = [asn1.encode_der(one) for one in data.certificates.as_list()]
     if not 1 <= len(encoded) <= MAX_CERTIFICATES or sum(map(len, encoded)) > MAX_CHAIN_BYTES:
         raise _refused(f"with {len(encoded)} certificates, or too large ones")
-    return [x509.load_der_x509_certificate(one) for one in encoded]
+    return [certificate_of(one) for one in encoded]
 
 
 def _signer_info(data: _SignedData) -> _SignerInfo:

@@ -36,7 +36,8 @@ ROLE_USAGES: Final[dict[PersonRole, str]] = {
 TRUST_LIST_USAGE: Final = f"{ARC}.20"
 
 MAX_NUMBER_CHARS: Final = 64
-_NUMBER = re.compile(rf"[A-Za-z0-9._/-]{{1,{MAX_NUMBER_CHARS}}}")
+# Of the characters that X.520 has for serialNumber (PrintableString).
+_NUMBER = re.compile(rf"[A-Za-z0-9./-]{{1,{MAX_NUMBER_CHARS}}}")
 _MAX_NAME_CHARS: Final = 64
 
 
@@ -84,7 +85,7 @@ def person_name(number: str, name: str, organisation: str) -> PersonName:
         raise KeyRefused(
             what="not a person's number",
             which=number[:100] or "nothing",
-            remedy=f"use A-Z, a-z, 0-9 and ._/-, at most {MAX_NUMBER_CHARS}",
+            remedy=f"use A-Z, a-z, 0-9 and ./-, at most {MAX_NUMBER_CHARS}",
         )
     for text in (name, organisation):
         if not _is_name(text):
