@@ -15,18 +15,19 @@ from roeh.core.config import NodeConfig
 from roeh.core.errors import ConfigError, RoehError
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import Done, Verb
-from roeh.core.retrieval import NoteStranger, TrustHeld, TrustHeldRequest
+from roeh.core.retrieval import MAX_SIGNED_BYTES, NoteStranger, TrustHeld, TrustHeldRequest
 from roeh.keys.person_certificates import AuthorityClass
 from roeh.keys.tls_files import retrieve_tls_pair
 from roeh.retrieve.api import add_api
 from roeh.retrieve.guard import Guard, add_headers
 from roeh.retrieve.https import PeopleListener
 from roeh.retrieve.link import EvidenceLink
+from roeh.retrieve.pages import add_pages
 from roeh.retrieve.service import Service
 from roeh.retrieve.tls import people_context
 
-#: Of a body, whatever the route: nothing larger is ever held.
-_MAX_BODY_BYTES = 256 * 1024
+#: Of a form with a signed object in it; nothing larger is ever held.
+_MAX_BODY_BYTES = MAX_SIGNED_BYTES + 4096
 #: How often it is looked for another trust list, or another key of this pole.
 _PERIOD_S = 2.0
 #: Strangers that wait to be told to evidence, and how many a second are.
@@ -68,6 +69,7 @@ class PeopleServer:
         )
         app.on_response_prepare.append(add_headers)
         add_api(app, self.service)
+        add_pages(app, self.service)
         address = await self.listener.start(app)
         await self._renew_trust()
         self._tasks = (
