@@ -51,6 +51,7 @@ CERTIFICATES = {
 SEAL_RECORD = "seal/record.json"
 SEAL_INCLUSION = "seal/inclusion.json"
 SEAL_CHECKPOINT = "seal/checkpoint.txt"
+SEAL_CONSISTENCY = "seal/consistency.json"
 SEAL_TIMESTAMP = "seal/manifest.tsr"
 
 #: RFC 8493 section 2.1.1.
@@ -79,7 +80,7 @@ _KNOWN = frozenset(
         *(EXPORT, SEGMENT_LINES, REQUEST, REQUEST_SIGNED, APPROVAL, TRUST_LIST, RECORDS, CUSTODY),
         *(INCLUSION, CONSISTENCY, CHECKPOINT, WITNESSED, CHECKPOINT_TIMESTAMP, ONLY_VIDEO),
         *CERTIFICATES.values(),
-        *(SEAL_RECORD, SEAL_INCLUSION, SEAL_CHECKPOINT, SEAL_TIMESTAMP),
+        *(SEAL_RECORD, SEAL_INCLUSION, SEAL_CHECKPOINT, SEAL_CONSISTENCY, SEAL_TIMESTAMP),
     }
 )
 
@@ -348,7 +349,10 @@ class InclusionLine(msgspec.Struct, frozen=True):
 class ConsistencyDocument(
     msgspec.Struct, frozen=True, rename={"from_size": "from", "to_size": "to"}
 ):
-    """CONSISTENCY: from the witnessed tree to CHECKPOINT's; without a witness `from` is 0."""
+    """CONSISTENCY: from the witnessed tree to CHECKPOINT's; without a witness `from` is 0.
+
+    SEAL_CONSISTENCY: from CHECKPOINT's to SEAL_CHECKPOINT's.
+    """
 
     from_size: int
     to_size: int
