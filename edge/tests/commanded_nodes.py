@@ -4,6 +4,7 @@ from roeh.core.config import parse_config
 from roeh.core.delivery import AnswersDelivered, LeaseAnswers, OrderDone, TakeCommand, TakeOrders
 from roeh.core.peers import Role, Verb
 from roeh.evidence.commands import CommandParts, Commands
+from roeh.ledger.names import NameBook
 from roeh.ledger.records import CommandRecord, OutcomeRecord
 from tests.ledgers import FileLogKey
 from tests.rings import Ring
@@ -41,6 +42,7 @@ class CommandedNode:
         self.refused = []
         self.is_ending = False
         self.resent = []
+        self.names = NameBook(directory / "names.db")
         self._start()
 
     def _start(self):
@@ -51,6 +53,7 @@ class CommandedNode:
                 database=self.ring.database,
                 log=self.ring.log,
                 holds=self.ring.holds,
+                names=self.names,
                 signer=self.key,
                 keys=self.keys,
                 resend=self._resend,
@@ -75,6 +78,7 @@ class CommandedNode:
 
     def close(self):
         self.commands.close()
+        self.names.close()
         self.ring.close()
 
     def take(self, command):

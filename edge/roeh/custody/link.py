@@ -12,7 +12,13 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EvidenceRefused, OutputRefused
 from roeh.core.ipc.stream import StreamClient
-from roeh.core.paths import evidence_socket, ledger_dir, node_database, segments_dir
+from roeh.core.paths import (
+    evidence_socket,
+    ledger_dir,
+    names_database,
+    node_database,
+    segments_dir,
+)
 from roeh.core.peers import VERB_MESSAGES, Role, Verb
 from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
@@ -21,6 +27,7 @@ from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.holds import Holds
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
+from roeh.ledger.names import NameBook
 
 #: A process that listens takes a connection at once.
 _PATIENCE_S = 0.3
@@ -60,8 +67,11 @@ def evidence_link(config: NodeConfig, clock: Clock) -> Iterator[EvidenceLink]:
         if client.wait_until_there(_PATIENCE_S):
             yield _ProcessLink(client)
             return
-    with _store(config) as database:
-        yield _StoreLink(config, clock, database)
+    with (
+        _store(config) as database,
+        contextlib.closing(NameBook(names_database(config))) as names,
+    ):
+        yield _StoreLink(config, clock, database, names)
 
 
 class _ProcessLink:
@@ -79,7 +89,9 @@ class _StoreLink:
 
     is_running = False
 
-    def __init__(self, config: NodeConfig, clock: Clock, database: NodeDatabase) -> None:
+    def __init__(
+        self, config: NodeConfig, clock: Clock, database: NodeDatabase, names: NameBook
+    ) -> None:
         log = Log(database, clock, site=config.node.site, node=config.node.name)
         age = NodeAge(database, clock, log)
         self._custody = Custody(
@@ -88,7 +100,8 @@ class _StoreLink:
                 log=log,
                 age=age,
                 locks=Locks(database, log, age, config.evidence),
-                holds=Holds(database, log, clock),
+                holds=Holds(database, log, clock, names),
+                names=names,
                 settings=config.evidence,
                 segments_dir=segments_dir(config),
                 checkpoint=_written_checkpoint(config),
@@ -97,6 +110,12 @@ class _StoreLink:
         )
 
     def call(self, verb: Verb, request: msgspec.Struct, answer_type: type[_AnswerT]) -> _AnswerT:
+        if verb not in self._custody.answerers:
+            raise EvidenceRefused(
+                what="no evidence process runs, and only that can do this",
+                which=verb.value,
+                remedy="start the node",
+            )
         # Through the message's own border, so that both ways refuse the same.
         request = _again(request, VERB_MESSAGES[verb][0])
         return _again(self._custody.handle(verb, request), answer_type)

@@ -54,6 +54,7 @@ from roeh.ledger.commands import CommandBook
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
+from roeh.ledger.names import NameBook, typed
 from roeh.ledger.utc_spans import UtcSpan, newest_segments, recorded_spans
 from roeh.transport.desk_keys import DeskKeys
 from roeh.transport.down import parse_body
@@ -84,6 +85,7 @@ class CommandParts(msgspec.Struct, frozen=True):
     database: NodeDatabase
     log: Log
     holds: Holds
+    names: NameBook
     signer: LogSigner
     keys: Callable[[], DeskKeys]
     resend: Callable[[tuple[SeqRange, ...]], tuple[SeqRange, ...]]
@@ -225,7 +227,7 @@ class Commands:
         taken = self._book.take(connection, command, signer, None)
         hold = PlaceHold(
             hold_id=command.id,  # so that it is placed once, whatever is rebuilt
-            person=f"{command.operator}@{signer}",
+            person=self._parts.names.pseudonym(typed(f"{command.operator}@{signer}")),
             reason=order.reason,
             spans=spans,
         )

@@ -21,6 +21,7 @@ from roeh.evidence.metrics import NodeMetrics
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
+from roeh.evidence.retrieval import Retrieval
 from roeh.evidence.service import EvidenceService, log_refusal
 from roeh.ledger.custody import Custody
 from roeh.ledger.recovery import RebuildNeeded
@@ -62,9 +63,14 @@ def _serve(
         recording = Recording(parts, on_lost=fail, notices=notices)
         closing.callback(recording.close)
         recording.begin()
+        parts.finish_erasures()
+        parts.access.begin()
         commands = Commands(parts.commands(restart=stop.set))
         commands.begin()
         custody = Custody(parts.custody(alarms=recording.alarms))
+        retrieval = Retrieval(parts.retrieval(named=custody.named))
+        closing.callback(retrieval.close)
+        retrieval.begin()
         service = EvidenceService(
             parts.store,
             clock,
@@ -75,12 +81,13 @@ def _serve(
                 **custody.answerers,
                 **Delivery(parts.delivery()).answerers,
                 **commands.answerers,
+                **retrieval.answerers,
             },
             by_role=commands.role_answerers,
             restarting=commands.restarting,
             board=NodeHealth(parts.health()).now,
-            more_alarms=parts.trust.alarms,
-            counters=commands.counters,
+            more_alarms=lambda: parts.trust.alarms() + retrieval.alarms(),
+            counters=lambda: commands.counters() | retrieval.counters(),
         )
         server = StreamServer(
             evidence_socket(config),

@@ -11,14 +11,22 @@ import roeh
 from roeh.bitstream.media_signing import Vendor
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, ack_mode
-from roeh.core.errors import StorageFailed
-from roeh.core.paths import ledger_dir, node_database, segments_dir
+from roeh.core.errors import StorageFailed, StorageFull
+from roeh.core.log import log_error, log_for
+from roeh.core.paths import ledger_dir, names_database, node_database, segments_dir
+from roeh.core.peers import HoldRow
 from roeh.evidence.commands import CommandParts
 from roeh.evidence.delivery import DeliveryParts
+from roeh.evidence.export_building import BuildingParts
+from roeh.evidence.exports import ExportParts
 from roeh.evidence.health import HealthParts
+from roeh.evidence.looks import Looks
 from roeh.evidence.refusals import RefusedStatements
+from roeh.evidence.retrieval import RetrievalParts
 from roeh.evidence.storage_state import StorageState
 from roeh.evidence.trust import DeskTrust
+from roeh.evidence.trust_lists import TrustLists
+from roeh.evidence.visitors import VisitorParts, Visitors
 from roeh.keys.open import open_signers
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.alert_records import AlertRecords
@@ -26,11 +34,13 @@ from roeh.ledger.alerts import NodeStore
 from roeh.ledger.checkpoints import Checkpoints
 from roeh.ledger.custody import CustodyParts
 from roeh.ledger.database import NodeDatabase, storage_errors
+from roeh.ledger.erasing import finish_erasures
 from roeh.ledger.holds import Holds
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
 from roeh.ledger.mirror import Mirror
 from roeh.ledger.model_record import ModelRecord
+from roeh.ledger.names import NameBook
 from roeh.ledger.reserve import Reserve
 from roeh.ledger.retention import Retention, RingState
 from roeh.ledger.segments import SegmentFiles
@@ -74,7 +84,10 @@ class EvidenceParts:
         )
         self.age = NodeAge(self.database, clock, self.log)
         self.locks = Locks(self.database, self.log, self.age, config.evidence)
-        self.holds = Holds(self.database, self.log, clock)
+        self.names = NameBook(names_database(config))
+        closing.callback(self.names.close)
+        self.access = TrustLists(config, clock, self.database, self.log)
+        self.holds = Holds(self.database, self.log, clock, self.names)
         self._reserve = Reserve(Path(config.paths.data_dir) / "reserve")
         self.retention = Retention(
             self.database,
@@ -139,11 +152,49 @@ class EvidenceParts:
             database=self.database,
             log=self.log,
             holds=self.holds,
+            names=self.names,
             signer=self.signers.log,
             keys=self.trust.keys,
             resend=self.store.resend,
             refuse=lambda reason: self.refused.refuse("command", reason),
             restart=restart,
+        )
+
+    def retrieval(self, *, named: Callable[..., tuple[HoldRow, ...]]) -> RetrievalParts:
+        """What the verbs of retrieval ask; `named` shows persons of holds by name."""
+        judging = VisitorParts(
+            clock=self.clock,
+            database=self.database,
+            names=self.names,
+            trust=self.access,
+            looks=Looks(self.database, self.log, self.clock),
+        )
+        return RetrievalParts(
+            visitors=judging,
+            exports=ExportParts(
+                site=self.config.node.site,
+                node=self.config.node.name,
+                clock=self.clock,
+                database=self.database,
+                log=self.log,
+                holds=self.holds,
+                names=self.names,
+                trust=self.access,
+                visitors=Visitors(judging),
+            ),
+            building=BuildingParts(
+                clock=self.clock,
+                database=self.database,
+                log=self.log,
+                mirror=self.mirror,
+                checkpoints=self.checkpoints,
+                signers=self.signers,
+                holds=self.holds,
+                names=self.names,
+                trust=self.access,
+                desk=self.trust,
+            ),
+            named=named,
         )
 
     def health(self) -> HealthParts:
@@ -160,6 +211,13 @@ class EvidenceParts:
             witnessed_utc_s=lambda: self.witnessed.last_utc_s(self.trust.keys().witness),
         )
 
+    def finish_erasures(self) -> None:
+        """Forget names that are on record as erased and were not, when it was cut off."""
+        try:
+            finish_erasures(self.database, self.log, self.names)
+        except StorageFull as error:
+            log_error(log_for("evidence"), error)
+
     def _free_bytes(self) -> int:
         """What the file system has left beside the reserve."""
         with storage_errors(self.files.directory):
@@ -174,6 +232,7 @@ class EvidenceParts:
             age=self.age,
             locks=self.locks,
             holds=self.holds,
+            names=self.names,
             settings=self.config.evidence,
             segments_dir=self.files.directory,
             checkpoint=self.checkpoints.newest,

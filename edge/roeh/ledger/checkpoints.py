@@ -107,6 +107,15 @@ class Checkpoints:
         """The newest signed note that may leave the pole; None while there is none."""
         return self._newest
 
+    def newest_cosigned(self) -> str | None:
+        """The newest note that a witness signed too; None while there is none.
+
+        Raises:
+            StorageFailed: the database cannot be read.
+        """
+        with self._database.reading() as connection:
+            return _newest_note(connection, is_cosigned=True)
+
     def kept(self, size: int) -> str | None:
         """The note of this many records that may leave the pole, if it is still kept.
 

@@ -23,6 +23,7 @@ from roeh.core.peers import (
     FragmentRow,
     GapRow,
     GapsPage,
+    HoldRow,
     HoldsPage,
     HoldState,
     LocksPage,
@@ -38,12 +39,16 @@ from roeh.core.peers import (
     Span,
     Verb,
 )
+from roeh.core.retrieval import EraseName, ExportsPage, ExportsRequest, Names, NamesRequest
 from roeh.ledger.age import NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors
+from roeh.ledger.erasing import erase_name
+from roeh.ledger.export_rows import exports_after
 from roeh.ledger.holds import Holds
 from roeh.ledger.kept import held_bytes, held_within, locked_bytes, locked_within, ring_size
 from roeh.ledger.locks import Locks
 from roeh.ledger.log import Log
+from roeh.ledger.names import NameBook, typed
 from roeh.ledger.records import AccessRecord
 from roeh.ledger.segments import segment_path
 
@@ -68,6 +73,7 @@ class CustodyParts(msgspec.Struct, frozen=True):
     age: NodeAge
     locks: Locks
     holds: Holds
+    names: NameBook
     settings: EvidenceSection
     segments_dir: Path
     checkpoint: Callable[[], str | None]
@@ -89,6 +95,9 @@ class Custody:
             Verb.HOLD_RELEASE: self._release,
             Verb.ACCESS_RECORD: self._record_access,
             Verb.EVIDENCE_STATUS: lambda _: self.status(),
+            Verb.EXPORTS_PAGE: self._exports,
+            Verb.NAMES_READ: self._names,
+            Verb.NAME_ERASE: self._erase,
         }
 
     def handle(self, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
@@ -129,7 +138,23 @@ class Custody:
         return LocksPage(age_us=self._parts.age.now_us(), locks=locks)
 
     def _holds(self, request: PageRequest) -> HoldsPage:
-        return HoldsPage(self._parts.holds.page(after=request.after, limit=request.limit))
+        page = self._parts.holds.page(after=request.after, limit=request.limit)
+        return HoldsPage(self.named(*page))
+
+    def named(self, *holds: HoldRow) -> tuple[HoldRow, ...]:
+        """The same holds with persons by name, where it is known."""
+        persons = {person for hold in holds for person in (hold.person, hold.release_asked_by)}
+        names = self._parts.names.read(person for person in persons if person) if persons else {}
+        return tuple(
+            msgspec.structs.replace(
+                hold,
+                person=names.get(hold.person, hold.person),
+                release_asked_by=None
+                if hold.release_asked_by is None
+                else names.get(hold.release_asked_by, hold.release_asked_by),
+            )
+            for hold in holds
+        )
 
     def _records(self, request: RecordsRequest) -> RecordsPage:
         first = request.after + 1
@@ -144,13 +169,33 @@ class Custody:
         return RecordsPage(first=first, size=size, records=tuple(whole))
 
     def _place(self, request: PlaceHold) -> HoldState:
-        return HoldState(self._parts.holds.place(request))
+        wanted = msgspec.structs.replace(request, person=self._typed(request.person))
+        return HoldState(*self.named(self._parts.holds.place(wanted)))
 
     def _release(self, request: ReleaseHold) -> HoldState:
-        return HoldState(self._parts.holds.release(request))
+        wanted = msgspec.structs.replace(request, person=self._typed(request.person))
+        return HoldState(*self.named(self._parts.holds.release(wanted)))
+
+    def _typed(self, person: str) -> str:
+        """The pseudonym of a name typed at the pole."""
+        return self._parts.names.pseudonym(typed(person))
+
+    def _exports(self, request: ExportsRequest) -> ExportsPage:
+        with self._parts.database.reading() as connection:
+            return ExportsPage(exports_after(connection, request))
+
+    def _names(self, request: NamesRequest) -> Names:
+        return Names(self._parts.names.read(request.pseudonyms))
+
+    def _erase(self, request: EraseName) -> Done:
+        parts = self._parts
+        erase_name(parts.database, parts.log, parts.names, request.pseudonym, request.reason)
+        return Done()
 
     def _record_access(self, request: RecordAccess) -> Done:
-        record = AccessRecord(person=request.person, action=request.action, detail=request.detail)
+        record = AccessRecord(
+            person=self._typed(request.person), action=request.action, detail=request.detail
+        )
         with self._parts.database.writing() as connection:
             self._parts.log.append(connection, record)
         return Done()
@@ -216,9 +261,10 @@ def _segment_rows(
         where = "row > ? ORDER BY row LIMIT ?"
         return connection.execute(f"{_SEGMENTS} {where}", (after, limit)).fetchall()
     if request.which == "present":
-        where = "state = ? AND row > ? ORDER BY row LIMIT ?"
+        where = "state = ? AND row > ? AND t_utc_us >= ? AND t_utc_us < ? ORDER BY row LIMIT ?"
+        since_us, until_us = request.since_utc_us, request.until_utc_us
         of_state = (
-            connection.execute(f"{_SEGMENTS} {where}", (state, after, limit))
+            connection.execute(f"{_SEGMENTS} {where}", (state, after, since_us, until_us, limit))
             for state in ("open", "closed")
         )
         return list(itertools.islice(heapq.merge(*of_state), limit))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageDamaged, StorageFailed, StorageFull
 from roeh.ledger.command_tables import COMMAND_TABLES
+from roeh.ledger.export_tables import EXPORT_TABLES
 from roeh.ledger.index_tables import INDEX_TABLES
 from roeh.ledger.keeping_tables import KEEPING_TABLES
 from roeh.ledger.log_tables import LOG_TABLES
@@ -95,6 +96,7 @@ _SCHEMA = (
     *INDEX_TABLES,
     *KEEPING_TABLES,
     *COMMAND_TABLES,
+    *EXPORT_TABLES,
     *LOG_TABLES,
 )
 

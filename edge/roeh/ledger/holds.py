@@ -1,21 +1,26 @@
 """Holds: what a person keeps, until two persons let it go.
 
 Invariants:
-    1. A hold never ends by time or want of room, only by two `release` records of two persons.
+    1. A hold never ends by time or want of room, only by two `release` records of two persons,
+       or, if it is an export's own, by the end of that export.
     2. Placing or asking the same thing twice is done once.
+    3. Who asked for a release and is not known any more has asked for nothing: nobody could
+       tell whether the next is another person.
+
+Persons are pseudonyms here (ledger/names.py).
 """
 
 from __future__ import annotations
 
 import sqlite3
-import unicodedata
 from collections import deque
-from typing import Any
+from typing import Any, Protocol
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.errors import HoldRefused
 from roeh.core.peers import HoldRow, PlaceHold, ReleaseHold, Span
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.export_states import ENDS
 from roeh.ledger.log import Log
 from roeh.ledger.records import HoldRecord, HoldSpan, ReleaseRecord
 
@@ -26,13 +31,32 @@ RELEASED = "released"
 _COLUMNS = "row, hold_id, person, reason, t_utc_us, state, release_asked_by"
 
 
-class Holds:
-    """The holds of a node. Safe to call from several threads."""
+class Identities(Protocol):
+    """Who is who among pseudonyms."""
 
-    def __init__(self, database: NodeDatabase, log: Log, clock: Clock) -> None:
+    def is_known(self, pseudonym: str) -> bool:
+        """Whether it is still known who this is."""
+        ...
+
+    def are_same(self, one: str, other: str) -> bool:
+        """Whether two pseudonyms are of one person."""
+        ...
+
+
+class Holds:
+    """The holds of a node. Safe to call from several threads.
+
+    Args:
+        identities: who is who among those that place and release.
+    """
+
+    def __init__(
+        self, database: NodeDatabase, log: Log, clock: Clock, identities: Identities
+    ) -> None:
         self._database = database
         self._log = log
         self._clock = clock
+        self._identities = identities
         self._freed: deque[Span] = deque()
 
     def place(self, wanted: PlaceHold) -> HoldRow:
@@ -82,28 +106,46 @@ class Holds:
                     which=wanted.hold_id,
                     remedy="see roeh evidence show",
                 )
-            if hold.state == ACTIVE:
+            _check_no_export(connection, wanted.hold_id)
+            asked_by = hold.release_asked_by or ""
+            if hold.state == ACTIVE or not self._identities.is_known(asked_by):
                 self._note(connection, wanted, "asked")
                 connection.execute(
                     "UPDATE hold SET state = ?, release_asked_by = ? WHERE row = ?",
                     (RELEASE_ASKED, wanted.person, hold.row),
                 )
-            elif same_person(hold.release_asked_by or "", wanted.person):
+            elif self._identities.are_same(asked_by, wanted.person):
                 raise HoldRefused(
-                    what=f"{wanted.person} asked for its release and cannot confirm it too",
+                    what="who asked for its release cannot confirm it too",
                     which=wanted.hold_id,
                     remedy="another person has to confirm",
                 )
             else:
                 self._note(connection, wanted, "released")
-                connection.execute("UPDATE hold SET state = ? WHERE row = ?", (RELEASED, hold.row))
-                connection.execute(
-                    "UPDATE hold_span SET is_active = 0 WHERE hold_row = ?", (hold.row,)
-                )
+                _let_go(connection, hold.row)
             after = _found(connection, wanted.hold_id)
         if after.state == RELEASED:
             self._freed.extend(after.spans)
         return after
+
+    def end_within(self, connection: sqlite3.Connection, hold_id: str, reason: str) -> None:
+        """Let go of an export's own hold, with its record, in a transaction of the caller's.
+
+        `note_freed` is told after it.
+        """
+        hold = _find(connection, hold_id)
+        if hold is None or hold.state == RELEASED:
+            return
+        record = ReleaseRecord(hold_id=hold_id, person="", reason=reason, step="ended")
+        self._log.append(connection, record)
+        _let_go(connection, hold.row)
+
+    def note_freed(self, hold_id: str) -> None:
+        """A hold was let go: what it kept may be deleted by rule."""
+        with self._database.reading() as connection:
+            hold = _find(connection, hold_id)
+        if hold is not None and hold.state == RELEASED:
+            self._freed.extend(hold.spans)
 
     def take_freed(self) -> tuple[Span, ...]:
         """What was let go since the last call: it may be kept by others still."""
@@ -111,6 +153,17 @@ class Holds:
         while self._freed:
             freed.append(self._freed.popleft())
         return tuple(freed)
+
+    def spans_of(self, hold_id: str) -> tuple[Span, ...]:
+        """What a hold keeps, or kept; nothing where there is no such hold."""
+        with self._database.reading() as connection:
+            hold = _find(connection, hold_id)
+        return () if hold is None else hold.spans
+
+    def find(self, hold_id: str) -> HoldRow | None:
+        """The hold with this id."""
+        with self._database.reading() as connection:
+            return _find(connection, hold_id)
 
     def page(self, *, after: int, limit: int) -> tuple[HoldRow, ...]:
         """Up to `limit` holds after row `after`, in the order in which they were placed."""
@@ -167,13 +220,20 @@ def insert_hold(connection: sqlite3.Connection, record: HoldRecord, *, t_utc_us:
     )
 
 
-def same_person(one: str, other: str) -> bool:
-    """Whether two names are the same but for case, width and blanks."""
-    return _plain(one) == _plain(other)
+def _let_go(connection: sqlite3.Connection, hold_row: int) -> None:
+    connection.execute("UPDATE hold SET state = ? WHERE row = ?", (RELEASED, hold_row))
+    connection.execute("UPDATE hold_span SET is_active = 0 WHERE hold_row = ?", (hold_row,))
 
 
-def _plain(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+def _check_no_export(connection: sqlite3.Connection, hold_id: str) -> None:
+    """The hold of an export that goes on ends with it: what was asked for stays until then."""
+    states = connection.execute("SELECT state FROM export WHERE hold_id = ?", (hold_id,))
+    if any(state not in ENDS for (state,) in states):
+        raise HoldRefused(
+            what="it is the hold of an export that goes on",
+            which=hold_id,
+            remedy="it ends with the export: see roeh evidence exports",
+        )
 
 
 def _check_spans(wanted: PlaceHold) -> None:

@@ -66,6 +66,7 @@ INDEX_TABLES = (
         reason            TEXT NOT NULL
     ) STRICT
     """,
+    "CREATE INDEX gap_time ON gap (camera_id, to_utc_us, from_utc_us)",
     """
     CREATE TABLE camera_chain (                  -- where each camera is
         camera_id         TEXT PRIMARY KEY,

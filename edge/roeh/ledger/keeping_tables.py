@@ -33,6 +33,7 @@ KEEPING_TABLES = (
     """,
     "CREATE INDEX lock_span ON lock (camera_id, boot_id, from_mono_us, to_mono_us, state)"
     " WHERE state = 'active'",
+    "CREATE INDEX lock_time ON lock (camera_id, boot_id, to_mono_us, from_mono_us, raised_id)",
     "CREATE INDEX lock_expiry ON lock (expires_age_us) WHERE state = 'active'",
     "CREATE INDEX lock_rank ON lock (priority, row) WHERE state = 'active'",
     """
@@ -60,6 +61,7 @@ KEEPING_TABLES = (
     """,
     "CREATE INDEX hold_span_active ON hold_span"
     " (camera_id, boot_id, from_mono_us, to_mono_us, is_active) WHERE is_active = 1",
+    "CREATE INDEX hold_span_time ON hold_span (camera_id, boot_id, to_mono_us, from_mono_us)",
     # The ring at a glance: written at close and at deletion only. `state` makes it enough.
     "CREATE INDEX segment_ring ON segment"
     " (camera_id, boot_id, t_first_mono_us, t_end_mono_us, size_bytes, state)"

@@ -23,6 +23,7 @@ from roeh.core.errors import StorageFailed
 from roeh.ledger import merkle
 from roeh.ledger.canonical import canonical_struct
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.record_places import looks_of, subject_of
 from roeh.ledger.records import Record, RecordBody
 
 
@@ -75,7 +76,7 @@ class Log:
             synchronised=now.synchronised,
             body=body,
         )
-        insert(connection, leaf, _kind(body), canonical_struct(record))
+        insert(connection, record, canonical_struct(record))
         return leaf
 
     def size(self, connection: sqlite3.Connection) -> int:
@@ -177,13 +178,32 @@ def log_size(connection: sqlite3.Connection) -> int:
     return 0 if newest is None else int(newest) + 1
 
 
-def insert(connection: sqlite3.Connection, leaf: int, kind: str, json: bytes) -> None:
-    """Write record bytes as leaf `leaf`, which is the next one, with the nodes it completes.
+def insert(connection: sqlite3.Connection, record: Record, json: bytes) -> None:
+    """Write a record, whose leaf is the next one, with the nodes it completes.
+
+    Args:
+        connection: in a transaction.
+        record: what is written.
+        json: its bytes as they are hashed.
 
     Raises:
         StorageFailed: the ledger's rows are not whole.
     """
-    connection.execute("INSERT INTO record (leaf, kind, json) VALUES (?, ?, ?)", (leaf, kind, json))
+    leaf, body = record.leaf, record.body
+    connection.execute(
+        "INSERT INTO record (leaf, kind, t_utc_us, json) VALUES (?, ?, ?, ?)",
+        (leaf, _kind(body), record.t_utc_us, json),
+    )
+    subject = subject_of(body)
+    if subject is not None:
+        connection.execute(
+            "INSERT INTO record_subject (subject, leaf) VALUES (?, ?)", (subject, leaf)
+        )
+    connection.executemany(
+        "INSERT OR IGNORE INTO record_look (camera_id, to_utc_us, from_utc_us, leaf)"
+        " VALUES (?, ?, ?, ?)",
+        [(look.camera_id, look.to_utc_us, look.from_utc_us, leaf) for look in looks_of(body)],
+    )
     with _whole():
         nodes = merkle.nodes_completed_by(leaf, merkle.leaf_hash(json), node_reader(connection))
     connection.executemany(

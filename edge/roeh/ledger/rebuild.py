@@ -236,8 +236,7 @@ class _Rebuild:
                         is_over = True
                         break
                     self._check_node(record)
-                    kind = str(record.body.__struct_config__.tag)
-                    insert(connection, leaf, kind, line.removesuffix(b"\n"))
+                    insert(connection, record, line.removesuffix(b"\n"))
                     leaf += 1
             self._on_progress(RebuildProgress("ledger", leaf))
         # A last line without its end is what a cut leaves; anything more is damage.

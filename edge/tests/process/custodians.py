@@ -10,13 +10,14 @@ from pathlib import Path
 
 from roeh.core.clock import SystemClock
 from roeh.core.config import load_config
-from roeh.core.paths import node_database
+from roeh.core.paths import names_database, node_database
 from roeh.core.peers import GopStored, Role, StoreGop, Verb
 from roeh.core.types import EvidenceReference
 from roeh.custody import commands
 from roeh.custody.clip_command import run_clip
 from roeh.custody.link import evidence_link
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.names import NameBook
 from roeh.verify.anchoring import NoteSource
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.commands import read_anchors
@@ -87,6 +88,12 @@ class Custodian:
         with contextlib.closing(database), database.reading() as connection:
             rows = connection.execute("SELECT json FROM record WHERE kind = ?", (kind,)).fetchall()
         return [json.loads(row[0])["body"] for row in rows]
+
+    def who(self, pseudonym):
+        """The name behind one of them."""
+        names = NameBook(names_database(self.evidence.config))
+        with contextlib.closing(names):
+            return names.read((pseudonym,))[pseudonym]
 
     def verified(self, path, checkpoints=()):
         """The verifier's report by somebody who trusts the node's own root."""

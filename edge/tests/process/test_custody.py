@@ -9,11 +9,12 @@ import pytest
 
 from roeh.core.errors import EvidenceRefused, HoldRefused, OutputRefused, StorageFailed
 from roeh.core.gop import StreamEnd
-from roeh.core.paths import node_database
+from roeh.core.paths import names_database, node_database
 from roeh.core.peers import Done, EndStream, GopStored, Role, StoreGop, Verb
 from roeh.core.types import EvidenceReference
 from roeh.custody import commands
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.names import NameBook
 from tests.alert_drafts import alert_draft
 from tests.gops import BOOT_ID, GOP_US, GopSource
 from tests.process.children import NODE, running_evidence
@@ -83,6 +84,12 @@ class Pole:
         with contextlib.closing(database), database.reading() as connection:
             rows = connection.execute("SELECT json FROM record WHERE kind = ?", (kind,)).fetchall()
         return [json.loads(row[0])["body"] for row in rows]
+
+    def who(self, pseudonym):
+        """The name behind one of them."""
+        names = NameBook(names_database(self.evidence.config))
+        with contextlib.closing(names):
+            return names.read((pseudonym,))[pseudonym]
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ def test_show_tells_all_and_is_itself_recorded(pole):
         str(record["leaf"]),
         "north/1",
     ]
-    assert looked[1]["person"] == "A. Visser"
+    assert pole.who(looked[1]["person"]) == "A. Visser"
 
 
 def test_a_hold_by_time_lasts_until_two_persons_let_it_go(pole):
@@ -264,7 +271,7 @@ def test_the_timeline_is_drawn_and_the_picture_is_an_access(pole, short_director
     with pytest.raises(OutputRefused):
         pole.run("timeline", "--picture", short_directory / "nowhere" / "timeline.png")
     pole.evidence.stop()
-    assert pole.records("access")[0]["person"] == "A. Visser"
+    assert pole.who(pole.records("access")[0]["person"]) == "A. Visser"
 
 
 def test_the_wear_is_shown_beside_what_was_recorded(pole):

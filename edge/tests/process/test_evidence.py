@@ -218,6 +218,8 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
         )
         requests[Verb.COSIGNATURE_KEEP] = KeepCosignature(cosigner.cosign(proof.note))
         for verb in Verb:
+            if VERB_MESSAGES[verb][0].__module__ == "roeh.core.retrieval":
+                continue  # test_exports.py
             for role in Role:
                 if verb not in PEER_VERBS[role]:
                     continue

@@ -21,6 +21,7 @@ from roeh.core.types import EvidenceReference
 from roeh.evidence.parts import EvidenceParts
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.mirror import MirrorWhole
+from roeh.ledger.names import typed
 from roeh.ledger.rebuild import rebuild, rebuild_reason
 from roeh.ledger.recorder import Recorder
 from roeh.ledger.records import BootRecord, RebuildRecord, Record, TamperRecord
@@ -205,9 +206,10 @@ def eventful(node, sources):
     ids = [f"01890a5d-ac96-774b-bcce-b302099a800{digit}" for digit in range(3)]
     for number, hold_id in enumerate(ids):
         node.hold(hold_id, 2_000_000 + number, 3_000_000)
+    visser, smit = (node.parts.names.pseudonym(typed(name)) for name in ("A. Visser", "B. Smit"))
     for hold_id in ids[1:]:
-        node.parts.holds.release(ReleaseHold(hold_id, "A. Visser", "closed"))
-    node.parts.holds.release(ReleaseHold(ids[2], "B. Smit", "closed"))
+        node.parts.holds.release(ReleaseHold(hold_id, visser, "closed"))
+    node.parts.holds.release(ReleaseHold(ids[2], smit, "closed"))
     node.parts.locks.release_lowest()
     for camera in ("north", "south"):
         node.recorder.end_stream(camera, StreamEnd.SOURCE_ENDED)
@@ -580,7 +582,7 @@ def test_another_nodes_mirror_is_refused(start, sources):
     with pytest.raises(EvidenceRefused, match="harbour/pole-7"):
         node.rebuild(node="pole-8")
     left = sorted(path.name for path in node.data.iterdir())
-    assert left == ["keys", "ledger", "reserve", "segments"]
+    assert left == ["keys", "ledger", "names.db", "reserve", "segments"]
 
 
 # What is there is not touched.
@@ -664,6 +666,7 @@ def test_what_an_interrupted_rebuild_left_is_in_no_ones_way(start, sources):
     assert sorted(path.name for path in node.data.iterdir()) == [
         "keys",
         "ledger",
+        "names.db",
         "node.db",
         "reserve",
         "segments",

@@ -16,7 +16,9 @@ from roeh.core.peers import (
     Span,
     Verb,
 )
+from roeh.core.retrieval import NamesRequest
 from roeh.ledger.custody import Custody, CustodyParts
+from roeh.ledger.names import NameBook
 from roeh.ledger.records import AccessRecord, Record
 from roeh.ledger.segment_rows import count_bytes
 from roeh.ledger.wear import IndexWear, process_written_bytes
@@ -32,19 +34,22 @@ def ring(memory_directory):
 
 @pytest.fixture
 def custody(ring):
-    return Custody(
+    names = NameBook(ring.directory / "names.db")
+    yield Custody(
         CustodyParts(
             database=ring.database,
             log=ring.log,
             age=ring.age,
             locks=ring.locks,
             holds=ring.holds,
+            names=names,
             settings=ring.settings,
             segments_dir=ring.files.directory,
             checkpoint=lambda: "note",
             alarms=lambda: ("alarm",),
         )
     )
+    names.close()
 
 
 def pages(custody, verb, rows_of, limit, **asked):
@@ -56,8 +61,9 @@ def pages(custody, verb, rows_of, limit, **asked):
         request = msgspec.structs.replace(request, after=rows[-1].row)
 
 
-def test_every_verb_of_the_role_but_the_status_of_the_node_is_answered(custody):
-    assert set(custody.answerers) == PEER_VERBS[Role.CUSTODY] - {Verb.NODE_STATUS}
+def test_every_verb_of_the_role_is_answered_but_those_of_the_running_process(custody):
+    of_the_process = {Verb.NODE_STATUS, Verb.TRUST_OFFER, Verb.TRUST_HELD}
+    assert set(custody.answerers) == PEER_VERBS[Role.CUSTODY] - of_the_process
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 200])
@@ -164,9 +170,10 @@ def test_records_come_as_they_are_hashed(ring, custody):
 
 def test_a_look_is_a_record(ring, custody):
     custody.handle(Verb.ACCESS_RECORD, RecordAccess("A. Visser", "show", "north/1"))
-    assert ring.records(AccessRecord) == [
-        AccessRecord(person="A. Visser", action="show", detail="north/1")
-    ]
+    (record,) = ring.records(AccessRecord)
+    assert (record.action, record.detail) == ("show", "north/1")
+    names = custody.handle(Verb.NAMES_READ, NamesRequest()).names
+    assert names == {record.person: "A. Visser"}
 
 
 def test_the_status_adds_up(ring, custody):

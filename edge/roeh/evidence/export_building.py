@@ -1,0 +1,381 @@
+"""An approved export being built: what goes into it, its proofs, its seal.
+
+Order of a seal: 1. the manifest is written from the files told, and signed; 2. in one
+transaction: the record with its hash, the row; 3. a checkpoint over it, mirrored as all are;
+4. the answer. Asked again after a kill, the same files are answered with the same seal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.errors import EvidenceRefused, ExportFailed, StorageFailed
+from roeh.core.peers import Done
+from roeh.core.retrieval import (
+    AddSealedFiles,
+    BeginExport,
+    ExportBegun,
+    ExportRequest,
+    ExportRow,
+    ExportSealed,
+    ProofsRequest,
+    ProvenRecord,
+    ProvenRecords,
+    SealedFile,
+    SealExport,
+)
+from roeh.evidence.trust import DeskTrust
+from roeh.evidence.trust_lists import TrustLists
+from roeh.keys.cms import sign_detached
+from roeh.keys.signer import NodeSigners
+from roeh.ledger import export_rows as rows
+from roeh.ledger.checkpoints import CERTIFICATES_FILE, Checkpoints
+from roeh.ledger.database import NodeDatabase, storage_errors
+from roeh.ledger.export_leaves import ExportLeaves
+from roeh.ledger.export_states import Step, next_state
+from roeh.ledger.holds import Holds
+from roeh.ledger.log import Log
+from roeh.ledger.mirror import Mirror
+from roeh.ledger.names import NameBook
+from roeh.ledger.note import parse_checkpoint, parse_note, witness_verifier_key
+from roeh.ledger.records import ExportRecord
+
+_PAGE = 500
+_PSEUDONYM = re.compile(rb'"([pc]-[0-9a-f]{16})"')
+_SEGMENT = re.compile(r"data/segments/(.+)/([0-9]{8,})\.mp4")
+
+
+class BuildingParts(msgspec.Struct, frozen=True):
+    """What building an export asks of the rest of evidence."""
+
+    clock: Clock
+    database: NodeDatabase
+    log: Log
+    mirror: Mirror
+    checkpoints: Checkpoints
+    signers: NodeSigners
+    holds: Holds
+    names: NameBook
+    trust: TrustLists
+    desk: DeskTrust
+
+
+class ExportBuilding:
+    """EXPORT_BEGIN, EXPORT_PROOFS, EXPORT_FILES, EXPORT_SEAL. Safe to call from several threads."""
+
+    def __init__(self, parts: BuildingParts) -> None:
+        self._parts = parts
+        self._leaves = ExportLeaves(parts.database)
+        self._sealing = threading.Lock()
+
+    def begin(self, asked: BeginExport) -> ExportBegun:
+        """An approved export is built from here on, from nothing.
+
+        Raises:
+            ExportFailed: it is not approved, or over.
+            EvidenceRefused: `segment_open`: asked later, it is begun.
+            StorageFull, StorageFailed, KeyRefused: no checkpoint could be made.
+        """
+        parts = self._parts
+        with parts.database.reading() as connection:
+            known = rows.known_export(connection, asked.id)
+        if next_state(known.shown.state, Step.BEGUN) is None:
+            raise _impossible(asked.id, known.shown.state, "begun")
+        request = msgspec.json.decode(known.shown.request, type=ExportRequest)
+        spans = parts.holds.spans_of(known.shown.hold_id)
+        self._leaves.of(request, spans, 0)  # refused before anything is on record
+        held = parts.trust.held()
+        row = self._note_begun(asked.id, "" if held is None else held.sha256)
+        parts.checkpoints.renew()
+        note = parts.checkpoints.newest()
+        if note is None:
+            raise StorageFailed(
+                what="no checkpoint could be signed",
+                which=f"export {asked.id}",
+                remedy="see the log of evidence",
+            )
+        size = _size_of(note)
+        witnessed = parts.checkpoints.newest_cosigned()
+        witnessed_size = 0 if witnessed is None else _size_of(witnessed)
+        leaves = self._leaves.of(request, spans, size)
+        stands = parts.trust.shown()
+        return ExportBegun(
+            export=row,
+            checkpoint=note,
+            ledger_size=size,
+            witnessed=witnessed or "",
+            witnessed_size=witnessed_size,
+            consistency=self._consistency(witnessed_size, size),
+            leaves=leaves,
+            trust_list=stands.signed,
+            chains_pem=self._chains(),
+            homes={
+                signer.usage.value: signer.home
+                for signer in (parts.signers.media, parts.signers.log, parts.signers.manifest)
+            },
+            names=parts.names.read(self._pseudonyms(leaves)),
+            witness_keys=tuple(map(witness_verifier_key, parts.desk.keys().witness)),
+            trust_age_us=stands.age_us,
+        )
+
+    def proofs(self, asked: ProofsRequest) -> ProvenRecords:
+        """Records with their inclusion in the tree of a size.
+
+        Raises:
+            EvidenceRefused: there is no such leaf in that tree.
+        """
+        proven = []
+        log = self._parts.log
+        with self._parts.database.reading() as connection:
+            rows.known_export(connection, asked.id)
+            if asked.size > log.size(connection) or max(asked.leaves) >= asked.size:
+                raise EvidenceRefused(
+                    what="the ledger has no such leaf in a tree of that size",
+                    which=f"leaf {max(asked.leaves)} of {asked.size}",
+                    remedy="ask for leaves below the size that EXPORT_BEGIN gave",
+                )
+            for leaf in asked.leaves:
+                (record,) = log.records(connection, leaf, 1)
+                proof = log.inclusion_proof(connection, leaf, asked.size)
+                proven.append(ProvenRecord(leaf, record, tuple(each.hex() for each in proof)))
+        return ProvenRecords(tuple(proven))
+
+    def add_files(self, asked: AddSealedFiles) -> Done:
+        """Payload files that were written; told twice they count once.
+
+        Raises:
+            ExportFailed: it is not being built, or files before these are missing.
+        """
+        with self._parts.database.writing() as connection:
+            row = rows.known_export(connection, asked.id).shown
+            if row.state != "building":
+                raise _impossible(row.id, row.state, "files")
+            told = rows.count_files(connection, row.row)
+            if asked.first > told:
+                raise ExportFailed(
+                    what=f"files from {told} on were not told",
+                    which=f"export {row.id}, {asked.first}",
+                    remedy="tell them in order, from 0",
+                )
+            rows.add_files(connection, row.row, asked.first, asked.files)
+        return Done()
+
+    def seal(self, asked: SealExport) -> ExportSealed:
+        """Sign the manifest of the files told, by record.
+
+        Raises:
+            ExportFailed: it is not being built, no file was told, or one that evidence holds
+                itself (request, approval, trust list) is another.
+            StorageFull, StorageFailed, KeyRefused: ask again.
+        """
+        with self._sealing:
+            seal = self._sealed(asked.id)
+            if not seal.checkpoint:
+                seal = self._under_checkpoint(asked.id, seal)
+        size = _size_of(seal.checkpoint)
+        log = self._parts.log
+        with self._parts.database.reading() as connection:
+            (record,) = log.records(connection, seal.leaf, 1)
+            proof = log.inclusion_proof(connection, seal.leaf, size)
+        return ExportSealed(
+            manifest_sha256=seal.manifest_sha256,
+            manifest_p7s=seal.manifest_p7s,
+            leaf=seal.leaf,
+            record=record,
+            proof=tuple(each.hex() for each in proof),
+            checkpoint=seal.checkpoint,
+        )
+
+    def _note_begun(self, export_id: str, trust_sha256: str) -> ExportRow:
+        with self._parts.database.writing() as connection:
+            row = rows.known_export(connection, export_id).shown
+            state = next_state(row.state, Step.BEGUN)
+            if state is None:
+                raise _impossible(export_id, row.state, "begun")
+            if row.state == "building":
+                self._append(connection, export_id, "interrupted", "it was begun again")
+            self._append(connection, export_id, "begun", "")
+            rows.set_begun(connection, export_id, trust_sha256)
+            rows.set_state(connection, export_id, state)
+            return rows.known_export(connection, export_id).shown
+
+    def _append(
+        self,
+        connection: sqlite3.Connection,
+        export_id: str,
+        step: Literal["begun", "interrupted"],
+        detail: str,
+    ) -> None:
+        record = ExportRecord(export_id=export_id, step=step, person="", detail=detail)
+        self._parts.log.append(connection, record)
+
+    def _consistency(self, old_size: int, size: int) -> tuple[str, ...]:
+        if not 0 < old_size < size:
+            return ()
+        with self._parts.database.reading() as connection:
+            proof = self._parts.log.consistency_proof(connection, old_size, size)
+        return tuple(each.hex() for each in proof)
+
+    def _chains(self) -> str:
+        """Those of the keys in force, and of every log key that signed here."""
+        signers = self._parts.signers
+        path = self._parts.mirror.directory / CERTIFICATES_FILE
+        with storage_errors(path):
+            logs = path.read_text(encoding="ascii")
+        others = (signers.media.chain_pem + signers.manifest.chain_pem).decode("ascii")
+        return logs + others
+
+    def _pseudonyms(self, leaves: tuple[int, ...]) -> Iterator[str]:
+        """Those in records that name persons."""
+        found: dict[str, None] = {}
+        for first in range(0, len(leaves), _PAGE):
+            page = leaves[first : first + _PAGE]
+            marks = ", ".join("?" * len(page))
+            with self._parts.database.reading() as connection:
+                for (json,) in connection.execute(
+                    f"SELECT json FROM record WHERE leaf IN ({marks}) AND kind IN"  # noqa: S608 - marks
+                    " ('hold', 'release', 'access', 'access_refused', 'export_request',"
+                    " 'approval', 'export', 'erasure')",
+                    page,
+                ):
+                    found |= {name.decode(): None for name in _PSEUDONYM.findall(json)}
+        return iter(found)
+
+    def _sealed(self, export_id: str) -> rows.Seal:
+        """The seal of the files that were told: the one before if they are the same."""
+        with self._parts.database.reading() as connection:
+            known = rows.known_export(connection, export_id)
+            before = rows.find_seal(connection, known.shown.row)
+        if known.shown.state in ("ready", "taken") and before is not None:
+            return before
+        if next_state(known.shown.state, Step.SEALED) is None:
+            raise _impossible(export_id, known.shown.state, "sealed")
+        manifest, damaged, files = self._manifest(known)
+        if not files:
+            raise ExportFailed(
+                what="no file was told",
+                which=f"export {export_id}",
+                remedy="tell the payload files before the seal",
+            )
+        manifest_sha256 = hashlib.sha256(manifest).hexdigest()
+        if before is not None and before.manifest_sha256 == manifest_sha256:
+            return before
+        signer = self._parts.signers.manifest
+        signed = sign_detached(
+            manifest,
+            chain_pem=signer.chain_pem,
+            sign=signer.sign,
+            t_utc_us=self._parts.clock.read().t_utc_ns // NS_PER_US,
+        )
+        record = ExportRecord(
+            export_id=export_id,
+            step="sealed",
+            person="",
+            detail="",
+            sha256=manifest_sha256,
+            size_bytes=len(manifest),
+            files=files,
+            damaged=damaged,
+        )
+        with self._parts.database.writing() as connection:
+            row = rows.known_export(connection, export_id).shown
+            if row.state != "building":
+                raise _impossible(export_id, row.state, "sealed")
+            leaf = self._parts.log.append(connection, record)
+            seal = rows.Seal(manifest_sha256, signed, leaf, "")
+            rows.put_seal(connection, row.row, seal)
+        return seal
+
+    def _under_checkpoint(self, export_id: str, seal: rows.Seal) -> rows.Seal:
+        self._parts.checkpoints.renew()
+        note = self._parts.checkpoints.newest()
+        if note is None or _size_of(note) <= seal.leaf:
+            raise StorageFailed(
+                what="no checkpoint could be signed over the seal",
+                which=f"export {export_id}",
+                remedy="ask again; see the log of evidence",
+            )
+        seal = msgspec.structs.replace(seal, checkpoint=note)
+        with self._parts.database.writing() as connection:
+            row = rows.known_export(connection, export_id).shown
+            rows.put_seal(connection, row.row, seal)
+        return seal
+
+    def _manifest(self, known: rows.KnownExport) -> tuple[bytes, int, int]:
+        """The manifest's bytes, how many segments in it are not as recorded, how many files."""
+        own = _own_hashes(known)
+        lines: list[bytes] = []
+        damaged = 0
+        while True:
+            with self._parts.database.reading() as connection:
+                page = rows.files_after(connection, known.shown.row, len(lines), _PAGE)
+                damaged += sum(_is_damaged(connection, file) for file in page)
+            if not page:
+                return b"".join(lines), damaged, len(lines)
+            for file in page:
+                if own.get(file.path, file.sha256) != file.sha256:
+                    raise ExportFailed(
+                        what="it is not what was signed",
+                        which=f"{file.path} of export {known.shown.id}",
+                        remedy="build the bundle anew",
+                    )
+                lines.append(f"{file.sha256}  {file.path}\n".encode("ascii"))
+
+
+def _own_hashes(known: rows.KnownExport) -> dict[str, str]:
+    """What evidence itself holds of a bundle's files."""
+    shown = known.shown
+    hashes = {
+        "data/request.json": shown.request_sha256,
+        "data/approval.p7m": hashlib.sha256(shown.approval_p7m).hexdigest(),
+        "data/trust-list.p7m": known.trust_sha256,
+    }
+    if shown.request_p7m:
+        hashes["data/request.p7m"] = hashlib.sha256(shown.request_p7m).hexdigest()
+    return hashes
+
+
+class _RecordedBody(msgspec.Struct):
+    sha256: str
+
+
+class _Recorded(msgspec.Struct):
+    """Of a segment's record what is compared."""
+
+    body: _RecordedBody
+
+
+_RECORDED = msgspec.json.Decoder(_Recorded)
+
+
+def _is_damaged(connection: sqlite3.Connection, file: SealedFile) -> bool:
+    """Whether an original segment is not as its record says."""
+    named = _SEGMENT.fullmatch(file.path)
+    if named is None:
+        return False
+    found = connection.execute(
+        "SELECT json FROM record JOIN segment ON segment.leaf = record.leaf"
+        " WHERE camera_id = ? AND number = ?",
+        (named[1], int(named[2])),
+    ).fetchone()
+    return found is None or _RECORDED.decode(found[0]).body.sha256 != file.sha256
+
+
+def _size_of(note: str) -> int:
+    return parse_checkpoint(parse_note(note).text).size
+
+
+def _impossible(export_id: str, state: str, step: str) -> ExportFailed:
+    return ExportFailed(
+        what=f"it is {state}: that is no step from there",
+        which=f"export {export_id}, {step}",
+        remedy="see roeh evidence exports for how it stands",
+    )
