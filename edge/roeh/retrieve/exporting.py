@@ -64,7 +64,9 @@ class Exporting:
             RoehError: refused, or evidence cannot answer.
         """
         asked = RequestExport(request=request, visitor=visit.visitor)
-        return _export((await self._link.ask(Verb.EXPORT_REQUEST, asked, ExportHeld)).export, None)
+        return _export(
+            (await self._link.ask(Verb.EXPORT_REQUEST, asked, ExportHeld)).export, is_own=True
+        )
 
     async def approve(self, visit: Visit, export_id: str, approval: bytes) -> Export:
         """Hand over a signed approval or refusal of this export.
@@ -77,7 +79,7 @@ class Exporting:
             raise malformed("is about another export", "the approval")
         approved = ApproveExport(approval=approval, visitor=visit.visitor)
         held = await self._link.ask(Verb.EXPORT_APPROVE, approved, ExportHeld)
-        return _export(held.export, None)
+        return _export(held.export, is_own=False)
 
     async def page(self, visit: Visit, after: int) -> Exports:
         """The next exports that this person may see: approvers and auditors all, others theirs.
@@ -92,7 +94,9 @@ class Exporting:
             if not page.exports:
                 return Exports(exports=tuple(found), after=None)
             found += [
-                _export(row, judged.person) for row in page.exports if _may_see(judged.person, row)
+                _export(row, is_own=_is_own(judged.person, row))
+                for row in page.exports
+                if _may_see(judged.person, row)
             ]
             after = page.exports[-1].row
             if found:
@@ -112,7 +116,7 @@ class Exporting:
         row = await self.row(export_id)
         if not _may_see(judged.person, row):
             raise not_there("an export of this id")
-        return _export(row, judged.person)
+        return _export(row, is_own=_is_own(judged.person, row))
 
     async def to_approve(self, visit: Visit, export_id: str) -> ToApprove:
         """What an approver signs, byte for byte.
@@ -169,7 +173,9 @@ class Exporting:
             RoehError: evidence cannot answer.
         """
         note = msgspec.structs.replace(note, visitor=visit.visitor)
-        return _export((await self._link.ask(Verb.EXPORT_NOTE, note, ExportHeld)).export, None)
+        return _export(
+            (await self._link.ask(Verb.EXPORT_NOTE, note, ExportHeld)).export, is_own=True
+        )
 
     async def row(self, export_id: str) -> ExportRow:
         """One export as evidence has it, for whoever was judged already.
@@ -206,11 +212,15 @@ class Exporting:
 
 
 def _may_see(person: Person, row: ExportRow) -> bool:
-    return person.role in _SEE_ALL or is_same_person(person.number, row.requester.number)
+    return person.role in _SEE_ALL or _is_own(person, row)
 
 
-def _export(row: ExportRow, person: Person | None) -> Export:
-    """As it is shown; `person` None: to the one who asked evidence for it just now."""
+def _is_own(person: Person, row: ExportRow) -> bool:
+    return is_same_person(person.number, row.requester.number)
+
+
+def _export(row: ExportRow, *, is_own: bool) -> Export:
+    """As it is shown; `is_own`: to the one who asked for it."""
     return Export(
         row=row.row,
         id=row.id,
@@ -227,5 +237,5 @@ def _export(row: ExportRow, person: Person | None) -> Export:
         sha256=row.sha256,
         bytes_done=row.bytes_done,
         bytes_total=row.bytes_total,
-        is_own=person is not None and is_same_person(person.number, row.requester.number),
+        is_own=is_own,
     )
