@@ -175,7 +175,8 @@ def newer(held: HeldTrust | None, offered: HeldTrust) -> bool:
     if theirs < ours:
         raise refused("older_trust_list", f"version {theirs}, where {ours} is held")
     if theirs == ours:
-        if held.signed != offered.signed:
+        # What is signed decides: one signature can be written in more than one way.
+        if held.trust_list != offered.trust_list:
             raise refused("another_trust_list", f"version {theirs}")
         return False
     _check_not_revoked(offered, held.revocations)
