@@ -19,7 +19,7 @@ import msgspec
 
 from roeh.core.system_calls import SandboxMissing, SystemCallRules
 
-__all__ = ["SandboxLimits", "SandboxMissing", "confine"]
+__all__ = ["SandboxLimits", "SandboxMissing", "confine", "yield_to_others"]
 
 #: User and group that own nothing (Debian's nobody and nogroup).
 _NOBODY = 65534
@@ -56,7 +56,7 @@ def confine(limits: SandboxLimits) -> None:
     """
     rules = SystemCallRules()
     _limit(limits)
-    _yield_to_others()
+    yield_to_others()
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
@@ -87,7 +87,8 @@ def _limit(limits: SandboxLimits) -> None:
         resource.setrlimit(kind, (allowed, allowed))
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
+    """Last in the queue for CPU and disk, for good: what records goes first."""
     os.nice(_NICE)
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
