@@ -25,6 +25,7 @@ from roeh.core.config.load import (
     parse_lens,
 )
 from roeh.core.config.schema import (
+    AccessSection,
     BrokerSection,
     ComposedSource,
     CrowdRule,
@@ -60,6 +61,7 @@ from roeh.core.config.schema import (
 from roeh.core.config.write import config_as_toml
 
 __all__ = [
+    "AccessSection",
     "AckMode",
     "AudienceSection",
     "BrokerSection",
