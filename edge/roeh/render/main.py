@@ -37,7 +37,9 @@ def _prepared(envelope: Envelope) -> Callable[[Answers], None]:
     """What carries out the order, with every library that it needs loaded and tried."""
     order = envelope.order
     if isinstance(order, ReportOrder):
-        raise TypeError("no report can be drawn")
+        from roeh.render.pdf import PreparedPdf  # noqa: PLC0415 - video needs none of it
+
+        return PreparedPdf(order).give
     from roeh.render import video  # noqa: PLC0415 - a report needs no codec
 
     video.load()

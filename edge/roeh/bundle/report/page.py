@@ -157,6 +157,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     mark: Mark
     sections: tuple[Section, ...]
     footer: str
+    made_utc_us: int
 
 
 def isolated(text: str) -> str:

@@ -83,6 +83,7 @@ def worded(facts: ReportFacts, language: Language) -> Report:
             Section("verify", words.section_verify, _verify(words, facts)),
         ),
         footer=words.footer.format(export=code(export.export_id)),
+        made_utc_us=max(0, export.clock.t_utc_us),
     )
 
 
@@ -185,7 +186,7 @@ def _recorded(words: Words, facts: ReportFacts) -> tuple[Block, ...]:
                 words.count_damaged, words.count_lost, words.count_deleted,
                 words.count_unproven, words.size,
             ),
-            (3, 4, 4, 2, 2, 2, 2, 2, 2.5),
+            (2.6, 4.4, 4.4, 1.8, 2.3, 1.5, 2.5, 2.6, 2.4),
             tuple(_camera_row(words, camera) for camera in cameras),
         )
     ]  # fmt: skip

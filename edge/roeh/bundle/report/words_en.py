@@ -9,7 +9,8 @@ EN = Words(
     intact="INTACT",
     damaged="FAIL: DAMAGED",
     empty="NO VIDEO",
-    finding_intact="Every segment in this export is byte for byte what the pole's ledger recorded.",
+    finding_intact="Every segment that the pole's ledger has a record of is here byte for byte as"
+    " it was recorded.",
     finding_damaged="Of {segments} segments {bad} are not what the pole's ledger recorded:"
     " {damaged} damaged, {lost} missing or unreadable. What and where is told below."
     " The damaged bytes are in this export as they were found.",
