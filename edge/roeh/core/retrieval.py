@@ -237,7 +237,8 @@ class TrustHeld(msgspec.Struct, frozen=True):
 class RequestExport(msgspec.Struct, frozen=True):
     """EXPORT_REQUEST: take a request, hold its span, put it on record.
 
-    Either `visitor` says it over TLS (`request` is JSON), or it is signed (`request` is CMS).
+    Either `visitor` says it over TLS (`request` is JSON), or it is signed (`request` is CMS);
+    a signed one that a visitor brings has to be their own.
     """
 
     request: Annotated[bytes, Meta(max_length=MAX_SIGNED_BYTES)]

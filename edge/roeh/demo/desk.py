@@ -73,13 +73,14 @@ class DemoDesk:
 
     def start(self) -> None:
         """Start `roeh desk run`; it ends when we do."""
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "roeh", "desk", "run", "-c", str(self._config_path)],
-            stdin=subprocess.DEVNULL,
-            stderr=(self._config_path.parent / "desk.log").open("ab"),
-            start_new_session=True,
-            env=tied_environment(),
-        )
+        with (self._config_path.parent / "desk.log").open("ab") as log:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "roeh", "desk", "run", "-c", str(self._config_path)],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                env=tied_environment(),
+            )
 
     def wait_until_there(self, clock: Clock, stop: threading.Event) -> None:
         """Give it a moment to start: it needs the processor that detection is to have."""

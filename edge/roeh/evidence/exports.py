@@ -108,23 +108,26 @@ class Exports:
             AccessRefused: who asks is not believed or may not, or it is not a request.
             EvidenceRefused: another request has this id, or nothing is recorded then.
         """
-        signed = b"" if asked.visitor is not None else asked.request
+        signed = b"" if _is_said(asked) else asked.request
         known = self._known_signed(signed)
         if known is not None:
             return ExportHeld(self.shown(known))
         certificate_der, content = asked.request, b""
         with self._parts.visitors.refusing("request_export", b""):
-            if asked.visitor is None:
-                read = read_signed_request(asked.request)
-                certificate_der, content, request = read.signer_der, read.content, read.request
-            else:
+            if asked.visitor is not None and not signed:
                 certificate_der, content = asked.visitor.certificate_der, asked.request
                 request = read_request(content)
+            else:
+                read = read_signed_request(asked.request)
+                certificate_der, content, request = read.signer_der, read.content, read.request
         action = Action.REQUEST_EXPORT if request.kind == "full" else Action.REQUEST_REDACTED
         person = self._parts.visitors.believed(certificate_der, action)
         pseudonym = self._parts.visitors.pseudonym(person)
         with self._parts.visitors.refusing(action.value, certificate_der, person=pseudonym):
             check_requester(request, person)
+            if asked.visitor is not None and signed:
+                bearer = self._parts.visitors.believed(asked.visitor.certificate_der, action)
+                check_requester(request, bearer)
             if (request.site, request.node) != (self._parts.site, self._parts.node):
                 raise refused("another_pole", f"{request.site}/{request.node}")
         return ExportHeld(self._take(request, content, signed, person, pseudonym))
@@ -350,6 +353,11 @@ class Exports:
             raise _impossible(row, "building")
         self._progress[row.id] = Progress(asked.bytes_done, asked.bytes_total)
         return self.shown(row)
+
+
+def _is_said(asked: RequestExport) -> bool:
+    """Over TLS, as JSON; whoever visits may bring a request under their own signature too."""
+    return asked.visitor is not None and asked.request.startswith(b"{")
 
 
 def _is_repeated(row: ExportRow, asked: NoteExport) -> bool:
