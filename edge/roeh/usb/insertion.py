@@ -44,7 +44,7 @@ from roeh.usb.mounting import mounted, sync_device
 from roeh.usb.order import Order
 from roeh.usb.reading import Disk, DiskOrder, opened_disk, read_order
 
-_POLL_S = 0.5
+_POLL_S = 0.25
 _THERE = ("ready", "taken")
 _ENDED = ("refused", "failed", "expired")
 

@@ -10,8 +10,8 @@ import pytest
 
 DISK_BYTES = 12 * 1024 * 1024
 #: ioctl_xfs_goingdown(2), which ext4 has too: from here on nothing is read or written.
-_FS_IOC_SHUTDOWN = 0x8004587D
-_WITHOUT_JOURNAL = 2
+FS_IOC_SHUTDOWN = 0x8004587D
+WITHOUT_JOURNAL = 2
 
 
 def mount(image, point):
@@ -54,7 +54,7 @@ class Disk:
         """Every read and write fails from now on; what was not synced is lost."""
         descriptor = os.open(self.point, os.O_RDONLY)
         try:
-            fcntl.ioctl(descriptor, _FS_IOC_SHUTDOWN, struct.pack("I", _WITHOUT_JOURNAL))
+            fcntl.ioctl(descriptor, FS_IOC_SHUTDOWN, struct.pack("I", WITHOUT_JOURNAL))
         finally:
             os.close(descriptor)
 
