@@ -42,7 +42,7 @@ class KeptRecords:
                     made.ended = leaf
         elif isinstance(body, HoldRecord):
             self._holds[body.hold_id] = _Made(leaf)
-        elif isinstance(body, ReleaseRecord) and body.step == "released":
+        elif isinstance(body, ReleaseRecord) and body.step != "asked":
             made_hold = self._holds.get(body.hold_id)
             if made_hold is not None:
                 made_hold.ended = leaf

@@ -1,7 +1,7 @@
-"""How often publish may ask for what writes: whoever has publish does not get the disk with it.
+"""How often those that face a network may ask for what writes: who has them has no disk with it.
 
-publish itself lets less in from a broker (publish/down.py), so that it never meets these bounds.
-What leaves the outbox needs none: a row leaves once.
+publish itself lets less in from a broker (publish/down.py), and retrieve fewer visitors, so that
+they never meet these bounds. What leaves the outbox needs none: a row leaves once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,14 @@ RATES_HZ: dict[Verb, float] = {
     Verb.CONNECTION_BEGIN: 2.0,
     Verb.COMMAND_TAKE: 4.0,
     Verb.COSIGNATURE_KEEP: 2.0,
+    Verb.TRUST_OFFER: 1.0,
+    Verb.VISITOR_JUDGE: 50.0,
+    Verb.STRANGER_NOTE: 20.0,
+    Verb.VISITOR_HOLD: 2.0,
+    Verb.VISITOR_RELEASE: 2.0,
+    Verb.EXPORT_REQUEST: 2.0,
+    Verb.EXPORT_APPROVE: 2.0,
+    Verb.EXPORT_NOTE: 20.0,
 }
 
 
@@ -48,6 +56,6 @@ class WritePace:
         if left < 1.0:
             raise PeerRefused(
                 what=f"asks for {verb.value} more than {RATES_HZ[verb]:.0f} times a second",
-                which="publish",
-                remedy="find out what runs as its user",
+                which="publish, retrieve or usb",
+                remedy="find out what runs as their user",
             )

@@ -276,8 +276,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     path.chmod(0o600)
     connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # Not WAL: what was written there would stay in it; a journal is removed at each commit.
+        # Not WAL: what was written there would stay in it. A journal is removed at each commit, but
+        # not in exclusive locking mode, which keeps it with what it holds.
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         connection.execute("PRAGMA synchronous = EXTRA")
         connection.execute("PRAGMA secure_delete = ON").fetchone()

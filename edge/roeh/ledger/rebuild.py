@@ -7,8 +7,8 @@ Order: nothing that is there is touched until the new database is complete.
    `node.db.kept-<n>`. 4. `node.db.new` takes its name; the directory is synced.
 The next start of evidence reconciles the mirror and closes what was open.
 
-Not restored, because no record holds it: the messages of alerts, thumbnails and the outbox
-(the ledger holds their hashes). Counters only grow: see `replay`.
+Not restored, because no record holds it: the messages of alerts, thumbnails and the outbox, the
+requests and approvals of exports (the ledger holds their hashes). Counters only grow: see `replay`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
 from roeh.ledger.command_restore import restore_commands
 from roeh.ledger.database import NodeDatabase, read_database_anew, storage_errors
+from roeh.ledger.export_restore import restore_exports
 from roeh.ledger.found_segments import CameraFiles, FoundSegments
 from roeh.ledger.log import Log, insert
 from roeh.ledger.mirror_parts import (
@@ -200,6 +201,7 @@ class _Rebuild:
         with self._database.writing() as connection:
             NodeAge(self._database, self._clock, self._log).restore(connection, replayed.age_us)
             restore_commands(connection, self._log, self._clock)
+            restore_exports(connection, self._log)
             if damaged_from is not None:
                 self._tamper(connection, "mirror_damaged", f"leaf {damaged_from}")
             if checkpoint in ("cut", "forked"):
