@@ -11,11 +11,12 @@ from roeh.core.errors import RoehError
 from roeh.core.retrieval import MAX_SIGNED_BYTES, Action, ExportRequest
 from roeh.retrieve.answers import Export
 from roeh.retrieve.pages.forms import FieldFault, Form, FormReader, regions_written
-from roeh.retrieve.pages.looking_pages import in_fields, with_id
+from roeh.retrieve.pages.looking_pages import in_fields, shots_of, with_id
 from roeh.retrieve.pages.page_visit import PageVisit
-from roeh.retrieve.pages.presenting import detail_of, progress_words, still_path
+from roeh.retrieve.pages.presenting import detail_of, progress_words
 from roeh.retrieve.pages.views import RegionText, RequestView, Shot
 from roeh.retrieve.problems import HttpProblem, not_there
+from roeh.retrieve.questions import MAX_TIMELINE_US
 
 #: Rows of numbers that a form has, and that one press of a button adds.
 _REGION_ROWS = 4
@@ -139,27 +140,33 @@ async def _form_page(
         raise not_there("a form for your role")
     form = with_id(page, in_fields(page, form, None))
     span = FormReader(form, page.zone).times()
-    from_us = 0 if span is None else span[0]
     kind = _kind(page)
     stills: list[Shot] = []
-    if kind == "redacted" and span is not None and Action.SEE_PREVIEW in page.node.may:
-        for name in [name for name in page.cameras if name in form.values("camera")][:_MAX_STILLS]:
-            size = await page.service.looking.recorded_size(name, from_us)
+    if kind == "redacted" and span is not None:
+        for shot in await shots_of(page, _still_cameras(page, form), span[0], _still_end(span)):
+            size = None
+            if shot.still:
+                size = await page.service.looking.recorded_size(shot.camera_id, shot.at_utc_us)
             stills.append(
-                Shot(
-                    name,
-                    still_path(name, from_us),
-                    width_px=size.width_px if size else 0,
-                    height_px=size.height_px if size else 0,
-                )
+                shot
+                if size is None
+                else msgspec.structs.replace(shot, width_px=size.width_px, height_px=size.height_px)
             )
     view = RequestView(
         kind=kind,
-        from_utc_us=from_us,
         stills=tuple(stills),
         regions=_region_rows(form, more=more),
     )
     return page.html("export.html", view=view, form=form, problem=problem)
+
+
+def _still_cameras(page: PageVisit, form: Form) -> list[str]:
+    return [name for name in page.cameras if name in form.values("camera")][:_MAX_STILLS]
+
+
+def _still_end(span: tuple[int, int]) -> int:
+    """A day of a longer span is looked through for its first picture."""
+    return min(span[1], span[0] + MAX_TIMELINE_US)
 
 
 def _region_rows(form: Form, *, more: bool) -> tuple[RegionText, ...]:

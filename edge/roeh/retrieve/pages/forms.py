@@ -33,6 +33,21 @@ FAULTS = (
     "no_hold",
 )
 
+#: What each field is called, by the element's id.
+FIELD_WORDS = {
+    "approval_file": "approval.file",
+    "basis": "export.basis",
+    "camera": "form.cameras",
+    "case": "export.case",
+    "from": "form.from",
+    "hold": "release.hold",
+    "reason": "form.reason",
+    "recipients": "request.recipients",
+    "regions": "request.regions",
+    "to": "form.to",
+    "trust_file": "trust.file",
+}
+
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _MAX_RECIPIENTS = 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from roeh.core.errors import RoehError
@@ -12,6 +14,7 @@ from roeh.retrieve.answers import Export
 from roeh.retrieve.pages.forms import Form, FormReader, is_uuid7
 from roeh.retrieve.pages.page_visit import PageVisit
 from roeh.retrieve.pages.presenting import (
+    first_recorded,
     overview_of,
     preview_path,
     still_path,
@@ -62,6 +65,8 @@ async def timeline(page: PageVisit) -> web.Response:
     view = timeline_view(
         stretches_of(laid), page.cameras, span, page.zone, is_complete=laid.is_complete
     )
+    # What follows is about every camera, unless somebody says which.
+    form = with_values(form, camera=form.values("camera") or page.cameras)
     return page.html("timeline.html", view=view, form=in_fields(page, form, span))
 
 
@@ -79,16 +84,7 @@ async def moment(page: PageVisit) -> web.Response:
     view = MomentView(
         from_utc_us=wish.from_utc_us,
         to_utc_us=to_us,
-        shots=tuple(
-            Shot(
-                name,
-                still_path(name, wish.from_utc_us),
-                preview_path(name, wish.from_utc_us, to_us),
-            )
-            for name in wish.cameras[:_MAX_SHOTS]
-        )
-        if Action.SEE_PREVIEW in page.node.may
-        else (),
+        shots=await shots_of(page, wish.cameras[:_MAX_SHOTS], wish.from_utc_us, to_us),
         alert_picture=thumbnail_path(alert_id) if is_uuid7(alert_id) else "",
         is_shortened=to_us < wish.to_utc_us or len(wish.cameras) > _MAX_SHOTS,
     )
@@ -143,6 +139,27 @@ async def release(page: PageVisit) -> web.Response:
         return page.html("release.html", form=form, problem=error)
     done = "released" if held.state == "released" else "release_asked"
     return page.go_to(f"/timeline?done={done}")
+
+
+async def shots_of(
+    page: PageVisit, cameras: Iterable[str], from_utc_us: int, to_utc_us: int
+) -> tuple[Shot, ...]:
+    """Each camera's picture and preview, from the first moment on that is recorded."""
+    if Action.SEE_PREVIEW not in page.node.may or page.is_trust_stale:
+        return ()
+    laid = await page.service.looking.timeline(page.visit, from_utc_us, to_utc_us)
+    first_us = first_recorded(laid)
+    return tuple(
+        Shot(
+            name,
+            still_path(name, first_us[name]),
+            preview_path(name, from_utc_us, to_utc_us),
+            first_us[name],
+        )
+        if name in first_us
+        else Shot(name)
+        for name in cameras
+    )
 
 
 def with_values(form: Form, **values: tuple[str, ...]) -> Form:

@@ -102,6 +102,15 @@ def stretches_of(timeline: Timeline) -> list[Stretch]:
     return found
 
 
+def first_recorded(timeline: Timeline) -> dict[str, int]:
+    """When the first picture of a span was taken that is still there, by camera."""
+    return {
+        lane.camera_id: max(timeline.from_utc_us, min(bar.from_utc_us for bar in present))
+        for lane in timeline.lanes
+        if (present := [bar for bar in lane.bars if bar.keep != "deleted"])
+    }
+
+
 def detail_of(
     export: Export,
     custody: Custody | None,

@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from roeh.retrieve.pages.forms import Form
+from roeh.retrieve.pages.forms import FIELD_WORDS, Form
 from roeh.retrieve.pages.static_files import static_files
 from roeh.retrieve.pages.timeline_view import KINDS, SPANS_S, Stretch
 from roeh.retrieve.pages.times import Times, utc_text
@@ -84,6 +84,7 @@ def _environment() -> jinja2.Environment:
         spans_us=tuple(span_s * _US_PER_S for span_s in SPANS_S),
         static=lambda name: static_files()[name].path,
         latin=latin,
+        field_words=FIELD_WORDS,
         span_path=span_path,
         moment_path=moment_path,
     )

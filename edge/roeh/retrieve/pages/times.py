@@ -85,9 +85,10 @@ class Times:
         local = self._local(t_utc_us)
         return f"{local:%H:%M:%S}" if step_us % (60 * US_PER_S) else f"{local:%H:%M}"
 
-    def day(self, t_utc_us: int) -> str:
-        """The pole's date."""
-        return f"{self._local(t_utc_us):%Y-%m-%d}"
+    def days(self, from_utc_us: int, to_utc_us: int) -> str:
+        """The pole's dates of a span: one, or the first and the last."""
+        first, last = (f"{self._local(t):%Y-%m-%d}" for t in (from_utc_us, to_utc_us))
+        return first if first == last else f"{first} / {last}"
 
     def length(self, length_us: int) -> Markup:
         """A duration in the two largest units that it has."""
@@ -98,8 +99,13 @@ class Times:
         for unit, size_s in (("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1)):
             count, seconds = divmod(seconds, size_s)
             if count:
-                parts.append(self._words(f"length.{unit}", n=count))
-        return Markup(" ").join(parts[:2])
+                # Hebrew has forms of its own for one and two.
+                form = {1: "one", 2: "two"}.get(count, "many")
+                parts.append(self._words(f"length.{unit}_{form}", n=count))
+        text = parts[0]
+        if len(parts) > 1:
+            text = self._words("length.both", first=parts[0], second=parts[1])
+        return Markup("<span>{}</span>").format(text)
 
     def _local(self, t_utc_us: int) -> datetime.datetime:
         return _instant(t_utc_us).astimezone(self._zone)

@@ -122,14 +122,18 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shot(msgspec.Struct, frozen=True):
-    """One camera at one moment: addresses of its still and preview.
+    """One camera in a span: addresses of a still and a preview; empty: nothing is recorded.
 
-    The size is that of the recorded picture, which the still may be smaller than; 0: not known.
+    Attributes:
+        at_utc_us: of the still.
+        width_px, height_px: of the recorded picture, which the still may be smaller than; 0:
+            not known.
     """
 
     camera_id: str
-    still: str
+    still: str = ""
     preview: str = ""
+    at_utc_us: int = 0
     width_px: int = 0
     height_px: int = 0
 
@@ -173,7 +177,6 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """The form of a request; stills to choose regions on, for a redacted one."""
 
     kind: Literal["full", "redacted"]
-    from_utc_us: int
     stills: tuple[Shot, ...] = ()
     regions: tuple[RegionText, ...] = ()
 

@@ -15,8 +15,6 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
-from roeh.core.errors import one_line
-
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -28,6 +26,8 @@ LANGUAGES: tuple[Language, ...] = ("en", "he")
 #: Which way each is written.
 DIRECTIONS: dict[Language, Literal["ltr", "rtl"]] = {"en": "ltr", "he": "rtl"}
 _TABLES = Path(__file__).parent / "words"
+# LEFT-TO-RIGHT, RIGHT-TO-LEFT and ARABIC LETTER MARK.
+_MARKS = "\u200e\u200f\u061c"
 # FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE: <bdi> where no element may stand.
 _ISOLATE, _POP = "\u2068", "\u2069"
 
@@ -46,7 +46,18 @@ def table(language: Language) -> Mapping[str, str]:
 
 def visible(value: object) -> Markup:
     """A value of somebody else's as markup: no character of it is hidden, active or turned."""
-    return value if isinstance(value, Markup) else escape(one_line(str(value)))
+    if isinstance(value, Markup):
+        return value
+    return escape("".join(_seen(character) for character in str(value)))
+
+
+def _seen(character: str) -> str:
+    if character.isprintable():
+        return character
+    if character.isspace():
+        return " "
+    # Hebrew keyboards type marks, which isolation makes needless; the rest is there to mislead.
+    return "" if character in _MARKS else "\N{REPLACEMENT CHARACTER}"
 
 
 def isolated(value: object) -> Markup:
