@@ -54,6 +54,7 @@ NODE = """
 [node]
 site = "harbour"
 name = "pole"
+time_zone = "{time_zone}"
 [paths]
 data_dir = "{directory}/data"
 run_dir = "{directory}/run"
@@ -64,7 +65,6 @@ host = "127.0.0.1"
 port = 0
 root_file = "{directory}/root.pem"
 trust_file = "{directory}/trust-list.p7m"
-allow_unsynchronised = true
 {access}
 [[sensors]]
 name = "north"
@@ -155,17 +155,20 @@ class Visitor:
 class VisitedPole:
     """The two processes of one pole, and its city."""
 
-    def __init__(self, directory, access="requests_per_minute = 100000", city=None):
+    def __init__(self, directory, *, list_issued_us=None, time_zone="UTC", **access):
         self.directory = directory
-        self.city = city or PeopledCity()
+        self.city = PeopledCity()
+        access = {"allow_unsynchronised": True, "requests_per_minute": 100_000} | access
+        said = "\n".join(f"{name} = {json.dumps(value)}" for name, value in access.items())
         self.config = parse_config(
-            NODE.format(directory=directory, access=access), name="node.toml"
+            NODE.format(directory=directory, access=said, time_zone=time_zone), name="node.toml"
         )
         self._versions = itertools.count(1)
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1001)
         self._visitors = []
         (directory / "root.pem").write_bytes(self.city.root_pem)
-        (directory / "trust-list.p7m").write_bytes(self.new_trust_list())
+        issued = {} if list_issued_us is None else {"issued_us": list_issued_us}
+        (directory / "trust-list.p7m").write_bytes(self.new_trust_list(**issued))
         tls_file = retrieve_tls_dir(self.config) / "tls.pem"
         tls_file.parent.mkdir(mode=0o700, parents=True)
         name = NodeName(site=SITE, node=NODE_NAME)
@@ -179,9 +182,10 @@ class VisitedPole:
 
     def new_trust_list(self, **said):
         """A list as of now, one version higher each time."""
+        version = next(self._versions)
         said = {
-            "version": next(self._versions),
-            "list_number": 1,
+            "version": version,
+            "list_number": version,
             "issued_us": CLOCK.read().t_utc_ns // 1000,
         } | said
         return self.city.trust_list(**said)
@@ -205,11 +209,15 @@ class VisitedPole:
         self.port = wait_until(greets, PATIENCE_S)
 
     def close(self):
-        for visitor in self._visitors:
-            visitor.close()
+        self.see_off()
         if self.retrieve is not None:
             kill(self.retrieve)
         self.evidence.close()
+
+    def see_off(self):
+        """Everybody who came leaves."""
+        while self._visitors:
+            self._visitors.pop().close()
 
     def ask(self, role, verb, request, answer_type):
         """Of evidence, as a process of the pole."""
@@ -247,7 +255,7 @@ class VisitedPole:
     def person(self, role, number=None, **said):
         """Somebody of the city; each has another number unless it is said."""
         if number is None:
-            number = f"{1000 + next(self._numbers)}"
+            number = f"{next(self._numbers)}"
         return self.city.person(role, number, **said)
 
     def context(self, holder=None):

@@ -69,14 +69,17 @@ class Exporting:
         )
 
     async def approve(self, visit: Visit, export_id: str, approval: bytes) -> Export:
-        """Hand over a signed approval or refusal of this export.
+        """Hand over a signed approval or refusal of this export, whoever signed it.
+
+        Who may see the export may carry it; evidence judges who signed.
 
         Raises:
-            HttpProblem: it is about another export.
+            HttpProblem: it is about another export, or there is none that they may see.
             RoehError: it is not believed, or evidence cannot answer.
         """
         if read_approval(approval).request.id != export_id:
             raise malformed("is about another export", "the approval")
+        await self.one(visit, export_id)
         approved = ApproveExport(approval=approval, visitor=visit.visitor)
         held = await self._link.ask(Verb.EXPORT_APPROVE, approved, ExportHeld)
         return _export(held.export, is_own=False)
@@ -93,11 +96,8 @@ class Exporting:
             page = await self._link.ask(Verb.EXPORTS_PAGE, ExportsRequest(after=after), ExportsPage)
             if not page.exports:
                 return Exports(exports=tuple(found), after=None)
-            found += [
-                _export(row, is_own=_is_own(judged.person, row))
-                for row in page.exports
-                if _may_see(judged.person, row)
-            ]
+            seen = (row for row in page.exports if _may_see(judged.person, row))
+            found += [_export(row, is_own=_is_own(judged.person, row)) for row in seen]
             after = page.exports[-1].row
             if found:
                 break

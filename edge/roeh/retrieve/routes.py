@@ -48,9 +48,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         path: below API; its parameters are fields of `path_type`.
         action: what whoever asks must be allowed to do.
-        actions: more that the body may ask for.
+        signed_action: what whoever signed the body must be allowed to do.
         bodies: by media type; `bytes` is taken as it is. Empty: no body.
-        answers: media type, and the type where it is JSON.
+        answer: the type where it is JSON; `media_types` else.
+        success: its status.
     """
 
     method: Literal["GET", "POST"]
@@ -59,6 +60,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     path_type: type[msgspec.Struct] = Nothing
     query_type: type[msgspec.Struct] = Nothing
+    signed_action: Action | None = None
     bodies: Mapping[str, type[msgspec.Struct] | type[bytes]] = {}
     max_body_bytes: int = MAX_BODY_BYTES
     answer: type[msgspec.Struct] | None = None
@@ -176,7 +178,8 @@ ROUTES: tuple[Route, ...] = (
     Route(
         method="POST",
         path="/exports/{export_id}/approval",
-        action=Action.APPROVE,
+        action=Action.SEE_EXPORTS,
+        signed_action=Action.APPROVE,
         endpoint=endpoints.approval,
         path_type=ExportPath,
         bodies={CMS: bytes},

@@ -8,6 +8,7 @@ import pytest
 
 from tests.process.secured_broker import secured_broker
 from tests.security.intruder import Intruder, tls_of
+from tests.visited_poles import visited_pole
 
 #: An audience beside the rest.
 DESK_TOML = """
@@ -75,3 +76,18 @@ def own_ground(short_directory):
         made = Ground(broker, short_directory)
         yield made
         made.close()
+
+
+@pytest.fixture(scope="session")
+def standing_pole():
+    directory = Path(tempfile.mkdtemp(prefix="roeh-"))
+    with visited_pole(directory) as made:
+        yield made
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def pole(standing_pole):
+    """The pole that all visit, each test with persons of its own; they leave afterwards."""
+    yield standing_pole
+    standing_pole.see_off()
