@@ -8,6 +8,7 @@ is told and never refused. Memory does not grow with the span: lines are put asi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import msgspec
@@ -19,12 +20,15 @@ from roeh.bundle.layout import (
     ConsistencyDocument,
     InclusionLine,
     JoinEntry,
+    OriginalEntry,
     RedactedEntry,
+    RedactedSidecar,
     SegmentEntry,
 )
 from roeh.bundle.payload import Payload
 from roeh.bundle.proven import ProvenFiles
 from roeh.bundle.reading import SegmentReader
+from roeh.bundle.redacting import RedactedCopy, Redactor, Stretch, stretches_of
 from roeh.bundle.report.digest import DigestMaker
 from roeh.bundle.reporting import Reporter
 from roeh.bundle.segment_copy import SegmentCopy, copying
@@ -60,6 +64,7 @@ class BundleParts(msgspec.Struct, frozen=True):
     clock: Clock
     timestamps: TimestampAuthority
     reporter: Reporter
+    redactor: Redactor
 
 
 class BundleWriter:
@@ -92,6 +97,8 @@ class BundleWriter:
         self._proven = ProvenFiles(spills, self._digest.record)
         self._lines = spills.bytes()
         self._leaves = spills.of(_Leaf)
+        self._originals: dict[int, OriginalEntry] = {}
+        self._copies: list[RedactedEntry] = []
 
     def estimated_bytes(self) -> int:
         """What the bundle takes at the most, nearly."""
@@ -114,17 +121,15 @@ class BundleWriter:
         """
         for plan in self._plans:
             yield from self._segments(plan)
-        redacted: list[RedactedEntry] = []
         if self._request.kind == "full":
             yield from self._joins()
         else:
             for plan in self._plans:
-                for number, planned in enumerate(plan.joins, 1):
-                    yield from self._redacted(plan, planned, number, redacted)
+                yield from self._redacted(plan)
         yield from self._file(layout.SEGMENT_LINES, self._lines.pieces())
         yield from self._signed()
         yield from self._records()
-        yield from self._told(tuple(redacted))
+        yield from self._told()
         yield from self._sealed()
 
     def _segments(self, plan: CameraPlan) -> Iterator[bytes]:
@@ -138,7 +143,7 @@ class BundleWriter:
                 else:
                     _look_at(copy)
                 entry = copy.entry(path if is_full else "")
-            self._keep(entry)
+            self._keep(row, entry)
 
     def _record(self, row: SegmentRow) -> SegmentRecord | None:
         """The ledger's; None while there is none in the tree of the bundle's checkpoint."""
@@ -149,12 +154,16 @@ class BundleWriter:
         bodies = [msgspec.json.decode(raw, type=Record).body for raw in page.records]
         return bodies[0] if bodies and isinstance(bodies[0], SegmentRecord) else None
 
-    def _keep(self, entry: SegmentEntry) -> None:
+    def _keep(self, row: SegmentRow, entry: SegmentEntry) -> None:
         self._lines.add(msgspec.json.encode(entry) + b"\n")
         self._tally.segment(entry)
         self._digest.segment(entry)
         if entry.leaf is not None:
             self._leaves.add(_Leaf(entry.leaf))
+        if self._request.kind == "redacted":
+            self._originals[row.row] = OriginalEntry(
+                entry.segment, entry.leaf, entry.sha256, entry.sha256_recorded
+            )
 
     def _joins(self) -> Iterator[bytes]:
         count = sum(len(plan.joins) for plan in self._plans)
@@ -196,10 +205,34 @@ class BundleWriter:
             f"{request.id}. A derivative: the originals are in the bundle's data/segments."
         )
 
-    def _redacted(
-        self, plan: CameraPlan, planned: PlannedJoin, number: int, made: list[RedactedEntry]
+    def _redacted(self, plan: CameraPlan) -> Iterator[bytes]:
+        """Copies of a camera's joins, each with its sidecar."""
+        number = 0
+        for planned in plan.joins:
+            asked = itertools.islice(gops_of(plan, planned), planned.asked_end - planned.first)
+            rows = (segment for segment, _ in itertools.groupby(gop.segment for gop in asked))
+            for stretch in stretches_of(rows, self._request):
+                number += 1
+                with self._parts.redactor.redacted(stretch, self._request) as copy:
+                    yield from self._redacted_files(plan.camera_id, number, stretch, copy)
+
+    def _redacted_files(
+        self, camera_id: str, number: int, stretch: Stretch, copy: RedactedCopy
     ) -> Iterator[bytes]:
-        raise NotImplementedError
+        path = layout.redacted_file(camera_id, number)
+        yield from self._file(path, copy.pieces())
+        sidecar = RedactedSidecar(
+            camera_id=camera_id,
+            sha256=self._payload.last.sha256,
+            size_bytes=self._payload.last.size_bytes,
+            from_utc_us=stretch.from_utc_us,
+            to_utc_us=stretch.to_utc_us,
+            regions=copy.obscured,
+            originals=tuple(self._originals[row.row] for row in stretch.rows),
+        )
+        beside = layout.redacted_sidecar(camera_id, number)
+        yield from self._file(beside, [msgspec.json.encode(sidecar)])
+        self._copies.append(RedactedEntry(camera_id, path, beside))
 
     def _signed(self) -> Iterator[bytes]:
         """Request, approval and trust list, as they came."""
@@ -228,7 +261,7 @@ class BundleWriter:
         if begun.witnessed:
             yield from self._file(layout.WITNESSED, [begun.witnessed.encode()])
 
-    def _told(self, redacted: tuple[RedactedEntry, ...]) -> Iterator[bytes]:
+    def _told(self) -> Iterator[bytes]:
         """Report and export.json."""
         stamp = self._parts.timestamps.stamp(self._begun.checkpoint.encode())
         if stamp.response:
@@ -240,7 +273,7 @@ class BundleWriter:
             gaps=self._proven.gaps,
             records=self._proven.count,
             timestamp=stamp.entry,
-            redacted=redacted,
+            redacted=tuple(self._copies),
         )
         reported = self._parts.reporter.report(
             document, self._digest.finished(), self._begun, self._plans
