@@ -32,12 +32,19 @@ def canonical_content(content: bytes, kind: type[_Struct], word: str) -> _Struct
     """
     try:
         read = msgspec.json.decode(content, type=kind)
-        canonical = canonical_struct(read)
-    except (msgspec.ValidationError, msgspec.DecodeError, MessageRefused, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise refused(word, str(error)[:300]) from error
-    if canonical != content:
+    if canonical_bytes(read, word) != content:
         raise refused(word, "not written as canonical JSON (RFC 8785), or more than is understood")
     return read
+
+
+def canonical_bytes(struct: msgspec.Struct, word: str) -> bytes:
+    """The one way to write it; refused with `word` where there is none."""
+    try:
+        return canonical_struct(struct)
+    except MessageRefused as error:
+        raise refused(word, error.what) from error
 
 
 def one_authority(pem: bytes) -> x509.Certificate:

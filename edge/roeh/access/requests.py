@@ -16,7 +16,7 @@ import msgspec
 from roeh.access.age_recipients import is_age_recipient
 from roeh.access.judging import JudgedPerson, judge_person, judge_person_at, time_of
 from roeh.access.people import is_same_person
-from roeh.access.reading import canonical_content, read_object
+from roeh.access.reading import canonical_bytes, canonical_content, read_object
 from roeh.access.refusals import refused
 from roeh.access.trust_list import HeldTrust
 from roeh.core.clock import ClockReading
@@ -32,7 +32,6 @@ from roeh.keys.cms import SignedContent, sign_attached
 from roeh.keys.instants import as_text
 from roeh.keys.person_certificates import is_person_number
 from roeh.keys.revocation import RevocationLists
-from roeh.ledger.canonical import canonical_struct
 
 #: How long an approval may count.
 MAX_APPROVAL_US = 30 * 24 * 3600 * 1_000_000
@@ -82,7 +81,7 @@ def request_bytes(request: ExportRequest) -> bytes:
     Raises:
         AccessRefused: `request_malformed`: see `read_request`.
     """
-    content = canonical_struct(request)
+    content = canonical_bytes(request, "request_malformed")
     read_request(content)
     return content
 
@@ -174,7 +173,7 @@ def sign_approval(
     approval: Approval, *, chain_pem: bytes, sign: Callable[[bytes], bytes], t_utc_us: int
 ) -> bytes:
     """An approval with its signature (CMS, attached)."""
-    content = canonical_struct(approval)
+    content = canonical_bytes(approval, "approval_malformed")
     canonical_content(content, Approval, "approval_malformed")
     _check_approval(approval)
     return sign_attached(content, chain_pem=chain_pem, sign=sign, t_utc_us=t_utc_us)
@@ -260,7 +259,7 @@ def _judged(
     read = read_object(approval_p7m, "approval_malformed")
     approval = _read_approval(read)
     request = approval.request
-    if canonical_struct(request) != wanted.request:
+    if request_bytes(request) != wanted.request:
         raise refused("another_request", f"{request.id}, {approval.request_sha256}")
     if (request.site, request.node) != (wanted.site, wanted.node):
         raise refused("another_pole", f"{request.site}/{request.node}")

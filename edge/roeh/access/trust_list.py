@@ -19,6 +19,7 @@ from msgspec import Meta
 from roeh.access.reading import canonical_content, one_authority, read_object
 from roeh.access.refusals import refused
 from roeh.core.clock import NS_PER_US, ClockReading
+from roeh.core.errors import KeyRefused
 from roeh.core.types import TimeUs
 from roeh.keys.chain import SigningTime, is_issued_by, wrong_path, wrong_time
 from roeh.keys.cms import sign_attached
@@ -146,8 +147,8 @@ def read_trust_list(signed: bytes, root_pem: bytes, at: SigningTime | None) -> H
         _check_signer(signer, root, issued)
         authorities = tuple(_held(one, root) for one in trust_list.authorities)
         revocations = _revocations(trust_list, root, authorities)
-    except UNPARSABLE as error:
-        raise refused("trust_list_malformed", f"a certificate in it ({error})") from error
+    except (KeyRefused, *UNPARSABLE) as error:
+        raise refused("trust_list_malformed", f"a certificate or list in it: {error}") from error
     held = HeldTrust(
         signed=signed,
         sha256=hashlib.sha256(signed).hexdigest(),

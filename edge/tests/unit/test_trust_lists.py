@@ -2,10 +2,11 @@
 
 import subprocess
 
+import msgspec
 import pytest
 
 from roeh.access.judging import judge_person, time_of
-from roeh.access.trust_list import Staleness, newer, read_trust_list, staleness
+from roeh.access.trust_list import Staleness, TrustedAuthority, newer, read_trust_list, staleness
 from roeh.core.errors import AccessRefused, KeyRefused
 from roeh.core.retrieval import PersonRole
 from roeh.keys.certificates import authority_name, certificate_pem, new_private_key
@@ -170,8 +171,31 @@ def test_a_crafted_list_is_refused(city):
     assert malformed(city, revocation_lists=[*crls, crls[0]])
     assert malformed(city, revocation_lists=[crls[0] + crls[1]])
     assert malformed(city, revocation_lists=[*crls, "-----BEGIN X509 CRL-----\nAAAA\n"])
+    broken = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n"
+    assert malformed(city, revocation_lists=[*crls, broken])
     assert malformed(city, version=0)
     assert malformed(city, issued_us=-1)
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        "",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "leaf",
+        "two",
+        "x" * 9000,
+    ],
+)
+def test_a_ca_s_certificate_has_to_be_one(city, pem):
+    ca = certificate_pem(city.police_ca.certificate).decode()
+    leaf = certificate_pem(city.trust_signer.certificate).decode()
+    content = city.trust_list_content()
+    odd = TrustedAuthority(AuthorityClass.POLICE, {"leaf": leaf, "two": ca + ca}.get(pem, pem))
+
+    signed = city.sign_trust_list(msgspec.structs.replace(content, authorities=(odd,)))
+
+    assert refusal_of(city, signed) == "trust_list_malformed"
 
 
 @pytest.mark.parametrize(
