@@ -210,7 +210,8 @@ class BundleWriter:
         number = 0
         for planned in plan.joins:
             asked = itertools.islice(gops_of(plan, planned), planned.asked_end - planned.first)
-            rows = (segment for segment, _ in itertools.groupby(gop.segment for gop in asked))
+            by_row = itertools.groupby(asked, key=lambda gop: gop.segment.row)
+            rows = (next(gops).segment for _, gops in by_row)
             for stretch in stretches_of(rows, self._request):
                 number += 1
                 with self._parts.redactor.redacted(stretch, self._request) as copy:

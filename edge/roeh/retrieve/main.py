@@ -19,6 +19,7 @@ from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, Role
+from roeh.retrieve.building import ExportBuilding
 from roeh.retrieve.health import exports_waiting
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.people import PeopleServer
@@ -59,6 +60,10 @@ async def _serve(config: NodeConfig, clock: Clock, stop: threading.Event) -> int
             people_address = await people.start()
             closing.push_async_callback(people.stop)
             said = f"{said}, people on {people_address}"
+        if config.access.host or config.access.root_file:
+            building = ExportBuilding(config, clock)
+            building.start()
+            closing.push_async_callback(asyncio.to_thread, building.close)
         metrics = node_metrics(config, Role.RETRIEVE.value, clock)
         reporter = Reporter(evidence_socket(config), Role.RETRIEVE, clock, metrics)
         closing.push_async_callback(asyncio.to_thread, reporter.close)
