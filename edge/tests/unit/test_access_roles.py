@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from roeh.access.refusals import REMEDIES
 from roeh.access.roles import OWN_ONLY, may, may_mint, survives_stale
 from roeh.core.retrieval import Action, PersonRole
 from roeh.keys.person_certificates import (
@@ -16,6 +17,7 @@ from roeh.keys.person_certificates import (
 )
 from roeh.keys.signer import ARC, EXTENDED_KEY_USAGES
 
+KEYS_PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text(encoding="utf-8")
 PAGE = (Path(__file__).parents[2] / "design" / "retrieval.md").read_text(encoding="utf-8")
 
 
@@ -91,3 +93,9 @@ def test_every_role_is_minted_by_one_class_and_has_a_usage_that_nothing_else_has
     others = {oid for usages in EXTENDED_KEY_USAGES.values() for oid in usages}
     assert len(set(ours)) == len(ours)
     assert not (set(ours) & (others | {CLIENT_AUTH}))
+
+
+def test_the_page_of_keys_lists_every_word_of_a_refusal_with_its_remedy():
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", KEYS_PAGE, re.MULTILINE)
+
+    assert [row for row in rows if row[0] in REMEDIES] == list(REMEDIES.items())
