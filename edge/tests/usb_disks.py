@@ -39,10 +39,6 @@ class UsbDisk:
              self.image, f"{blocks}k")  # fmt: skip
         self.device = _run("losetup", "--find", "--show", self.image).stdout.strip()
 
-    def read(self, offset, size):
-        with open(self.device, "rb", buffering=0) as device:
-            return os.pread(device.fileno(), size, offset)
-
     def write(self, offset, content):
         descriptor = os.open(self.device, os.O_WRONLY)
         try:

@@ -271,7 +271,7 @@ def _cut(address: Address, error: Exception) -> Exception:
     if isinstance(error, MaxRetryError) and isinstance(error.reason, Exception):
         error = error.reason
     turned_away = _TURNED_AWAY.search(str(error).upper().replace(" ", "_"))
-    if turned_away or ("ALERT" in str(error).upper() and "CERTIFICATE" in str(error).upper()):
+    if turned_away:
         return AccessRefused(
             what="the pole turned your certificate away",
             which=str(address),
@@ -283,6 +283,16 @@ def _cut(address: Address, error: Exception) -> Exception:
             what=f"the other end is not under the city's root ({cause.verify_message})",
             which=str(address),
             remedy="check --root and the address; do not go on if they are right",
+        )
+    if isinstance(cause, (ConnectionResetError, ssl.SSLEOFError)):
+        # With TLS 1.3 a certificate is looked at after the greeting, and some just hang up.
+        return Busy(
+            PeerGone(
+                what="the pole ended the connection without an answer",
+                which=str(address),
+                remedy="try again; if it always does, it does not let your certificate in: ask"
+                " whether its CA stands in the pole's trust list",
+            )
         )
     why = "cannot be reached" if isinstance(error, NewConnectionError) else "was cut"
     return Busy(
