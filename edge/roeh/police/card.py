@@ -27,12 +27,19 @@ class CardKey:
     """One private key on a card, with a session open.
 
     Attributes:
-        certificate: of the same label on the card; None when it holds none.
+        chain: the certificate of the same label, and that of its CA, as far as the card
+            holds them.
     """
 
     def __init__(self, session: Any, key: Any, which: str) -> None:  # noqa: ANN401 - the binding's
         self._key, self._which = key, which
-        self.certificate = _certificate(session, key.label)
+        own = _certificates(session, key.label)[:1]
+        above = [
+            one
+            for one in _certificates(session)
+            if own and one.subject == own[0].issuer and one not in own
+        ]
+        self.chain = (*own, *above[:1])
 
     def sign(self, message: bytes) -> bytes:
         """ECDSA P-256 over SHA-256 of `message`, as DER.
@@ -90,14 +97,17 @@ def card_key(module: Path, token: str, label: str, pin: str) -> Iterator[CardKey
         yield opened
 
 
-def _certificate(session: Any, label: str) -> x509.Certificate | None:  # noqa: ANN401 - the binding's
-    attribute, kind = _binding().Attribute, _binding().ObjectClass
-    wanted = {attribute.CLASS: kind.CERTIFICATE, attribute.LABEL: label}
+def _certificates(session: Any, label: str | None = None) -> list[x509.Certificate]:  # noqa: ANN401 - the binding's
+    attribute = _binding().Attribute
+    wanted = {attribute.CLASS: _binding().ObjectClass.CERTIFICATE}
+    if label is not None:
+        wanted[attribute.LABEL] = label
+    certificates = []
     with contextlib.closing(session.get_objects(wanted)) as found:
         for item in found:
             with contextlib.suppress(*UNPARSABLE):
-                return x509.load_der_x509_certificate(item[attribute.VALUE])
-    return None
+                certificates.append(x509.load_der_x509_certificate(item[attribute.VALUE]))
+    return certificates
 
 
 def _refused(error: Exception, which: str) -> KeyRefused:

@@ -89,7 +89,7 @@ def card_person(card: Card, pin: str, certificate: Path | None) -> Iterator[Sign
     Args:
         card: where the key is.
         pin: the card's.
-        certificate: the person's with its CA's; None: the card holds it under the same label.
+        certificate: the person's with its CA's; None: the card holds both.
 
     Raises:
         KeyRefused: the card refuses, or there is no certificate of its key.
@@ -98,13 +98,13 @@ def card_person(card: Card, pin: str, certificate: Path | None) -> Iterator[Sign
     with card_key(card.module, card.token, card.label, pin) as key:
         if certificate is not None:
             chain = read_chain(certificate)
-        elif key.certificate is not None:
-            chain = [key.certificate]
         else:
+            chain = list(key.chain)
+        if len(chain) < 2:
             raise KeyRefused(
-                what="no certificate of that label on it",
+                what="no certificate of that label with its CA's",
                 which=f"{card.label} on {card.token}",
-                remedy="name the person's certificate: --cert FILE",
+                remedy="name a file with both: --card-cert FILE",
             )
         _check_card(key.sign, chain[0], f"{card.label} on {card.token}")
         yield SigningPerson(
