@@ -73,18 +73,24 @@ def _limit(limits: SandboxLimits) -> None:
     # The libraries' code alone takes most of 512 MiB of addresses: what is limited is what
     # is written to, and addresses to that beyond what is mapped by now.
     mapped_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    # A second beyond, so that it is SIGXCPU that ends it, which says what it was.
+    resource.setrlimit(resource.RLIMIT_CPU, _within(resource.RLIMIT_CPU, limits.cpu_s, 1))
     for kind, bound in (
         (resource.RLIMIT_DATA, limits.memory_bytes),
         (resource.RLIMIT_AS, mapped_bytes + limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_s),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_NOFILE, _MAX_DESCRIPTORS),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, most = resource.getrlimit(kind)
-        allowed = bound if most == resource.RLIM_INFINITY else min(bound, most)
-        resource.setrlimit(kind, (allowed, allowed))
+        resource.setrlimit(kind, _within(kind, bound, 0))
+
+
+def _within(kind: int, bound: int, beyond: int) -> tuple[int, int]:
+    """The soft and the hard limit, as far as this process may have them."""
+    _, most = resource.getrlimit(kind)
+    hard = bound + beyond if most == resource.RLIM_INFINITY else min(bound + beyond, most)
+    return min(bound, hard), hard
 
 
 def yield_to_others() -> None:

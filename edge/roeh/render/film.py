@@ -20,6 +20,10 @@ ENCODER = "libx264"
 _US_PER_S = 1_000_000
 #: A pause in the recording longer than this is shown as one.
 MAX_PAUSE_US = 1_000_000
+#: Cameras are never quite even: so much too early still counts.
+_MAX_EARLY_US = 20_000
+#: Where the clock stepped back, pictures follow each other this closely.
+_SHORTEST_US = 1_000
 #: Between black and grey: nobody takes it for a picture of the street.
 _SLATE_LUMA, _NEUTRAL_CHROMA = 48, 128
 
@@ -49,25 +53,27 @@ class Film:
         self._size = size
         self._step_us = round(_US_PER_S / fps)
         self._from_utc_us = from_utc_us
-        self._end_us = 0
+        # Where the last picture ends, where one more may begin, and where one is wanted.
+        self._end_us = self._free_us = self._due_us = 0
         self._give = give
         self._sequence = 0
         self._units: list[AccessUnit] = []
         self._encoder = H264Encoder(size, fps=fps, bps=bps, gop_s=1.0, name=ENCODER)
 
     def wants(self, t_utc_us: int) -> bool:
-        """Whether a picture of that time comes late enough behind the last one."""
-        # A quarter early still counts: cameras are never quite even.
-        return t_utc_us - self._from_utc_us >= self._end_us - self._step_us // 4
+        """Whether it is time for a picture again, on a grid of `fps`."""
+        early_us = min(self._step_us // 4, _MAX_EARLY_US)
+        return t_utc_us - self._from_utc_us >= self._due_us - early_us
 
     def add(self, t_utc_us: int, i420: UInt8Image) -> None:
         """The next picture; a pause before it shows as an empty grey one."""
-        at_us = max(t_utc_us - self._from_utc_us, self._end_us)
-        if not self._end_us and at_us <= MAX_PAUSE_US:
+        at_us = max(t_utc_us - self._from_utc_us, self._free_us)
+        if not self._free_us and at_us <= MAX_PAUSE_US:
             at_us = 0  # players want a film to begin at its beginning
         if at_us - self._end_us > MAX_PAUSE_US:
             self._encode(self._end_us, self._slate(), begins=True)
         self._encode(at_us, i420, begins=False)
+        self._due_us = ((at_us + self._step_us // 2) // self._step_us + 1) * self._step_us
         if not self.pictures:
             self.first_utc_us = t_utc_us
         self.last_utc_us = t_utc_us
@@ -81,6 +87,7 @@ class Film:
     def _encode(self, at_us: int, i420: UInt8Image, *, begins: bool) -> None:
         self._take(self._encoder.encode(i420, at_us * 1000, begins=begins))
         self._end_us = at_us + self._step_us
+        self._free_us = at_us + _SHORTEST_US
 
     def _take(self, packets: list[CompressedPacket]) -> None:
         for packet in packets:

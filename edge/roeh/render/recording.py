@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from roeh.bitstream.malformed import Malformed
-from roeh.bitstream.mp4_read import FragmentRead, read_fragments, read_init
+from roeh.bitstream.mp4_read import FragmentRead, init_size_bytes, read_fragments, read_init
 from roeh.core.gop import CodecConfig
 from roeh.core.rendering import FragmentInput, SegmentInput
 from roeh.media.decode import DecodedPicture
@@ -120,7 +120,6 @@ class Recording:
 
     def _init(self, segment: int) -> bytes:
         if segment not in self._inits:
-            begins = self._segments[segment].fragments[0].offset_bytes
-            size = min(begins, _MAX_INIT_BYTES)
-            self._inits[segment] = os.pread(self._descriptors[segment], size, 0)
+            begin = os.pread(self._descriptors[segment], _MAX_INIT_BYTES, 0)
+            self._inits[segment] = begin[: init_size_bytes(begin)]
         return self._inits[segment]

@@ -56,19 +56,19 @@ def give_still(order: StillOrder, recording: Recording, answers: Answers) -> Non
 def _picture(at_utc_us: int, recording: Recording) -> tuple[int, DecodedPicture] | None:
     """The last one at or before that time, else the first one after it."""
     shown: tuple[int, DecodedPicture] | None = None
-    for group in _groups(at_utc_us, recording):
-        for t_utc_us, picture in recording.pictures([group]):
-            if shown is not None and t_utc_us > at_utc_us:
-                return shown
-            shown = t_utc_us, picture
-        if shown is not None:
-            break
+    for t_utc_us, picture in recording.pictures(_groups(at_utc_us, recording)):
+        if shown is not None and t_utc_us > at_utc_us:
+            return shown
+        shown = t_utc_us, picture
     return shown
 
 
 def _groups(at_utc_us: int, recording: Recording) -> list[Stored]:
-    """The one with that time, else the nearest before, then the nearest after."""
+    """The one with that time, or the nearest before; the first after only where there is none.
+
+    One that is damaged is not stood in for by another: a picture of another moment misleads.
+    """
     groups = recording.stored(-(2**62), 2**62)
     before = [group for group in groups if group.fragment.t_first_utc_us <= at_utc_us]
     after = [group for group in groups if group.fragment.t_first_utc_us > at_utc_us]
-    return [*before[-1:], *after[:1]]
+    return before[-1:] or after[:1]
