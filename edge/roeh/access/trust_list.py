@@ -165,6 +165,9 @@ def read_trust_list(signed: bytes, root_pem: bytes, at: SigningTime | None) -> H
 def newer(held: HeldTrust | None, offered: HeldTrust) -> bool:
     """Whether an offered list takes the place of the one held; False: it is the same again.
 
+    A list whose root's revocation list dismisses the signer of the one held takes its place
+    whatever its version: who stole a signer's key may have given out a very high one.
+
     Raises:
         AccessRefused: `older_trust_list`, `another_trust_list` (one version, two lists),
             `older_revocation_list` (who was dismissed would be let in again), `revoked` (its
@@ -173,21 +176,16 @@ def newer(held: HeldTrust | None, offered: HeldTrust) -> bool:
     if held is None:
         return True
     ours, theirs = held.trust_list.version, offered.trust_list.version
-    if theirs < ours:
-        raise refused("older_trust_list", f"version {theirs}, where {ours} is held")
-    if theirs == ours:
-        # What is signed decides: one signature can be written in more than one way.
-        if held.trust_list != offered.trust_list:
-            raise refused("another_trust_list", f"version {theirs}")
-        return False
+    if not _dismisses_signer(offered, held):
+        if theirs < ours:
+            raise refused("older_trust_list", f"version {theirs}, where {ours} is held")
+        if theirs == ours:
+            # What is signed decides: one signature can be written in more than one way.
+            if held.trust_list != offered.trust_list:
+                raise refused("another_trust_list", f"version {theirs}")
+            return False
     _check_not_revoked(offered, held.revocations)
-    for item in held.revocations.lists:
-        number = _number(item)
-        later = [one for one in offered.revocations.lists if one.issuer == item.issuer]
-        if item.issuer != held.root.subject and not _names(offered, item.issuer):
-            continue
-        if not later or _number(later[0]) < number:
-            raise refused("older_revocation_list", item.issuer.rfc4514_string())
+    _check_lists_grow(held, offered)
     return True
 
 
@@ -267,6 +265,20 @@ def _check_not_revoked(trust: HeldTrust, revocations: RevocationLists) -> None:
         verdict = revocations.judge((certificate, trust.root))
         if verdict.wrong or verdict.revoked:
             raise refused("revoked", verdict.wrong or verdict.revoked)
+
+
+def _dismisses_signer(offered: HeldTrust, held: HeldTrust) -> bool:
+    return bool(offered.revocations.judge((held.signer, held.root)).revoked)
+
+
+def _check_lists_grow(held: HeldTrust, offered: HeldTrust) -> None:
+    """No list of a CA that is still named may be older than the one held, or missing."""
+    for item in held.revocations.lists:
+        if item.issuer != held.root.subject and not _names(offered, item.issuer):
+            continue
+        later = [one for one in offered.revocations.lists if one.issuer == item.issuer]
+        if not later or _number(later[0]) < _number(item):
+            raise refused("older_revocation_list", item.issuer.rfc4514_string())
 
 
 def _names(trust: HeldTrust, subject: x509.Name) -> bool:

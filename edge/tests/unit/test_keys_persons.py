@@ -259,6 +259,18 @@ def test_a_card_s_own_request_is_certified(keeper):
 
 
 @pytest.mark.apt("openssl")
+def test_openssl_takes_a_person_for_a_client_and_not_for_a_server(keeper):
+    require_packages("openssl")
+    keeper.request()
+    keeper.sign()
+    files = ("-CAfile", "root/ca.pem", "-untrusted", "police/ca.pem", "cohen.pem")
+
+    openssl(keeper, "verify", "-purpose", "sslclient", *files)
+    with pytest.raises(AssertionError, match="unsuitable certificate purpose"):
+        openssl(keeper, "verify", "-purpose", "sslserver", *files)
+
+
+@pytest.mark.apt("openssl")
 @pytest.mark.parametrize(
     ("key", "subject", "says"),
     [

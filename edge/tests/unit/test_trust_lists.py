@@ -308,6 +308,26 @@ def test_a_signer_that_the_held_list_revokes_signs_no_newer_one(city):
         newer(held, thief_s)
 
 
+def test_a_thief_s_high_version_gives_way_to_one_by_which_the_root_dismisses_the_signer(city):
+    held = city.held_trust(version=2**53 - 1)
+    entry = revoked(city.trust_signer.certificate, on_day=301)
+
+    def by_a_new_signer(**said):
+        content = city.trust_list_content(**{"version": 8, "list_number": 2} | said)
+        signed = city.sign_trust_list(content, city.new_trust_signer())
+        return read_trust_list(signed, city.root_pem, None)
+
+    rescue = by_a_new_signer(revoked=[entry])
+    assert newer(held, rescue)
+    # And never back: not the thief's, and not another's without that revocation.
+    with pytest.raises(AccessRefused, match=r"^revoked: |^older_revocation_list: "):
+        newer(rescue, city.held_trust(version=2**53 - 1))
+    with pytest.raises(AccessRefused, match=r"^older_trust_list: "):
+        newer(held, by_a_new_signer())
+    with pytest.raises(AccessRefused, match=r"^older_revocation_list: "):
+        newer(city.held_trust(version=2**53 - 1, list_number=3), by_a_new_signer(revoked=[entry]))
+
+
 def test_a_list_grows_stale_by_the_clock_with_its_bound(city):
     trust = city.held_trust()
 
