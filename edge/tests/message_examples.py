@@ -36,6 +36,8 @@ JPEG = b"\xff\xd8\xff" + bytes(6144)
 _ID = "0192f0c1-0000-7000-8000-{:012d}"
 _T_UTC_US = 1_760_000_000_000_000
 _KEY = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+#: Three CAs for persons and poles, each with its list of revocation.
+_TRUST_LIST_BYTES = 4700
 _NOTE = (
     "roeh/harbour/pole-7\n4711\n"
     + base64.b64encode(bytes(32)).decode()
@@ -172,10 +174,12 @@ def _statements():
         "rsp": answer_message("harbour", "pole-7", signed["rsp"]),
     }
     cosign = down_message("harbour", "pole-7", Channel.COSIGN, _NOTE.encode() * 2)
+    trust = down_message("harbour", "pole-7", Channel.TRUST, b"\x30" * _TRUST_LIST_BYTES)
     alarm = signed["witness-alarm"]
     return [
         *(_signed(key, str(message.topic), message.payload) for key, message in down.items()),
         Example("cosign", "cosign", str(cosign.topic), cosign.payload, None),
+        Example("trust", "trust", str(trust.topic), trust.payload, None),
         _signed("witness-alarm", alarm_topic("police"), alarm),
     ]
 

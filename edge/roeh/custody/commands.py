@@ -14,7 +14,7 @@ from roeh.core.config import load_config
 from roeh.core.errors import EXIT_OK, EvidenceRefused, one_line
 from roeh.core.moments import utc_argument
 from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
-from roeh.custody import check_command, clip_command, rebuild
+from roeh.custody import check_command, clip_command, exports_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import read_holdings, read_records, with_deleted
 from roeh.custody.link import EvidenceLink, evidence_link
@@ -55,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     released = _add(commands, "release", "Let a hold go: one asks, another confirms.", _release)
     released.add_argument("hold", metavar="HOLD_ID")
     _add_person(released)
+
+    exports = _add(commands, "exports", exports_command.EXPORTS_TEXT, exports_command.run_exports)
+    exports_command.add_exports_options(exports)
+    names = _add(commands, "names", exports_command.NAMES_TEXT, exports_command.run_names)
+    exports_command.add_names_options(names)
 
     rebuilt = _add(commands, "rebuild", rebuild.TEXT, None)
     rebuilt.set_defaults(offline=rebuild.run_rebuild)

@@ -145,7 +145,7 @@ def services_access(who: Admitted) -> str:
             "# Ingest: hears every pole; acknowledges and commands; has its audit witnessed.",
             f"user {desk}",
             *_may("read", up.values()),
-            *_may("write", (f"{down}/ack", f"{down}/cmd")),
+            *_may("write", (f"{down}/ack", f"{down}/cmd", f"{down}/trust")),
             *_may("write", (f"{own}/up/checkpoint",)),
             *_may("read", (f"{own}/down/cosign", f"{_WITNESS_ALARMS}/+/alarm")),
         ]

@@ -29,7 +29,7 @@ from roeh.transport.messages import (
 )
 from roeh.transport.schema import Json, json_schema, rendered
 from roeh.transport.signed import StatementKind
-from roeh.transport.topics import JPEG, JSON, ROOT, SIGNED, TOPICS, WEBP, Channel, Direction
+from roeh.transport.topics import JPEG, JSON, PKCS7, ROOT, SIGNED, TOPICS, WEBP, Channel, Direction
 from roeh.transport.view_messages import AlarmStep, JointAlert, ParentText
 from roeh.transport.view_topics import ONVIF, VIEW_ROOT, VIEW_TOPICS, View
 
@@ -101,6 +101,7 @@ _CHANNEL_MESSAGES: dict[Channel, tuple[str, ...]] = {
     Channel.CMD: ("cmd",),
     Channel.ACK: ("ack",),
     Channel.COSIGN: ("cosign",),
+    Channel.TRUST: ("trust",),
 }
 _VIEW_MESSAGES: dict[View, tuple[str, ...]] = {
     View.CONTROL_ALERT: ("alert",),
@@ -234,6 +235,12 @@ def _message(name: str) -> Json:
             "contentType": SIGNED,
             "description": "A C2SP checkpoint with a witness's cosignature (cosignature/v1).",
             "payload": {"type": "string"},
+        }
+    if name == "trust":
+        return {
+            "contentType": PKCS7,
+            "description": "A trust list: CMS SignedData (DER), under the city's root.",
+            "payload": {"type": "string", "format": "binary"},
         }
     if name in _STATEMENTS:
         return {

@@ -10,7 +10,13 @@ import threading
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.delivery import MAX_STATEMENT_BYTES
-from roeh.core.errors import CommandRefused, EvidenceRefused, KeyRefused, MessageRefused
+from roeh.core.errors import (
+    AccessRefused,
+    CommandRefused,
+    EvidenceRefused,
+    KeyRefused,
+    MessageRefused,
+)
 from roeh.publish.evidence_link import Evidence
 from roeh.publish.standing import Standing
 from roeh.transport.messages import Incoming, parse_down
@@ -21,17 +27,20 @@ _BURST: dict[Channel, int] = {
     Channel.ACK: 60,
     Channel.CMD: 16,
     Channel.COSIGN: 8,
+    Channel.TRUST: 4,
     Channel.STATE: 8,
 }
 _RATE_HZ: dict[Channel, float] = {
     Channel.ACK: 5.0,
     Channel.CMD: 2.0,
     Channel.COSIGN: 1.0,
+    Channel.TRUST: 0.1,
     Channel.STATE: 1.0,
 }
 
 #: What evidence says of a statement; it records what it did not believe.
 _NOT_BELIEVED = (
+    AccessRefused,
     CommandRefused,
     EvidenceRefused,
     KeyRefused,
@@ -118,6 +127,8 @@ class Down:
                 return rows
             if topic.channel is Channel.CMD:
                 self._evidence.take_command(statement)
+            elif topic.channel is Channel.TRUST:
+                self._evidence.offer_trust_list(statement)
             else:
                 self._evidence.keep_cosignature(statement.decode("utf-8"))
         except _NOT_BELIEVED:

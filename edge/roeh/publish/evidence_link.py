@@ -32,6 +32,7 @@ from roeh.core.delivery import (
 from roeh.core.errors import PeerRefused, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.peers import Done, NodeStatus, NodeStatusRequest, Role, Verb
+from roeh.core.retrieval import OfferTrustList, TrustHeld
 from roeh.core.types import ProcessReport
 from roeh.publish.inbox import (
     AnswerLeaseFailed,
@@ -68,6 +69,10 @@ class Evidence(Protocol):
 
     def keep_cosignature(self, note: str) -> None:
         """What came on `down/cosign`."""
+        ...
+
+    def offer_trust_list(self, signed: bytes) -> None:
+        """What came on `down/trust`."""
         ...
 
     def checkpoint_proof(self) -> CheckpointProof:
@@ -197,6 +202,10 @@ class EvidenceLink:
     def keep_cosignature(self, note: str) -> None:
         """What came on `down/cosign`."""
         self._tell(Verb.COSIGNATURE_KEEP, KeepCosignature(note))
+
+    def offer_trust_list(self, signed: bytes) -> None:
+        """What came on `down/trust`."""
+        self._calls.call(Verb.TRUST_OFFER, OfferTrustList(signed, "mqtt"), TrustHeld)
 
     def checkpoint_proof(self) -> CheckpointProof:
         """The newest checkpoint and how it continues the last cosigned one."""

@@ -25,6 +25,8 @@ JPEG = "image/jpeg"
 WEBP = "image/webp"
 #: Of signed notes, which are text; short, since every packet carries it.
 SIGNED = "text/plain"
+#: Of CMS (RFC 8551).
+PKCS7 = "application/pkcs7-mime"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -47,6 +49,7 @@ class Channel(enum.Enum):
     CMD = "cmd"
     ACK = "ack"
     COSIGN = "cosign"
+    TRUST = "trust"
 
 
 class TopicRow(msgspec.Struct, frozen=True):
@@ -106,6 +109,10 @@ TOPICS: dict[Channel, TopicRow] = {
         TopicRow(
             Channel.COSIGN, Direction.DOWN, 0, False, SIGNED,
             "A checkpoint with a witness's cosignature.",
+        ),
+        TopicRow(
+            Channel.TRUST, Direction.DOWN, 1, True, PKCS7,
+            "The signed list of whom a pole lets take evidence.",
         ),
     )
 }  # fmt: skip

@@ -27,7 +27,7 @@ from roeh.publish.inbox import AnswersLeased, Leased, LeaseFailed
 from roeh.publish.sender import Named, Sender
 from roeh.transport.messages import HealthMessage, Incoming, StateMessage
 from roeh.transport.mqtt import Acknowledged, Disconnected, NotOpened, Opened, Session
-from roeh.transport.topics import Channel
+from roeh.transport.topics import Channel, Topic
 
 GONE = PeerGone(what="no answer", which="evidence.sock", remedy="it is asked again")
 SETTINGS = BrokerSection(connect_spread_s=0.0, heartbeat_s=60.0, ack_timeout_s=15.0)
@@ -79,6 +79,7 @@ class SimulatedEvidence:
         self.acknowledged = []
         self.commands = []
         self.cosignatures = []
+        self.trust_lists = []
         self.statement_error = None
         self.proof = CheckpointProof(note=None, from_size=0, hashes=())
         self.proofs_asked = 0
@@ -157,6 +158,10 @@ class SimulatedEvidence:
     def keep_cosignature(self, note):
         self._believe()
         self.cosignatures.append(note)
+
+    def offer_trust_list(self, signed):
+        self._believe()
+        self.trust_lists.append(signed)
 
     def checkpoint_proof(self):
         self._require()
@@ -577,6 +582,14 @@ def test_an_older_will_that_comes_late_is_answered(pole):
     pole.run(2.0)
     kept = msgspec.json.decode(pole.broker.retained.payload, type=StateMessage)
     assert (kept.online, kept.connection_number) == (True, 2)
+
+
+def test_a_trust_list_is_handed_on_without_a_key_of_any_desk(pole):
+    pole.run(1.0)
+    topic = str(Topic("harbour", "pole", Channel.TRUST))
+    pole.broker.connection.hand_over(Incoming(topic, b"signed", (), retained=True))
+    pole.run(1.0)
+    assert pole.evidence.trust_lists == [b"signed"]
 
 
 def test_a_birth_of_its_own_is_not_answered(pole):

@@ -19,8 +19,9 @@ def test_topics_are_the_ones_that_access_lists_are_written_for():
     assert topic_filter(Channel.COSIGN) == "roeh/v1/+/+/down/cosign"
 
 
-def test_only_the_state_is_retained_and_alerts_are_acknowledged():
-    assert [row.channel for row in TOPICS.values() if row.retained] == [Channel.STATE]
+def test_only_what_counts_until_the_next_is_retained_and_alerts_are_acknowledged():
+    retained = [row.channel for row in TOPICS.values() if row.retained]
+    assert retained == [Channel.STATE, Channel.TRUST]
     assert TOPICS[Channel.ALERT].qos == TOPICS[Channel.THUMB].qos == 1
 
 

@@ -47,6 +47,7 @@ class AuditAction(enum.Enum):
     AUDIT_CHECKED = "audit.checked"
     ORDER_GIVEN = "order.given"
     ORDERS_VIEWED = "orders.viewed"
+    TRUST_LIST_GIVEN = "trust_list.given"
     EXPIRED = "data.expired"
 
 

@@ -36,6 +36,7 @@ MODULES = (
     "roeh.desk.commands.report",
     "roeh.desk.commands.poles",
     "roeh.desk.commands.orders",
+    "roeh.desk.commands.trust",
     "roeh.desk.commands.audit",
 )
 

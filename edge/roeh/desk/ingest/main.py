@@ -38,6 +38,7 @@ from roeh.desk.ingest.showing import IngestMetrics
 from roeh.desk.ingest.witness_words import WitnessWords
 from roeh.desk.keys import StatementSigner, open_ack_key, open_audit_key, open_command_key
 from roeh.desk.store import DeskStore, ValueRefused, open_desk_store
+from roeh.desk.trust_lists import take_due_lists
 from roeh.keys.chain import TrustAnchors, trust_anchors
 from roeh.keys.safe_files import read_public
 from roeh.transport.backoff import Backoff
@@ -299,6 +300,8 @@ class Ingest:
         if self._link.is_open:
             for command in take_due(self._parts.store, self._parts.command_signer, now_utc_us):
                 self.counts.commands_sent += self._link.say(command)
+            for trust_list in take_due_lists(self._parts.store, now_utc_us):
+                self._link.say(trust_list)
             checkpoint = None if self._parts.witnesses is None else self._parts.witnesses.due()
             if checkpoint is not None:
                 self._link.say(checkpoint)

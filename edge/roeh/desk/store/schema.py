@@ -153,6 +153,18 @@ _COMMAND_TABLES = (
     """,
     "CREATE INDEX command_state ON command (state, site, node)",
     """
+    CREATE TABLE pole_trust_list (             -- whom a pole lets take evidence: the newest given
+        site               TEXT NOT NULL,
+        node               TEXT NOT NULL,
+        version            INTEGER NOT NULL,   -- as it says itself: the desk believes nothing
+        signed             {bytes} NOT NULL,   -- CMS, as it came
+        sha256             TEXT NOT NULL,
+        t_created_utc_us   INTEGER NOT NULL,
+        t_sent_utc_us      INTEGER,            -- last; NULL: not yet
+        PRIMARY KEY (site, node)
+    )
+    """,
+    """
     CREATE TABLE command_picture (             -- that a snapshot was answered with
         command_id         TEXT PRIMARY KEY,
         site               TEXT NOT NULL,
