@@ -12,7 +12,8 @@ from roeh.ledger.records import AlertRecord, HoldRecord, HoldSpan, LockRecord, R
 
 #: Above this many groups of pictures the table has a line for each segment instead.
 MAX_GOP_ROWS = 2000
-MAX_SEGMENT_ROWS = 1500
+#: Intact segments that are listed, and damaged ones.
+MAX_SEGMENT_ROWS, MAX_DAMAGED_ROWS = 1000, 1000
 MAX_CUSTODY_ROWS = 500
 _MAX_MARKS = 500
 #: As finely as the timeline can show.
@@ -135,6 +136,7 @@ class DigestMaker:
         self._gop_count = 0
         self._segments: list[SegmentLine] = []
         self._segment_count = 0
+        self._rows_left = {True: MAX_SEGMENT_ROWS, False: MAX_DAMAGED_ROWS}
         self._alerts: list[AlertMark] = []
         self._locks: list[Stretch] = []
         self._holds: list[Stretch] = []
@@ -146,8 +148,10 @@ class DigestMaker:
         self._segment_count += 1
         self._gop_count += len(entry.gops)
         self._draw(entry)
-        # Damage is what a reader looks for: it is never what there was no room for.
-        if len(self._segments) < MAX_SEGMENT_ROWS or entry.state not in {"intact", "deleted"}:
+        # Damage is what a reader looks for: what is whole takes none of its room.
+        is_whole = entry.state in {"intact", "deleted"}
+        self._rows_left[is_whole] -= 1
+        if self._rows_left[is_whole] >= 0:
             self._segments.append(_segment_line(entry))
         if self._gop_count <= MAX_GOP_ROWS:
             self._gops.extend(_gop_lines(entry))

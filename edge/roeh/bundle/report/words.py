@@ -36,8 +36,6 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     section_keys: str
     section_verify: str
 
-    yes: str
-    no: str
     none: str
     not_known: str
     from_to: str

@@ -30,8 +30,6 @@ EN = Words(
     section_parts="The recording, part by part",
     section_keys="Keys and authorities",
     section_verify="How to check it yourself",
-    yes="yes",
-    no="no",
     none="none",
     not_known="not known",
     from_to="{start} to {end}",
@@ -158,7 +156,7 @@ EN = Words(
     segments_caption="Segments",
     segments_note="There are {gops} groups of pictures, too many for this page: each with its hash"
     " is in data/segments.jsonl.",
-    segments_more="{count} intact segments are not listed here: see data/segments.jsonl.",
+    segments_more="{count} segments more are not listed here: see data/segments.jsonl.",
     segment="Segment",
     gop="Group",
     gops="Groups",

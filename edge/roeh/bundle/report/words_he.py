@@ -28,8 +28,6 @@ HE = Words(
     section_parts="ההקלטה, חלק אחר חלק",
     section_keys="מפתחות ורשויות",
     section_verify="כיצד לבדוק בעצמכם",
-    yes="כן",
-    no="לא",
     none="אין",
     not_known="לא ידוע",
     from_to="{start} עד {end}",
@@ -149,7 +147,7 @@ HE = Words(
     segments_caption="מקטעים",
     segments_note="יש {gops} קבוצות תמונות, יותר מכפי שדף זה יכול להכיל: כולן, עם גיבוביהן,"
     " נמצאות בקובץ data/segments.jsonl.",
-    segments_more="{count} מקטעים תקינים אינם מפורטים כאן: ראו data/segments.jsonl.",
+    segments_more="עוד {count} מקטעים אינם מפורטים כאן: ראו data/segments.jsonl.",
     segment="מקטע",
     gop="קבוצה",
     gops="קבוצות",
