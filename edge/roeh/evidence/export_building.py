@@ -103,6 +103,8 @@ class ExportBuilding:
                 remedy="see the log of evidence",
             )
         size = _size_of(note)
+        with parts.database.writing() as connection:
+            rows.set_begun_size(connection, asked.id, size)
         witnessed = parts.checkpoints.newest_cosigned()
         witnessed_size = 0 if witnessed is None else _size_of(witnessed)
         leaves = self._leaves.of(request, spans, size)
@@ -124,6 +126,8 @@ class ExportBuilding:
             names=parts.names.read(self._pseudonyms(leaves)),
             witness_keys=tuple(map(witness_verifier_key, parts.desk.keys().witness)),
             trust_age_us=stands.age_us,
+            trust_version=stands.version,
+            trust_issued_utc_us=stands.issued_utc_us,
         )
 
     def proofs(self, asked: ProofsRequest) -> ProvenRecords:
@@ -185,6 +189,7 @@ class ExportBuilding:
         with self._parts.database.reading() as connection:
             (record,) = log.records(connection, seal.leaf, 1)
             proof = log.inclusion_proof(connection, seal.leaf, size)
+            begun_size = rows.begun_size(connection, asked.id)
         return ExportSealed(
             manifest_sha256=seal.manifest_sha256,
             manifest_p7s=seal.manifest_p7s,
@@ -192,6 +197,7 @@ class ExportBuilding:
             record=record,
             proof=tuple(each.hex() for each in proof),
             checkpoint=seal.checkpoint,
+            consistency=self._consistency(begun_size, size),
         )
 
     def _note_begun(self, export_id: str, trust_sha256: str) -> ExportRow:

@@ -170,9 +170,24 @@ def set_bundle(
     )
 
 
+def set_begun_size(connection: sqlite3.Connection, export_id: str, size: int) -> None:
+    """The size of the ledger that its proofs are for."""
+    connection.execute("UPDATE export SET begun_size = ? WHERE id = ?", (size, export_id))
+
+
+def begun_size(connection: sqlite3.Connection, export_id: str) -> int:
+    """The same; 0: it was not begun."""
+    found = connection.execute(
+        "SELECT begun_size FROM export WHERE id = ?", (export_id,)
+    ).fetchone()
+    return 0 if found is None else int(found[0])
+
+
 def set_begun(connection: sqlite3.Connection, export_id: str, trust_sha256: str) -> None:
     """It is built from nothing: what was told and sealed before does not count."""
-    connection.execute("UPDATE export SET trust_sha256 = ? WHERE id = ?", (trust_sha256, export_id))
+    connection.execute(
+        "UPDATE export SET trust_sha256 = ?, begun_size = 0 WHERE id = ?", (trust_sha256, export_id)
+    )
     clear_files(connection, export_id)
     connection.execute(
         "DELETE FROM export_seal WHERE export_row = (SELECT row FROM export WHERE id = ?)",

@@ -22,6 +22,7 @@ EXPORT_TABLES = (
         size_bytes        INTEGER NOT NULL,      -- of the encrypted bundle
         sha256            TEXT NOT NULL,
         trust_sha256      TEXT NOT NULL,         -- of the trust list that went into it
+        begun_size        INTEGER NOT NULL DEFAULT 0, -- of the ledger that its proofs are for
         request           BLOB NOT NULL,         -- canonical JSON
         request_p7m       BLOB NOT NULL,
         approval_p7m      BLOB NOT NULL,

@@ -70,6 +70,9 @@ def test_a_request_is_agreed_to_built_sealed_and_taken(node):
     seal = node.seal(request.id)
     manifest = f"{'00' * 32}  data/export.json\n".encode()
     assert seal.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
+    later = parse_checkpoint(parse_note(seal.checkpoint).text)
+    hashes = [bytes.fromhex(each) for each in seal.consistency]
+    assert merkle.is_consistent(root.size, later.size, root.root, later.root, hashes)
     assert read_signed(seal.manifest_p7s, manifest).content == manifest
     note = parse_checkpoint(parse_note(seal.checkpoint).text)
     proof = tuple(bytes.fromhex(each) for each in seal.proof)
@@ -114,6 +117,7 @@ def test_what_belongs_to_it_is_in_it_and_nothing_of_other_cases(node):
     assert begun.trust_list
     assert begun.homes["manifest"] == "file"
     assert begun.witnessed == ""
+    assert (begun.trust_version, begun.trust_issued_utc_us) == (1, node.now_us)
 
 
 def test_the_same_request_again_is_one_and_another_under_its_id_is_refused(node):
