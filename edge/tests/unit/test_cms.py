@@ -153,24 +153,24 @@ def test_two_signers_or_two_digests_are_refused(officer):
             read_signed(rewritten(**changed))
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
-def test_no_byte_can_be_flipped_into_another_content_or_signer(officer, mask):
-    for der, beside in ((attached(officer), None), (detached(officer), CONTENT)):
-        genuine = read_signed(der, beside)
-        refused = 0
-        for place in range(len(der)):
-            flipped = bytearray(der)
-            flipped[place] ^= mask
-            try:
-                read = read_signed(bytes(flipped), beside)
-            except KeyRefused:
-                refused += 1
-                continue
-            # Only in the CA's certificate: who judges the signer looks at that.
-            assert read.content == genuine.content
-            assert read.signer_der == genuine.signer_der
-            assert read.signing_time_utc_us == genuine.signing_time_utc_us
-        assert refused > len(der) / 2
+@pytest.mark.parametrize(("mask", "is_attached"), [(0x01, True), (0xFF, False)])
+def test_no_byte_can_be_flipped_into_another_content_or_signer(officer, mask, is_attached):
+    der, beside = (attached(officer), None) if is_attached else (detached(officer), CONTENT)
+    genuine = read_signed(der, beside)
+    refused = 0
+    for place in range(len(der)):
+        flipped = bytearray(der)
+        flipped[place] ^= mask
+        try:
+            read = read_signed(bytes(flipped), beside)
+        except KeyRefused:
+            refused += 1
+            continue
+        # Only in the CA's certificate: who judges the signer looks at that.
+        assert read.content == genuine.content
+        assert read.signer_der == genuine.signer_der
+        assert read.signing_time_utc_us == genuine.signing_time_utc_us
+    assert refused > len(der) / 2
 
 
 def test_it_can_be_cut_nowhere(officer):

@@ -1,6 +1,7 @@
 """`roeh keys person` and `trust-list`: the ceremony for people, as it is typed, and repeated."""
 
 import argparse
+import shutil
 import stat
 import subprocess
 
@@ -25,21 +26,21 @@ WHO = {"--name": "דנה כהן", "--number": "4711", "--organisation": "Haifa p
 class Keeper:
     """A city's offline machine and its persons; commands as they are typed."""
 
-    def __init__(self, directory, capsys):
+    def __init__(self, directory, capsys=None):
         self.at = directory
         self._capsys = capsys
-        self.keys("root", directory / "root", "--plain")
+
+    def make_authorities(self):
+        self.keys("root", self.at / "root", "--plain")
         for kind in ("nodes", "police", "staff"):
-            self.keys(
-                "ca", directory / kind, "--root", directory / "root", "--for", kind, "--plain"
-            )
-        (directory / "passphrase").write_text(PASSPHRASE)
+            self.keys("ca", self.at / kind, "--root", self.at / "root", "--for", kind, "--plain")
+        (self.at / "passphrase").write_text(PASSPHRASE)
 
     def keys(self, *words):
         parser = argparse.ArgumentParser()
         add_arguments(parser)
         assert run(parser.parse_args([str(word) for word in words])) == EXIT_OK
-        return self._capsys.readouterr().out
+        return self._capsys.readouterr().out if self._capsys else ""
 
     def request(self, name="cohen", *more, **changed):
         said = [word for pair in (WHO | changed).items() for word in pair]
@@ -93,8 +94,16 @@ class Keeper:
         return (self.at / file).read_bytes()
 
 
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("city")
+    Keeper(directory).make_authorities()
+    return directory
+
+
 @pytest.fixture
-def keeper(tmp_path, capsys):
+def keeper(authorities, tmp_path, capsys):
+    shutil.copytree(authorities, tmp_path, dirs_exist_ok=True)
     return Keeper(tmp_path, capsys)
 
 
