@@ -4,8 +4,12 @@ export = ExportedStore(directory)
 export.write_bag(directory / "bag")       # or .zip_bytes(), or .encrypted(recipient)
 """
 
+import contextlib
 import hashlib
+import io
 import json
+import tempfile
+from pathlib import Path
 
 import msgspec
 
@@ -13,6 +17,9 @@ from roeh.access.requests import request_bytes
 from roeh.bitstream.cut import cut, gops_of_segment
 from roeh.bitstream.mp4_read import read_fragments, read_init
 from roeh.bundle import layout
+from roeh.bundle.encryption import encrypt
+from roeh.bundle.spill import Spill
+from roeh.bundle.zip_file import ZipStream
 from roeh.core.retrieval import PersonRole
 from roeh.keys.cms import sign_detached
 from roeh.keys.signer import KeyUsage
@@ -49,7 +56,8 @@ class ExportedStore:
         files: of the bag, by path, without the manifests and what seals them.
     """
 
-    def __init__(self, directory, *, segments=6, **changed):
+    def __init__(self, directory, *, segments=6, stamper=None, **changed):
+        self.stamper = stamper
         self.city = PeopledCity()
         self.witness = Witness()
         self.asker = self.city.person(PersonRole.INVESTIGATOR, "100", name="Dana Levi")
@@ -82,18 +90,18 @@ class ExportedStore:
             cameras=(CAMERA,),
             from_utc_us=RECORDED_US + 2_200_000,
             to_utc_us=RECORDED_US + 6_200_000,
-            requested_utc_us=self._now_us(),
+            requested_utc_us=self.now_us(),
             **changed,
         )
         self.request_signed = self.asker.sign_request(self.request)
         self.approval = self.approver.approve(self.request)
-        self.seen = self.witness.cosign(self.store.seal(), self._now_us() // 10**6 + 1)
+        self.seen = self.witness.cosign(self.store.seal(), self.now_us() // 10**6 + 1)
 
     def _append(self, body):
         self.store.clock.advance(1.0)
         return self.store.append(body)
 
-    def _now_us(self):
+    def now_us(self):
         return self.store.clock.read().t_utc_ns // 1000
 
     def record_custody(self, *, request=None, approval=None, persons=tuple(PERSONS)):
@@ -165,6 +173,8 @@ class ExportedStore:
             layout.WITNESSED: self.seen.encode(),
             layout.report_file("en", "html"): b"<!doctype html><title>Export</title>\n",
         }
+        if self.stamper is not None:
+            files[layout.CHECKPOINT_TIMESTAMP] = self.stamper.stamp(note.encode())
         document = self._document(files, entries, video, size, len(lines))
         files[layout.EXPORT] = msgspec.json.encode(document)
         self.certificates = {
@@ -285,7 +295,7 @@ class ExportedStore:
             site=self.request.site,
             node=self.request.node,
             software="roeh test",
-            clock=layout.ClockEntry(self._now_us(), 2000, True, "boot"),
+            clock=layout.ClockEntry(self.now_us(), 2000, True, "boot"),
             key_homes={"media": "file"},
             names=PERSONS | {CASE: self.request.case_number},
             cameras=(layout.CameraEntry(camera_id=CAMERA, intact=len(entries), joins=(join,)),),
@@ -296,7 +306,7 @@ class ExportedStore:
             records=records,
             witness=layout.WitnessEntry(size=0, t_utc_us=None, window_us=None, span_window_us=None),
             witness_keys=(self.witness.verifier_key,),
-            timestamp=layout.TimestampEntry("none"),
+            timestamp=layout.TimestampEntry("none" if self.stamper is None else "granted"),
         )
 
     def sealed(self, files, certificates=None):
@@ -328,23 +338,30 @@ class ExportedStore:
             layout.SEAL_RECORD: record,
             layout.SEAL_INCLUSION: inclusion(leaf, size, proof),
             layout.SEAL_CHECKPOINT: note.encode(),
-            "seal/consistency.json": consistency_json(before, size, consistency),
+            layout.SEAL_CONSISTENCY: consistency_json(before, size, consistency),
             **(certificates or self.certificates),
         }
+        if self.stamper is not None:
+            tags[layout.SEAL_TIMESTAMP] = self.stamper.stamp(manifest)
         tags[layout.TAG_MANIFEST] = manifest_of(tags)
         return files | tags
 
-    def sign_manifest(self, manifest):
+    def sign_manifest(self, manifest, signer=None):
+        signer = signer or self.manifest_signer
         return sign_detached(
             manifest,
-            chain_pem=self.manifest_signer.chain_pem,
-            sign=self.manifest_signer.sign,
-            t_utc_us=self._now_us(),
+            chain_pem=signer.chain_pem,
+            sign=signer.sign,
+            t_utc_us=self.now_us(),
         )
 
     def bag(self):
         """All files of a bag that nobody touched."""
         self.record_custody()
+        return self.bag_of_payload()
+
+    def bag_of_payload(self):
+        """What is in the store now, sealed as it is."""
         return self.sealed(self.payload())
 
     def close(self):
@@ -375,6 +392,24 @@ def hexadecimal(proof):
 
 def kind_of(line):
     return json.loads(line)["body"]["kind"]
+
+
+def zipped(files):
+    """The zip as the writer makes it."""
+    with contextlib.closing(Spill(Path(tempfile.gettempdir()))) as lines:
+        stream = ZipStream(lines)
+        pieces = [
+            piece
+            for path, content in files.items()
+            for piece in stream.member(f"{layout.bag_name(EXPORT_ID)}/{path}", [content])
+        ]
+        return b"".join([*pieces, *stream.end()])
+
+
+def encrypted(content, recipient):
+    sink = io.BytesIO()
+    encrypt([content], sink, [recipient])
+    return sink.getvalue()
 
 
 def write_bag(files, directory):

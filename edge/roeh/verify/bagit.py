@@ -49,6 +49,15 @@ class BagItCheck:
             if not layout.is_known_path(path):
                 self._find("file_unknown", "is no file of a bundle as this version knows it", path)
 
+    def check_order(self) -> None:
+        """Of files in a zip: as the manifests have them, these at their place."""
+        wanted = [*self._payload, *self._tags, layout.TAG_MANIFEST]
+        found = list(self._bag.contents)
+        for path, other in zip(found, wanted, strict=False):
+            if path != other and set(found) == set(wanted):
+                self._find("zip_inexact", f"stands in the zip where {other} belongs", path)
+                return
+
     def take(self, path: str, found: FileHash | None) -> None:
         """The hash of a file that is here; None: it could not be read."""
         if found is None:

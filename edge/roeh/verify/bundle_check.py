@@ -14,7 +14,7 @@ from roeh.core.clock import Clock
 from roeh.core.errors import RuntimeMissing
 from roeh.keys.chain import Witness
 from roeh.keys.signer import NodeName
-from roeh.ledger.records import SegmentRecord
+from roeh.ledger.records import Record, SegmentRecord
 from roeh.verify.anchoring import Anchor
 from roeh.verify.bag import Bag, FileHash
 from roeh.verify.bagit import BagItCheck
@@ -28,7 +28,8 @@ from roeh.verify.bundle_documents import (
 from roeh.verify.bundle_spans import check_spans
 from roeh.verify.container import Opened
 from roeh.verify.custody_check import CustodyCheck
-from roeh.verify.joined_video import JoinResult, OriginalGop, check_joins
+from roeh.verify.custody_words import CustodyLine, custody_line
+from roeh.verify.joined_video import CameraOriginals, JoinResult, OriginalGop, check_joins
 from roeh.verify.ledger_state import SegmentPlace
 from roeh.verify.places import Place, Stream, VideoFile
 from roeh.verify.proven_part import ProvenPart, segment_record_at
@@ -77,7 +78,7 @@ def verify_bundle(
         )
     check = _BundleCheck(opened.bag, beliefs, clock)
     check.findings += opened.findings
-    check.check(on_progress)
+    check.check(opened.form, on_progress)
     return check.report(path, opened)
 
 
@@ -105,11 +106,12 @@ class _BundleCheck:
         self._sitting.unproven = self._part.unproven
         self._hashes: dict[str, FileHash] = {}
         self._found: dict[str, SegmentFound] = {}
-        self._originals: dict[str, list[OriginalGop]] = {}
+        self._originals: dict[str, CameraOriginals] = {}
         self._joins = JoinResult(())
         self._custody: CustodyCheck | None = None
+        self._seal_record: Record | None = None
 
-    def check(self, on_progress: Callable[[Progress], None]) -> None:
+    def check(self, form: str, on_progress: Callable[[Progress], None]) -> None:
         """All of it; the segments' bytes are read once, for every question."""
         files = len(self._bag.contents)
         done = 0
@@ -135,6 +137,8 @@ class _BundleCheck:
                 read_bytes += 0 if found is None else found.size_bytes
                 on_progress(Progress(done, files, read_bytes))
         self._bagit.check(None if document is None else document.export_id)
+        if form != "directory":
+            self._bagit.check_order()
         self.findings += self._bagit.findings
         self.findings += self._part.findings
         self._check_unrecorded()
@@ -146,6 +150,7 @@ class _BundleCheck:
             seal.check_record(document.export_id, len(list(self._bagit.payload_paths())))
         seal.check_signature(self._sitting.signers, self._manifest_witness())
         self.findings += seal.findings
+        self._seal_record = seal.record
         whole = WholeCheck(self._sitting, self._beliefs)
         whole.check_signers()
         whole.check_time()
@@ -163,7 +168,7 @@ class _BundleCheck:
             ledger=self._ledger_report(),
             exit_status=exit_status(conclusions, counts_custody=True),
             bundle=self._bundle_report(opened),
-            custody=() if self._custody is None else self._custody.lines,
+            custody=self._custody_lines(),
         )
 
     def _take_segment(self, held: HeldFile) -> None:
@@ -175,10 +180,12 @@ class _BundleCheck:
         self._found[path] = SegmentFound(sha256, is_as_recorded)
         named = _SEGMENT.fullmatch(path)
         if named is not None:
-            self._originals.setdefault(named[1], []).extend(
+            camera = self._originals.setdefault(named[1], CameraOriginals())
+            camera.is_partly_read |= facts.damage is not None
+            camera.gops += [
                 OriginalGop(int(named[2]), gop.pictures_sha256, facts.config_sha256)
                 for gop in facts.gops
-            )
+            ]
 
     def _check_stamps(self) -> None:
         """Time-stamps first: what they anchor counts for all that follows."""
@@ -245,9 +252,9 @@ class _BundleCheck:
     def _check_documents(self, document: layout.ExportDocument) -> None:
         state = self._part.state
         leaves = {
-            (camera_id, number): place.leaf
-            for camera_id, numbers in state.segments.items()
-            for number, place in numbers.items()
+            (each.camera_id, each.segment): each.leaf
+            for each in self._part.stretches
+            if each.segment is not None
         }
         self.findings += check_document(document, self._part)
         self.findings += check_segment_lines(self._bag, document, self._found, leaves)
@@ -298,6 +305,15 @@ class _BundleCheck:
                 f" {len(self._part.custody)} records of custody"
             )
         return grounds
+
+    def _custody_lines(self) -> tuple[CustodyLine, ...]:
+        """Of the bundle, and last its own seal."""
+        if self._custody is None or self._document is None:
+            return ()
+        seal = None
+        if self._seal_record is not None:
+            seal = custody_line(self._seal_record, self._document.names)
+        return (*self._custody.lines, *([seal] if seal is not None else []))
 
     def _ledger_report(self) -> LedgerReport | None:
         checkpoint, anchoring = self._part.checkpoint, self._part.anchoring

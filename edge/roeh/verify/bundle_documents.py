@@ -141,6 +141,7 @@ def _check_entry(
             f"the pole itself found it {entry.state}: {'; '.join(entry.damage) or 'no more words'}",
             path,
             Aspect.COMPLETE,
+            weight=Weight.NOTE,
             leaf=leaf,
         )
     if here is None or kind != "full":

@@ -85,7 +85,8 @@ class CustodyCheck:
         return None
 
     def _begun(self) -> records.Record | None:
-        for record in self._part.custody:
+        """The last time: an interrupted export is begun anew."""
+        for record in reversed(self._part.custody):
             body = record.body
             is_step = isinstance(body, records.ExportRecord) and body.step == "begun"
             if is_step and getattr(body, "export_id", "") == self._export_id:

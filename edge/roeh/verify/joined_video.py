@@ -7,7 +7,8 @@ swaps only what everybody looks at is found here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -15,7 +16,7 @@ from roeh.bundle import layout
 from roeh.core.clock import Clock
 from roeh.verify.bag import Bag, FileHash
 from roeh.verify.onvif import Tally
-from roeh.verify.reading import FileFacts, Unreadable, read_file
+from roeh.verify.reading import FileFacts, GopFacts, Unreadable, read_file
 from roeh.verify.report import Aspect, Finding, Weight
 
 
@@ -25,6 +26,14 @@ class OriginalGop(msgspec.Struct, frozen=True):
     segment: int
     pictures_sha256: bytes
     config_sha256: bytes
+
+
+@dataclass(slots=True)
+class CameraOriginals:
+    """A camera's GOPs in order; `is_partly_read`: some stand behind damage in their segment."""
+
+    gops: list[OriginalGop] = field(default_factory=list)
+    is_partly_read: bool = False
 
 
 class JoinResult(msgspec.Struct, frozen=True):
@@ -42,7 +51,7 @@ class JoinResult(msgspec.Struct, frozen=True):
 def check_joins(
     bag: Bag,
     document: layout.ExportDocument,
-    originals: Mapping[str, Sequence[OriginalGop]],
+    originals: Mapping[str, CameraOriginals],
     clock: Clock,
     hashes: dict[str, FileHash],
 ) -> JoinResult:
@@ -61,7 +70,9 @@ def check_joins(
     tallies: dict[str, Tally] = {}
     asked = asked_for(bag)
     for camera in document.cameras:
-        shown: list[bytes] = []
+        match = _CameraMatch(
+            camera.camera_id, originals.get(camera.camera_id, CameraOriginals()), asked
+        )
         for join in camera.joins:
             named.add(join.path)
             content = bag.contents.get(join.path)
@@ -69,18 +80,17 @@ def check_joins(
                 findings.append(_finding("video_missing", "is named and is not there", join.path))
                 continue
             facts = read_file(content, (), clock, is_brief=True)
-            wrong = _wrong_join(facts, originals.get(camera.camera_id, ()))
             if isinstance(facts, FileFacts):
                 hashes[join.path] = FileHash(facts.sha256.hex(), facts.size_bytes)
                 if facts.tally is not None:
                     tallies[join.path] = facts.tally
-                shown += [gop.pictures_sha256 for gop in facts.gops]
+            wrong = match.take(facts, join)
             if wrong is not None:
-                findings.append(_finding("video_differs", wrong[1], join.path, wrong[0]))
+                findings.append(wrong)
             elif isinstance(facts, FileFacts):
                 videos += 1
                 gops += len(facts.gops)
-        findings += _left_out(camera, asked, originals.get(camera.camera_id, ()), shown)
+        findings += match.left_out(camera)
     for path in bag.contents:
         if _is_video(path) and path not in named:
             findings.append(_finding("video_untold", "no part of the bundle tells of it", path))
@@ -104,65 +114,89 @@ def segment_entries(bag: Bag) -> Iterator[layout.SegmentEntry]:
             continue
 
 
-def _wrong_join(
-    facts: FileFacts | Unreadable, originals: Sequence[OriginalGop]
-) -> tuple[int | None, str] | None:
-    """The first GOP (from 1) that is not the originals', and why; None: all are."""
-    if isinstance(facts, Unreadable):
-        return None, f"cannot be read: {facts.why}"
-    if facts.damage is not None:
-        return len(facts.gops) + 1, f"cannot be read to its end: {facts.damage}"
-    configs = {each.config_sha256 for each in originals}
-    if facts.config_sha256 not in configs:
-        return None, "its decoder is told something else than that of any original"
-    at = 0
-    for number, gop in enumerate(facts.gops, 1):
-        before = at
-        while at < len(originals) and originals[at].pictures_sha256 != gop.pictures_sha256:
-            at += 1
-        if at == len(originals) or originals[at].config_sha256 != facts.config_sha256:
-            known = any(each.pictures_sha256 == gop.pictures_sha256 for each in originals[:before])
-            why = "stands in another order than in the originals" if known else "is in no original"
-            return number, f"this GOP {why}"
-        at += 1
-    return None
+class _CameraMatch:
+    """The joins of one camera, each brought to the stretch of originals that it was made of.
 
+    A join is a run of originals without holes, but for what it tells it had to leave out: so
+    a camera that sees nothing move, and sends the same pictures again, fools nobody.
+    """
 
-def _left_out(
-    camera: layout.CameraEntry,
-    asked: Mapping[tuple[str, int], tuple[bool, ...]],
-    originals: Sequence[OriginalGop],
-    shown: Sequence[bytes],
-) -> list[Finding]:
-    """GOPs that were asked for, are in the originals, and are in no video of the camera."""
-    wanted: list[OriginalGop] = []
-    place: dict[int, int] = {}
-    for gop in originals:
-        number = place.get(gop.segment, 0)
-        place[gop.segment] = number + 1
-        flags = asked.get((camera.camera_id, gop.segment), ())
-        if number < len(flags) and flags[number]:
-            wanted.append(gop)
-    at = 0
-    missing = 0
-    first: OriginalGop | None = None
-    for gop in wanted:
-        ahead = at
-        while ahead < len(shown) and shown[ahead] != gop.pictures_sha256:
-            ahead += 1
-        if ahead == len(shown):
-            missing += 1
-            first = first or gop
-        else:
-            at = ahead + 1
-    told = sum(join.gops_left_out for join in camera.joins)
-    if first is None:
-        return []
-    path = layout.segment_file(camera.camera_id, first.segment)
-    detail = f"{missing} of {len(wanted)} GOPs that were asked for are in no playable video"
-    if missing <= told:
-        return [_finding("video_shorter", f"{detail}, as the bundle tells", path, is_note=True)]
-    return [_finding("video_shorter", detail, path)]
+    def __init__(
+        self,
+        camera_id: str,
+        originals: CameraOriginals,
+        asked: Mapping[tuple[str, int], tuple[bool, ...]],
+    ) -> None:
+        self._camera_id = camera_id
+        self._gops = originals.gops
+        self._is_partly_read = originals.is_partly_read
+        self._is_wrong = False
+        self._wanted: list[int] = []
+        self._shown: set[int] = set()
+        self._next = 0
+        places: dict[int, int] = {}
+        for index, gop in enumerate(self._gops):
+            place = places.get(gop.segment, 0)
+            places[gop.segment] = place + 1
+            if asked.get((camera_id, gop.segment), ())[place : place + 1] == (True,):
+                self._wanted.append(index)
+
+    def take(self, facts: FileFacts | Unreadable, join: layout.JoinEntry) -> Finding | None:
+        """What is wrong with the next join; None when it is what it should be."""
+        gop, why = self._differing(facts, join)
+        if not why:
+            return None
+        self._is_wrong = True
+        if self._is_partly_read:
+            why += "; of a damaged segment not all GOPs could be read, so that it may be of those"
+        weight = Weight.NOT_CHECKED if self._is_partly_read else Weight.FAIL
+        return _finding("video_differs", why, join.path, gop, weight=weight)
+
+    def left_out(self, camera: layout.CameraEntry) -> list[Finding]:
+        """GOPs that were asked for, are in the originals, and are in no join."""
+        missing = [index for index in self._wanted if index not in self._shown]
+        if not missing or self._is_wrong:
+            return []
+        path = layout.segment_file(self._camera_id, self._gops[missing[0]].segment)
+        detail = f"{len(missing)} of {len(self._wanted)} GOPs asked for are in no playable video"
+        told = sum(join.gops_left_out for join in camera.joins)
+        if len(missing) <= told:
+            detail += ", as the bundle tells"
+            return [_finding("video_shorter", detail, path, weight=Weight.NOTE)]
+        return [_finding("video_shorter", detail, path)]
+
+    def _differing(
+        self, facts: FileFacts | Unreadable, join: layout.JoinEntry
+    ) -> tuple[int | None, str]:
+        """The first GOP (from 1) that is not the original's, and why; an empty why: none."""
+        if isinstance(facts, Unreadable):
+            return None, f"cannot be read: {facts.why}"
+        if facts.damage is not None:
+            return len(facts.gops) + 1, f"cannot be read to its end: {facts.damage}"
+        if facts.config_sha256 not in {each.config_sha256 for each in self._gops}:
+            return None, "its decoder is told something else than that of any original"
+        may_skip = join.gops_left_out
+        index = next((each for each in self._wanted if each >= self._next), len(self._gops))
+        asked = len(facts.gops) - join.late_gops
+        for number, gop in enumerate(facts.gops, 1):
+            while may_skip and index < len(self._gops) and not self._is(index, gop, facts):
+                index, may_skip = index + 1, may_skip - 1
+            if index >= len(self._gops) or not self._is(index, gop, facts):
+                known = any(each.pictures_sha256 == gop.pictures_sha256 for each in self._gops)
+                why = "is not the one that follows in the originals" if known else "is no original"
+                return number, f"this GOP {why}"
+            self._shown.add(index)
+            index += 1
+            # What only brings a signature may be asked for in the next join.
+            self._next = index if number <= asked else self._next
+        return None, ""
+
+    def _is(self, index: int, gop: GopFacts, facts: FileFacts) -> bool:
+        original = self._gops[index]
+        return (original.pictures_sha256, original.config_sha256) == (
+            gop.pictures_sha256,
+            facts.config_sha256,
+        )
 
 
 def _is_video(path: str) -> bool:
@@ -170,11 +204,16 @@ def _is_video(path: str) -> bool:
 
 
 def _finding(
-    what: str, detail: str, path: str, gop: int | None = None, *, is_note: bool = False
+    what: str,
+    detail: str,
+    path: str,
+    gop: int | None = None,
+    *,
+    weight: Weight = Weight.FAIL,
 ) -> Finding:
     return Finding(
         aspect=Aspect.BYTES,
-        weight=Weight.NOTE if is_note else Weight.FAIL,
+        weight=weight,
         what=what,
         detail=detail,
         path=path,

@@ -28,7 +28,6 @@ from roeh.verify.signers import ClaimedTime, SignerJudge, spki_sha256_of
 
 _MAX_BYTES = 256 << 10
 _MAX_SIGNATURE_BYTES = 256 << 10
-SEAL_CONSISTENCY = "seal/consistency.json"
 
 
 class SealCheck:
@@ -161,7 +160,7 @@ class SealCheck:
             return ""
         if checkpoint.size < before.size:
             return "it is over fewer records than the checkpoint of the bundle"
-        if SEAL_CONSISTENCY not in self._bag:
+        if layout.SEAL_CONSISTENCY not in self._bag:
             self._find(
                 "seal_apart",
                 "the same key signed it and the bundle's checkpoint; that one tree continues the"
@@ -170,7 +169,7 @@ class SealCheck:
                 weight=Weight.NOTE,
             )
             return ""
-        proof = consistency_in(self._bag, SEAL_CONSISTENCY)
+        proof = consistency_in(self._bag, layout.SEAL_CONSISTENCY)
         try:
             hashes = tuple(binascii.unhexlify(each) for each in proof.proof) if proof else None
         except ValueError:

@@ -71,15 +71,12 @@ def check_timestamp(
         certificates = [
             x509.load_der_x509_certificate(each) for each in read.signed_data.certificates
         ]
-        leaves = [each for each in certificates if not _is_authority(each)]
-        named = (leaves or certificates or list(roots))[0].subject.rfc4514_string()
-        return Stamp(microseconds(stated.gen_time), error_us, named)
+        signers = {(each.issuer, each.serial_number) for each in read.signed_data.signer_infos}
+        named = [
+            each.subject.rfc4514_string()
+            for each in certificates
+            if (each.issuer, each.serial_number) in signers
+        ]
+        return Stamp(microseconds(stated.gen_time), error_us, named[0])
     except Exception as error:  # noqa: BLE001  # crafted bytes: whatever the parser may raise
         return WrongStamp(str(error).split("\n")[0][:200] or type(error).__name__)
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False

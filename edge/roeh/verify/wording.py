@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from roeh.core.errors import one_line
+from roeh.core.moments import utc_text
+from roeh.verify.custody_words import CustodyLine
 from roeh.verify.placing import GopState
 from roeh.verify.report import (
     Aspect,
+    BundleReport,
     FileReport,
     Finding,
     LedgerReport,
@@ -23,7 +26,7 @@ _QUESTIONS = {
     Aspect.SIGNER: "Were they signed by somebody you trust?",
     Aspect.COMPLETE: "Is anything missing, added or out of order?",
     Aspect.TIME: "Did a witness see this at the time?",
-    Aspect.CUSTODY: "Who had it in hand? (export bundles only)",
+    Aspect.CUSTODY: "Who asked, who agreed, who looked? (bundles only)",
 }
 _VIDEO = {
     "valid": "video is valid",
@@ -39,16 +42,20 @@ _KEY = {
 #: More lines than this are a matter for --json.
 _MAX_FINDINGS = 40
 _MAX_FILES = 20
+_MAX_CUSTODY = 40
 
 
 def write_report(report: Report, out: TextIO) -> None:
     """Print a report."""
     lines = [f"Verification of {report.path}", ""]
+    if report.bundle is not None:
+        lines += _bundle(report.bundle)
     lines += _files(report.files, report.findings)
     lines += [_stream(stream) for stream in report.streams]
     if report.ledger is not None:
         lines.append(_ledger(report.ledger))
     lines += _findings(report.findings)
+    lines += _custody(report.custody)
     lines += ["", "Verdict"]
     for conclusion in report.conclusions:
         question = _QUESTIONS[conclusion.aspect]
@@ -56,6 +63,38 @@ def write_report(report: Report, out: TextIO) -> None:
         lines += [f"    {reason}" for reason in conclusion.reasons]
     lines += ["", f"Exit status {report.exit_status} (edge/docs/verify.md tells what it means)."]
     out.write("".join(f"{one_line(line)}\n" for line in lines))
+
+
+def _bundle(bundle: BundleReport) -> list[str]:
+    """What it is for, in the words of its request."""
+    span = f"{utc_text(bundle.from_utc_us)} to {utc_text(bundle.to_utc_us)}"
+    lines = [
+        f"Export {bundle.export_id} ({bundle.kind}) from pole {bundle.pole}: {bundle.files} files",
+        f"  asked for  {', '.join(bundle.cameras)}, {span}",
+        f"  case       {bundle.case_number}: {bundle.reason}",
+        f"  basis      {bundle.legal_basis}",
+        f"  asked by   {bundle.requester}",
+        f"  agreed by  {bundle.approver or 'nobody who is believed here'}",
+    ]
+    lines += [
+        f"  stamped    {path} at {utc_text(t_utc_us)}"
+        for path, t_utc_us in bundle.timestamps.items()
+    ]
+    return [*lines, ""]
+
+
+def _custody(custody: tuple[CustodyLine, ...]) -> list[str]:
+    """The chain of custody, a record a line, by the pole's clock."""
+    if not custody:
+        return []
+    lines = ["", "Custody, by the pole's clock; who the persons are is the pole's word"]
+    lines += [
+        f"  {utc_text(line.t_utc_us)}  leaf {line.leaf}: {line.text}"
+        for line in custody[-_MAX_CUSTODY:]
+    ]
+    if len(custody) > _MAX_CUSTODY:
+        lines.append(f"  ... and {len(custody) - _MAX_CUSTODY} before (--json shows all)")
+    return lines
 
 
 def _files(files: tuple[FileReport, ...], findings: tuple[Finding, ...]) -> list[str]:
