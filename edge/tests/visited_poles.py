@@ -18,7 +18,6 @@ import ssl
 import threading
 from dataclasses import dataclass
 
-from roeh.core.clock import SystemClock
 from roeh.core.config import parse_config
 from roeh.core.ids import ClockIds
 from roeh.core.paths import retrieve_tls_dir
@@ -38,6 +37,7 @@ from roeh.core.retrieval import PersonRole
 from roeh.keys.signer import KeyUsage, NodeName
 from roeh.retrieve.main import run as run_retrieve
 from tests.alert_drafts import alert_draft
+from tests.clocks import SynchronisedClock
 from tests.forkserver import forking_with
 from tests.gops import GopSource
 from tests.people import PeopledCity, an_export_request
@@ -45,7 +45,7 @@ from tests.process.children import Evidence, kill, start
 from tests.waiting import wait_until
 
 PATIENCE_S = 20.0
-CLOCK = SystemClock()
+CLOCK = SynchronisedClock()
 IDS = ClockIds(CLOCK)
 SITE, NODE_NAME, CAMERA = "harbour", "pole", "north"
 #: How far back the recording lies that a visited pole has.
@@ -158,12 +158,13 @@ class VisitedPole:
     def __init__(self, directory, *, list_issued_us=None, time_zone="UTC", **access):
         self.directory = directory
         self.city = PeopledCity()
-        access = {"allow_unsynchronised": True, "requests_per_minute": 100_000} | access
+        access = {"requests_per_minute": 100_000} | access
         said = "\n".join(f"{name} = {json.dumps(value)}" for name, value in access.items())
         self.config = parse_config(
             NODE.format(directory=directory, access=said, time_zone=time_zone), name="node.toml"
         )
-        self._versions = itertools.count(1)
+        #: Of the next trust list, and of the revocation lists in it.
+        self.next_version = 1
         self._numbers = itertools.count(1001)
         self._visitors = []
         (directory / "root.pem").write_bytes(self.city.root_pem)
@@ -174,7 +175,7 @@ class VisitedPole:
         name = NodeName(site=SITE, node=NODE_NAME)
         tls_file.write_bytes(self.city.pole_key(KeyUsage.TLS, name=name).pem)
         tls_file.chmod(0o600)
-        self.evidence = Evidence(self.config)
+        self.evidence = Evidence(self.config, CLOCK)
         self.retrieve = None
         self.port = 0
         self.begins_us = CLOCK.read().t_utc_ns // 1000 - RECORDED_US_AGO
@@ -182,12 +183,12 @@ class VisitedPole:
 
     def new_trust_list(self, **said):
         """A list as of now, one version higher each time."""
-        version = next(self._versions)
         said = {
-            "version": version,
-            "list_number": version,
+            "version": self.next_version,
+            "list_number": self.next_version,
             "issued_us": CLOCK.read().t_utc_ns // 1000,
         } | said
+        self.next_version += 1
         return self.city.trust_list(**said)
 
     def start(self):

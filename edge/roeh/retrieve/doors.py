@@ -63,6 +63,29 @@ class MinuteBudget:
         return wait_s
 
 
+class Turns:
+    """Turns at a rate, some at once: who comes too early waits for theirs.
+
+    Args:
+        rate_hz: how many a second.
+        at_once: how many without waiting, after a pause.
+    """
+
+    def __init__(self, rate_hz: float, at_once: int) -> None:
+        self._period_ns = int(NS_PER_S / rate_hz)
+        self._ahead_ns = (at_once - 1) * self._period_ns
+        self._next_ns: int | None = None
+
+    def take(self, now_ns: int, patience_s: float) -> float | None:
+        """The seconds until the turn; None when it is further away than that, and not taken."""
+        next_ns = now_ns if self._next_ns is None else max(self._next_ns, now_ns)
+        wait_s = max(0, next_ns - self._ahead_ns - now_ns) / NS_PER_S
+        if wait_s > patience_s:
+            return None
+        self._next_ns = next_ns + self._period_ns
+        return wait_s
+
+
 class ByteBudget:
     """Bytes a second that all share; who takes them waits until they are paid for."""
 

@@ -127,11 +127,12 @@ class Fetching:
                 at += len(chunk)
                 self.bytes_sent += len(chunk)
             await asyncio.wait_for(response.write_eof(), _STALLED_S)
-        except (ConnectionError, asyncio.TimeoutError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.TimeoutError):
             self._remember(visit, row, Stretch(stretch.start, at))
             detail = f"the connection ended at byte {at} of {row.size_bytes}"
             await self._note(visit, _note(row, "untaken", detail))
-            raise
+            # There is nobody left to answer.
+            raise ConnectionResetError(detail) from None
         if self._remember(visit, row, stretch):
             await self._note(visit, _note(row, "taken"))
 
@@ -141,6 +142,8 @@ class Fetching:
             await asyncio.shield(self._exporting.note(visit, note))
         except RoehError as error:
             log_error(_log, error)
+        except HttpProblem as problem:
+            _log.error("%s: %s", note.id, problem)
 
     def _remember(self, visit: Visit, row: ExportRow, stretch: Stretch) -> bool:
         """Whether every byte was sent to this person by now; it begins anew then."""

@@ -211,7 +211,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it repeats what was sent
     ) -> web.StreamResponse:
         """What is no HTTP is answered in the same form as all else."""
-        if not isinstance(exc, HttpProcessingError):
+        # Garbage, and a client that hangs up, are everyday things.
+        if not isinstance(exc, (HttpProcessingError, ConnectionError)):
             _log.error("a request cannot be answered", exc_info=exc)
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer was sent already")

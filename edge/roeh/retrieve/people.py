@@ -23,6 +23,7 @@ from roeh.retrieve.guard import Guard, add_headers
 from roeh.retrieve.https import PeopleListener
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.pages import add_pages
+from roeh.retrieve.problems import HttpProblem
 from roeh.retrieve.service import Service
 from roeh.retrieve.tls import people_context
 
@@ -32,7 +33,7 @@ _MAX_BODY_BYTES = MAX_SIGNED_BYTES + 4096
 _PERIOD_S = 2.0
 #: Strangers that wait to be told to evidence, and how many a second are.
 _MAX_STRANGERS = 32
-_STRANGERS_PERIOD_S = 1.0
+_STRANGERS_PERIOD_S = 0.5
 
 _log = log_for("retrieve.people")
 
@@ -96,6 +97,8 @@ class PeopleServer:
                 await self._link.ask(Verb.STRANGER_NOTE, NoteStranger(reason[:200]), Done)
             except RoehError as error:
                 log_error(_log, error)
+            except HttpProblem:
+                continue  # counted here, if not there
             await asyncio.sleep(_STRANGERS_PERIOD_S)
 
     async def _keep_trust(self) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
-from msgspec.inspect import IntType, StructType, type_info
+from msgspec.inspect import IntType, Metadata, StructType, Type, UnionType, type_info
 from multidict import MultiMapping
 
 from roeh.core.config.schema import Name
@@ -151,7 +151,15 @@ def parse_body(raw: bytes, into: type[_QuestionT]) -> _QuestionT:
 def _numbers_of(question: type[msgspec.Struct]) -> frozenset[str]:
     info = type_info(question)
     assert isinstance(info, StructType)
-    return frozenset(field.encode_name for field in info.fields if isinstance(field.type, IntType))
+    return frozenset(field.encode_name for field in info.fields if _is_number(field.type))
+
+
+def _is_number(kind: Type) -> bool:
+    if isinstance(kind, Metadata):
+        return _is_number(kind.type)
+    if isinstance(kind, UnionType):
+        return any(_is_number(choice) for choice in kind.types)
+    return isinstance(kind, IntType)
 
 
 def _said(error: Exception) -> str:

@@ -58,7 +58,7 @@ class Deeds:
         return self._visitor.post(path, {"reason": "the case is over"})
 
     def exports(self):
-        return self._visitor.get(f"{API}/exports")
+        return self._visitor.get(f"{API}/exports?after=-1")
 
     def request_export(self, **changed):
         request = self._pole.request_of(self._holder, **changed)
@@ -84,7 +84,7 @@ class Deeds:
         return self._visitor.post(path, {"sha256": "0" * 64})
 
     def custody(self):
-        return self._visitor.get(f"{API}/custody")
+        return self._visitor.get(f"{API}/custody?after=-1&before=1000")
 
     def trust_list(self):
         return self._visitor.get(f"{API}/trust-list")
