@@ -19,6 +19,7 @@ from roeh.retrieve.answers import (
     ToApprove,
     TrustState,
 )
+from roeh.retrieve.fetching import range_of
 from roeh.retrieve.questions import (
     AlertPath,
     CameraPath,
@@ -94,10 +95,21 @@ async def preview(
         call.visit, call.path.camera, query.from_utc_us, query.to_utc_us
     )
     async with making as video:
-        response = web.Response(body=video, content_type="video/mp4")
+        response = _of_range(video, call.request.headers.get("Range"))
         await response.prepare(call.request)
         await response.write_eof()
     return response
+
+
+def _of_range(video: bytes, asked: str | None) -> web.Response:
+    """A player moves about only in what can be asked for in parts, however small it is."""
+    stretch = None if asked is None else range_of(asked, len(video))
+    headers = {"Accept-Ranges": "bytes"}
+    if stretch is None:
+        return web.Response(body=video, content_type="video/mp4", headers=headers)
+    headers["Content-Range"] = f"bytes {stretch.start}-{stretch.stop - 1}/{len(video)}"
+    part = video[stretch.start : stretch.stop]
+    return web.Response(body=part, status=206, content_type="video/mp4", headers=headers)
 
 
 async def holds(service: Service, call: Call[Nothing, PageQuestion, None]) -> Holds:

@@ -1,4 +1,4 @@
-"""Debian's Chromium at a pole's pages: one browser, a context a person, and what it complains of."""
+"""Debian's Chromium at a pole's pages: a context a person, and what it complains of."""
 
 import contextlib
 from pathlib import Path
@@ -6,9 +6,12 @@ from pathlib import Path
 import axe_playwright_python
 from playwright.sync_api import sync_playwright
 
+from tests.waiting import wait_until
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 #: Everything that WCAG 2.2 asks to its level AA and a tool can see, and axe's own advice.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN_AXE = "(rules) => axe.run(document, {runOnly: {type: 'tag', values: rules}})"
 PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 320, "height": 568}
 DESK = {"width": 1280, "height": 900}
@@ -81,14 +84,35 @@ class Browsing:
     def check(self, where):
         """Nothing is wrong with the page as it is now."""
         self.page.wait_for_load_state("load")
-        assert self.wrong == [], where
-        assert self.page.evaluate("window.refused") == [], where
-        assert self.page.evaluate(OVERFLOWING) == [], where
+        assert not self.wrong, (where, self.wrong)
+        refused = self.page.evaluate("window.refused")
+        assert not refused, (where, refused)
+        overflowing = self.page.evaluate(OVERFLOWING)
+        assert not overflowing, (where, overflowing)
         self.page.evaluate(AXE)
-        run = "axe.run(document, {runOnly: {type: 'tag', values: %s}})" % RULES
-        found = self.page.evaluate(run)["violations"]
+        found = self.page.evaluate(RUN_AXE, RULES)["violations"]
         said = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
-        assert said == [], where
+        assert not said, (where, said)
+
+    def reach(self, locator, *, at_most=80):
+        """Go there with the Tab key alone; the place is seen to have the focus."""
+        for _ in range(at_most):
+            self.page.keyboard.press("Tab")
+            if locator.evaluate("(element) => element === document.activeElement"):
+                outline = locator.evaluate("(element) => getComputedStyle(element).outlineStyle")
+                assert outline != "none"
+                return
+        raise AssertionError(f"not reached with the Tab key: {locator}")
+
+    def press(self, locator):
+        """Use a link or button by keyboard, and wait for the page that follows."""
+        self.reach(locator)
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+
+    def until(self, script):
+        """Wait until the page says so; its policy forbids what Playwright would do for it."""
+        wait_until(lambda: self.page.evaluate(script), PATIENCE_MS / 1000)
 
     def close(self):
         self.context.close()
@@ -99,5 +123,5 @@ class Browsing:
             self.wrong.append(f"failed: {request.url} {request.failure}")
 
     def _answered(self, response):
-        if response.status >= 400 and response.status != 422:
+        if response.status >= 400:
             self.wrong.append(f"{response.status}: {response.url}")

@@ -23,7 +23,7 @@ from roeh.retrieve.pages.presenting import (
 )
 from roeh.retrieve.pages.templates import span_path
 from roeh.retrieve.pages.timeline_view import timeline_view
-from roeh.retrieve.pages.times import Times
+from roeh.retrieve.pages.times import US_PER_S, Times
 from roeh.retrieve.pages.views import MomentView, Shot
 from roeh.retrieve.problems import HttpProblem
 from roeh.retrieve.questions import MAX_TIMELINE_US, HoldBody
@@ -52,7 +52,7 @@ async def timeline(page: PageVisit) -> web.Response:
     form = page.asked()
     if not form.value("from") and not form.value("to"):
         # Whole seconds, as the fields have them.
-        to_us = -(-page.now_utc_us // 1_000_000) * 1_000_000
+        to_us = -(-page.now_utc_us // US_PER_S) * US_PER_S
         span: tuple[int, int] | None = (to_us - _HOUR_US, to_us)
         faults = []
     else:
@@ -174,7 +174,9 @@ def in_fields(page: PageVisit, form: Form, span: tuple[int, int] | None) -> Form
     if span is None:
         return form
     times = Times(page.zone, page.words)
-    return with_values(form, **{"from": (times.field(span[0]),), "to": (times.field(span[1]),)})
+    # Fields have whole seconds: nothing of the span is lost to that.
+    to_us = -(-span[1] // US_PER_S) * US_PER_S
+    return with_values(form, **{"from": (times.field(span[0]),), "to": (times.field(to_us),)})
 
 
 def with_id(page: PageVisit, form: Form) -> Form:

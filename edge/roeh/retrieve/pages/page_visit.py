@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import BodyPartReader, web
 
 import roeh
-from roeh.core.clock import NS_PER_US
+from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.errors import RoehError
 from roeh.retrieve.answers import NodeAnswer
 from roeh.retrieve.api import BODY_S, read_body
@@ -142,7 +142,7 @@ class PageVisit:
         form: Form | None = None,
         problem: RoehError | HttpProblem | None = None,
     ) -> web.Response:
-        """A page; with a problem, or faults in the form, the status says so."""
+        """A page; with a problem the status is the problem's."""
         body = rendered(
             template,
             self._frame(problem),
@@ -151,8 +151,7 @@ class PageVisit:
             form=form,
             cameras=self.cameras,
         )
-        status = 422 if form is not None and form.errors else 200
-        response = web.Response(text=body, content_type="text/html", status=status)
+        response = web.Response(text=body, content_type="text/html")
         if problem is not None:
             told = response_of(problem)
             response.set_status(told.status)
@@ -181,7 +180,7 @@ class PageVisit:
             scheme=self.scheme,
             path=self.request.path if self.request.method == "GET" else _form_page(self.request),
             query=tuple(self.request.query.items()),
-            now_utc_us=now.t_utc_ns // NS_PER_US,
+            now_utc_us=now.t_utc_ns // NS_PER_S * (NS_PER_S // NS_PER_US),
             clock_error_us=now.utc_error_ns // NS_PER_US,
             is_synchronised=now.synchronised,
             person=None if node is None else node.person,
