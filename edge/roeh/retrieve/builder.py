@@ -22,6 +22,7 @@ from roeh.bundle.encryption import encrypt
 from roeh.bundle.redacting import Redactor
 from roeh.bundle.rendering import Renderer
 from roeh.bundle.reporting import RenderedReports
+from roeh.bundle.span_rows import Evidence
 from roeh.bundle.spill import Spills
 from roeh.bundle.timestamps import TimestampAuthority
 from roeh.bundle.writer import BundleParts, BundleWriter
@@ -65,16 +66,20 @@ class Builder:
     """Makes the bundle of one approved export.
 
     Args:
-        client: to evidence, as Role.RETRIEVE.
+        evidence: answers as it does to Role.RETRIEVE.
+        renderer: for report and copies.
 
     Raises:
         ExportFailed: the spool cannot be used.
     """
 
-    def __init__(self, config: NodeConfig, client: StreamClient, clock: Clock) -> None:
+    def __init__(
+        self, config: NodeConfig, evidence: Evidence, clock: Clock, renderer: Renderer
+    ) -> None:
         self._config = config
-        self._client = client
+        self._evidence = evidence
         self._clock = clock
+        self._renderer = renderer
         self._spool = Spool(exports_dir(config))
 
     def build(self, export_id: str) -> Bundle:
@@ -104,7 +109,7 @@ class Builder:
 
     def _begun(self, export_id: str) -> ExportBegun:
         try:
-            return self._client.call(Verb.EXPORT_BEGIN, BeginExport(export_id), ExportBegun)
+            return self._evidence.call(Verb.EXPORT_BEGIN, BeginExport(export_id), ExportBegun)
         except PeerGone as gone:
             raise BuildLater(gone.line()) from None
         except EvidenceRefused as refused:
@@ -119,14 +124,15 @@ class Builder:
         with contextlib.ExitStack() as stack:
             spills = stack.enter_context(Spills(self._spool.directory))
             files = stack.enter_context(contextlib.closing(self._segment_files()))
-            renderer = Renderer()
             parts = BundleParts(
-                evidence=self._client,
+                evidence=self._evidence,
                 files=files,
                 clock=self._clock,
                 timestamps=TimestampAuthority(access.tsa_url, self._clock),
-                reporter=RenderedReports(renderer, files),
-                redactor=Redactor(renderer, files, self._config.sensors, self._spool.directory),
+                reporter=RenderedReports(self._renderer, files),
+                redactor=Redactor(
+                    self._renderer, files, self._config.sensors, self._spool.directory
+                ),
             )
             writer = BundleWriter(parts, begun, spills)
             estimated_bytes = writer.estimated_bytes()
@@ -182,7 +188,7 @@ class Builder:
         self._note(NoteExport(id=export_id, step="failed", detail=detail))
 
     def _note(self, note: NoteExport) -> None:
-        self._client.call(Verb.EXPORT_NOTE, note, ExportHeld)
+        self._evidence.call(Verb.EXPORT_NOTE, note, ExportHeld)
 
 
 class _PacedPart:
@@ -216,7 +222,7 @@ def run(order: BuildOrder, clock: Clock) -> int:
     client = StreamClient(evidence_socket(order.config), Role.RETRIEVE, clock, timeout_s=_TIMEOUT_S)
     with contextlib.closing(client):
         try:
-            Builder(order.config, client, clock).build(order.export_id)
+            Builder(order.config, client, clock, Renderer(clock=clock)).build(order.export_id)
         except BuildLater as later:
             sys.stderr.write(f"{later}\n")
             return EXIT_LATER
