@@ -280,6 +280,19 @@ def test_no_flipped_byte_makes_somebody_else(city, trust, mask):
             judge_person(bytes(flipped), trust, NOW)
 
 
+def test_no_certificate_has_a_second_form_that_others_read_over(city, trust):
+    """The count of unused bits before the signature is not signed itself."""
+    officers = (city.person(PersonRole.APPROVER) for _ in range(100))
+    der = next(one.certificate_der for one in officers if not one.certificate.signature[-1] & 1)
+    size = len(x509.load_der_x509_certificate(der).signature)
+    second_form = bytearray(der)
+    second_form[-size - 1] = 1
+
+    assert x509.load_der_x509_certificate(bytes(second_form)).signature == der[-size:]
+    assert judge_person(der, trust, NOW)
+    assert word_of(bytes(second_form), trust) == "malformed"
+
+
 @pytest.mark.parametrize("garbage", [b"", b"\x30\x00", bytes(17000), b"\x30\x82\xff\xff"])
 def test_garbage_is_malformed(trust, garbage):
     assert word_of(garbage, trust) == "malformed"
