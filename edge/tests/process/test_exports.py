@@ -72,7 +72,7 @@ def test_a_request_is_agreed_to_built_sealed_and_taken(node):
     assert seal.manifest_sha256 == hashlib.sha256(manifest).hexdigest()
     later = parse_checkpoint(parse_note(seal.checkpoint).text)
     hashes = [bytes.fromhex(each) for each in seal.consistency]
-    assert merkle.is_consistent(root.size, later.size, root.root, later.root, hashes)
+    assert merkle.is_consistent(root.size, root.root, later.size, later.root, hashes)
     assert read_signed(seal.manifest_p7s, manifest).content == manifest
     note = parse_checkpoint(parse_note(seal.checkpoint).text)
     proof = tuple(bytes.fromhex(each) for each in seal.proof)
