@@ -41,7 +41,10 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            server = socket.socket()
+            # Little is under way: what is sent after a cut is noticed.
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            server.connect(("127.0.0.1", self._target))
             with self._lock:
                 self._sockets += [client, server]
                 self.connections += 1

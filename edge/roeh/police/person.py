@@ -96,10 +96,7 @@ def card_person(card: Card, pin: str, certificate: Path | None) -> Iterator[Sign
         AccessRefused: it is no person's certificate.
     """
     with card_key(card.module, card.token, card.label, pin) as key:
-        if certificate is not None:
-            chain = read_chain(certificate)
-        else:
-            chain = list(key.chain)
+        chain = list(key.chain) if certificate is None else read_chain(certificate)
         if len(chain) < 2:
             raise KeyRefused(
                 what="no certificate of that label with its CA's",

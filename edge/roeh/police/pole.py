@@ -120,10 +120,16 @@ class Stream:
         Raises:
             Busy: it was cut.
         """
+        place = self.offset_bytes
         try:
-            yield from self._answer.stream(_CHUNK_BYTES, decode_content=False)
+            # As it comes: what arrived before a cut is not asked for again.
+            while chunk := self._answer.read1(_CHUNK_BYTES, decode_content=False):
+                place += len(chunk)
+                yield chunk
         except (HTTPError, OSError) as error:
             raise _cut(self._address, error) from error
+        if place < self.total_bytes:
+            raise _cut(self._address, EOFError(f"it ended at byte {place}"))
 
 
 class Pole:
