@@ -155,7 +155,7 @@ class Visitor:
 class VisitedPole:
     """The two processes of one pole, and its city."""
 
-    def __init__(self, directory, *, list_issued_us=None, time_zone="UTC", **access):
+    def __init__(self, directory, *, list_issued_us=None, time_zone="UTC", noise=0, **access):
         self.directory = directory
         self.city = PeopledCity()
         access = {"requests_per_minute": 100_000} | access
@@ -179,7 +179,7 @@ class VisitedPole:
         self.retrieve = None
         self.port = 0
         self.begins_us = CLOCK.read().t_utc_ns // 1000 - RECORDED_US_AGO
-        self._gops = self._gop_source()
+        self._gops = self._gop_source(noise)
 
     def new_trust_list(self, **said):
         """A list as of now, one version higher each time."""
@@ -300,13 +300,14 @@ class VisitedPole:
     def one_of_each(self):
         return {role: self.person(role) for role in PersonRole}
 
-    def _gop_source(self):
+    def _gop_source(self, noise):
         now = CLOCK.read()
         return GopSource(
             camera_id=CAMERA,
             boot_id=now.boot_id,
             mono_us=max(0, now.t_mono_ns // 1000 - RECORDED_US_AGO),
             utc_us=self.begins_us,
+            noise=noise,
         )
 
 
