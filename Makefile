@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench powercut chaos wire model golden schema third-party lock clean
+.PHONY: help setup setup-demo demo test check bench powercut chaos wire model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -59,6 +59,9 @@ schema: setup ## renews the JSON Schemas, the AsyncAPI documents and the page of
 
 third-party: setup ## renews THIRD-PARTY.md from what is installed
 	$(BIN)/python requirements/third_party.py
+
+verifier: setup ## the offline verifier as one file, build/roeh-verify.pyz
+	@$(BIN)/python requirements/verifier.py
 
 lock: ## renews the hashed locks (needs uv)
 	sh requirements/lock.sh
