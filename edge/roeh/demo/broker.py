@@ -73,7 +73,7 @@ class _ChildBroker:
 
     def __init__(self, clock: Clock, port: int | None) -> None:
         self._clock = clock
-        self.port = port if port is not None else _free_port()
+        self.port = port if port is not None else free_port()
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -227,7 +227,8 @@ def mosquitto_program() -> str | None:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:{_EXTRA_PATH}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

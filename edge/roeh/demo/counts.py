@@ -12,6 +12,7 @@ from roeh.core.paths import node_database
 from roeh.core.peers import NodeStatus, Role
 from roeh.core.types import Alert, AlertPhase
 from roeh.demo.control_room import Arrival
+from roeh.demo.exported import ExportedEvidence
 from roeh.demo.node import report_of
 from roeh.demo.recorded import RecordedEvidence
 from roeh.ledger.alerts import read_alerts
@@ -35,6 +36,7 @@ class DemoCounts(msgspec.Struct, frozen=True):
             it was offered to detection, on average; a real camera has its own.
         evidence: what was recorded, and the verifier's word on it; None when nothing was.
         witnessed_records: of the pole's ledger, that the witness has seen and signed.
+        exported: what two officers took from the pole; None when there was nothing to take.
     """
 
     scene: str
@@ -54,6 +56,7 @@ class DemoCounts(msgspec.Struct, frozen=True):
     picture: str
     evidence: RecordedEvidence | None
     witnessed_records: int
+    exported: ExportedEvidence | None
 
 
 class StoredAlerts(msgspec.Struct, frozen=True):
@@ -93,6 +96,7 @@ def count(
     picture: str,
     evidence: RecordedEvidence | None,
     witnessed_records: int,
+    exported: ExportedEvidence | None,
 ) -> DemoCounts:
     """Compare what is durable on the pole with what is in the desk's database."""
     raised = [alert for alert in stored.alerts if alert.phase is AlertPhase.RAISED]
@@ -126,6 +130,7 @@ def count(
         picture=picture,
         evidence=evidence,
         witnessed_records=witnessed_records,
+        exported=exported,
     )
 
 

@@ -7,9 +7,11 @@ import queue
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
+
+import msgspec
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import NodeConfig
@@ -18,6 +20,7 @@ from roeh.core.errors import (
     EXIT_OK,
     AlertLost,
     ChecksFailed,
+    EvidenceRefused,
     OutputRefused,
     SourceStopped,
     SourceUnreadable,
@@ -26,10 +29,12 @@ from roeh.core.errors import (
 from roeh.core.log import log_for
 from roeh.core.peers import NodeStatus
 from roeh.demo import pictures
-from roeh.demo.broker import choose_broker
+from roeh.demo.broker import choose_broker, free_port
+from roeh.demo.city import DemoCity
 from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
 from roeh.demo.desk import DemoDesk, witnessed_records
+from roeh.demo.exported import DemoExport, ExportedEvidence
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
 from roeh.demo.node import DemoNode, is_drained, is_over
 from roeh.demo.recorded import recorded_evidence
@@ -113,6 +118,7 @@ class _Demo:
         self._clock = clock
         self._duration_s = duration_s
         self._last_status: NodeStatus | None = None
+        self._exported: ExportedEvidence | None = None
         self._arrived: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._unshown: deque[tuple[Arrival, int]] = deque()
 
@@ -136,11 +142,16 @@ class _Demo:
                 run_dir=run_dir,
                 desk_keys=desk.keys_file,
             )
+            city = DemoCity(self._directory / "city", self._clock)
+            config = msgspec.structs.replace(config, access=city.access(free_port()))
             room = ControlRoom(broker.port, self._clock, on_arrival=self._arrived.put)
             stack.callback(room.close)
             room.open()
             self._screen.start(self._name, config, broker.kind, broker.port, self._duration_s)
-            status = self._run_node(config, room, stop)
+            export = DemoExport(city, config, self._pictures_dir, self._clock)
+            status = self._run_node(
+                config, city, room, take=lambda: export.take(desk.witness), stop=stop
+            )
             if status and not stop.is_set():
                 return _node_failed(status)
             desk.stop()
@@ -170,19 +181,44 @@ class _Demo:
                 which=self._name,
                 remedy="run again with --keep DIR and see what roeh verify DIR/data says",
             )
+        if counts.exported is not None and not counts.exported.is_sound:
+            raise ChecksFailed(
+                what=f"the exported bundle does not verify ({'; '.join(counts.exported.findings)})",
+                which=counts.exported.file,
+                remedy="run again with --keep DIR and report what roeh verify says",
+            )
         return EXIT_OK
 
-    def _run_node(self, config: NodeConfig, room: ControlRoom, stop: threading.Event) -> int:
+    def _run_node(
+        self,
+        config: NodeConfig,
+        city: DemoCity,
+        room: ControlRoom,
+        *,
+        take: Callable[[], ExportedEvidence],
+        stop: threading.Event,
+    ) -> int:
         """The exit status of the node, which ended in good order."""
         node = DemoNode(config, self._directory, self._clock, quiet=True)
+        city.provision(config)
         ended: int | None = None
         try:
             node.start()
             self._follow(node, room, stop)
             ended = node.exit_status
+            if ended is None and not stop.is_set():
+                self._export(take)
         finally:
             status = node.stop()
         return status if ended is None else ended
+
+    def _export(self, take: Callable[[], ExportedEvidence]) -> None:
+        """Two officers take what was recorded, while the pole runs."""
+        self._screen.note("two officers of the demo's police take the evidence from the pole")
+        try:
+            self._exported = take()
+        except EvidenceRefused as error:
+            self._screen.note(f"nothing was exported: {error}")
 
     def _follow(self, node: DemoNode, room: ControlRoom, stop: threading.Event) -> None:
         """Show what arrives until the footage is over and all it gave has left the pole.
@@ -254,6 +290,7 @@ class _Demo:
             picture=str(self._pictures_dir / pictures.PICTURE_FILE),
             evidence=recorded_evidence(config, desk.witness, self._clock),
             witnessed_records=witnessed_records(config),
+            exported=self._exported,
         )
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from roeh.core.config import NodeConfig
 from roeh.core.types import Alert, AlertPhase
 from roeh.demo.counts import DemoCounts
+from roeh.demo.exported import ExportedEvidence
 from roeh.demo.recorded import RecordedEvidence
 
 _COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -120,6 +121,8 @@ class TerminalScreen:
             f"the control room's witness has signed {counts.witnessed_records} records of the"
             " pole's ledger: nobody can rewrite those unseen"
         )
+        if counts.exported is not None:
+            self._console.print(_exported(counts.exported))
         self._console.print(f"picture of the tracks: {counts.picture}")
 
 
@@ -131,6 +134,16 @@ def _recorded(evidence: RecordedEvidence) -> str:
         f" the offline verifier says: bytes intact {evidence.bytes_intact.value}, signer trusted"
         f" {evidence.signer_trusted.value} (by this demo's own root), complete"
         f" {evidence.complete.value}"
+    )
+
+
+def _exported(exported: ExportedEvidence) -> str:
+    style = "bold green" if exported.is_sound else "bold red"
+    said = ", ".join(f"{name} {check.value}" for name, check in exported.checks.items())
+    return (
+        f"[{style}]exported: one officer asked, another agreed, {exported.size_bytes / 1e6:.1f} MB"
+        f" fetched after {exported.took_s:.0f} s[/{style}]; the offline verifier says: {said}"
+        f" (by this demo's own root): {exported.file}"
     )
 
 
