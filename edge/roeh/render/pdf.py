@@ -64,19 +64,18 @@ def _sheet(report: Report) -> Sheet:
 
 
 def _try_out() -> None:
-    """Draw a page with a picture in both directions: whatever loads late is loaded then."""
+    """Draw a page with a picture: whatever loads late is loaded then."""
     small = io.BytesIO()
     Image.new("RGB", (8, 8)).save(small, "JPEG")
-    for is_right_to_left in (False, True):
-        sheet = Sheet(is_right_to_left=is_right_to_left, footer="")
-        sheet.describe(title="", language="en", made_utc_us=0)
-        sheet.begin()
-        for bold in (False, True):
-            text = "abc \u05d0\u05d1 \u2068(12)\u2069 \u2026"
-            sheet.write(sheet.lines(text, WIDTH_MM, 9), 9, bold=bold)
-        sheet.picture(small.getvalue(), 0, 10, 10, "")
-        sheet.pointer(1, 1, 1, INK)
-        sheet.finished()
+    sheet = Sheet(is_right_to_left=True, footer="")
+    sheet.describe(title="", language="en", made_utc_us=0)
+    sheet.begin()
+    for bold in (False, True):
+        text = "abc \u05d0\u05d1 \u2068(12)\u2069 \u2026"
+        sheet.write(sheet.lines(text, WIDTH_MM, 9), 9, bold=bold)
+    sheet.picture(small.getvalue(), 0, 10, 10, "")
+    sheet.pointer(1, 1, 1, INK)
+    sheet.finished()
 
 
 def _draw(report: Report, stills: dict[str, bytes], sheet: Sheet) -> None:
@@ -160,51 +159,64 @@ def _draw_table(table: Table, sheet: Sheet) -> None:
     unit_mm = WIDTH_MM / sum(table.widths)
     widths_mm = [share * unit_mm for share in table.widths]
     heading = tuple(Cell(column) for column in table.columns)
-    _draw_row(heading, widths_mm, sheet, is_heading=True)
+    heading_lines = _row_lines(heading, widths_mm, sheet, is_heading=True)
+    _draw_row(heading, heading_lines, widths_mm, sheet, is_heading=True)
     for row in table.rows:
-        height_mm = _row_mm(row, widths_mm, sheet)
-        if not sheet.room_for(height_mm):
-            _draw_row(heading, widths_mm, sheet, is_heading=True)
-        _draw_row(row, widths_mm, sheet, is_heading=False)
+        lines = _row_lines(row, widths_mm, sheet, is_heading=False)
+        if not sheet.room_for(_row_mm(lines)):
+            _draw_row(heading, heading_lines, widths_mm, sheet, is_heading=True)
+        _draw_row(row, lines, widths_mm, sheet, is_heading=False)
     sheet.y_mm += 1.5
     if table.note:
         sheet.running_text(table.note, _FACT_PT, color=SOFT)
         sheet.y_mm += 1
 
 
-def _cell_lines(cell: Cell, width_mm: float, sheet: Sheet, *, bold: bool) -> list[str]:
-    size_pt = _CODE_PT if cell.is_code else _CELL_PT
-    return sheet.lines(cell.text, width_mm - 2, size_pt, bold=bold, anywhere=cell.is_code)
+_RowLines = list[list[str]]
 
 
-def _row_mm(row: tuple[Cell, ...], widths_mm: list[float], sheet: Sheet) -> float:
-    counts = [
-        len(_cell_lines(cell, width_mm, sheet, bold=cell.mark == "bad"))
+def _row_lines(
+    row: tuple[Cell, ...], widths_mm: list[float], sheet: Sheet, *, is_heading: bool
+) -> _RowLines:
+    """The cells' lines."""
+    return [
+        sheet.lines(
+            cell.text,
+            width_mm - 2,
+            _CODE_PT if cell.is_code else _CELL_PT,
+            bold=is_heading or cell.mark == "bad",
+            anywhere=cell.is_code,
+        )
         for cell, width_mm in zip(row, widths_mm, strict=True)
     ]
-    return max(counts, default=1) * line_mm(_CELL_PT) + 2 * _PAD_MM
+
+
+def _row_mm(lines: _RowLines) -> float:
+    return max(map(len, lines), default=1) * line_mm(_CELL_PT) + 2 * _PAD_MM
 
 
 def _draw_row(
-    row: tuple[Cell, ...], widths_mm: list[float], sheet: Sheet, *, is_heading: bool
+    row: tuple[Cell, ...],
+    lines: _RowLines,
+    widths_mm: list[float],
+    sheet: Sheet,
+    *,
+    is_heading: bool,
 ) -> None:
     x_mm = 0.0
-    most_mm = 0.0
+    top_mm = sheet.y_mm
     sheet.y_mm += _PAD_MM
-    for cell, width_mm in zip(row, widths_mm, strict=True):
-        bold = is_heading or cell.mark == "bad"
-        lines = _cell_lines(cell, width_mm, sheet, bold=bold)
+    for cell, cell_lines, width_mm in zip(row, lines, widths_mm, strict=True):
         sheet.write(
-            lines,
+            cell_lines,
             _CODE_PT if cell.is_code else _CELL_PT,
             x_mm=x_mm,
             width_mm=width_mm - 2,
             color=SOFT if is_heading else MARK_COLORS[cell.mark],
-            bold=bold,
+            bold=is_heading or cell.mark == "bad",
         )
-        most_mm = max(most_mm, len(lines) * line_mm(_CELL_PT))
         x_mm += width_mm
-    sheet.y_mm += most_mm + _PAD_MM
+    sheet.y_mm = top_mm + _row_mm(lines)
     sheet.rule(SOFT if is_heading else LINE)
 
 

@@ -208,8 +208,11 @@ class Sheet:
     def picture(
         self, jpeg: bytes, x_mm: float, width_mm: float, most_mm: float, words: str
     ) -> float:
-        """A picture at the current place; how high it is."""
-        _, _, info = preload_image(self._pdf.image_cache, io.BytesIO(jpeg))
+        """A picture at the current place; how high it is, 0 when it is none."""
+        try:
+            _, _, info = preload_image(self._pdf.image_cache, io.BytesIO(jpeg))
+        except Exception:  # noqa: BLE001 - the page is worth more than one still
+            return 0.0
         height_mm = width_mm * info.height / max(1, info.width)
         if height_mm > most_mm:
             width_mm, height_mm = width_mm * most_mm / height_mm, most_mm

@@ -20,6 +20,18 @@ _MIRRORED = {pair[end]: pair[1 - end] for pair in _PAIRS for end in (0, 1)}
 _MM_PER_POINT = 25.4 / 72
 
 
+class _WithoutMarks(dict[int, float]):
+    """Widths of characters, asked of the font once each; marks have none."""
+
+    def __init__(self, widths: Mapping[int, float]) -> None:
+        super().__init__(dict.fromkeys(_MARKS, 0.0))
+        self._of_font = widths
+
+    def __missing__(self, codepoint: int) -> float:
+        self[codepoint] = width = self._of_font[codepoint]
+        return width
+
+
 class Lettering:
     """One font in one direction.
 
@@ -29,45 +41,55 @@ class Lettering:
     """
 
     def __init__(self, widths: Mapping[int, float], *, is_right_to_left: bool) -> None:
-        self._widths = widths
+        self._widths = _WithoutMarks(widths)
+        # Tables say the same few things over and over.
+        self._seen: dict[str, str] = {}
         self._base = TextDirection.RTL if is_right_to_left else TextDirection.LTR
 
     def width_mm(self, text: str, size_pt: float) -> float:
         """How wide it is; marks of direction have no width."""
-        thousandths = sum(self._widths[ord(c)] for c in text if ord(c) not in _MARKS)
+        widths = self._widths
+        thousandths = sum(widths[ord(character)] for character in text)
         return thousandths / 1000 * size_pt * _MM_PER_POINT
 
     def lines(
         self, text: str, width_mm: float, size_pt: float, *, anywhere: bool = False
     ) -> list[str]:
         """Broken between words, or inside them where they are too long; in visual order."""
-        pieces = list(text) if anywhere else list(_words(text))
+        if self.width_mm(text, size_pt) <= width_mm:
+            return [self.visual(text)]
         lines: list[str] = []
         line, used_mm = "", 0.0
-        for piece in pieces:
+        for piece in text if anywhere else _words(text):
             piece_mm = self.width_mm(piece, size_pt)
             if line and used_mm + self.width_mm(piece.rstrip(" "), size_pt) > width_mm:
                 lines.append(line)
                 line, used_mm = _still_open(line), 0.0
-            if piece_mm > width_mm and len(piece) > 1:
-                for character in piece:
-                    character_mm = self.width_mm(character, size_pt)
-                    if used_mm + character_mm > width_mm:
-                        lines.append(line)
-                        line, used_mm = _still_open(line), 0.0
-                    line, used_mm = line + character, used_mm + character_mm
-            else:
+            if piece_mm <= width_mm:
                 line, used_mm = line + piece, used_mm + piece_mm
+                continue
+            for character in piece:
+                character_mm = self.width_mm(character, size_pt)
+                if used_mm and used_mm + character_mm > width_mm:
+                    lines.append(line)
+                    line, used_mm = _still_open(line), 0.0
+                line, used_mm = line + character, used_mm + character_mm
         lines.append(line)
         return [self.visual(line) for line in lines]
 
     def visual(self, text: str) -> str:
         """In the order in which it is seen from left to right."""
         text = text.rstrip(" ")
-        if self._base is TextDirection.LTR and max(text.translate(_MARKS), default="") < (
-            _FIRST_RIGHT_TO_LEFT
+        bare = text.translate(_MARKS)
+        if max(bare, default="") < _FIRST_RIGHT_TO_LEFT and (
+            self._base is TextDirection.LTR or _is_one_isolate(text)
         ):
-            return text.translate(_MARKS)
+            return bare
+        if text not in self._seen:
+            self._seen[text] = self._reordered(text)
+        return self._seen[text]
+
+    def _reordered(self, text: str) -> str:
         ordered = BidiParagraph(text=text, base_direction=self._base).get_reordered_characters()
         seen = "".join(
             # Rule L4 of UAX 9: what opens still opens when it is read from the right.
@@ -77,6 +99,12 @@ class Lettering:
             for found in ordered
         )
         return seen.translate(_MARKS)
+
+
+def _is_one_isolate(text: str) -> bool:
+    """Whether nothing stands outside one isolate: then the page's direction does not matter."""
+    inside = text[1:].removesuffix(_POP)
+    return text[:1] in _ISOLATES and not _ISOLATES.intersection(inside) and _POP not in inside
 
 
 def _words(text: str) -> Iterator[str]:

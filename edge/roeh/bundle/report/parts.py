@@ -33,7 +33,7 @@ def _gops(words: Words, gops: tuple[GopLine, ...]) -> Table:
         words.gops_caption,
         (words.camera, words.segment, words.gop, words.held_from, words.length, words.size,
          words.sha256, words.state),
-        (2.2, 2, 1.6, 4.7, 1.8, 2.2, 7.5, 2.8),
+        (2.2, 2.3, 1.7, 4.7, 1.8, 2.2, 7.5, 2.8),
         tuple(
             (
                 Cell(isolated(gop.camera_id)),
@@ -65,7 +65,7 @@ def _segments(words: Words, segments: tuple[SegmentLine, ...]) -> Table:
         words.segments_caption,
         (words.camera, words.segment, words.held_from, words.length, words.gops, words.size,
          words.sha256, words.state),
-        (2.2, 2, 4.7, 1.8, 1.8, 2.2, 7.5, 2.8),
+        (2.2, 2.3, 4.7, 1.8, 1.8, 2.2, 7.5, 2.8),
         tuple(
             (
                 Cell(isolated(segment.camera_id)),

@@ -352,7 +352,7 @@ def _custody(words: Words, facts: ReportFacts) -> tuple[Block, ...]:
         Table(
             "",
             (words.leaf, words.when, words.who, words.what, words.detail),
-            (1.5, 4, 4, 4, 7),
+            (1.4, 4, 4, 5, 6),
             custody_rows(words, digest.custody, facts.export.names),
             words.custody_more.format(count=code(hidden)) if hidden else "",
         ),
