@@ -23,6 +23,8 @@ _PAGE = 500
 _LONGEST_SEGMENT_US = 1_200_000_000
 #: An alert is stored so long after its pictures at the most.
 _ALERT_DELAY_US = 60_000_000
+#: Segments that are looked at, at either end of what was deleted.
+_LOOKED_AT = 50
 _IN_FORCE = ("config", "trust_list")
 _OF_THE_SPAN = ("clock_step", "tamper", "rebuild", "fault", "boot", "config")
 
@@ -169,19 +171,24 @@ class ExportLeaves:
 
     def _looks(self, request: ExportRequest) -> Iterator[int]:
         for camera_id in request.cameras:
-            yield from self._paged(
+            yield from self._covered(
                 "SELECT leaf FROM record_look WHERE camera_id = ? AND to_utc_us > ?"
-                " AND from_utc_us < ? AND leaf > ? ORDER BY leaf LIMIT ?",
+                " AND from_utc_us < ?",
                 (camera_id, request.from_utc_us, request.to_utc_us),
             )
 
     def _gaps(self, request: ExportRequest) -> Iterator[int]:
         for camera_id in request.cameras:
-            yield from self._paged(
+            yield from self._covered(
                 "SELECT leaf FROM gap INDEXED BY gap_time WHERE camera_id = ? AND to_utc_us >= ?"
-                " AND from_utc_us <= ? AND leaf > ? ORDER BY leaf LIMIT ?",
+                " AND from_utc_us <= ?",
                 (camera_id, request.from_utc_us, request.to_utc_us),
             )
+
+    def _covered(self, query: str, asked: tuple[str | int, ...]) -> list[int]:
+        """What an index gives by itself: years of it in milliseconds."""
+        with self._database.reading() as connection:
+            return [int(leaf) for (leaf,) in connection.execute(query, asked)]
 
     def _of_node(self, request: ExportRequest, leaves: list[int]) -> Iterator[int]:
         """What was in force, from the boot before the first of it on."""
@@ -221,35 +228,41 @@ class ExportLeaves:
         return () if found is None else (int(found[0]),)
 
     def _between(self, kind: str, first: int, last: int | None) -> Iterator[int]:
-        yield from self._paged(
-            "SELECT leaf FROM record WHERE kind = ? AND leaf >= ? AND leaf <= ? AND leaf > ?"
-            " ORDER BY leaf LIMIT ?",
-            (kind, first, 2**53 if last is None else last),
-        )
-
-    def _of_kind(self, kind: str, from_utc_us: int, to_utc_us: int) -> Iterator[int]:
-        yield from self._paged(
-            "SELECT leaf FROM record INDEXED BY record_time WHERE kind = ? AND t_utc_us >= ?"
-            " AND t_utc_us <= ? AND leaf > ? ORDER BY leaf LIMIT ?",
-            (kind, from_utc_us, to_utc_us),
-        )
-
-    def _paged(self, query: str, asked: tuple[str | int, ...]) -> Iterator[int]:
-        after = -1
+        after = first - 1
         while True:
             with self._database.reading() as connection:
-                page = connection.execute(query, (*asked, after, _PAGE)).fetchall()
+                page = connection.execute(
+                    "SELECT leaf FROM record INDEXED BY record_kind WHERE kind = ? AND leaf > ?"
+                    " AND leaf <= ? ORDER BY leaf LIMIT ?",
+                    (kind, after, 2**53 if last is None else last, _PAGE),
+                ).fetchall()
             if not page:
                 return
             yield from (int(leaf) for (leaf,) in page)
             after = int(page[-1][0])
 
+    def _of_kind(self, kind: str, from_utc_us: int, to_utc_us: int) -> Iterator[int]:
+        since = from_utc_us, -1
+        while True:
+            with self._database.reading() as connection:
+                page = connection.execute(
+                    "SELECT t_utc_us, leaf FROM record INDEXED BY record_time WHERE kind = ?"
+                    " AND (t_utc_us, leaf) > (?, ?) AND t_utc_us <= ?"
+                    " ORDER BY t_utc_us, leaf LIMIT ?",
+                    (kind, *since, to_utc_us, _PAGE),
+                ).fetchall()
+            if not page:
+                return
+            yield from (int(leaf) for (_, leaf) in page)
+            since = int(page[-1][0]), int(page[-1][1])
+
 
 def _ends(connection: sqlite3.Connection, span: Span) -> list[int]:
     """Numbers of the first and last segment that a span touches."""
-    (number,) = connection.execute(
-        "SELECT MIN(number) FROM segment WHERE camera_id = ? AND boot_id = ?"
-        " AND t_first_mono_us >= ? AND t_first_mono_us < ? AND t_end_mono_us > ?",
+    first = connection.execute(
+        "SELECT number FROM segment INDEXED BY segment_time WHERE camera_id = ? AND boot_id = ?"
+        " AND t_first_mono_us >= ? AND t_first_mono_us < ? AND t_end_mono_us > ?"
+        " ORDER BY t_first_mono_us LIMIT 1",
         (
             span.camera_id,
             span.boot_id,
@@ -257,39 +270,48 @@ def _ends(connection: sqlite3.Connection, span: Span) -> list[int]:
             span.to_mono_us,
             span.from_mono_us,
         ),
-    ).fetchone()
-    (last,) = connection.execute(
-        "SELECT MAX(number) FROM segment WHERE camera_id = ? AND boot_id = ?"
-        " AND t_first_mono_us >= ? AND t_first_mono_us < ?",
+    ).fetchall()
+    last = connection.execute(
+        "SELECT number FROM segment INDEXED BY segment_time WHERE camera_id = ? AND boot_id = ?"
+        " AND t_first_mono_us >= ? AND t_first_mono_us < ? ORDER BY t_first_mono_us DESC LIMIT 1",
         (
             span.camera_id,
             span.boot_id,
-            span.to_mono_us - _LONGEST_SEGMENT_US,
+            span.from_mono_us - _LONGEST_SEGMENT_US,
             span.to_mono_us,
         ),
-    ).fetchone()
-    return [int(one) for one in (number, last) if one is not None]
+    ).fetchall()
+    return [int(number) for (number,) in first + last]
 
 
 def _deleted(connection: sqlite3.Connection, camera_id: str, request: ExportRequest) -> list[int]:
-    """Numbers of those of the span that were deleted by rule: the records still tell of them."""
-    rows = connection.execute(
-        "SELECT MIN(number), MAX(number) FROM segment INDEXED BY segment_pruned"
-        " WHERE state = 'pruned' AND t_utc_us > ? AND t_utc_us < ? AND camera_id = ?"
-        " AND t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?",
-        (
-            request.from_utc_us - _LONGEST_SEGMENT_US,
-            request.to_utc_us,
-            camera_id,
-            request.from_utc_us,
-        ),
-    ).fetchall()
-    rows += connection.execute(
-        "SELECT MIN(number), MAX(number) FROM segment WHERE state = 'garbage' AND camera_id = ?"
+    """Numbers of the first and last of the span that were deleted by rule: records tell of them.
+
+    In the order of UTC, of which each end is looked at a little further: a clock may have been
+    set back.
+    """
+    found: list[int] = []
+    for direction in ("ASC", "DESC"):
+        rows = connection.execute(
+            "SELECT number FROM segment INDEXED BY segment_pruned"  # noqa: S608 - constants
+            " WHERE state = 'pruned' AND t_utc_us > ? AND t_utc_us < ? AND camera_id = ?"
+            " AND t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?"
+            f" ORDER BY t_utc_us {direction} LIMIT ?",
+            (
+                request.from_utc_us - _LONGEST_SEGMENT_US,
+                request.to_utc_us,
+                camera_id,
+                request.from_utc_us,
+                _LOOKED_AT,
+            ),
+        )
+        found += [int(number) for (number,) in rows]
+    garbage = connection.execute(
+        "SELECT number FROM segment WHERE state = 'garbage' AND camera_id = ?"
         " AND t_utc_us < ? AND t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?",
         (camera_id, request.to_utc_us, request.from_utc_us),
-    ).fetchall()
-    return [int(number) for row in rows for number in row if number is not None]
+    )
+    return found + [int(number) for (number,) in garbage]
 
 
 def _boots(segments: list[_Segment]) -> list[tuple[str, int, int]]:
