@@ -156,7 +156,10 @@ def parse_ending(content: bytes) -> ZipEnd | None:
         return None
     fields = _END64.unpack_from(content)
     end = ZipEnd(members=fields[6], directory_bytes=fields[8], offset_bytes=fields[9])
-    return end if ending(end) == content else None
+    try:
+        return end if ending(end) == content else None
+    except struct.error:  # sizes that together fit into no field
+        return None
 
 
 def entry_bytes(content: bytes) -> int | None:
