@@ -1,4 +1,4 @@
-"""What a pole's API answers, as far as the client reads it (edge/docs/openapi.json has all)."""
+"""What a pole's API answers, as far as the client reads it (/api/v1/openapi.json has all)."""
 
 from __future__ import annotations
 
