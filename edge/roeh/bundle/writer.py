@@ -52,7 +52,7 @@ from roeh.ledger.records import Record, SegmentRecord
 from roeh.ledger.segments import SegmentFiles
 
 #: Records, proofs, reports, certificates and the zip's own bytes: beside the video.
-_BESIDE_BYTES = 16 * 1024 * 1024
+_BESIDE_BYTES = 4 * 1024 * 1024
 _BESIDE_A_GOP_BYTES = 1024
 
 
