@@ -32,7 +32,7 @@ from roeh.core.retrieval import (
 from roeh.ledger.records import Record
 from tests.gops import GopSource
 from tests.people import PeopledCity, an_export_request
-from tests.process.children import CLOCK, Evidence, node_config
+from tests.process.children import CLOCK, NODE, Evidence, node_config
 
 MORE = """
 [node]
@@ -63,6 +63,8 @@ class RetrievalNode:
         self.city = city or PeopledCity()
         (directory / "root.pem").write_bytes(self.city.root_pem)
         more = MORE.format(directory=directory, stale_after_days=stale_after_days)
+        self.config_path = directory / "node.toml"
+        self.config_path.write_text(NODE.format(directory=directory, more=more))
         self.evidence = Evidence(node_config(directory, more))
         now = CLOCK.read()
         self.now_us = now.t_utc_ns // 1000

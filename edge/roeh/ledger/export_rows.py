@@ -276,10 +276,12 @@ def forget_person(connection: sqlite3.Connection, pseudonym: str) -> None:
                 which=f"{pseudonym} in export {export_id}",
                 remedy="erase the name when the export has ended",
             )
+    # Requests and approvals name all of them: they go whoever is forgotten.
     connection.executemany(
         "UPDATE export SET request = x'', request_p7m = x'', approval_p7m = x'',"
-        " requester_json = x'', approver_json = x'' WHERE id = ?",
-        [(export_id,) for export_id, _ in rows],
+        " requester_json = CASE requester WHEN ?1 THEN x'' ELSE requester_json END,"
+        " approver_json = CASE approver WHEN ?1 THEN x'' ELSE approver_json END WHERE id = ?2",
+        [(pseudonym, export_id) for export_id, _ in rows],
     )
 
 
