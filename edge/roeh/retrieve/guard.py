@@ -161,7 +161,7 @@ def _check_head(request: web.Request) -> None:
     # Any name by which the pole is reached: TLS has checked it, as the browser saw it.
     if not _HOST.fullmatch(headers.get("Host", "")):
         raise _bad_head("names no host", "header Host")
-    if not request.raw_path.startswith("/"):
+    if not request.raw_path.startswith("/") or "#" in request.raw_path:
         raise _bad_head("is no path of this pole", "the request's target")
     if request.method not in _SAFE_METHODS:
         _check_origin(headers)

@@ -34,7 +34,8 @@ PACE_HZ: dict[Verb, float] = {
     Verb.TRUST_OFFER: 0.5,
 }
 AT_ONCE = 48
-_PATIENCE_S = 10.0
+_PATIENCE_S = 1.0
+_RETRY_AFTER_S = 5
 
 _AnswerT = TypeVar("_AnswerT", bound=msgspec.Struct)
 
@@ -83,8 +84,8 @@ class EvidenceLink:
                 code="ACCESS_REFUSED",
                 what="too many people ask for the same",
                 which="this pole",
-                remedy=f"ask again in {_PATIENCE_S:.0f} s",
-                headers=(("Retry-After", f"{_PATIENCE_S:.0f}"),),
+                remedy=f"ask again in {_RETRY_AFTER_S} s",
+                headers=(("Retry-After", str(_RETRY_AFTER_S)),),
             )
         if wait_s:
             await asyncio.sleep(wait_s)

@@ -10,10 +10,17 @@ from roeh.ledger.canonical import canonical_struct
 from roeh.retrieve.routes import API
 from tests.authorities import revoked
 from tests.people import PeopledCity
-from tests.visited_poles import IDS
+from tests.visited_poles import IDS, visited_pole
 
 EXPORTS = f"{API}/exports"
 _DAY_US = 86_400_000_000
+
+
+@pytest.fixture(scope="module")
+def standing_pole(tmp_path_factory):
+    """Its own: more is asked for here than a pole takes at once with what others ask."""
+    with visited_pole(tmp_path_factory.mktemp("asked")) as made:
+        yield made
 
 
 @pytest.fixture
