@@ -36,26 +36,16 @@ from roeh.core.peers import Role, Verb
 from roeh.core.retrieval import BeginExport, ExportBegun, ExportHeld, ExportRequest, NoteExport
 from roeh.core.sandbox import yield_to_others
 from roeh.ledger.segments import SegmentFiles
+from roeh.retrieve.build_order import EXIT_FAILED, EXIT_LATER, BuildOrder
 from roeh.retrieve.build_pace import BuildPace
 from roeh.retrieve.spool import Bundle, PartFile, Spool
 
 _TIMEOUT_S: Final = 30.0
 _PROGRESS_NS: Final = NS_PER_S
 _PR_SET_PDEATHSIG: Final = 1
-#: Exit statuses: it failed and that is on record; it is to be tried later, nothing is wrong.
-EXIT_FAILED: Final = ExportFailed.exit_status
-EXIT_LATER: Final = os.EX_TEMPFAIL
 #: What evidence answers to EXPORT_BEGIN while a segment of the span is still written.
 _SEGMENT_OPEN: Final = "segment_open"
 _MAX_DETAIL_CHARS: Final = 500
-
-
-class BuildOrder(msgspec.Struct, frozen=True):
-    """What the parent hands over on standard input, as MessagePack."""
-
-    config: NodeConfig
-    export_id: str
-    parent_pid: int
 
 
 class BuildLater(Exception):

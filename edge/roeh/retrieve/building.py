@@ -32,7 +32,7 @@ from roeh.core.retrieval import (
     ExportState,
     NoteExport,
 )
-from roeh.retrieve.builder import EXIT_LATER, BuildOrder
+from roeh.retrieve.build_order import EXIT_LATER, BuildOrder
 from roeh.retrieve.spool import Spool
 
 _PERIOD_S: Final = 1.0
