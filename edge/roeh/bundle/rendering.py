@@ -49,7 +49,7 @@ class RenderLimits(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 512 * 1024 * 1024
     cpu_s: int = 60
     wall_s: int = 120
-    copy_s_per_s: float = 4.0
+    copy_s_per_s: float = 10.0
     copy_bytes: int = 8 * 1024**3
 
 
