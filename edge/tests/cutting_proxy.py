@@ -30,7 +30,7 @@ class CuttingProxy:
 
     def close(self):
         self._over.set()
-        self._listener.close()
+        _end(self._listener)
         with self._lock:
             for one in self._sockets:
                 _end(one)

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import random
+import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from roeh.access.requests import read_approval, read_signed_request
 from roeh.bundle.encryption import parse_identities
 from roeh.cli import main
+from roeh.core.config import config_as_toml
 from roeh.core.gop import StreamEnd
 from roeh.core.paths import exports_dir
 from roeh.core.peers import Done, EndStream, Role, Verb
@@ -19,6 +22,7 @@ from tests.cutting_proxy import cutting_proxy
 from tests.people import PeopledCity, write_person
 from tests.process.children import kill, start
 from tests.process.small_disk import small_disk
+from tests.usb_disks import usb_disk
 from tests.visited_poles import visited_pole
 from tests.waiting import wait_until
 
@@ -40,6 +44,8 @@ class Desk:
         self.identity = directory / "ada.age"
         assert police("police", "keygen", "--out", self.identity) == 0
         self.recipient = parse_identities(self.identity.read_text())[0].recipient
+        #: Request and approval of the export that is ready, as they were signed.
+        self.order = (directory / "request.p7m", directory / "approval.p7m")
         #: Of the export that is ready, as the pole keeps it.
         self.bundle = b""
         self._export_id = None
@@ -73,6 +79,8 @@ class Desk:
             path = f"/api/v1/exports/{request.id}/approval"
             assert self.pole.visit(self.approver).post_signed(path, approval).status == 200
             self._export_id = request.id
+            for path, content in zip(self.order, (signed, approval), strict=True):
+                path.write_bytes(content)
             visit = self.pole.visit(self.investigator)
             wait_until(
                 lambda: visit.get(f"/api/v1/exports/{request.id}").json["state"] == "ready", 60.0
@@ -259,3 +267,18 @@ def test_a_pole_that_is_not_there_is_told_after_the_time_that_was_given(desk, tm
     out = tmp_path / "bundle.age"
     assert police(*desk.fetch(out, "--timeout", "0.5", port=gone)) == 21
     assert "cannot be reached" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_order_on_a_disk_is_answered_by_the_pole_alone(desk, tmp_path):
+    export_id = desk.ready()
+    node = tmp_path / "node.toml"
+    node.write_text(config_as_toml(desk.pole.config))
+    with usb_disk(tmp_path) as disk:
+        assert police("usb", "prepare", disk.device, *desk.order) == 0
+        insert = ("usb", "insert", disk.device, "-c", node, "--again")
+        command = [sys.executable, "-m", "roeh", *map(str, insert)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        with disk.mounted() as files:
+            assert (files / f"roeh-export-{export_id}.zip.age").read_bytes() == desk.bundle
