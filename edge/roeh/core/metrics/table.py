@@ -165,6 +165,10 @@ _EVIDENCE = (
              "Orders that failed because their process said nothing in time."),
     _counter("roeh_answers_dropped_total", "evidence", "answers_dropped",
              "Answers to commands not sent because too many waited."),
+    _counter("roeh_access_refused_total", "evidence", "access_refused",
+             "Persons and signed objects that evidence did not let in."),
+    _gauge("roeh_exports_waiting", "evidence", "exports_{state}",
+           "Exports that wait for an approval, for their builder, or for whoever asked."),
 )  # fmt: skip
 
 _PUBLISH = (
