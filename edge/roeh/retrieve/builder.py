@@ -28,7 +28,15 @@ from roeh.bundle.timestamps import TimestampAuthority
 from roeh.bundle.writer import BundleParts, BundleWriter
 from roeh.core.clock import NS_PER_S, Clock, SystemClock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import EXIT_OK, EvidenceRefused, ExportFailed, PeerGone, RoehError
+from roeh.core.errors import (
+    EXIT_OK,
+    EvidenceRefused,
+    ExportFailed,
+    PeerGone,
+    RoehError,
+    StorageFailed,
+    StorageFull,
+)
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.moments import size_text
 from roeh.core.paths import evidence_socket, exports_dir, segments_dir
@@ -77,6 +85,7 @@ class Builder:
 
         Raises:
             BuildLater: to be begun again.
+            StorageFull, StorageFailed: evidence could not do its part; it may be tried again.
             RoehError: it failed, and that is on record if evidence takes it.
         """
         begun = self._begun(export_id)
@@ -84,6 +93,8 @@ class Builder:
             bundle = self._built(begun)
         except PeerGone as gone:
             raise BuildLater(gone.line()) from None
+        except (StorageFull, StorageFailed):
+            raise
         except RoehError as error:
             self._fail(export_id, error)
             raise
@@ -226,7 +237,8 @@ def main() -> int:
     """The child process."""
     signal.signal(signal.SIGTERM, _end)
     order = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=BuildOrder)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    # At once: it must not clear up when another one writes under the same name already.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != order.parent_pid:
         return EXIT_LATER  # the parent ended before that was asked for
     yield_to_others()

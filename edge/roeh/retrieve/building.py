@@ -33,6 +33,7 @@ from roeh.core.retrieval import (
     NoteExport,
 )
 from roeh.retrieve.build_order import EXIT_LATER, BuildOrder
+from roeh.retrieve.build_pace import BuildPace
 from roeh.retrieve.spool import Spool
 
 _PERIOD_S: Final = 1.0
@@ -140,7 +141,8 @@ class ExportBuilding:
 
     def _recovered(self, row: ExportRow, spool: Spool) -> ExportRow:
         """What a builder left that was killed."""
-        bundle = spool.find(row.id)
+        pace = BuildPace(self._config.access.build_bps, self._clock)
+        bundle = spool.find(row.id, pace.take)
         if bundle is not None:
             ready = NoteExport(
                 id=row.id, step="ready", size_bytes=bundle.size_bytes, sha256=bundle.sha256

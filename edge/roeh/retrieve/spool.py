@@ -13,7 +13,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -128,8 +128,12 @@ class Spool:
                     part.unlink(missing_ok=True)
                 raise
 
-    def find(self, export_id: str) -> Bundle | None:
+    def find(self, export_id: str, on_read: Callable[[int], None] | None = None) -> Bundle | None:
         """A bundle that is whole, read and hashed; None when there is none.
+
+        Args:
+            export_id: whose.
+            on_read: told the bytes of each piece that was read; may take its time.
 
         Raises:
             ExportFailed: it cannot be read.
@@ -145,6 +149,8 @@ class Spool:
                 while piece := file.read(_READ_BYTES):
                     hashed.update(piece)
                     size_bytes += len(piece)
+                    if on_read is not None:
+                        on_read(len(piece))
         return Bundle(size_bytes, hashed.hexdigest())
 
     def has(self, export_id: str) -> bool:

@@ -1,6 +1,8 @@
 """Building that is interrupted goes on or fails cleanly; custody tells of it."""
 
 import contextlib
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,11 @@ def builders():
     """Children of this process that build, whichever thread started them."""
     named = Path("/proc/self/task").glob("*/children")
     children = [pid for path in named for pid in path.read_text().split()]
-    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children]
-    return [line for line in lines if b"roeh.retrieve.builder" in line]
+    return [
+        int(pid)
+        for pid in children
+        if b"roeh.retrieve.builder" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
 
 
 def killed(node, export_id, verb, step="", *, is_answered=False):
@@ -112,7 +117,11 @@ def test_a_pole_that_stops_takes_its_builder_with_it(node):
         building.start()
         part = exports_dir(config) / f"{export_id}.part"
         wait_until(part.exists)
-        assert builders()
+        (builder,) = builders()
+        # Last in the queue for CPU, and for the disk.
+        assert os.getpriority(os.PRIO_PROCESS, builder) == 19
+        said = subprocess.run(["ionice", "-p", str(builder)], capture_output=True, check=True)
+        assert said.stdout == b"idle\n"
     assert not builders()
     assert not part.exists()
     build(node, export_id)
