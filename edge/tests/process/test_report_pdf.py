@@ -47,7 +47,7 @@ def test_a_report_of_damage_says_so_on_its_first_page(tmp_path):
     for said in ("FAIL: DAMAGED", "segments/north/00000404.mp4, GOP 3", "2025/11-4471",
                  "Yossi Cohen", "Israel Police"):  # fmt: skip
         assert said in first, said
-    for said in ("was refused: see preview", "when an alert was raised", "openssl cms -verify",
+    for said in ("was refused: a preview", "when an alert was raised", "openssl cms -verify",
                  "CHANGED", "Chain of custody"):  # fmt: skip
         assert said in text, said
     fonts = run_on("pdffonts", pdf, tmp_path).decode()

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyseccomp
 import pytest
+
+from roeh.core.system_calls import ALLOWED
 
 CONFINED = Path(__file__).with_name("confined.py")
 
@@ -43,6 +46,15 @@ def test_everything_else_is_refused(read_only):
     # The descriptor itself refuses a write: it was opened for reading alone.
     assert outcomes.pop("write_to_a_segment") == "EBADF"
     assert set(outcomes.values()) == {"EPERM"}, outcomes
+
+
+@pytest.mark.parametrize("machine", ["X86_64", "AARCH64"])
+def test_the_list_is_known_on_both_machines(machine):
+    machine = getattr(pyseccomp.Arch, machine)
+    numbers = {name: pyseccomp.resolve_syscall(machine, name) for name in ALLOWED}
+    # Below zero: that machine has no such call, and the rule says nothing there.
+    for needed in ("read", "pread64", "write", "brk", "munmap", "futex", "exit_group", "ppoll"):
+        assert numbers[needed] >= 0, needed
 
 
 def test_memory_ends_at_its_limit(read_only):

@@ -18,6 +18,7 @@ from roeh.bundle.report.page import Drawing, Table, code, isolated, without_isol
 from roeh.bundle.report.words import Words
 from roeh.bundle.report.words_en import EN
 from roeh.bundle.report.words_he import HE
+from roeh.core.retrieval import Action
 from tests.export_facts import REQUEST, START_US, facts, redacted_request
 
 LANGUAGES = list(Language)
@@ -130,8 +131,8 @@ def test_what_was_asked_by_whom_and_who_agreed_stands_on_it():
 def test_custody_names_persons_and_refusals():
     (_, table) = section(worded(facts(), Language.EN), "custody").blocks
     rows = [[without_isolates(cell.text) for cell in row] for row in table.rows]
-    assert ["60", "2025-11-23 13:20:00Z", "דנה לוי", "looked: see timeline", "north 10:00"] in rows
-    assert rows[1][2:] == ["the pole", "was refused: see preview", "certificate_unknown (3)"]
+    assert ["60", "2025-11-23 13:20:00Z", "דנה לוי", "was allowed: the timeline", "north 10:00"] in rows
+    assert rows[1][2:] == ["the pole", "was refused: a preview", "certificate_unknown (3)"]
     assert [row[3] for row in rows[3:6]] == [
         "asked for an export", "approved the export", "export begun",
     ]  # fmt: skip
@@ -252,6 +253,12 @@ def test_the_timeline_says_in_words_what_it_shows(language):
         if hasattr(shape, "width"):
             assert 0 <= shape.x <= shape.x + shape.width <= drawing.width
     assert without_isolates(drawing.words).count("1") >= 2
+
+
+@pytest.mark.parametrize("words", [EN, HE])
+def test_every_action_of_a_person_has_words(words):
+    for action in Action:
+        assert getattr(words, f"action_{action.value}")
 
 
 def test_isolates_cannot_be_escaped():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from roeh.bundle.report.page import Cell, code, isolated
 from roeh.bundle.report.words import Words
 from roeh.core.moments import utc_text
+from roeh.core.retrieval import Action
 from roeh.ledger.records import (
     AccessRecord,
     AccessRefusedRecord,
@@ -63,10 +64,10 @@ def _told(  # noqa: PLR0911 - a line for each kind of record
             }
             return release.person, steps[release.step], isolated(release.reason)
         case AccessRecord() as access:
-            does = words.does_access.format(action=isolated(access.action.replace("_", " ")))
+            does = words.does_access.format(action=_action(words, access.action))
             return access.person, does, isolated(access.detail)
         case AccessRefusedRecord() as refused:
-            does = words.does_refused.format(action=isolated(refused.action.replace("_", " ")))
+            does = words.does_refused.format(action=_action(words, refused.action))
             times = f" ({refused.count})" if refused.count > 1 else ""
             return refused.person, does, isolated(f"{refused.reason}{times}")
         case ExportRequestRecord() as request:
@@ -100,3 +101,23 @@ def _export_step(words: Words, export: ExportRecord) -> str:
         "interrupted": words.does_export_interrupted,
         "expired": words.does_export_expired,
     }[export.step]
+
+
+def _action(words: Words, action: str) -> str:
+    """What was wanted, in words; one of another time as it stands in the ledger."""
+    known = {
+        Action.SEE_HEALTH.value: words.action_see_health,
+        Action.SEE_TIMELINE.value: words.action_see_timeline,
+        Action.SEE_THUMBNAIL.value: words.action_see_thumbnail,
+        Action.SEE_PREVIEW.value: words.action_see_preview,
+        Action.HOLD.value: words.action_hold,
+        Action.RELEASE_HOLD.value: words.action_release_hold,
+        Action.REQUEST_EXPORT.value: words.action_request_export,
+        Action.REQUEST_REDACTED.value: words.action_request_redacted,
+        Action.APPROVE.value: words.action_approve,
+        Action.SEE_EXPORTS.value: words.action_see_exports,
+        Action.FETCH.value: words.action_fetch,
+        Action.SEE_CUSTODY.value: words.action_see_custody,
+        Action.OFFER_TRUST_LIST.value: words.action_offer_trust_list,
+    }
+    return known.get(action) or isolated(action.replace("_", " "))

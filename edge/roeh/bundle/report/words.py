@@ -152,6 +152,20 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     does_erasure: str
     does_other: str
 
+    action_see_health: str
+    action_see_timeline: str
+    action_see_thumbnail: str
+    action_see_preview: str
+    action_hold: str
+    action_release_hold: str
+    action_request_export: str
+    action_request_redacted: str
+    action_approve: str
+    action_see_exports: str
+    action_fetch: str
+    action_see_custody: str
+    action_offer_trust_list: str
+
     gops_caption: str
     gops_none: str
     segments_caption: str
