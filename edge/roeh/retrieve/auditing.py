@@ -42,9 +42,12 @@ CUSTODY_KINDS = (
 )
 #: Names asked for at once (core/retrieval.py).
 _MAX_NAMES = 1000
-#: Walking back: how many leaves at first, and how many records are worth a page.
+#: Walking back: how many leaves at first, and how many records are worth a page; fewer of them
+#: are all that there are.
 _FIRST_WINDOW = 2000
-_WANTED = 50
+WANTED_RECORDS = 50
+#: Before no leaf that there can be: from the end of the log.
+NEWEST = 2**53
 #: Pages read for one export: other people's looks lie between its steps.
 _MAX_PAGES = 50
 _PSEUDONYM = re.compile(rb'"([pc]-[0-9a-f]{16})"')
@@ -103,6 +106,7 @@ class Auditing:
             RoehError: refused, or evidence cannot answer.
         """
         where = f"after leaf {after}" if before is None else f"before leaf {before}"
+        where = "from the end" if before == NEWEST else where
         await self._judge.judge(visit, Action.SEE_CUSTODY, where)
         page = await self._page(after)
         if before is None:
@@ -156,7 +160,7 @@ class Auditing:
                 if not page or _leaf(page[-1]) >= before:
                     break
                 after = _leaf(page[-1])
-            if len(found) >= _WANTED or start == 0:
+            if len(found) >= WANTED_RECORDS or start == 0:
                 return found[-MAX_PAGE_ROWS:]
             length *= 4
 

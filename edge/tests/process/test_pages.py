@@ -168,10 +168,13 @@ def test_tapping_the_drawing_chooses_a_span_in_the_poles_time(pole, come):
     officer.check("chosen")
 
 
-def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file(pole, come, tmp_path):
-    officer = pole.person(PersonRole.INVESTIGATOR)
-    request = pole.request_of(officer, case_number="2026/88")
-    asked = pole.visit(officer).post_signed("/api/v1/exports", officer.sign_request(request))
+def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file_for_whoever_waits(
+    pole, come, tmp_path
+):
+    officer = come(PersonRole.INVESTIGATOR, viewport=PHONE, language="he")
+    request = pole.request_of(officer.holder, case_number="2026/88")
+    signed_request = officer.holder.sign_request(request)
+    asked = pole.visit(officer.holder).post_signed("/api/v1/exports", signed_request)
     assert asked.status == 201, asked.json
     approver = come(PersonRole.APPROVER, name="Ben Katz")
     page = approver.open("/")
@@ -189,7 +192,7 @@ def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file(pole, come, 
     hand_in = page.get_by_role("button", name="Hand in the approval")
     hand_in.click()
     approver.check("no file")
-    other = pole.request_of(officer)
+    other = pole.request_of(officer.holder)
     for name, octets in (
         ("garbage.p7m", b"garbage"),
         ("another.p7m", pole.approval_of(approver.holder, other)),
@@ -213,6 +216,14 @@ def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file(pole, come, 
     approver.check("approved")
     assert [one["body"]["verdict"] for one in pole.records("approval")] == ["approved"]
     assert page.locator(".step.good").count() > 0
+
+    # Who asked sees it become ready without doing anything, and downloads it.
+    waiting = officer.open(f"/exports/{request.id}")
+    with waiting.expect_download(timeout=60_000) as download:
+        waiting.locator("a.button[download]").click(timeout=60_000)
+    officer.check("ready")
+    digest = hashlib.sha256(download.value.path().read_bytes()).hexdigest()
+    assert digest == re.sub(r"\s", "", waiting.locator(".state-of-it .hash").inner_text())
 
     page.get_by_role("link", name="Custody log").click()
     approver.check("custody log")

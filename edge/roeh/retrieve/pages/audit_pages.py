@@ -8,6 +8,7 @@ from aiohttp import web
 
 from roeh.core.errors import RoehError
 from roeh.core.retrieval import MAX_SIGNED_BYTES
+from roeh.retrieve.auditing import NEWEST, WANTED_RECORDS
 from roeh.retrieve.pages.forms import FieldFault, Form
 from roeh.retrieve.pages.page_visit import PageVisit
 from roeh.retrieve.pages.presenting import steps_of
@@ -15,21 +16,19 @@ from roeh.retrieve.pages.views import CustodyView, TrustView
 from roeh.retrieve.problems import HttpProblem
 
 _LEAF = re.compile(r"[0-9]{1,15}", re.ASCII)
-#: Beyond every leaf that there can be.
-_NEWEST = 2**53
 
 
 async def custody(page: PageVisit) -> web.Response:
     """A page of the log, the newest first."""
     text = page.request.query.get("before", "")
-    before = int(text) if _LEAF.fullmatch(text) else _NEWEST
+    before = int(text) if _LEAF.fullmatch(text) else NEWEST
     answer = await page.service.auditing.custody(page.visit, before=before)
     steps = steps_of(answer)
     view = CustodyView(
         steps=tuple(reversed(steps)),
         names=answer.names,
-        older_before=steps[0].leaf if steps and steps[0].leaf else None,
-        is_newest=before == _NEWEST,
+        older_before=steps[0].leaf if len(answer.records) >= WANTED_RECORDS else None,
+        is_newest=before == NEWEST,
     )
     return page.html("custody.html", view=view)
 

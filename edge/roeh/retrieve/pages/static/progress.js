@@ -1,6 +1,6 @@
-// An export's progress without reloading. Each look is on record, so it looks seldom, and only
-// while somebody can see it.
-const PERIOD_MS = 5000;
+// An export's progress without reloading, while somebody can see it. Looks that follow each
+// other within a minute are one record.
+const PERIOD_MS = 2000;
 const place = document.querySelector("[data-progress]");
 
 async function look() {
