@@ -19,10 +19,13 @@ import threading
 from dataclasses import dataclass
 
 from roeh.core.config import parse_config
+from roeh.core.gop import StreamEnd
 from roeh.core.ids import ClockIds
-from roeh.core.paths import retrieve_tls_dir
+from roeh.core.paths import exports_dir, retrieve_tls_dir
 from roeh.core.peers import (
     AlertStored,
+    Done,
+    EndStream,
     GopStored,
     NodeStatus,
     NodeStatusRequest,
@@ -234,6 +237,14 @@ class VisitedPole:
         begun_ns = CLOCK.mono_ns()
         self.ask(Role.CAPTURE, Verb.GOP_STORE, StoreGop(self._gops.next()), GopStored)
         return CLOCK.mono_ns() - begun_ns
+
+    def end_recording(self):
+        """No more pictures come for now: the segment closes."""
+        self.ask(Role.CAPTURE, Verb.STREAM_END, EndStream(CAMERA, StreamEnd.SOURCE_ENDED), Done)
+
+    def bundle_file(self, export_id):
+        """Where the encrypted bundle of an export waits."""
+        return exports_dir(self.config) / f"{export_id}.age"
 
     def store_alert(self, picture=b"\xff\xd8 a picture"):
         """An alert with a picture; its id."""

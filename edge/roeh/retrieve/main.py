@@ -97,7 +97,8 @@ def _condition(
     if people is None:
         return "ok", said
     if people.complaint:
-        return "degraded", f"{said}; nobody new is let in: {people.complaint}"
+        loss = "who is let in is not renewed" if people.greets else "nobody is let in"
+        return "degraded", f"{said}; {loss}: {people.complaint}"
     trust = people.trust
     age_us = None if trust is None else trust.age_us
     age = "of unknown age" if age_us is None else f"{age_us // _DAY_US} d old"

@@ -57,6 +57,11 @@ class PeopleServer:
         #: Why nobody can be let in; empty: they can.
         self.complaint = "no trust list was heard of yet"
 
+    @property
+    def greets(self) -> bool:
+        """Whether anybody can be let in at all."""
+        return bool(self._greets_with)
+
     async def start(self) -> str:
         """Listen; the address.
 
