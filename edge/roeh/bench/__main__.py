@@ -13,6 +13,7 @@ from rich.table import Table
 
 from roeh.bench.clips import FPS, HEIGHT_PX, WIDTH_PX, busy_pictures, encode_clip, quiet_pictures
 from roeh.bench.delivery import DeliveryFigures, measure_delivery
+from roeh.bench.export import ExportFigures, measure_export
 from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
 from roeh.bench.live import LiveFigures, measure_live
 from roeh.bench.memory_frames import MemoryFigures, measure_memory_frames
@@ -28,6 +29,7 @@ from roeh.vision.layout import SQUARE_MODEL, WIDE_MODEL
 
 _CLIP_S = 40
 _INFERENCES = 100
+_RECORDED = ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True)
 
 
 class ClipReport(msgspec.Struct, frozen=True):
@@ -48,17 +50,31 @@ def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="measured time of each clip")
+    parser.add_argument(
+        "--export-mb", type=float, default=200.0, help="recorded size of what is exported"
+    )
+    parser.add_argument("--only-export", action="store_true", help="nothing but the export")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON line")
     chosen = parser.parse_args()
     console = Console(stderr=chosen.json, highlight=False, soft_wrap=True)
     try:
-        return _bench(console, chosen.seconds, as_json=chosen.json)
+        if chosen.only_export:
+            return _bench_export(console, chosen.export_mb, as_json=chosen.json)
+        return _bench(console, chosen.seconds, chosen.export_mb, as_json=chosen.json)
     except RoehError as error:
         sys.stderr.write(error.line() + "\n")
         return error.exit_status
 
 
-def _bench(console: Console, duration_s: float, *, as_json: bool) -> int:
+def _bench_export(console: Console, export_mb: float, *, as_json: bool) -> int:
+    figures = measure_export(_recording_clip(console, fetch_footage()), _RECORDED, export_mb)
+    _show_export(console, figures)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"export": figures}).decode() + "\n")
+    return 0
+
+
+def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bool) -> int:
     clock = SystemClock()
     footage = fetch_footage()
     clips = _clips(console, footage)
@@ -79,21 +95,23 @@ def _bench(console: Console, duration_s: float, *, as_json: bool) -> int:
     console.print("[dim]fisheye from raw frames in memory[/dim]")
     memory = measure_memory_frames(fisheye, passes=6)
     console.print("[dim]recording, signed and synced[/dim]")
-    recording = measure_recording(
-        _recording_clip(console, footage),
-        ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True),
-    )
+    recorded = _recording_clip(console, footage)
+    recording = measure_recording(recorded, _RECORDED)
     console.print("[dim]delivery, to the desk's commit[/dim]")
     delivery = measure_delivery()
+    console.print(f"[dim]export of {export_mb:.0f} MB, from the request to the verdict[/dim]")
+    export = measure_export(recorded, _RECORDED, export_mb)
     _show(console, reports, memory)
     _show_recording(console, recording)
     _show_delivery(console, delivery)
+    _show_export(console, export)
     if as_json:
         line = {
             "clips": reports,
             "fisheye_memory": memory,
             "recording": recording,
             "delivery": delivery,
+            "export": export,
             "t_mono_ns": clock.mono_ns(),
         }
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
@@ -200,6 +218,40 @@ def _show_delivery(console: Console, figures: DeliveryFigures) -> None:
     )
     console.print(table)
     console.print("goal: the desk takes in >= 3000 alerts a second and core")
+
+
+def _show_export(console: Console, figures: ExportFigures) -> None:
+    table = Table(
+        title=f"Export of {figures.recorded_mb:.0f} MB recorded: a bundle of"
+        f" {figures.bundle_mb:.0f} MB",
+        title_justify="left",
+    )
+    for name in ("", "the pole", "floor: zip and age", "ratio"):
+        table.add_column(name, justify="left" if not name else "right")
+    table.add_row(
+        "built, MB a second",
+        f"{figures.mb_per_s:.0f}",
+        f"{figures.plain_mb_per_s:.0f}",
+        f"{figures.plain_mb_per_s / figures.mb_per_s:.2f}",
+    )
+    table.add_row(
+        "CPU, ms a MB",
+        f"{figures.cpu_ms_per_mb:.1f}",
+        f"{figures.plain_cpu_ms_per_mb:.1f}",
+        f"{figures.cpu_ms_per_mb / figures.plain_cpu_ms_per_mb:.2f}",
+    )
+    table.add_row("fetched over TLS, MB a second", f"{figures.fetched_mb_per_s:.0f}", "", "")
+    table.add_row(
+        "decrypted and verified, MB a second | sha256 of the bundle",
+        f"{figures.verify_mb_per_s:.0f}",
+        f"{figures.sha256_mb_per_s:.0f}",
+        f"{figures.sha256_mb_per_s / figures.verify_mb_per_s:.1f}",
+    )
+    table.add_row(
+        "request for half a minute to the first byte, s", f"{figures.short_ready_s:.1f}", "", ""
+    )
+    table.add_row("most memory of the builder, MB", f"{figures.builder_peak_mb:.0f}", "", "")
+    console.print(table)
 
 
 def _show(console: Console, reports: list[ClipReport], memory: MemoryFigures) -> None:

@@ -81,7 +81,7 @@ def measure_recording(clip: Path, scene: NodeConfig) -> RecordingFigures:
     video = read_video(clip.read_bytes())
     units = [picture.unit for picture in video.pictures]
     clock = SystemClock()
-    gops = list(_gops(scene.sensors[0].name, video.config, units, clock))
+    gops = list(recorded_gops(scene.sensors[0].name, video.config, units, clock))
     recorded_s = (gops[-1].t_end_mono_us - gops[0].t_first_mono_us) / 1e6
     video_bytes = sum(gop.size_bytes for gop in gops)
     with tempfile.TemporaryDirectory(prefix="roeh-bench-") as directory:
@@ -133,9 +133,10 @@ def _store(node: NodeConfig, gops: list[Gop], clock: Clock) -> tuple[list[float]
     return took_ms, cpu_s
 
 
-def _gops(
+def recorded_gops(
     camera_id: str, config: CodecConfig, units: list[AccessUnit], clock: Clock
 ) -> Iterator[Gop]:
+    """A clip's groups of pictures as capture hands them over, the first one taken now."""
     now = clock.read()
     starts = [number for number, unit in enumerate(units) if unit.is_key]
     capture_id = ClockIds(clock).new()

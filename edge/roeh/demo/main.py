@@ -34,9 +34,10 @@ from roeh.demo.city import DemoCity
 from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
 from roeh.demo.desk import DemoDesk, witnessed_records
-from roeh.demo.exported import DemoExport, ExportedEvidence
+from roeh.demo.exported import ExportedEvidence, export_from_first_alert
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
 from roeh.demo.node import DemoNode, is_drained, is_over
+from roeh.demo.police import DemoPolice
 from roeh.demo.recorded import recorded_evidence
 from roeh.demo.scene import composed_scene, file_scene, on_this_machine, panorama_scene
 from roeh.demo.screen import JsonScreen, Screen, ShownAlert, TerminalScreen
@@ -148,9 +149,15 @@ class _Demo:
             stack.callback(room.close)
             room.open()
             self._screen.start(self._name, config, broker.kind, broker.port, self._duration_s)
-            export = DemoExport(city, config, self._pictures_dir, self._clock)
+            city.provision(config)
+            police = DemoPolice(city, config, self._clock)
             status = self._run_node(
-                config, city, room, take=lambda: export.take(desk.witness), stop=stop
+                config,
+                room,
+                lambda: export_from_first_alert(
+                    police, city, self._pictures_dir, desk.witness, self._clock
+                ),
+                stop,
             )
             if status and not stop.is_set():
                 return _node_failed(status)
@@ -192,15 +199,12 @@ class _Demo:
     def _run_node(
         self,
         config: NodeConfig,
-        city: DemoCity,
         room: ControlRoom,
-        *,
         take: Callable[[], ExportedEvidence],
         stop: threading.Event,
     ) -> int:
         """The exit status of the node, which ended in good order."""
         node = DemoNode(config, self._directory, self._clock, quiet=True)
-        city.provision(config)
         ended: int | None = None
         try:
             node.start()
