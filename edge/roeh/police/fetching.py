@@ -74,7 +74,6 @@ def fetch(
                 remedy="tell the technician: the pole's disk or the way to it changes bytes",
             )
         part.finish()
-    tell_taken(pole, export, patience)
     return export
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from roeh.core.clock import SystemClock
-from roeh.core.errors import EXIT_OK, OutputRefused
+from roeh.core.errors import EXIT_OK, OutputRefused, RoehError
 from roeh.core.ids import ClockIds
 from roeh.core.moments import length_text, size_text, utc_argument, utc_text
 from roeh.core.retrieval import Action
@@ -29,6 +29,8 @@ from roeh.verify.custody_words import CustodyLine, custody_line
 
 _DEFAULT_TIMEOUT_S = 300.0
 _MAX_TIMEOUT_S = 7 * 86_400.0
+#: How long the pole is told that all arrived.
+_TELL_S = 10.0
 _JSON = "application/json"
 
 
@@ -180,7 +182,6 @@ def _fetch(chosen: argparse.Namespace) -> int:
                     which=str(path),
                     remedy="name another",
                 )
-            tell_taken(pole, export, Patience(chosen.timeout, clock))
         else:
             export = fetch(
                 pole,
@@ -191,6 +192,11 @@ def _fetch(chosen: argparse.Namespace) -> int:
                 on_state=_say_nothing if chosen.json else _say_state,
                 is_quiet=chosen.json,
             )
+        try:
+            tell_taken(pole, export, Patience(min(_TELL_S, chosen.timeout), clock))
+        except RoehError as error:
+            # It noted what it sent; the file is whole all the same.
+            sys.stderr.write(f"{error.line()} (the file is whole; only the pole was not told)\n")
     if chosen.json:
         say_json(export)
     else:

@@ -45,6 +45,8 @@ from roeh.usb.order import Order
 from roeh.usb.reading import Disk, DiskOrder, opened_disk, read_order
 
 _POLL_S = 0.25
+#: Evidence begins within it after the power came.
+_EVIDENCE_S = 120.0
 _THERE = ("ready", "taken")
 _ENDED = ("refused", "failed", "expired")
 
@@ -87,6 +89,8 @@ class Insertion:
             if found is None:
                 self._say("no order on it: nothing was done")
                 return
+            # A disk may have been there when the pole was switched on.
+            self._evidence.wait_until_there(_EVIDENCE_S, self._stop)
             row = self._asked(found.order)
             if row.state == "taken" and not again:
                 self._say(f"export {row.id} was taken before: nothing was written")
@@ -152,14 +156,17 @@ class Insertion:
 
         try:
             with mounted(device, found.partition) as directory:
-                copy_bundle(source, directory, on_place)
+                copied = copy_bundle(source, directory, on_place)
             sync_device(device)
         except (RoehError, OSError) as error:
             failed = error if isinstance(error, RoehError) else _lost(device, error)
             detail = f"a copy to a disk ended at byte {place} of {row.size_bytes}: {failed.what}"
             self._note(NoteExport(id=row.id, step="untaken", detail=detail[:500]))
             raise failed from error
-        self._note(NoteExport(id=row.id, step="taken", detail="copied to a disk at the pole"))
+        detail = "copied to a disk at the pole"
+        if copied.was_there_bytes:
+            detail += f", where {copied.was_there_bytes} bytes of it lay from a copy before"
+        self._note(NoteExport(id=row.id, step="taken", detail=detail))
         self._say(f"export {row.id} is on the disk: {row.size_bytes} bytes; take it out")
 
     def _note(self, note: NoteExport) -> None:

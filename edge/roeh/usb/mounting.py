@@ -32,20 +32,24 @@ def mounted(device: Path, partition: Partition) -> Iterator[Path]:
         ExportFailed: there is no file system that is taken, or it cannot be unmounted.
     """
     _leave_shared_mounts()
-    with tempfile.TemporaryDirectory(prefix="roeh-usb-") as directory:
-        point = Path(directory)
+    point = Path(tempfile.mkdtemp(prefix="roeh-usb-"))
+    try:
         options = (
             "rw,nosuid,nodev,noexec,loop,"
             f"offset={partition.start_bytes},sizelimit={partition.size_bytes}"
         )
-        _run(["mount", "-t", _FILE_SYSTEMS, "-o", options, str(device), directory], device)
+        _run(["mount", "-t", _FILE_SYSTEMS, "-o", options, str(device), str(point)], device)
         try:
             yield point
         except BaseException:
             # The disk may be gone: whatever is left of it must not keep this from ending.
-            subprocess.run(["umount", "--lazy", directory], check=False, capture_output=True)
+            subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
             raise
-        _run(["umount", directory], device)
+        _run(["umount", str(point)], device)
+    finally:
+        # Only if it is empty: what may still be mounted there is somebody's.
+        with contextlib.suppress(OSError):
+            point.rmdir()
 
 
 def sync_device(device: Path) -> None:
