@@ -119,7 +119,7 @@ def test_a_pole_that_stops_takes_its_builder_with_it(node):
         wait_until(part.exists)
         (builder,) = builders()
         # Last in the queue for CPU, and for the disk.
-        assert os.getpriority(os.PRIO_PROCESS, builder) == 19
+        assert os.getpriority(os.PRIO_PROCESS, builder) == 10
         said = subprocess.run(["ionice", "-p", str(builder)], capture_output=True, check=True)
         assert said.stdout == b"idle\n"
     assert not builders()
