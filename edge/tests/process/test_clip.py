@@ -133,7 +133,7 @@ def test_who_took_it_is_on_record_with_its_hash(pole, capsys):
     (told,), _ = clip(pole, capsys, "--segment", 1)
     pole.evidence.stop()
     (access,) = pole.records("access")
-    assert (access["person"], access["action"]) == ("A. Visser", "clip")
+    assert (pole.who(access["person"]), access["action"]) == ("A. Visser", "clip")
     assert access["detail"].startswith(f"sha256 {told['sha256']}, {told['size_bytes']} bytes")
     assert access["detail"].endswith("; case 7")
 
