@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import TypeVar
 
@@ -23,6 +24,11 @@ class RefusalDoor:
         self._refused_ns: OrderedDict[str, list[int]] = OrderedDict()
         self._closed_until_ns: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def known(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._refused_ns) + len(self._closed_until_ns)
+
     def is_open(self, address: str, now_ns: int) -> bool:
         """Whether somebody from there may try."""
         return self._closed_until_ns.get(address, now_ns) <= now_ns
@@ -32,7 +38,7 @@ class RefusalDoor:
         recent = [at for at in self._refused_ns.pop(address, []) if now_ns - at < _MINUTE_NS]
         recent.append(now_ns)
         if len(recent) >= REFUSALS_A_MINUTE:
-            self._closed_until_ns.pop(address, None)
+            self._closed_until_ns.pop(address, None)  # the newest stand last
             self._closed_until_ns[address] = now_ns + _MINUTE_NS
             _forget(self._closed_until_ns)
             return True
@@ -57,7 +63,7 @@ class MinuteBudget:
         if left >= 1.0:
             left -= 1.0
         else:
-            wait_s = 1 + int((1.0 - left) * 60 / self._per_minute)
+            wait_s = math.ceil((1.0 - left) * 60 / self._per_minute)
         self._left[key] = left, now_ns
         _forget(self._left)
         return wait_s
