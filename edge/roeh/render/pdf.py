@@ -22,7 +22,7 @@ from roeh.bundle.report.page import (
 )
 from roeh.core.rendering import Finished, ReportOrder
 from roeh.render.answers import Answers
-from roeh.render.pdf_drawing import draw_timeline
+from roeh.render.pdf_drawing import draw_timeline, timeline_mm
 from roeh.render.pdf_sheet import INK, LINE, MARK_COLORS, SOFT, WIDTH_MM, Sheet, line_mm
 
 _TITLE_PT, _HEADING_PT, _TEXT_PT, _FACT_PT, _CELL_PT, _CODE_PT = 17.0, 12.0, 9.0, 8.5, 7.0, 6.0
@@ -30,6 +30,8 @@ _VERDICT_PT = 17.0
 _NAME_MM = 42.0
 _PAD_MM = 0.9
 _STILLS_A_ROW, _STILL_GAP_MM, _STILL_MOST_MM = 2, 5.0, 66.0
+_STILLS_MM = _STILL_MOST_MM + 12.0
+_HEADING_MM = 10.0
 _COMMAND_PT = 7.5
 
 
@@ -106,7 +108,7 @@ def _draw_verdict(report: Report, sheet: Sheet) -> None:
 
 def _draw_section(section: Section, stills: dict[str, bytes], sheet: Sheet) -> None:
     sheet.skip(6)
-    sheet.room_for(25)
+    sheet.room_for(_HEADING_MM + _first_mm(section))
     sheet.running_text(section.heading, _HEADING_PT, bold=True)
     sheet.y_mm += 0.6
     sheet.rule(width_mm=0.4)
@@ -127,6 +129,17 @@ def _draw_section(section: Section, stills: dict[str, bytes], sheet: Sheet) -> N
                 _draw_stills(block.pictures, stills, sheet)
             case Drawing():
                 draw_timeline(block, sheet)
+
+
+def _first_mm(section: Section) -> float:
+    """What a heading is not to be parted from."""
+    match section.blocks[:1]:
+        case (Drawing() as drawing,):
+            return timeline_mm(drawing)
+        case (Pictures(),):
+            return _STILLS_MM
+        case _:
+            return 15.0
 
 
 def _draw_facts(facts: Facts, sheet: Sheet) -> None:
@@ -238,7 +251,7 @@ def _draw_stills(pictures: tuple[Picture, ...], stills: dict[str, bytes], sheet:
     width_mm = (WIDTH_MM - _STILL_GAP_MM * (_STILLS_A_ROW - 1)) / _STILLS_A_ROW
     there = [picture for picture in pictures if picture.name in stills]
     for first in range(0, len(there), _STILLS_A_ROW):
-        sheet.room_for(_STILL_MOST_MM + 12)
+        sheet.room_for(_STILLS_MM)
         most_mm = 0.0
         top_mm = sheet.y_mm
         for place, picture in enumerate(there[first : first + _STILLS_A_ROW]):

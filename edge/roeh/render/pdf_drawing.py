@@ -31,7 +31,7 @@ _Place = tuple[float, float, float, float]
 def draw_timeline(drawing: Drawing, sheet: Sheet) -> None:
     """The drawing over the page's width, its legend below."""
     scale = WIDTH_MM / drawing.width
-    sheet.room_for(drawing.height * scale + 15)
+    sheet.room_for(timeline_mm(drawing))
     top_mm = sheet.y_mm
     for shape in drawing.shapes:
         match shape:
@@ -54,6 +54,11 @@ def draw_timeline(drawing: Drawing, sheet: Sheet) -> None:
                 sheet.label(shape.text, shape.x * scale, at_mm, _LABEL_PT, shape.anchor)
     sheet.y_mm = top_mm + drawing.height * scale + 1
     _legend(drawing, sheet)
+
+
+def timeline_mm(drawing: Drawing) -> float:
+    """How high it is with its legend."""
+    return drawing.height * WIDTH_MM / drawing.width + 15
 
 
 def _legend(drawing: Drawing, sheet: Sheet) -> None:

@@ -17,7 +17,8 @@ from roeh.bundle.report.page import (
 from roeh.bundle.report.words import Words
 from roeh.core.moments import utc_text
 
-_WIDTH, _LEFT, _RIGHT = 1000.0, 120.0, 990.0
+#: Room at the right for half of the last time's text.
+_WIDTH, _LEFT, _RIGHT = 1000.0, 120.0, 965.0
 _ALERTS_TOP, _ALERTS_HEIGHT = 8.0, 26.0
 _LANE_HEIGHT, _BAR_TOP, _BAR_HEIGHT = 44.0, 12.0, 18.0
 _AXIS_HEIGHT = 40.0

@@ -11,11 +11,11 @@ EN = Words(
     empty="NO VIDEO",
     finding_intact="Every segment that the pole's ledger has a record of is here byte for byte as"
     " it was recorded.",
-    finding_damaged="Of {segments} segments {bad} are not what the pole's ledger recorded:"
-    " {damaged} damaged, {lost} missing or unreadable. What and where is told below."
+    finding_damaged="Segments that are not what the pole's ledger recorded: {bad} of {segments}"
+    " ({damaged} damaged, {lost} missing or unreadable). What and where is told below."
     " The damaged bytes are in this export as they were found.",
-    finding_unproven="{unproven} segments were still being written when the export was made:"
-    " nothing in the ledger speaks for them yet.",
+    finding_unproven="Segments that were still being written when the export was made: {unproven}."
+    " Nothing in the ledger speaks for them yet.",
     finding_empty="Nothing that was asked for is held by this pole.",
     finding_not_proof="This is what the pole found by itself. It is proof only together with the"
     " signatures and proofs in this export, checked on another machine: see the last section.",
