@@ -85,14 +85,14 @@ class ExportedStore:
         )
         self.store.record(self.store.source(), 4 * segments)
         self.store.recorder.close()
-        self.request = an_export_request(
-            id=EXPORT_ID,
-            cameras=(CAMERA,),
-            from_utc_us=RECORDED_US + 2_200_000,
-            to_utc_us=RECORDED_US + 6_200_000,
-            requested_utc_us=self.now_us(),
-            **changed,
-        )
+        said = {
+            "id": EXPORT_ID,
+            "cameras": (CAMERA,),
+            "from_utc_us": RECORDED_US + 2_200_000,
+            "to_utc_us": RECORDED_US + 6_200_000,
+            "requested_utc_us": self.now_us(),
+        }
+        self.request = an_export_request(**(said | changed))
         self.request_signed = self.asker.sign_request(self.request)
         self.approval = self.approver.approve(self.request)
         self.seen = self.witness.cosign(self.store.seal(), self.now_us() // 10**6 + 1)

@@ -261,7 +261,14 @@ class _BundleCheck:
         self.findings += check_spans(
             document.request, self._part.stretches, state.pruned, self._bag.contents
         )
-        redactions = check_redactions(self._bag, document, state, self._part.unproven, self._hashes)
+        redactions = check_redactions(
+            self._bag,
+            document,
+            state,
+            self._part.unproven,
+            self._hashes,
+            on_original=self._sitting.count_recorded,
+        )
         self.findings += redactions
         custody = CustodyCheck(self._bag, document, self._part, self._beliefs.anchors)
         custody.check()

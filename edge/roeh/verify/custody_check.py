@@ -102,8 +102,16 @@ class CustodyCheck:
         if asked is None or not isinstance(body, records.ExportRequestRecord):
             self._find("request_unrecorded", "no record says that it was asked for", layout.REQUEST)
             return
-        self._name(body.person, "requester")
         request = self._document.request
+        names = self._document.names
+        self.requester = names.get(body.person, self.requester)
+        if names.get(body.case, request.case_number) != request.case_number:
+            self._find(
+                "request_differs",
+                f"{layout.EXPORT} calls the case on record {names[body.case]}",
+                layout.REQUEST,
+                leaf=asked.leaf,
+            )
         recorded = (body.cameras, body.from_utc_us, body.to_utc_us, body.export_kind)
         wanted = (request.cameras, request.from_utc_us, request.to_utc_us, request.kind)
         if body.request_sha256 != self.request_sha256 or recorded != wanted:
@@ -225,7 +233,7 @@ class CustodyCheck:
             return
         approver = judged.approver
         self.approver = f"{approver.name} ({approver.number}), {approver.organisation}"
-        if "approved" not in (judged.approval.verdict,) or body.verdict != "approved":
+        if "refused" in (judged.approval.verdict, body.verdict):
             self._find(
                 "approval_refuses",
                 "it says no, and evidence left all the same",
@@ -261,9 +269,6 @@ class CustodyCheck:
                 layout.APPROVAL,
                 leaf=agreed.leaf,
             )
-
-    def _name(self, pseudonym: str, _kind: str) -> None:
-        self.requester = self._document.names.get(pseudonym, self.requester)
 
     def _note_revoked(self, revoked_us: int | None, path: str) -> None:
         if revoked_us is not None:

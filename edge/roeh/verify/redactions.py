@@ -6,6 +6,8 @@ says of which recorded segments it was made. Whoever doubts it asks for those.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from roeh.bundle import layout
@@ -24,6 +26,8 @@ def check_redactions(
     state: LedgerState,
     unproven: set[int],
     hashes: dict[str, FileHash],
+    *,
+    on_original: Callable[[int], None],
 ) -> list[Finding]:
     """Every redacted video and its sidecar.
 
@@ -33,6 +37,7 @@ def check_redactions(
         state: what the records say.
         unproven: leaves whose records are not in the ledger.
         hashes: of the bag's files, by path.
+        on_original: told the record of each original that is as it was recorded.
     """
     found: list[Finding] = []
     if document.kind == "full":
@@ -57,6 +62,8 @@ def check_redactions(
             wrong = _wrong_original(sidecar.camera_id, original, record)
             if wrong is not None:
                 found.append(_finding(*wrong, entry.sidecar, leaf=original.leaf))
+            elif original.leaf is not None:
+                on_original(original.leaf)
     detail = (
         "the video is a derivative: decoded, made unreadable in places and encoded anew. The"
         " originals named beside it are on the pole, or in another bundle"

@@ -134,7 +134,9 @@ class SignerJudge:
         if self._anchors is None:
             return None
         name = hashlib.sha256(chain_pem).hexdigest()
-        return self._judge(name, chain_pem, KeyUsage.MANIFEST, time, witness)
+        verdict = self._judge(name, chain_pem, KeyUsage.MANIFEST, time, witness)
+        (self.trusted if verdict.is_trusted else self.untrusted).setdefault(name, verdict)
+        return verdict
 
 
 def log_keys_in(files: Iterable[bytes]) -> tuple[LogKey, ...]:

@@ -93,6 +93,15 @@ class Sitting:
         is_here = leaf is not None and leaf not in self.unproven
         return self.anchoring.witnessed(leaf) if is_here and leaf is not None else None
 
+    def count_recorded(self, leaf: int) -> None:
+        """One more file with a record: whether somebody else had seen that, and when."""
+        self.recorded_files += 1
+        anchor = self.witnessed(leaf)
+        if anchor is not None and anchor.t_utc_us is not None:
+            self.witnessed_files += 1
+            earliest_us = self.earliest_witness_us or anchor.t_utc_us
+            self.earliest_witness_us = min(earliest_us, anchor.t_utc_us)
+
     def find(
         self,
         aspect: Aspect,

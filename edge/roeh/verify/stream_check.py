@@ -275,14 +275,7 @@ class StreamCheck:
                     path=each.file.shown,
                 )
         if each.leaf is not None:
-            self._sitting.recorded_files += 1
-            anchor = self._sitting.witnessed(each.leaf)
-            if anchor is not None and anchor.t_utc_us is not None:
-                self._sitting.witnessed_files += 1
-                earliest = self._sitting.earliest_witness_us
-                self._sitting.earliest_witness_us = min(
-                    earliest or anchor.t_utc_us, anchor.t_utc_us
-                )
+            self._sitting.count_recorded(each.leaf)
         by_gop = {verdict.place.gop: verdict for verdict in each.verdicts}
         lines = [
             GopLine(
