@@ -47,6 +47,9 @@ wire: setup ## what a pole takes of its link, packet by packet; root (ARGS="--sp
 	@sh requirements/debian.sh
 	@PYTHONPATH=edge unshare --net $(BIN)/python -m tests.wire $(ARGS)
 
+fuzz: setup ## 10,000 made-up requests at the service for people (REQUESTS=2000 sends fewer)
+	@ROEH_FUZZ_REQUESTS=$(or $(REQUESTS),10000) $(PYTEST) --timeout 3600 edge/tests/security/test_retrieve_fuzz.py
+
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models
 
