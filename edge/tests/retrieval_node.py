@@ -48,6 +48,7 @@ host = "127.0.0.1"
 root_file = "{directory}/root.pem"
 allow_unsynchronised = true
 stale_after_days = {stale_after_days}
+keep_days = {keep_days}
 [[sensors]]
 name = "north"
 source = {{ kind = "composed" }}
@@ -58,11 +59,13 @@ lens = {{ width_px = 640, height_px = 640, fov_deg = 180 }}
 class RetrievalNode:
     """A node `hq/pole-1` in `directory` with one camera, `north`, recorded an hour ago."""
 
-    def __init__(self, directory, *, stale_after_days=30.0, city=None):
+    def __init__(self, directory, *, stale_after_days=30.0, keep_days=14.0, city=None):
         self.directory = directory
         self.city = city or PeopledCity()
         (directory / "root.pem").write_bytes(self.city.root_pem)
-        more = MORE.format(directory=directory, stale_after_days=stale_after_days)
+        more = MORE.format(
+            directory=directory, stale_after_days=stale_after_days, keep_days=keep_days
+        )
         self.config_path = directory / "node.toml"
         self.config_path.write_text(NODE.format(directory=directory, more=more))
         self.evidence = Evidence(node_config(directory, more))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 
 import msgspec
 
@@ -50,10 +51,16 @@ from roeh.ledger.utc_spans import UtcSpan, recorded_spans
 #: Of one hold (core/peers.py).
 _MAX_SPANS = 256
 _SHA256_CHARS = 64
+_US_PER_DAY = 86_400_000_000
 
 
 class ExportParts(msgspec.Struct, frozen=True):
-    """What exports ask of the rest of evidence."""
+    """What exports ask of the rest of evidence.
+
+    Attributes:
+        age_us: of the node now: waiting is not judged by a clock that may be wrong.
+        keep_us: so long a request waits for its approval and its builder.
+    """
 
     site: str
     node: str
@@ -64,6 +71,8 @@ class ExportParts(msgspec.Struct, frozen=True):
     names: NameBook
     trust: TrustLists
     visitors: Visitors
+    age_us: Callable[[], int]
+    keep_us: int
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -230,6 +239,21 @@ class Exports:
         self._note_freed(after)
         return ExportHeld(after)
 
+    def expire_waiting(self) -> None:
+        """End what nobody agreed to or built for long: nothing is held for ever.
+
+        Raises:
+            StorageFull, StorageFailed: tried again later.
+        """
+        before_age_us = self._parts.age_us() - self._parts.keep_us
+        with self._parts.database.reading() as connection:
+            waiting = rows.waiting_since(connection, before_age_us)
+        days = self._parts.keep_us / _US_PER_DAY
+        for export_id in waiting:
+            self.note(
+                NoteExport(id=export_id, step="expired", detail=f"it waited for {days:g} days")
+            )
+
     def _known_signed(self, signed: bytes) -> ExportRow | None:
         """The very same signed request, taken before: whoever carries it again sees how it goes."""
         if not signed:
@@ -297,6 +321,7 @@ class Exports:
                     case_pseudonym=case_pseudonym,
                     hold_id=hold.hold_id,
                     t_utc_us=parts.clock.read().t_utc_ns // NS_PER_US,
+                    asked_age_us=parts.age_us(),
                 ),
             )
             return rows.known_export(connection, request.id).shown

@@ -181,6 +181,8 @@ class EvidenceParts:
                 names=self.names,
                 trust=self.access,
                 visitors=Visitors(judging),
+                age_us=self.age.now_us,
+                keep_us=round(self.config.access.keep_days * US_PER_DAY),
             ),
             building=BuildingParts(
                 clock=self.clock,

@@ -35,7 +35,7 @@ from roeh.ledger.utc_spans import UtcSpan, newest_segments, recorded_spans
 
 #: Of one hold (core/peers.py).
 _MAX_SPANS = 256
-_SETTLE_S = 10.0
+_SETTLE_S = 2.0
 _CLOSE_TIMEOUT_S = 2.0
 
 _log = log_for("evidence")
@@ -86,7 +86,7 @@ class Retrieval:
         }
 
     def begin(self) -> None:
-        """From now on refusals that were only counted come on record by themselves."""
+        """From now on what was only counted comes on record, and what waits too long ends."""
         self._thread.start()
 
     def alarms(self) -> tuple[str, ...]:
@@ -193,6 +193,7 @@ class Retrieval:
         try:
             self._looks.settle(is_last=is_last)
             if not is_last:
+                self._exports.expire_waiting()
                 self._trust.held()  # a trust_file that changed is taken though nobody comes
         except RoehError as error:
             log_error(_log, error)

@@ -44,6 +44,7 @@ class NewExport(msgspec.Struct, frozen=True, kw_only=True):
     case_pseudonym: str
     hold_id: str
     t_utc_us: int
+    asked_age_us: int
 
 
 class KnownExport(msgspec.Struct, frozen=True):
@@ -71,8 +72,8 @@ def insert_export(connection: sqlite3.Connection, new: NewExport) -> None:
     connection.execute(
         "INSERT INTO export (id, state, request_sha256, approval_sha256, requester, approver,"
         " case_pseudonym, hold_id, t_utc_us, detail, size_bytes, sha256, trust_sha256, request,"
-        " request_p7m, approval_p7m, requester_json, approver_json)"
-        " VALUES (?, 'requested', ?, '', ?, '', ?, ?, ?, '', 0, '', '', ?, ?, x'', ?, x'')",
+        " request_p7m, approval_p7m, requester_json, approver_json, asked_age_us)"
+        " VALUES (?, 'requested', ?, '', ?, '', ?, ?, ?, '', 0, '', '', ?, ?, x'', ?, x'', ?)",
         (
             new.id,
             new.request_sha256,
@@ -83,6 +84,7 @@ def insert_export(connection: sqlite3.Connection, new: NewExport) -> None:
             new.request,
             new.request_p7m,
             msgspec.json.encode(new.requester),
+            new.asked_age_us,
         ),
     )
 
@@ -124,13 +126,12 @@ def exports_after(connection: sqlite3.Connection, request: ExportsRequest) -> tu
     return tuple(_bounded(_known(row).shown for row in rows))
 
 
-def exports_in(connection: sqlite3.Connection, states: Iterable[ExportState]) -> tuple[str, ...]:
-    """Ids of those in these states, in the order in which they were asked for."""
-    wanted = tuple(states)
-    marks = ", ".join("?" * len(wanted))
+def waiting_since(connection: sqlite3.Connection, before_age_us: int) -> tuple[str, ...]:
+    """Ids of those that nobody agreed to, or that nobody built, asked for before that age."""
     rows = connection.execute(
-        f"SELECT id FROM export WHERE state IN ({marks}) ORDER BY row",  # noqa: S608 - marks
-        wanted,
+        "SELECT id FROM export WHERE state IN ('requested', 'approved') AND asked_age_us < ?"
+        " ORDER BY row",
+        (before_age_us,),
     )
     return tuple(str(export_id) for (export_id,) in rows)
 

@@ -18,6 +18,7 @@ EXPORT_TABLES = (
         case_pseudonym    TEXT NOT NULL,
         hold_id           TEXT NOT NULL,
         t_utc_us          INTEGER NOT NULL,      -- when it was asked for
+        asked_age_us      INTEGER NOT NULL DEFAULT 0, -- the node's age then
         detail            TEXT NOT NULL,
         size_bytes        INTEGER NOT NULL,      -- of the encrypted bundle
         sha256            TEXT NOT NULL,

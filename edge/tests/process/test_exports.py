@@ -39,6 +39,7 @@ from tests.alert_drafts import alert_draft
 from tests.process.children import CLOCK, PATIENCE_S
 from tests.process.custodians import parsed
 from tests.retrieval_node import retrieval_node
+from tests.waiting import wait_until
 
 FILES = (SealedFile("data/export.json", "00" * 32, 7),)
 BUNDLE = {"size_bytes": 9, "sha256": "11" * 32}
@@ -174,6 +175,17 @@ def test_a_refusal_lets_the_hold_go(node):
     assert [hold.state for hold in holds(node)] == ["released"]
     with pytest.raises(ExportFailed, match="it is refused"):
         node.begin(request.id)
+
+
+def test_what_nobody_agrees_to_ends_by_itself_and_its_hold_with_it(short_directory):
+    with retrieval_node(short_directory, keep_days=1e-9) as node:
+        node.believe()
+        node.record(3)
+        request = node.a_request()
+        node.ask(request)
+        wait_until(lambda: node.exports(request.id)[0].state == "expired")
+        assert steps(node, request.id) == ["requested", "expired", "ended"]
+        assert [hold.state for hold in holds(node)] == ["released"]
 
 
 def test_nobody_lets_the_hold_of_an_export_go_while_it_goes_on(node):
