@@ -17,6 +17,7 @@ from roeh.core.gop import StreamEnd
 from roeh.core.peers import Done, EndStream, Role, Verb
 from roeh.core.retrieval import PersonRole
 from roeh.retrieve.pages.times import utc_text
+from roeh.retrieve.pages.wording import table
 from tests.apt import require_packages
 from tests.people import SOMEBODYS_AGE_KEY
 from tests.process.browsing import (
@@ -27,7 +28,7 @@ from tests.process.browsing import (
     Browsing,
     chromium,
 )
-from tests.visited_poles import visited_pole
+from tests.visited_poles import CLOCK, visited_pole
 
 pytestmark = pytest.mark.apt("chromium")
 ZONE = "Asia/Jerusalem"
@@ -326,6 +327,69 @@ def test_language_and_scheme_are_kept_and_hebrew_is_mirrored(pole, come):
         assert cookie["secure"]
         assert cookie["httpOnly"]
         assert cookie["sameSite"] == "Strict"
+
+
+FORM = "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data; boundary=b"
+FILE = b'Content-Disposition: form-data; name="trust_file"; filename="x"\r\n'
+GARBAGE = [
+    ("/hold", b"", "text/plain"),
+    ("/hold", b"\xff\xfe=%00", FORM),
+    ("/hold", b"a&" * 500, FORM),
+    ("/hold", b"x" * 17_000, FORM),
+    ("/hold", b"camera=north&from=0000&to=9999-99-99T99:99&id=../../etc", FORM),
+    ("/export", b"region_camera=%27&region_x0=1e9&step=more", FORM),
+    ("/export", b"step=stills&camera=north&from=1970-01-01T00:00&to=2200-01-01T00:00", FORM),
+    ("/release", b"hold=%E2%80%AE&reason=%00", FORM),
+    ("/trust", b"", PARTS),
+    ("/trust", b"no parts at all", PARTS),
+    ("/trust", b"--b\r\n\r\n", "multipart/form-data"),
+    ("/trust", b"--b\r\n" + FILE + b"\r\nnever ended", PARTS),
+    ("/trust", b"--b\r\n" + FILE + b"Content-Length: -5\r\n\r\nx\r\n--b--\r\n", PARTS),
+    ("/trust", b"--b\r\n\x00\x01: \xff\r\n\r\nx\r\n--b--\r\n", PARTS),
+    ("/trust", b"--b\r\n" + b"A: b\r\n" * 9999 + b"\r\nx\r\n--b--\r\n", PARTS),
+    ("/trust", b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n", PARTS),
+    ("/trust", b"--b\r\n" + FILE + b"\r\n" + b"x" * 270_000 + b"\r\n--b--\r\n", PARTS),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "media_type"), GARBAGE, ids=[f"{number}" for number in range(len(GARBAGE))]
+)
+def test_garbage_is_answered_in_words_and_changes_nothing(pole, path, body, media_type):
+    visitor = pole.visit(pole.person(PersonRole.PRIVACY_OFFICER))
+    kinds = ("hold", "release", "export_request", "trust_list")
+    before = len(pole.records(*kinds))
+    answer = visitor.post(path, body, media_type)
+    assert answer.status < 500, answer.body
+    assert len(pole.records(*kinds)) == before
+    for path in ("/?before=" + "9" * 5000, "/custody?before=-1", "/timeline?from=%00&to=%E2%80%AE"):
+        assert visitor.get(path).status < 500
+
+
+def test_a_stale_list_and_silent_evidence_are_said_before_anything_else(tmp_path):
+    day_us = 24 * 3600 * SECOND_US
+    issued_us = CLOCK.read().t_utc_ns // 1000 - 40 * day_us
+    with visited_pole(tmp_path, list_issued_us=issued_us) as pole:
+        visitor = pole.visit(pole.person(PersonRole.INVESTIGATOR))
+
+        def read(path):
+            answer = visitor.get(path, **{"Accept-Language": "he"})
+            return answer.status, answer.body.decode()
+
+        status, page = read(span_of(pole))
+        assert status == 200
+        assert table("he")["banner.stale_title"] in page
+        # No way leads to what has to wait, and the ways that are open stay.
+        assert 'formaction="/hold"' in page
+        assert "/moment?" not in page
+        assert "<video" not in read(span_of(pole, "/moment"))[1]
+        assert table("he")["request.stale"] in read(span_of(pole, "/export"))[1]
+        pole.evidence.kill()
+        status, page = read("/")
+        assert status == 503
+        assert table("he")["banner.evidence_silent_title"] in page
+        assert "PEER_GONE" in page
 
 
 def first_place_px(page):

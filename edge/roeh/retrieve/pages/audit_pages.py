@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from aiohttp import web
 
 from roeh.core.errors import RoehError
@@ -15,13 +13,11 @@ from roeh.retrieve.pages.presenting import steps_of
 from roeh.retrieve.pages.views import CustodyView, TrustView
 from roeh.retrieve.problems import HttpProblem
 
-_LEAF = re.compile(r"[0-9]{1,15}", re.ASCII)
-
 
 async def custody(page: PageVisit) -> web.Response:
     """A page of the log, the newest first."""
-    text = page.request.query.get("before", "")
-    before = int(text) if _LEAF.fullmatch(text) else NEWEST
+    asked = page.number("before")
+    before = NEWEST if asked is None else asked
     answer = await page.service.auditing.custody(page.visit, before=before)
     steps = steps_of(answer)
     view = CustodyView(

@@ -40,8 +40,7 @@ async def overview(page: PageVisit) -> web.Response:
     """How the pole is, who asks and what they may, exports."""
     if Action.SEE_EXPORTS not in page.node.may:
         return page.html("overview.html", view=overview_of(page.node, (), None))
-    before = page.request.query.get("before", "")
-    exports = await _newest_exports(page, int(before) if before.isdecimal() else None)
+    exports = await _newest_exports(page, page.number("before"))
     shown = exports[:_SHOWN_EXPORTS]
     older = shown[-1].row if len(exports) > _SHOWN_EXPORTS else None
     return page.html("overview.html", view=overview_of(page.node, shown, older))
@@ -85,7 +84,9 @@ async def moment(page: PageVisit) -> web.Response:
         from_utc_us=wish.from_utc_us,
         to_utc_us=to_us,
         shots=await shots_of(page, wish.cameras[:_MAX_SHOTS], wish.from_utc_us, to_us),
-        alert_picture=thumbnail_path(alert_id) if is_uuid7(alert_id) else "",
+        alert_picture=thumbnail_path(alert_id)
+        if is_uuid7(alert_id) and page.may(Action.SEE_THUMBNAIL)
+        else "",
         is_shortened=to_us < wish.to_utc_us or len(wish.cameras) > _MAX_SHOTS,
     )
     form = in_fields(page, form, (wish.from_utc_us, to_us))
@@ -145,7 +146,7 @@ async def shots_of(
     page: PageVisit, cameras: Iterable[str], from_utc_us: int, to_utc_us: int
 ) -> tuple[Shot, ...]:
     """Each camera's picture and preview, from the first moment on that is recorded."""
-    if Action.SEE_PREVIEW not in page.node.may or page.is_trust_stale:
+    if not page.may(Action.SEE_PREVIEW):
         return ()
     laid = await page.service.looking.timeline(page.visit, from_utc_us, to_utc_us)
     first_us = first_recorded(laid)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.parse
 import zoneinfo
 from collections.abc import Awaitable, Callable
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 import roeh
+from roeh.access.roles import survives_stale
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.errors import RoehError
+from roeh.core.retrieval import Action
 from roeh.retrieve.answers import NodeAnswer
 from roeh.retrieve.api import BODY_S, read_body
 from roeh.retrieve.pages.forms import FieldFault, Form
@@ -31,6 +35,7 @@ from roeh.retrieve.visit import VISIT, Visit
 
 MAX_FORM_BYTES = 16 * 1024
 _MAX_FIELDS = 400
+_NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _COOKIE_S = 365 * 24 * 3600
 
 PageHandler = Callable[["PageVisit"], Awaitable[web.Response]]
@@ -83,9 +88,18 @@ class PageVisit:
         """Whether nothing may be looked at or approved until there is a newer list."""
         return self._node is not None and self._node.trust.is_stale
 
+    def may(self, action: Action) -> bool:
+        """Whether their role may do it, and the trust list is fresh enough for it."""
+        return action in self.node.may and (survives_stale(action) or not self.is_trust_stale)
+
     def asked(self) -> Form:
         """What stands in the address."""
         return _form(list(self.request.query.items()))
+
+    def number(self, name: str) -> int | None:
+        """A row or leaf that stands in the address; None: there is none."""
+        text = self.request.query.get(name, "")
+        return int(text) if _NUMBER.fullmatch(text) else None
 
     async def posted(self) -> Form:
         """What a form without files sends.
@@ -117,7 +131,7 @@ class PageVisit:
             return FieldFault(field, "big_file")
         try:
             content = await asyncio.wait_for(self._part(field, at_most_bytes), BODY_S)
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, HttpProcessingError) as error:
             raise malformed("cannot be read", "the form") from error
         if len(content) > at_most_bytes:
             return FieldFault(field, "big_file")

@@ -14,7 +14,8 @@ from roeh.retrieve.pages.static_files import StaticFile, static_files
 from roeh.retrieve.service import Service
 
 #: Ids are of a fixed form, so nothing else reaches a handler.
-_EXPORT = "/exports/{export_id:[0-9a-f-]{36}}"
+_UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_EXPORT = f"/exports/{{export_id:{_UUID7}}}"
 
 
 class PageRoute(msgspec.Struct, frozen=True):
