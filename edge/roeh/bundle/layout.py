@@ -40,6 +40,7 @@ SEGMENTS_DIRECTORY = "data/segments/"
 VIDEO_DIRECTORY = "data/video/"
 ONLY_VIDEO = "data/video.mp4"
 REDACTED_DIRECTORY = "data/redacted/"
+CREDENTIALS_DIRECTORY = "data/credentials/"
 
 #: Certificate chains, by the usage of the key, without the root.
 CERTIFICATES = {
@@ -98,6 +99,11 @@ def segment_file(camera_id: str, number: int) -> str:
 def video_file(camera_id: str, number: int) -> str:
     """Where the `number`th join of a camera stands, from 1, unless it is the only one."""
     return f"{VIDEO_DIRECTORY}{camera_id}-{number}.mp4"
+
+
+def credentials_file(camera_id: str, number: int) -> str:
+    """A copy of the `number`th join of a camera with content credentials (C2PA) in it."""
+    return f"{CREDENTIALS_DIRECTORY}{camera_id}-{number}.mp4"
 
 
 def redacted_file(camera_id: str, number: int) -> str:
@@ -204,6 +210,8 @@ class JoinEntry(msgspec.Struct, frozen=True, kw_only=True):
             later GOPs bring the last one's signature (`late_gops`).
         asked_to_utc_us: the end of what was asked for in it.
         gops_left_out: asked for, but they cannot be read.
+        credentials: path of a copy with content credentials; empty: there is none. It proves
+            nothing here that the rest of the bundle does not.
     """
 
     path: str
@@ -219,6 +227,7 @@ class JoinEntry(msgspec.Struct, frozen=True, kw_only=True):
     gops_left_out: int
     size_bytes: int
     sha256: str
+    credentials: str = ""
 
 
 class CameraEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -383,7 +392,7 @@ class RedactedSidecar(msgspec.Struct, frozen=True, kw_only=True):
 
 _CAMERA_FILES = re.compile(
     rf"data/(segments/{_NAME}/[0-9]{{8}}\.mp4"
-    rf"|video/{_NAME}-[1-9][0-9]{{0,5}}\.mp4"
+    rf"|(video|credentials)/{_NAME}-[1-9][0-9]{{0,5}}\.mp4"
     rf"|redacted/{_NAME}-[1-9][0-9]{{0,5}}\.(mp4|json)"
     r"|report/report\.(en|he)\.(html|pdf)"
     r"|report/stills/[a-z0-9][a-z0-9_.-]{0,100}\.(jpg|png|webp))"

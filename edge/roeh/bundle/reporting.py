@@ -74,7 +74,7 @@ class RenderedReports:
         plans: Sequence[CameraPlan],
     ) -> Reported:
         """HTML and PDF in both languages, and the stills that they show."""
-        notes: list[str] = []
+        notes = list(document.notes)
         pictures: dict[Still, bytes] = {}
         # A redacted bundle shows nothing that is not redacted.
         if document.kind == "full":

@@ -74,6 +74,7 @@ class Tally:
         records: int,
         timestamp: TimestampEntry,
         redacted: tuple[RedactedEntry, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> ExportDocument:
         """All of it."""
         return ExportDocument(
@@ -112,6 +113,7 @@ class Tally:
             witness_keys=begun.witness_keys,
             timestamp=timestamp,
             redacted=redacted,
+            notes=notes,
         )
 
 

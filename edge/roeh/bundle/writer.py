@@ -15,6 +15,7 @@ import msgspec
 
 from roeh.bundle import layout
 from roeh.bundle.certificates import chains_by_usage
+from roeh.bundle.credentials import ContentCredentials, Credentialed
 from roeh.bundle.joining import CameraPlan, PlannedJoin, Watched, gops_of, joined, plan_camera
 from roeh.bundle.layout import (
     ConsistencyDocument,
@@ -65,6 +66,7 @@ class BundleParts(msgspec.Struct, frozen=True):
     timestamps: TimestampAuthority
     reporter: Reporter
     redactor: Redactor
+    credentials: ContentCredentials
 
 
 class BundleWriter:
@@ -99,6 +101,7 @@ class BundleWriter:
         self._leaves = spills.of(_Leaf)
         self._originals: dict[int, OriginalEntry] = {}
         self._copies: list[RedactedEntry] = []
+        self._notes: list[str] = []
 
     def estimated_bytes(self) -> int:
         """What the bundle takes at the most, nearly."""
@@ -170,15 +173,25 @@ class BundleWriter:
         for plan in self._plans:
             for number, planned in enumerate(plan.joins, 1):
                 path = layout.video_file(plan.camera_id, number)
-                yield from self._join(plan, planned, layout.ONLY_VIDEO if count == 1 else path)
+                path = layout.ONLY_VIDEO if count == 1 else path
+                yield from self._join(plan, planned, path, number)
 
-    def _join(self, plan: CameraPlan, planned: PlannedJoin, path: str) -> Iterator[bytes]:
+    def _join(
+        self, plan: CameraPlan, planned: PlannedJoin, path: str, number: int
+    ) -> Iterator[bytes]:
         asked_for = planned.asked_end - planned.first
         watched = Watched(gops_of(plan, planned), asked_for, self._reader)
         pieces = joined(watched, self._note(plan.camera_id))
         if pieces is None:
             return
         yield from self._file(path, pieces)
+        join = self._payload.last
+        signed = self._credentialed(plan, planned)
+        copy_path = layout.credentials_file(plan.camera_id, number) if signed.content else ""
+        if signed.content:
+            yield from self._file(copy_path, [signed.content])
+        elif signed.why_not:
+            self._notes.append(f"{path} has no content credentials: {signed.why_not}")
         self._tally.join(
             JoinEntry(
                 path=path,
@@ -192,10 +205,20 @@ class BundleWriter:
                 gops=watched.gops,
                 late_gops=planned.end - planned.asked_end,
                 gops_left_out=watched.left_out,
-                size_bytes=self._payload.last.size_bytes,
-                sha256=self._payload.last.sha256,
+                size_bytes=join.size_bytes,
+                sha256=join.sha256,
+                credentials=copy_path,
             )
         )
+
+    def _credentialed(self, plan: CameraPlan, planned: PlannedJoin) -> Credentialed:
+        """A copy of a join with content credentials, where they are wanted."""
+        credentials = self._parts.credentials
+        if not credentials.is_wanted:
+            return Credentialed()
+        note = self._note(plan.camera_id)
+        pieces = joined(self._reader.gops(gops_of(plan, planned)), note)
+        return credentials.signed(pieces or (), planned.size_bytes, note)
 
     def _note(self, camera_id: str) -> str:
         """What a join says of itself, for whoever finds it alone."""
@@ -275,6 +298,7 @@ class BundleWriter:
             records=self._proven.count,
             timestamp=stamp.entry,
             redacted=tuple(self._copies),
+            notes=tuple(self._notes),
         )
         reported = self._parts.reporter.report(
             document, self._digest.finished(), self._begun, self._plans

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from roeh.bundle.credentials import ContentCredentials
 from roeh.bundle.encryption import encrypt
 from roeh.bundle.redacting import Redactor
 from roeh.bundle.rendering import Renderer
@@ -134,6 +135,7 @@ class Builder:
                 redactor=Redactor(
                     self._renderer, files, self._config.sensors, self._spool.directory
                 ),
+                credentials=ContentCredentials(access.c2pa_file),
             )
             writer = BundleWriter(parts, begun, spills)
             estimated_bytes = writer.estimated_bytes()

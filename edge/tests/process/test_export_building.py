@@ -24,8 +24,10 @@ from tests.built_exports import (
     bundle_path,
     step,
 )
+from tests.credential_keys import credential_key
 from tests.process.custodians import probed
 from tests.retrieval_node import retrieval_node
+from tests.timestamping import granted, new_authority, openssl, serving
 
 #: Two groups of pictures a segment, a segment a second.
 SECONDS = 6
@@ -189,6 +191,39 @@ def test_a_redacted_copy_holds_no_original_and_names_them(node):
     assert sidecar.sha256 == hashlib.sha256(copy).hexdigest()
     assert sidecar.originals[0].sha256 == hashlib.sha256(original).hexdigest()
     assert sidecar.regions[0].camera_id == "north"
+
+
+@pytest.mark.apt("openssl")
+def test_an_authority_stamps_checkpoint_and_manifest(node, tmp_path):
+    authority = new_authority(tmp_path)
+    with serving(lambda query: granted(authority, query)) as url:
+        bundle = built(node, 1, tsa_url=url)
+    assert bundle.document.timestamp.state == "granted"
+    for stamp, content in (
+        (layout.CHECKPOINT_TIMESTAMP, layout.CHECKPOINT),
+        (layout.SEAL_TIMESTAMP, layout.MANIFEST),
+    ):
+        (tmp_path / "stamp").write_bytes(bundle.files[stamp])
+        (tmp_path / "content").write_bytes(bundle.files[content])
+        openssl(
+            tmp_path, "ts", "-verify", "-data", "content", "-in", "stamp", "-CAfile", "root.pem"
+        )
+
+
+def test_an_authority_that_is_away_is_told_and_holds_nothing_up(node):
+    bundle = built(node, 1, tsa_url="http://127.0.0.1:9/")
+    assert bundle.document.timestamp.state == "failed"
+    assert layout.CHECKPOINT_TIMESTAMP not in bundle.files
+
+
+@pytest.mark.apt("openssl")
+def test_a_copy_of_the_join_carries_content_credentials_where_they_are_wanted(node, tmp_path):
+    bundle = built(node, 1, c2pa_file=str(credential_key(tmp_path)))
+    (join,) = bundle.document.cameras[0].joins
+    assert b"c2pa" in bundle.files[join.credentials]
+    assert b"c2pa" not in bundle.files[join.path]
+    bundle = built(node, 1, c2pa_file=str(tmp_path / "nowhere.pem"))
+    assert any("content credentials" in note for note in bundle.document.notes)
 
 
 def test_a_segment_that_is_still_written_is_waited_for(node):
