@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench powercut chaos wire model golden schema third-party verifier lock clean
+.PHONY: help setup setup-demo demo test check bench powercut chaos wire fuzz model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON

@@ -115,8 +115,8 @@ class PeopleListener:
             try:
                 connection, peer = await loop.sock_accept(listener)
             except OSError as error:
-                # It ended before it was taken, or there is no descriptor: the others go on.
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                # It ended before it was taken; or there is no descriptor: the others go on.
+                if error.errno != errno.ECONNABORTED:
                     await asyncio.sleep(_BREATHE_S)
                 continue
             address = str(peer[0])

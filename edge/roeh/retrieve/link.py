@@ -34,7 +34,7 @@ PACE_HZ: dict[Verb, float] = {
     Verb.TRUST_OFFER: 0.5,
 }
 AT_ONCE = 48
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.25
 _RETRY_AFTER_S = 5
 
 _AnswerT = TypeVar("_AnswerT", bound=msgspec.Struct)

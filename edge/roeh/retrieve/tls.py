@@ -51,7 +51,7 @@ def people_context(tls_file: str, authorities_pem: str) -> ssl.SSLContext:
 
 
 def claimed_number(certificate_der: bytes) -> str:
-    """Whose a certificate is, to count by; the fingerprint where it names no number.
+    """Whose a certificate is, to count by; empty where it names no number.
 
     Which number counts for rights is evidence's to say.
     """
@@ -60,4 +60,5 @@ def claimed_number(certificate_der: bytes) -> str:
         numbers = subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     except ValueError:
         return ""
-    return str(numbers[0].value) if numbers else ""
+    # Case does not make two persons of one (access/people.py).
+    return str(numbers[0].value).casefold() if numbers else ""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from roeh.core.clock import SystemClock
+from roeh.core.paths import retrieve_tls_dir
 from roeh.core.retrieval import PersonRole
 from roeh.keys.certificates import Validity, new_private_key
 from roeh.keys.person_certificates import AuthorityClass
@@ -158,6 +159,28 @@ def test_another_authority_is_greeted_without_ending_anybodys_visit(pole):
             return pole.visit(newcomer).get(NODE).status == 200
 
     wait_until(is_let_in)
+    assert visitor.get(NODE).status == 200
+    assert visitor.socket is connection
+
+
+def test_a_new_key_of_the_pole_is_shown_without_ending_anybodys_visit(pole):
+    visitor = pole.visit(pole.person(PersonRole.TECHNICIAN))
+    assert visitor.get(NODE).status == 200
+    connection, shown = visitor.socket, visitor.socket.getpeercert(binary_form=True)
+    tls_file = retrieve_tls_dir(pole.config) / "tls.pem"
+    renewed = tls_file.with_name("tls.new")
+    name = NodeName(site=SITE, node=NODE_NAME)
+    renewed.write_bytes(pole.city.pole_key(KeyUsage.TLS, name=name).pem)
+    renewed.replace(tls_file)
+
+    def is_shown():
+        another = pole.visit(pole.person(PersonRole.TECHNICIAN))
+        assert another.get(NODE).status == 200
+        is_another = another.socket.getpeercert(binary_form=True) != shown
+        another.close()
+        return is_another
+
+    wait_until(is_shown)
     assert visitor.get(NODE).status == 200
     assert visitor.socket is connection
 
