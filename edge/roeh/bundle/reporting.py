@@ -18,10 +18,11 @@ from roeh.bundle.joining import CameraPlan
 from roeh.bundle.layout import ExportDocument
 from roeh.bundle.rendering import Renderer
 from roeh.bundle.report import Digest, Language, ReportFacts, Still, as_html, worded
+from roeh.core.config.schema import SensorSection
 from roeh.core.errors import RenderFailed, RoehError, StorageFailed
 from roeh.core.moments import utc_text
 from roeh.core.peers import SegmentRow
-from roeh.core.rendering import ReportOrder, StillOrder, segment_input
+from roeh.core.rendering import ReportOrder, StillOrder, masks_of, segment_input
 from roeh.core.retrieval import Approval, ExportBegun
 from roeh.ledger.segments import SegmentFiles
 
@@ -62,9 +63,12 @@ class Reporter(Protocol):
 class RenderedReports:
     """Reports with stills and PDF from the sandboxed child."""
 
-    def __init__(self, renderer: Renderer, files: SegmentFiles) -> None:
+    def __init__(
+        self, renderer: Renderer, files: SegmentFiles, sensors: Sequence[SensorSection]
+    ) -> None:
         self._renderer = renderer
         self._files = files
+        self._masks = {sensor.name: masks_of(sensor) for sensor in sensors}
 
     def report(
         self,
@@ -120,7 +124,10 @@ class RenderedReports:
         if row is None:
             return
         order = StillOrder(
-            segments=(segment_input(row),), at_utc_us=wanted.t_utc_us, max_side_px=_SIDE_PX
+            segments=(segment_input(row),),
+            at_utc_us=wanted.t_utc_us,
+            max_side_px=_SIDE_PX,
+            masks=self._masks.get(wanted.camera_id),
         )
         try:
             with self._files.reading(row.camera_id, row.segment) as descriptor:

@@ -187,8 +187,8 @@ class ExportBuilding:
                     pass
             finally:
                 _end(child)
-            words.seek(0)
-            said = words.read(_LAST_WORDS_BYTES).decode("utf-8", errors="replace")
+            words.seek(-min(_LAST_WORDS_BYTES, words.seek(0, os.SEEK_END)), os.SEEK_END)
+            said = words.read().decode("utf-8", errors="replace").strip().rpartition("\n")[2]
         return BuilderEnd(child.returncode, one_line(said))
 
     def _keep(self, row: ExportRow, spool: Spool) -> None:

@@ -109,6 +109,19 @@ def test_a_builder_that_only_ever_ends_is_given_up(node):
     assert steps_of(node, export_id) == ["failed"]
 
 
+def test_the_last_words_of_a_builder_are_in_the_journal(node, tmp_path, caplog):
+    program = tmp_path / "builder"
+    program.write_text(
+        "#!/bin/sh\ncat > /dev/null\nprintf 'at first\\nlast words\\n' >&2\nexit 3\n"
+    )
+    program.chmod(0o755)
+    export_id = approved(node, 1).id
+    step(node, str(program))
+    assert f"{export_id}: its builder ended with 3: last words" in caplog.text
+    assert "at first" not in caplog.text
+    build(node, export_id)
+
+
 def test_a_pole_that_stops_takes_its_builder_with_it(node):
     # A bundle that takes a minute at this rate.
     export_id = approved(node, SECONDS).id
