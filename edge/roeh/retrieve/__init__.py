@@ -1,1 +1,1 @@
-"""The page that a pole serves: how it is. Retrieval of evidence comes later."""
+"""What a pole shows and gives to people: its health, its timeline, exports; each time judged."""

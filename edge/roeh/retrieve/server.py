@@ -1,4 +1,4 @@
-"""The HTTP side: two addresses, on loopback, that only tell.
+"""The health page: two addresses, on loopback, that only tell.
 
 GET /             the health page
 GET /health.json  the same for a machine: NodeHealth, or HealthUnknown with 503
@@ -136,9 +136,9 @@ def _loopback(host: str) -> str:
     name = "127.0.0.1" if host == "localhost" else host
     if not _is_loopback_address(name):
         raise ConfigError(
-            what="the page is served on loopback only, until certificates are set up",
+            what="the health page knows no certificates: it is served on loopback only",
             which=f"[retrieve] host = {host!r}",
-            remedy='write "127.0.0.1" or "::1", and reach it through a tunnel',
+            remedy='write "127.0.0.1" or "::1"; people come by [access] host',
         )
     return name
 

@@ -35,11 +35,11 @@ def test_refusals_that_lie_apart_close_nothing():
 
 def test_a_door_remembers_only_so_many():
     door = RefusalDoor()
-    for number in range(100_000):
+    for number in range(10_000):
         for _ in range(REFUSALS_A_MINUTE):
             door.refused(str(number), 0)
     assert door.is_open("0", 0)
-    assert not door.is_open("99999", 0)
+    assert not door.is_open("9999", 0)
     assert door.known < 3000
 
 
