@@ -49,7 +49,8 @@ class LogKey(msgspec.Struct, frozen=True):
 class Anchor(msgspec.Struct, frozen=True):
     """A checkpoint that agrees with the ledger.
 
-    `witness` and `t_utc_us` are None when nobody but the pole signed it.
+    `witness` and `t_utc_us` are None when nobody but the pole signed it; `is_time_stamp`: an
+    authority stamped it, which is no witness of the ledger's growth.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Anchor(msgspec.Struct, frozen=True):
     log_key: LogKey | None
     witness: str | None
     t_utc_us: int | None
+    is_time_stamp: bool = False
 
 
 class Anchoring(msgspec.Struct, frozen=True):

@@ -12,7 +12,9 @@ import msgspec
 from roeh.bundle import layout
 from roeh.core.clock import Clock
 from roeh.core.errors import RuntimeMissing
-from roeh.keys.chain import Witness
+from roeh.core.retrieval import MAX_SIGNED_BYTES
+from roeh.keys.chain import TrustAnchors, Witness
+from roeh.keys.revocation import RevocationLists
 from roeh.keys.signer import NodeName
 from roeh.ledger.records import Record, SegmentRecord
 from roeh.verify.anchoring import Anchor
@@ -27,7 +29,7 @@ from roeh.verify.bundle_documents import (
 )
 from roeh.verify.bundle_spans import check_spans
 from roeh.verify.container import Opened
-from roeh.verify.custody_check import CustodyCheck
+from roeh.verify.custody_check import CustodyCheck, believed_trust_list
 from roeh.verify.custody_words import CustodyLine, custody_line
 from roeh.verify.joined_video import CameraOriginals, JoinResult, OriginalGop, check_joins
 from roeh.verify.ledger_state import SegmentPlace
@@ -100,7 +102,7 @@ class _BundleCheck:
         state = self._part.state
         node = NodeName(state.site, state.node) if state.site and state.node else None
         place = Place(_streams(bag), (), None, None, is_store=True)
-        judge = SignerJudge(beliefs.anchors, node)
+        judge = SignerJudge(_with_revocations(bag, beliefs.anchors), node)
         self._sitting = Sitting(place, clock, state, self._part.anchoring, judge)
         self._sitting.record_at = functools.partial(_record_at, bag)
         self._sitting.unproven = self._part.unproven
@@ -211,6 +213,7 @@ class _BundleCheck:
                 None,
                 f"the time-stamp of {stamp.authority}",
                 stamp.t_utc_us + stamp.error_us,
+                is_time_stamp=True,
             )
             anchors = (*self._part.anchoring.anchors, anchor)
             self._part.anchoring = msgspec.structs.replace(self._part.anchoring, anchors=anchors)
@@ -367,6 +370,21 @@ class _BundleCheck:
         self.findings.append(
             Finding(aspect=aspect, weight=weight, what=what, detail=detail, path=path)
         )
+
+
+def _with_revocations(bag: Bag, anchors: TrustAnchors | None) -> TrustAnchors | None:
+    """The reader's anchors with the revocation lists that the bundle's trust list brings.
+
+    Each list is signed by its CA, and only says less of somebody: whoever brings it.
+    """
+    signed = bag.read(layout.TRUST_LIST, MAX_SIGNED_BYTES)
+    if anchors is None or signed is None:
+        return anchors
+    found = believed_trust_list(signed, anchors)
+    if isinstance(found, str):
+        return anchors
+    lists = (*anchors.revocations.lists, *found.revocations.lists)
+    return TrustAnchors(anchors.certificates, RevocationLists(lists))
 
 
 def _streams(bag: Bag) -> tuple[Stream, ...]:

@@ -31,6 +31,17 @@ _Body = TypeVar("_Body", bound=records.RecordBody)
 _ASKERS = {"full": PersonRole.INVESTIGATOR, "redacted": PersonRole.PRIVACY_OFFICER}
 
 
+def believed_trust_list(signed: bytes, anchors: TrustAnchors) -> HeldTrust | str:
+    """A trust list that one of the reader's roots stands behind; else why none does."""
+    why = "no root was given"
+    for root in anchors.certificates:
+        try:
+            return read_trust_list(signed, certificate_pem(root), None)
+        except (AccessRefused, KeyRefused) as error:
+            why = f"{error.what}: {error.which}"
+    return why
+
+
 class CustodyCheck:
     """Of one bundle.
 
@@ -143,25 +154,16 @@ class CustodyCheck:
                 "trust_list_missing", "says who may agree, and is not there", layout.TRUST_LIST
             )
             return None
-        why = "no root was given"
-        for root in self._anchors.certificates:
-            try:
-                held = read_trust_list(signed, certificate_pem(root), None)
-            except (AccessRefused, KeyRefused) as error:
-                why = f"{error.what}: {error.which}"
-                continue
-            stated = self._document.trust_list
-            if (stated.version, stated.sha256) != (held.trust_list.version, held.sha256):
-                self._find(
-                    "trust_list_differs",
-                    f"is not the one that {layout.EXPORT} names",
-                    layout.TRUST_LIST,
-                )
-            return held
-        self._find(
-            "trust_list_not_trusted", f"not signed under a root given: {why}", layout.TRUST_LIST
-        )
-        return None
+        found = believed_trust_list(signed, self._anchors)
+        if isinstance(found, str):
+            why = f"not signed under a root given: {found}"
+            self._find("trust_list_not_trusted", why, layout.TRUST_LIST)
+            return None
+        stated = self._document.trust_list
+        if (stated.version, stated.sha256) != (found.trust_list.version, found.sha256):
+            why = f"is not the one that {layout.EXPORT} names"
+            self._find("trust_list_differs", why, layout.TRUST_LIST)
+        return found
 
     def _check_signed_request(self, trust: HeldTrust, asked: records.Record | None) -> None:
         signed = self._bag.read(layout.REQUEST_SIGNED, MAX_SIGNED_BYTES)

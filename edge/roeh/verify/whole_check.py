@@ -166,6 +166,14 @@ class WholeCheck:
                 leaf=first,
             )
 
+    def _seen_by(self) -> str:
+        """Whoever says when it was there."""
+        seen = [a for a in self._sitting.anchoring.anchors if a.t_utc_us is not None]
+        stamps = [a for a in seen if a.is_time_stamp]
+        if not stamps:
+            return "a witness"
+        return "a time-stamping authority" if len(stamps) == len(seen) else "a witness"
+
     def grounds(self) -> dict[Aspect, str]:
         """Why an aspect is OK where nothing was found against it."""
         grounds: dict[Aspect, str] = {}
@@ -191,7 +199,7 @@ class WholeCheck:
             )
         if self._sitting.witnessed_files:
             grounds[Aspect.TIME] = (
-                f"all {self._sitting.witnessed_files} segments are under a checkpoint that a"
-                " witness signed"
+                f"all {self._sitting.witnessed_files} segments are under a checkpoint that"
+                f" {self._seen_by()} signed"
             )
         return grounds

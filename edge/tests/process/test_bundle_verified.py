@@ -15,7 +15,7 @@ from roeh.ledger.records import PruneRecord, Record
 from roeh.verify.anchoring import NoteSource
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Aspect, Check, Weight
-from tests.authorities import day_us
+from tests.authorities import day_us, revoked
 from tests.bundles import CAMERA, ExportedStore, sha256, write_bag, zipped
 
 BYTES, COMPLETE, CUSTODY = Aspect.BYTES, Aspect.COMPLETE, Aspect.CUSTODY
@@ -306,6 +306,15 @@ def test_a_request_signed_by_somebody_else_is_found(tmp_path):
     store.request_signed = other.sign_request(store.request)
     report = verified(store, write_bag(store.bag(), tmp_path / "bag"))
     assert ("another_signer", layout.REQUEST_SIGNED) in failed(report)
+
+
+def test_a_pole_s_key_that_the_trust_list_revokes_is_not_trusted(tmp_path):
+    """A witness had seen the pictures before, so those still count; the manifest came after."""
+    store = ExportedStore(tmp_path / "store")
+    entries = [revoked(leaf, on_day=100) for leaf in (store.manifest_signer.leaf,)]
+    store.trust_list = store.city.trust_list(version=3, issued_us=day_us(99), revoked=entries)
+    report = verified(store, write_bag(store.bag(), tmp_path / "bag"))
+    assert failed(report) == {("manifest_key_not_trusted", layout.MANIFEST_SIGNATURE)}
 
 
 def test_a_camera_that_nothing_answers_for_is_found(tmp_path):
