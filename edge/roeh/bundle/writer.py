@@ -15,7 +15,7 @@ import msgspec
 
 from roeh.bundle import layout
 from roeh.bundle.certificates import chains_by_usage
-from roeh.bundle.credentials import ContentCredentials, Credentialed
+from roeh.bundle.credentials import MAX_JOIN_BYTES, ContentCredentials, Credentialed
 from roeh.bundle.joining import CameraPlan, PlannedJoin, Watched, gops_of, joined, plan_camera
 from roeh.bundle.layout import (
     ConsistencyDocument,
@@ -111,8 +111,10 @@ class BundleWriter:
                 is_whole = self._request.kind == "full" and row.is_present
                 total += row.size_bytes if is_whole else 0
                 total += _BESIDE_A_GOP_BYTES * (1 + len(row.fragments))
-            # A copy is as large as its original, nearly; the joins and the copies both are.
+            # A redacted copy is as large as its original, nearly.
             total += sum(planned.size_bytes for planned in plan.joins)
+            if self._parts.credentials.is_wanted:
+                total += sum(min(planned.size_bytes, MAX_JOIN_BYTES) for planned in plan.joins)
         return total
 
     def pieces(self) -> Iterator[bytes]:

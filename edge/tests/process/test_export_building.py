@@ -265,3 +265,25 @@ def test_what_does_not_fit_is_refused_with_figures_before_a_byte_is_written(node
     assert "MB" in failed.detail
     assert not bundle_path(node, row.id).exists()
     assert segment_path(node, 1).exists()
+
+
+def test_where_the_format_changes_there_is_another_video_and_a_gap_is_told(node):
+    begin_us = node.north.utc_us
+    node.north.restart_capture()
+    node.record(4)
+    node.north.skip(20_000_000)
+    node.north.restart_capture()
+    node.north.resize(320, 192)
+    node.record(4)
+    span = {"from_utc_us": begin_us, "to_utc_us": node.north.utc_us}
+    row = approved(node, 0, **span)
+    build(node, row.id)
+    bundle = OpenedBundle(node, row.id)
+    (camera,) = bundle.document.cameras
+    assert [join.path for join in camera.joins] == [
+        layout.video_file("north", 1),
+        layout.video_file("north", 2),
+    ]
+    assert [join.width_px for join in camera.joins] == [160, 320]
+    assert [join.gops for join in camera.joins] == [4, 4]
+    assert any(gap.to_utc_us - gap.from_utc_us >= 20_000_000 for gap in camera.gaps)
