@@ -37,7 +37,6 @@ class SegmentCopy:
         self._record = record
         self._wanted = wanted
         self._descriptor = descriptor
-        self._whole = hashlib.sha256()
         self._size_bytes = 0
         self._init_sha256 = ""
         self._found: list[str] = []
@@ -71,11 +70,16 @@ class SegmentCopy:
             self._found.append(hashed.hexdigest() if self._size_bytes > before_bytes else "")
         yield from self._up_to(self._limit_bytes)
 
-    def entry(self, path: str) -> SegmentEntry:
-        """How it was found, once all pieces were taken; `path`: where they went."""
+    def entry(self, path: str, sha256: str) -> SegmentEntry:
+        """How it was found, once all pieces were taken.
+
+        Args:
+            path: where they went.
+            sha256: of them all together, which whoever took them has.
+        """
         row, record = self._row, self._record
         gops = tuple(self._gop(number, fragment) for number, fragment in enumerate(row.fragments))
-        lines = list(self._damage(gops))
+        lines = list(self._damage(gops, sha256))
         when = utc_within(row, row.t_first_mono_us, row.t_end_mono_us)
         return SegmentEntry(
             camera_id=row.camera_id,
@@ -86,7 +90,7 @@ class SegmentCopy:
             damage=tuple(lines[:_MAX_LINES]) + _more(len(lines) - _MAX_LINES),
             size_bytes=self._size_bytes,
             size_recorded_bytes=self._recorded_bytes(),
-            sha256=self._whole.hexdigest() if self.is_there else "",
+            sha256=sha256 if self.is_there else "",
             sha256_recorded="" if record is None else record.sha256,
             init_sha256=self._init_sha256,
             init_sha256_recorded="" if record is None else record.init_sha256,
@@ -128,7 +132,6 @@ class SegmentCopy:
                 return
             if not piece:
                 return
-            self._whole.update(piece)
             self._size_bytes += len(piece)
             yield piece
 
@@ -160,7 +163,7 @@ class SegmentCopy:
             return "missing"
         return "damaged" if lines else "intact"
 
-    def _damage(self, gops: tuple[GopEntry, ...]) -> Iterator[str]:
+    def _damage(self, gops: tuple[GopEntry, ...], sha256: str) -> Iterator[str]:
         path, record = self._row.path, self._record
         if not self._row.is_present:
             return
@@ -185,7 +188,7 @@ class SegmentCopy:
                 yield f"{path}: group of pictures {number} ({utc_text(gop.from_utc_us)}) {what}"
         if record is None or known or self._size_bytes != recorded_bytes:
             return
-        if self._whole.hexdigest() != record.sha256:
+        if sha256 != record.sha256:
             yield f"{path} is not what was recorded"
 
 

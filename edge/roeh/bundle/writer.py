@@ -8,6 +8,7 @@ is told and never refused. Memory does not grow with the span: lines are put asi
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator
 
@@ -145,9 +146,9 @@ class BundleWriter:
             with copying(self._parts.files, row, record, self._wanted) as copy:
                 if is_full and copy.is_there:
                     yield from self._file(path, copy.pieces())
+                    entry = copy.entry(path, self._payload.last.sha256)
                 else:
-                    _look_at(copy)
-                entry = copy.entry(path if is_full else "")
+                    entry = copy.entry("", _sha256_of(copy))
             self._keep(row, entry)
 
     def _record(self, row: SegmentRow) -> SegmentRecord | None:
@@ -362,7 +363,9 @@ class _Leaf(msgspec.Struct, frozen=True):
     leaf: int
 
 
-def _look_at(copy: SegmentCopy) -> None:
-    """Hash it without keeping it."""
-    for _ in copy.pieces():
-        pass
+def _sha256_of(copy: SegmentCopy) -> str:
+    """Of what is not taken along."""
+    hashed = hashlib.sha256()
+    for piece in copy.pieces():
+        hashed.update(piece)
+    return hashed.hexdigest()
