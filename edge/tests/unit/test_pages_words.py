@@ -31,6 +31,7 @@ FAMILIES = {
         "RENDER_FAILED",
         "STORAGE_FULL",
         "UNEXPECTED",
+        "busy",
         "title_ACCESS_REFUSED",
         "title_PEER_GONE",
     ],

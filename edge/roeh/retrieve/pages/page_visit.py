@@ -36,6 +36,8 @@ from roeh.retrieve.visit import VISIT, Visit
 MAX_FORM_BYTES = 16 * 1024
 _MAX_FIELDS = 400
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+#: What will go if it is asked again: too many requests, and somebody else's turn.
+_BUSY = (429, 503)
 _COOKIE_S = 365 * 24 * 3600
 
 PageHandler = Callable[["PageVisit"], Awaitable[web.Response]]
@@ -202,7 +204,7 @@ class PageVisit:
             is_trust_stale=self.is_trust_stale,
             banners=banners,
             notice=done if done in NOTICES and problem is None else "",
-            problem=None if problem is None else _problem(problem),
+            problem=None if problem is None else _problem(problem, self.words),
         )
 
     def _keep_choices(self, response: web.Response) -> None:
@@ -250,8 +252,12 @@ def _form_page(request: web.Request) -> str:
     return request.path.removesuffix("/approval")
 
 
-def _problem(problem: RoehError | HttpProblem) -> Problem:
+def _problem(problem: RoehError | HttpProblem, words: Words) -> Problem:
     if isinstance(problem, RoehError):
-        return Problem(problem.code, problem.what, str(problem))
-    words = problem.problem
-    return Problem(words.code, words.what, f"{words.what}: {words.which}; {words.remedy}")
+        code, word, line = problem.code, problem.what, str(problem)
+    else:
+        said = problem.problem
+        code, word = said.code, said.what
+        line = f"{said.what}: {said.which}; {said.remedy}"
+    key = "busy" if response_of(problem).status in _BUSY and code != "PEER_GONE" else code
+    return Problem(key if words.has(f"error.{key}") else "UNEXPECTED", code, word, line)

@@ -42,9 +42,11 @@ class Banner(msgspec.Struct, frozen=True):
 class Problem(msgspec.Struct, frozen=True):
     """What went wrong: its stable code, the stable word of a refusal, and the line of it.
 
-    The line is for whoever has to look into it, so it is in English in every language.
+    The line is for whoever has to look into it, so it is in English in every language. `words`
+    is the key of the words for the visitor.
     """
 
+    words: str
     code: str
     word: str
     line: str
