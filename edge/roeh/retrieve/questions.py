@@ -52,9 +52,9 @@ class PreviewQuestion(Question, frozen=True):
 
 
 class MomentQuestion(Question, frozen=True):
-    """A moment of UTC."""
+    """A moment of UTC; there is one after it."""
 
-    at_utc_us: TimeUs
+    at_utc_us: Annotated[int, Meta(ge=0, lt=2**53 - 1)]
 
 
 class PageQuestion(Question, frozen=True):

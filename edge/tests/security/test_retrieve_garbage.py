@@ -91,6 +91,7 @@ TRAVERSALS = {
     "two_slashes": b"//elsewhere/api/v1/node",
     "asterisk": b"*",
     "fragment": b"/api/v1/node#x",
+    "end_of_time": b"/api/v1/stills/north?at_utc_us=9007199254740991",
     "query_twice": b"/api/v1/custody?after=1&after=2",
     "query_unknown": b"/api/v1/custody?path=/etc/passwd",
     "query_no_number": b"/api/v1/custody?after=1e3",
