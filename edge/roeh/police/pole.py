@@ -138,7 +138,7 @@ class Pole:
     def __init__(self, address: Address, context: PoleContext) -> None:
         self.address = address
         self._pool = urllib3.HTTPSConnectionPool(
-            address.host.strip("[]"),
+            address.host,
             address.port,
             ssl_context=context,
             assert_hostname=False,
