@@ -1,4 +1,4 @@
-"""An approver whose key never leaves a card (SoftHSM in a card's place) signs as one with a file."""
+"""An approver whose key never leaves a card (SoftHSM in its place) signs as one with a file."""
 
 import subprocess
 from pathlib import Path
