@@ -5,10 +5,12 @@ walked through has nothing in the console, nothing refused by its policy, no req
 and nothing that axe-core finds.
 """
 
+import argparse
 import contextlib
 import datetime
 import hashlib
 import re
+import shlex
 
 import pytest
 
@@ -16,6 +18,7 @@ from roeh.access.requests import read_request, request_sha256
 from roeh.core.gop import StreamEnd
 from roeh.core.peers import Done, EndStream, Role, Verb
 from roeh.core.retrieval import PersonRole
+from roeh.police.commands import add_arguments
 from roeh.retrieve.pages.times import utc_text
 from roeh.retrieve.pages.wording import table
 from tests.apt import require_packages
@@ -190,6 +193,8 @@ def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file_for_whoever_
     assert re.sub(r"\s", "", shown) == hashlib.sha256(octets).hexdigest()
     assert request_sha256(request) in re.sub(r"\s", "", shown)
 
+    assert parsed(page.locator(".command").inner_text()).request == f"request-{request.id}.json"
+
     hand_in = page.get_by_role("button", name="Hand in the approval")
     hand_in.click()
     approver.check("no file")
@@ -223,6 +228,7 @@ def test_an_approver_compares_signs_elsewhere_and_hands_in_the_file_for_whoever_
     with waiting.expect_download(timeout=60_000) as download:
         waiting.locator("a.button[download]").click(timeout=60_000)
     officer.check("ready")
+    assert parsed(waiting.locator(".command").inner_text()).id == request.id
     digest = hashlib.sha256(download.value.path().read_bytes()).hexdigest()
     assert digest == re.sub(r"\s", "", waiting.locator(".state-of-it .hash").inner_text())
 
@@ -390,6 +396,15 @@ def test_a_stale_list_and_silent_evidence_are_said_before_anything_else(tmp_path
         assert status == 503
         assert table("he")["banner.evidence_silent_title"] in page
         assert "PEER_GONE" in page
+
+
+def parsed(command):
+    """A command line that a page shows, as the program takes it."""
+    program, group, *arguments = shlex.split(command)
+    assert (program, group) == ("roeh", "police")
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(arguments)
 
 
 def first_place_px(page):

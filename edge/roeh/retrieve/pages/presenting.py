@@ -133,7 +133,9 @@ def detail_of(
         size_words=size_words(export.size_bytes, words),
         may_fetch=export.is_own and Action.FETCH in node.may,
         bundle_path=f"{API}/exports/{export.id}/bundle",
-        fetch_command=shlex.join([*fetch, "--root", "root.pem", "--key", "person.pem"]),
+        fetch_command=shlex.join(
+            [*fetch, "--root", "root.pem", "--key", "person.pem", "--out", f"{export.id}.zip.age"]
+        ),
         approve_command=shlex.join(
             [*approve, "--key", "person.pem", "--out", f"approval-{export.id}.p7m"]
         ),
