@@ -105,7 +105,7 @@ class Commands:
             rules=frozenset(rule.name for rule in parts.config.rules),
         )
         self._book = CommandBook(parts.log, parts.clock)
-        self._changed = threading.Condition(parts.database.lock)
+        self._changed = parts.database.lock.condition()
         self._own = threading.Lock()
         self._signing = threading.Lock()
         self._statements: dict[bytes, bytes] = {}  # by the answer, oldest first

@@ -136,20 +136,22 @@ class ExportBuilding:
         Raises:
             EvidenceRefused: there is no such leaf in that tree.
         """
-        proven = []
-        log = self._parts.log
-        with self._parts.database.reading() as connection:
+        database, log = self._parts.database, self._parts.log
+        with database.reading() as connection:
             rows.known_export(connection, asked.id)
-            if asked.size > log.size(connection) or max(asked.leaves) >= asked.size:
-                raise EvidenceRefused(
-                    what="the ledger has no such leaf in a tree of that size",
-                    which=f"leaf {max(asked.leaves)} of {asked.size}",
-                    remedy="ask for leaves below the size that EXPORT_BEGIN gave",
-                )
-            for leaf in asked.leaves:
+            size = log.size(connection)
+        if asked.size > size or not 0 <= min(asked.leaves) <= max(asked.leaves) < asked.size:
+            raise EvidenceRefused(
+                what="the ledger has no such leaf in a tree of that size",
+                which=f"leaf {max(asked.leaves)} of {asked.size}",
+                remedy="ask for leaves below the size that EXPORT_BEGIN gave",
+            )
+        proven = []
+        for leaf in asked.leaves:
+            with database.reading() as connection:  # each by itself: recording goes in between
                 (record,) = log.records(connection, leaf, 1)
                 proof = log.inclusion_proof(connection, leaf, asked.size)
-                proven.append(ProvenRecord(leaf, record, tuple(each.hex() for each in proof)))
+            proven.append(ProvenRecord(leaf, record, tuple(each.hex() for each in proof)))
         return ProvenRecords(tuple(proven))
 
     def add_files(self, asked: AddSealedFiles) -> Done:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -74,7 +73,7 @@ class NodeStore:
         self._checkpoint = checkpoint
         self._age_us = age_us
         self._history_age_us = history_age_us
-        self._stored = threading.Condition(database.lock)
+        self._stored = database.lock.condition()
         self._waiting_over = False
         with database.reading() as connection:
             self._outbox = Outbox(connection, max_bytes=outbox_max_bytes)

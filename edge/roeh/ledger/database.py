@@ -11,13 +11,13 @@ import errno
 import os
 import shutil
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from roeh.core.errors import RoehError, RuntimeMissing, StorageDamaged, StorageFailed, StorageFull
 from roeh.ledger.command_tables import COMMAND_TABLES
 from roeh.ledger.export_tables import EXPORT_TABLES
+from roeh.ledger.fair_lock import FairLock
 from roeh.ledger.index_tables import INDEX_TABLES
 from roeh.ledger.keeping_tables import KEEPING_TABLES
 from roeh.ledger.log_tables import LOG_TABLES
@@ -174,7 +174,7 @@ class NodeDatabase:
         self, path: Path, *, on_failed: Callable[[StorageFailed], None] | None = None
     ) -> None:
         self.path = path
-        self.lock = threading.RLock()
+        self.lock = FairLock()
         self._on_failed = on_failed
         self._failure: StorageFailed | None = None
         self._connection = open_database(path)
