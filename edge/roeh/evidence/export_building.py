@@ -91,7 +91,8 @@ class ExportBuilding:
             raise _impossible(asked.id, known.shown.state, "begun")
         request = msgspec.json.decode(known.shown.request, type=ExportRequest)
         spans = parts.holds.spans_of(known.shown.hold_id)
-        self._leaves.of(request, spans, 0)  # refused before anything is on record
+        numbers = self._leaves.numbers(request, spans)
+        self._leaves.check_closed(asked.id, numbers)  # refused before anything is on record
         held = parts.trust.held()
         row = self._note_begun(asked.id, "" if held is None else held.sha256)
         parts.checkpoints.renew()
@@ -107,7 +108,7 @@ class ExportBuilding:
             rows.set_begun_size(connection, asked.id, size)
         witnessed = parts.checkpoints.newest_cosigned()
         witnessed_size = 0 if witnessed is None else _size_of(witnessed)
-        leaves = self._leaves.of(request, spans, size)
+        leaves = self._leaves.of(request, numbers, size)
         stands = parts.trust.shown()
         return ExportBegun(
             export=row,
@@ -116,14 +117,14 @@ class ExportBuilding:
             witnessed=witnessed or "",
             witnessed_size=witnessed_size,
             consistency=self._consistency(witnessed_size, size),
-            leaves=leaves,
+            leaves=leaves.every,
             trust_list=stands.signed,
             chains_pem=self._chains(),
             homes={
                 signer.usage.value: signer.home
                 for signer in (parts.signers.media, parts.signers.log, parts.signers.manifest)
             },
-            names=parts.names.read(self._pseudonyms(leaves)),
+            names=parts.names.read(self._pseudonyms(leaves.others)),
             witness_keys=tuple(map(witness_verifier_key, parts.desk.keys().witness)),
             trust_age_us=stands.age_us,
             trust_version=stands.version,

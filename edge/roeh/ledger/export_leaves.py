@@ -6,6 +6,7 @@ meanwhile is beyond the checkpoint that the bundle is proven by.
 
 from __future__ import annotations
 
+import array
 import sqlite3
 from collections.abc import Iterable, Iterator
 
@@ -29,20 +30,55 @@ _IN_FORCE = ("config", "trust_list")
 _OF_THE_SPAN = ("clock_step", "tamper", "rebuild", "fault", "boot", "config")
 
 
-class _Numbers(msgspec.Struct, frozen=True):
-    """The first and last segment of a camera that the span touches."""
+class Numbers(msgspec.Struct, frozen=True):
+    """Segments of a camera that the span touches, and the next one: the first and the last.
+
+    All of their numbers belong into the bundle.
+    """
 
     camera_id: str
     first: int
     last: int
 
+    @property
+    def count(self) -> int:
+        """How many there are at the most."""
+        return self.last - self.first + 1
 
-class _Segment(msgspec.Struct, frozen=True):
-    row: int
-    leaf: int
-    boot_id: str
-    t_first_mono_us: int
-    t_end_mono_us: int
+
+class FoundLeaves(msgspec.Struct, frozen=True):
+    """Leaves of what concerns an export, ascending.
+
+    Attributes:
+        every: all of them.
+        others: those that are neither of a segment nor of its deletion: they may name persons.
+    """
+
+    every: tuple[int, ...]
+    others: tuple[int, ...]
+
+
+class _Segments:
+    """The segments of an export as they are read: what is needed of millions of them.
+
+    Attributes:
+        leaves: of their records.
+        deleted: of those that were deleted by rule.
+        windows: from when to when there are any, by boot.
+    """
+
+    def __init__(self) -> None:
+        self.leaves = array.array("q")
+        self.deleted = array.array("q")
+        self.windows: dict[str, tuple[int, int]] = {}
+
+    def add(self, leaf: int, is_deleted: bool, boot_id: str, first_us: int, end_us: int) -> None:
+        """One more."""
+        self.leaves.append(leaf)
+        if is_deleted:
+            self.deleted.append(leaf)
+        since_us, until_us = self.windows.get(boot_id, (first_us, end_us))
+        self.windows[boot_id] = min(since_us, first_us), max(until_us, end_us)
 
 
 class ExportLeaves:
@@ -51,64 +87,79 @@ class ExportLeaves:
     def __init__(self, database: NodeDatabase) -> None:
         self._database = database
 
-    def of(self, request: ExportRequest, spans: Iterable[Span], size: int) -> tuple[int, ...]:
-        """Leaves below `size` of what concerns an export, ascending.
+    def numbers(self, request: ExportRequest, spans: Iterable[Span]) -> tuple[Numbers, ...]:
+        """Which segments belong to an export, of each camera that has any.
 
         Args:
             request: what was asked for.
             spans: of its hold.
+        """
+        held = tuple(spans)
+        found = (self._numbers(camera_id, request, held) for camera_id in request.cameras)
+        return tuple(numbers for numbers in found if numbers is not None)
+
+    def check_closed(self, export_id: str, numbers: Iterable[Numbers]) -> None:
+        """Refuse while one of these segments is still being written.
+
+        Raises:
+            EvidenceRefused: `segment_open`.
+        """
+        for asked in numbers:
+            with self._database.reading() as connection:
+                found = connection.execute(
+                    "SELECT number FROM segment WHERE state = 'open' AND camera_id = ?"
+                    " AND number BETWEEN ? AND ?",
+                    (asked.camera_id, asked.first, asked.last),
+                ).fetchone()
+            if found is not None:
+                raise _still_open(export_id, asked.camera_id, found[0])
+
+    def of(self, request: ExportRequest, numbers: Iterable[Numbers], size: int) -> FoundLeaves:
+        """Leaves below `size` of what concerns an export.
+
+        Args:
+            request: what was asked for.
+            numbers: of its segments.
             size: of the tree that they are proven by.
 
         Raises:
             EvidenceRefused: `segment_open`: one of its segments is still being written.
         """
-        found: set[int] = set()
-        segments: list[_Segment] = []
-        for camera_id in request.cameras:
-            segments += self._segments(camera_id, request, spans)
-        leaves = [segment.leaf for segment in segments]
-        found.update(leaves)
-        found.update(self._about(about_segment(leaf) for leaf in leaves))
-        found.update(self._alerts(request, segments))
-        found.update(self._holds(request, segments))
-        found.update(self._about([about_export(request.id)]))
-        found.update(self._looks(request))
-        found.update(self._gaps(request))
-        found.update(self._of_node(request, leaves))
-        return tuple(sorted(leaf for leaf in found if leaf < size))
+        segments = _Segments()
+        for asked in numbers:
+            self._read(segments, asked, request.id)
+        others: set[int] = set()
+        others.update(self._alerts(request, segments))
+        others.update(self._holds(request, segments))
+        others.update(self._about([about_export(request.id)]))
+        others.update(self._looks(request))
+        others.update(self._gaps(request))
+        others.update(self._of_node(request, segments))
+        every = set(segments.leaves)
+        every.update(self._about(map(about_segment, segments.deleted)))
+        return FoundLeaves(_below(size, every | others), _below(size, others))
 
-    def _segments(
-        self, camera_id: str, request: ExportRequest, spans: Iterable[Span]
-    ) -> list[_Segment]:
-        """Those of a camera that the span touches, and the next one: all of their numbers."""
-        numbers = self._numbers(camera_id, request, spans)
-        if numbers is None:
-            return []
-        found: list[_Segment] = []
-        after = numbers.first - 1
+    def _read(self, segments: _Segments, asked: Numbers, export_id: str) -> None:
+        after = asked.first - 1
         while True:
             with self._database.reading() as connection:
                 page = connection.execute(
-                    "SELECT number, row, leaf, boot_id, t_first_mono_us, t_end_mono_us"
-                    " FROM segment WHERE camera_id = ? AND number > ? AND number <= ?"
-                    " ORDER BY number LIMIT ?",
-                    (camera_id, after, numbers.last + 1, _PAGE),
+                    "SELECT number, leaf, state IN ('garbage', 'pruned'), boot_id,"
+                    " t_first_mono_us, t_end_mono_us FROM segment WHERE camera_id = ?"
+                    " AND number > ? AND number <= ? ORDER BY number LIMIT ?",
+                    (asked.camera_id, after, asked.last, _PAGE),
                 ).fetchall()
             if not page:
-                return found
-            for number, row, leaf, *place in page:
+                return
+            for number, leaf, is_deleted, *window in page:
                 if leaf is None:
-                    raise EvidenceRefused(
-                        what=f"segment_open: segment {number} of {camera_id} is still written",
-                        which=f"export {request.id}",
-                        remedy="try again in some seconds: it closes by itself",
-                    )
-                found.append(_Segment(row, leaf, *place))
+                    raise _still_open(export_id, asked.camera_id, number)
+                segments.add(leaf, bool(is_deleted), *window)
             after = page[-1][0]
 
     def _numbers(
         self, camera_id: str, request: ExportRequest, spans: Iterable[Span]
-    ) -> _Numbers | None:
+    ) -> Numbers | None:
         numbers: list[int] = []
         for span in spans:
             if span.camera_id != camera_id:
@@ -119,7 +170,7 @@ class ExportLeaves:
             numbers += _deleted(connection, camera_id, request)
         if not numbers:
             return None
-        return _Numbers(camera_id, min(numbers), max(numbers))
+        return Numbers(camera_id, min(numbers), max(numbers) + 1)
 
     def _about(self, subjects: Iterable[str]) -> Iterator[int]:
         pages = _pages(subjects)
@@ -133,7 +184,7 @@ class ExportLeaves:
                         ).fetchall()
                     )
 
-    def _alerts(self, request: ExportRequest, segments: list[_Segment]) -> Iterator[int]:
+    def _alerts(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
         """Alerts of the span, and those whose lock keeps any of it."""
         raised: set[str] = set()
         for camera_id, boot_id, first_us, end_us in _windows(request, segments):
@@ -151,7 +202,7 @@ class ExportLeaves:
         last_us = request.to_utc_us + _ALERT_DELAY_US
         yield from self._of_kind("alert", request.from_utc_us, last_us)
 
-    def _holds(self, request: ExportRequest, segments: list[_Segment]) -> Iterator[int]:
+    def _holds(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
         """Holds of the span: this export's own and those of persons, not other exports'."""
         hold_ids: set[str] = set()
         for camera_id, boot_id, first_us, end_us in _windows(request, segments):
@@ -190,9 +241,10 @@ class ExportLeaves:
         with self._database.reading() as connection:
             return [int(leaf) for (leaf,) in connection.execute(query, asked)]
 
-    def _of_node(self, request: ExportRequest, leaves: list[int]) -> Iterator[int]:
+    def _of_node(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
         """What was in force, from the boot before the first of it on."""
-        first, last = min(leaves, default=0), max(leaves, default=0)
+        first = min(segments.leaves, default=0)
+        last = max(segments.leaves, default=0)
         begun = self._newest_before("boot", first)
         yield from begun
         for kind in _IN_FORCE:
@@ -314,21 +366,22 @@ def _deleted(connection: sqlite3.Connection, camera_id: str, request: ExportRequ
     return found + [int(number) for (number,) in garbage]
 
 
-def _boots(segments: list[_Segment]) -> list[tuple[str, int, int]]:
-    """Of each boot, from when to when there are segments."""
-    found: dict[str, tuple[int, int]] = {}
-    for one in segments:
-        first_us, end_us = found.get(one.boot_id, (one.t_first_mono_us, one.t_end_mono_us))
-        found[one.boot_id] = min(first_us, one.t_first_mono_us), max(end_us, one.t_end_mono_us)
-    return [(boot_id, *window) for boot_id, window in found.items()]
-
-
-def _windows(
-    request: ExportRequest, segments: list[_Segment]
-) -> Iterator[tuple[str, str, int, int]]:
+def _windows(request: ExportRequest, segments: _Segments) -> Iterator[tuple[str, str, int, int]]:
     for camera_id in request.cameras:
-        for boot_id, first_us, end_us in _boots(segments):
+        for boot_id, (first_us, end_us) in segments.windows.items():
             yield camera_id, boot_id, first_us, end_us
+
+
+def _below(size: int, leaves: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(leaf for leaf in leaves if leaf < size))
+
+
+def _still_open(export_id: str, camera_id: str, number: int) -> EvidenceRefused:
+    return EvidenceRefused(
+        what=f"segment_open: segment {number} of {camera_id} is still written",
+        which=f"export {export_id}",
+        remedy="try again in some seconds: it closes by itself",
+    )
 
 
 def _pages(subjects: Iterable[str]) -> Iterator[list[str]]:
