@@ -90,7 +90,7 @@ class HeldPerson(KeyHolder):
         when = request.requested_utc_us if t_utc_us is None else t_utc_us
         return sign_request(request, chain_pem=self.chain_pem, sign=self.sign, t_utc_us=when)
 
-    def approve(self, request, *, verdict="approved", not_before_us=None, expires_us=None):
+    def approve(self, request, *, verdict="approved", not_before_us=None, expires_us=None, note=""):
         """A signed approval; a day from the request on, unless said otherwise."""
         start = request.requested_utc_us if not_before_us is None else not_before_us
         approval = make_approval(
@@ -99,6 +99,7 @@ class HeldPerson(KeyHolder):
             approver_number=self.person.number,
             not_before_utc_us=start,
             expires_utc_us=start + 86_400_000_000 if expires_us is None else expires_us,
+            note=note,
         )
         return self.sign_approval(approval)
 

@@ -339,7 +339,7 @@ class SealedFile(msgspec.Struct, frozen=True):
     """One payload file of a bundle: path below the bag, lower-case SHA-256, size."""
 
     path: Annotated[
-        str, Meta(min_length=1, max_length=200, pattern=r"^data/[A-Za-z0-9._/-]+(?!\n)$")
+        str, Meta(max_length=200, pattern=r"^data(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+(?!\n)$")
     ]
     sha256: Sha256
     size_bytes: Annotated[int, Meta(ge=0, lt=2**53)]

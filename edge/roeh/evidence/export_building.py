@@ -29,9 +29,9 @@ from roeh.core.retrieval import (
     ProofsRequest,
     ProvenRecord,
     ProvenRecords,
-    SealedFile,
     SealExport,
 )
+from roeh.evidence.export_manifest import manifest_of
 from roeh.evidence.trust import DeskTrust
 from roeh.evidence.trust_lists import TrustLists
 from roeh.keys.cms import sign_detached
@@ -39,7 +39,7 @@ from roeh.keys.signer import NodeSigners
 from roeh.ledger import export_rows as rows
 from roeh.ledger.checkpoints import CERTIFICATES_FILE, Checkpoints
 from roeh.ledger.database import NodeDatabase, storage_errors
-from roeh.ledger.export_leaves import ExportLeaves
+from roeh.ledger.export_leaves import MAX_SEGMENTS, ExportLeaves
 from roeh.ledger.export_states import Step, next_state
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
@@ -48,9 +48,11 @@ from roeh.ledger.names import NameBook
 from roeh.ledger.note import parse_checkpoint, parse_note, witness_verifier_key
 from roeh.ledger.records import ExportRecord
 
+#: Of one bundle: what is told of each takes room until the seal.
+MAX_FILES = MAX_SEGMENTS + 50_000
+
 _PAGE = 500
 _PSEUDONYM = re.compile(rb'"([pc]-[0-9a-f]{16})"')
-_SEGMENT = re.compile(r"data/segments/(.+)/([0-9]{8,})\.mp4")
 
 
 class BuildingParts(msgspec.Struct, frozen=True):
@@ -94,6 +96,9 @@ class ExportBuilding:
         numbers = self._leaves.numbers(request, spans)
         self._leaves.check_closed(asked.id, numbers)  # refused before anything is on record
         held = parts.trust.held()
+        # In parts: one that was nearly done before has very many.
+        while rows.drop_files(self._parts.database, known.shown.row):
+            pass
         row = self._note_begun(asked.id, "" if held is None else held.sha256)
         parts.checkpoints.renew()
         note = parts.checkpoints.newest()
@@ -159,12 +164,19 @@ class ExportBuilding:
         """Payload files that were written; told twice they count once.
 
         Raises:
-            ExportFailed: it is not being built, or files before these are missing.
+            ExportFailed: it is not being built, files before these are missing, or there are
+                too many.
         """
         with self._parts.database.writing() as connection:
             row = rows.known_export(connection, asked.id).shown
             if row.state != "building":
                 raise _impossible(row.id, row.state, "files")
+            if asked.first + len(asked.files) > MAX_FILES:
+                raise ExportFailed(
+                    what="more files than a bundle may have",
+                    which=f"export {row.id}, {asked.first + len(asked.files)} of {MAX_FILES}",
+                    remedy="ask for less at once",
+                )
             told = rows.count_files(connection, row.row)
             if asked.first > told:
                 raise ExportFailed(
@@ -179,8 +191,8 @@ class ExportBuilding:
         """Sign the manifest of the files told, by record.
 
         Raises:
-            ExportFailed: it is not being built, no file was told, or one that evidence holds
-                itself (request, approval, trust list) is another.
+            ExportFailed: it is not being built, no file was told, or one that is not of this
+                export (export_manifest.py).
             StorageFull, StorageFailed, KeyRefused: ask again.
         """
         with self._sealing:
@@ -267,19 +279,19 @@ class ExportBuilding:
             return before
         if next_state(known.shown.state, Step.SEALED) is None:
             raise _impossible(export_id, known.shown.state, "sealed")
-        manifest, damaged, files = self._manifest(known)
-        if not files:
+        manifest = manifest_of(self._parts.database, known)
+        if not manifest.files:
             raise ExportFailed(
                 what="no file was told",
                 which=f"export {export_id}",
                 remedy="tell the payload files before the seal",
             )
-        manifest_sha256 = hashlib.sha256(manifest).hexdigest()
+        manifest_sha256 = hashlib.sha256(manifest.content).hexdigest()
         if before is not None and before.manifest_sha256 == manifest_sha256:
             return before
         signer = self._parts.signers.manifest
         signed = sign_detached(
-            manifest,
+            manifest.content,
             chain_pem=signer.chain_pem,
             sign=signer.sign,
             t_utc_us=self._parts.clock.read().t_utc_ns // NS_PER_US,
@@ -290,9 +302,9 @@ class ExportBuilding:
             person="",
             detail="",
             sha256=manifest_sha256,
-            size_bytes=len(manifest),
-            files=files,
-            damaged=damaged,
+            size_bytes=len(manifest.content),
+            files=manifest.files,
+            damaged=manifest.damaged,
         )
         with self._parts.database.writing() as connection:
             row = rows.known_export(connection, export_id).shown
@@ -317,65 +329,6 @@ class ExportBuilding:
             row = rows.known_export(connection, export_id).shown
             rows.put_seal(connection, row.row, seal)
         return seal
-
-    def _manifest(self, known: rows.KnownExport) -> tuple[bytes, int, int]:
-        """The manifest's bytes, how many segments in it are not as recorded, how many files."""
-        own = _own_hashes(known)
-        lines: list[bytes] = []
-        damaged = 0
-        while True:
-            with self._parts.database.reading() as connection:
-                page = rows.files_after(connection, known.shown.row, len(lines), _PAGE)
-                damaged += sum(_is_damaged(connection, file) for file in page)
-            if not page:
-                return b"".join(lines), damaged, len(lines)
-            for file in page:
-                if own.get(file.path, file.sha256) != file.sha256:
-                    raise ExportFailed(
-                        what="it is not what was signed",
-                        which=f"{file.path} of export {known.shown.id}",
-                        remedy="build the bundle anew",
-                    )
-                lines.append(f"{file.sha256}  {file.path}\n".encode("ascii"))
-
-
-def _own_hashes(known: rows.KnownExport) -> dict[str, str]:
-    """What evidence itself holds of a bundle's files."""
-    shown = known.shown
-    hashes = {
-        "data/request.json": shown.request_sha256,
-        "data/approval.p7m": hashlib.sha256(shown.approval_p7m).hexdigest(),
-        "data/trust-list.p7m": known.trust_sha256,
-    }
-    if shown.request_p7m:
-        hashes["data/request.p7m"] = hashlib.sha256(shown.request_p7m).hexdigest()
-    return hashes
-
-
-class _RecordedBody(msgspec.Struct):
-    sha256: str
-
-
-class _Recorded(msgspec.Struct):
-    """Of a segment's record what is compared."""
-
-    body: _RecordedBody
-
-
-_RECORDED = msgspec.json.Decoder(_Recorded)
-
-
-def _is_damaged(connection: sqlite3.Connection, file: SealedFile) -> bool:
-    """Whether an original segment is not as its record says."""
-    named = _SEGMENT.fullmatch(file.path)
-    if named is None:
-        return False
-    found = connection.execute(
-        "SELECT json FROM record JOIN segment ON segment.leaf = record.leaf"
-        " WHERE camera_id = ? AND number = ?",
-        (named[1], int(named[2])),
-    ).fetchone()
-    return found is None or _RECORDED.decode(found[0]).body.sha256 != file.sha256
 
 
 def _size_of(note: str) -> int:

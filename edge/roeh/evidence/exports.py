@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -41,6 +42,7 @@ from roeh.evidence.trust_lists import TrustLists
 from roeh.evidence.visitors import Visitors
 from roeh.ledger import export_rows as rows
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.export_leaves import MAX_SEGMENTS, ExportLeaves
 from roeh.ledger.export_states import ENDS, Step, next_state
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
@@ -52,6 +54,13 @@ from roeh.ledger.utc_spans import UtcSpan, recorded_spans
 _MAX_SPANS = 256
 _SHA256_CHARS = 64
 _US_PER_DAY = 86_400_000_000
+#: What ends by itself, how, and after how many times `keep_us` since it was asked for: it was
+#: approved within one, and begun within two; ready ones are retrieve's to clear away, if it runs.
+_WAITING: tuple[tuple[tuple[ExportState, ...], Literal["expired", "failed"], int], ...] = (
+    (("requested", "approved"), "expired", 1),
+    (("building",), "failed", 2),
+    (("ready", "taken"), "expired", 4),
+)
 
 
 class ExportParts(msgspec.Struct, frozen=True):
@@ -231,28 +240,40 @@ class Exports:
                 )
             self._parts.log.append(connection, record)
             rows.set_state(connection, row.id, state, detail=asked.detail)
-            if step in (Step.READY, Step.FAILED, Step.INTERRUPTED):
-                rows.clear_files(connection, row.id)
             after = self._ended(connection, row.id)
         if after.state != "building":
             self._progress.pop(row.id, None)
         self._note_freed(after)
         return ExportHeld(after)
 
-    def expire_waiting(self) -> None:
-        """End what nobody agreed to or built for long: nothing is held for ever.
+    def settle(self) -> None:
+        """End what waits too long, and drop what was told of files that nobody needs any more.
 
         Raises:
             StorageFull, StorageFailed: tried again later.
         """
-        before_age_us = self._parts.age_us() - self._parts.keep_us
-        with self._parts.database.reading() as connection:
-            waiting = rows.waiting_since(connection, before_age_us)
+        self._expire_waiting()
+        while True:
+            with self._parts.database.reading() as connection:
+                export_row = rows.find_dropped(connection)
+            if export_row is None:
+                return
+            rows.drop_files(self._parts.database, export_row)
+
+    def _expire_waiting(self) -> None:
+        """End what nobody agreed to, built or cleared away for long: nothing is held for ever.
+
+        Raises:
+            StorageFull, StorageFailed: tried again later.
+        """
         days = self._parts.keep_us / _US_PER_DAY
-        for export_id in waiting:
-            self.note(
-                NoteExport(id=export_id, step="expired", detail=f"it waited for {days:g} days")
-            )
+        for states, step, keeps in _WAITING:
+            before_age_us = self._parts.age_us() - keeps * self._parts.keep_us
+            with self._parts.database.reading() as connection:
+                waiting = rows.older_than(connection, states, before_age_us)
+            for export_id in waiting:
+                detail = f"it waited for {keeps * days:g} days"
+                self.note(NoteExport(id=export_id, step=step, detail=detail))
 
     def _known_signed(self, signed: bytes) -> ExportRow | None:
         """The very same signed request, taken before: whoever carries it again sees how it goes."""
@@ -276,6 +297,11 @@ class Exports:
     ) -> ExportRow:
         parts = self._parts
         request_sha256 = hashlib.sha256(content).hexdigest()
+        with parts.database.reading() as connection:
+            # Before the case has a name: what is refused leaves none behind.
+            if rows.find_export(connection, request.id) is None:
+                rows.check_few_wait(connection, pseudonym, is_signed=bool(signed))
+                self._check_segments(request, self._spans(connection, request))
         case_pseudonym = parts.names.pseudonym(case(request.case_number))
         with parts.database.writing() as connection:
             known = rows.find_export(connection, request.id)
@@ -287,11 +313,12 @@ class Exports:
                         remedy="give every request an id of its own",
                     )
                 return self.shown(known.shown)
+            spans = self._spans(connection, request)
             hold = PlaceHold(
                 hold_id=request.id,  # so that it is placed once, whatever is rebuilt
                 person=pseudonym,
                 reason=f"export {request.id}",
-                spans=self._spans(connection, request),
+                spans=spans,
             )
             parts.holds.place_within(connection, hold)
             parts.log.append(
@@ -344,6 +371,17 @@ class Exports:
             which=f"{', '.join(request.cameras)}, {when}",
             remedy="ask for less at once" if spans else _what_there_is(connection),
         )
+
+    def _check_segments(self, request: ExportRequest, spans: tuple[Span, ...]) -> None:
+        found = ExportLeaves(self._parts.database).numbers(request, spans)
+        segments = sum(numbers.count for numbers in found)
+        if segments > MAX_SEGMENTS:
+            raise EvidenceRefused(
+                what=f"that is {segments} segments, more than the {MAX_SEGMENTS} of one export",
+                which=f"{len(request.cameras)} cameras from {utc_text(request.from_utc_us)} to"
+                f" {utc_text(request.to_utc_us)}",
+                remedy="ask for fewer cameras or a shorter span at once",
+            )
 
     def _taker(self, asked: NoteExport) -> str:
         """The pseudonym of whoever takes it; empty: not said."""

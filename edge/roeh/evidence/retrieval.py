@@ -31,6 +31,7 @@ from roeh.evidence.exports import ExportParts, Exports
 from roeh.evidence.looks import Looks
 from roeh.evidence.visitors import VisitorParts, Visitors
 from roeh.ledger.export_rows import exports_after
+from roeh.ledger.holds import check_few_held
 from roeh.ledger.utc_spans import UtcSpan, newest_segments, recorded_spans
 
 #: Of one hold (core/peers.py).
@@ -159,6 +160,7 @@ class Retrieval:
             spans=(),
         )
         with self._parts.exports.database.writing() as connection:
+            check_few_held(connection, judged.pseudonym)
             now = self._clock.read()
             spans = recorded_spans(
                 connection,
@@ -186,6 +188,7 @@ class Retrieval:
         return HoldState(*self._parts.named(self._parts.exports.holds.release(wanted)))
 
     def _settle_on(self) -> None:
+        self._try_to_settle()
         while not self._clock.wait(_SETTLE_S, self._stop):
             self._try_to_settle()
 
@@ -193,7 +196,7 @@ class Retrieval:
         try:
             self._looks.settle(is_last=is_last)
             if not is_last:
-                self._exports.expire_waiting()
+                self._exports.settle()
                 self._trust.held()  # a trust_file that changed is taken though nobody comes
         except RoehError as error:
             log_error(_log, error)

@@ -27,6 +27,9 @@ RATES_HZ: dict[Verb, float] = {
     Verb.EXPORT_REQUEST: 2.0,
     Verb.EXPORT_APPROVE: 2.0,
     Verb.EXPORT_NOTE: 20.0,
+    Verb.EXPORT_BEGIN: 1.0,
+    Verb.EXPORT_FILES: 20.0,
+    Verb.EXPORT_SEAL: 1.0,
 }
 
 

@@ -19,6 +19,10 @@ from roeh.ledger.database import NodeDatabase
 from roeh.ledger.record_places import about_alert, about_export, about_hold, about_segment
 from roeh.ledger.records import KeyRecord, Record
 
+#: Of one export, so that what is collected of it and its manifest stay small: at 10 s each, one
+#: camera's 23 days.
+MAX_SEGMENTS = 200_000
+
 _PAGE = 500
 #: No segment is longer (core/config/schema.py: segment_s), with room for a late close.
 _LONGEST_SEGMENT_US = 1_200_000_000

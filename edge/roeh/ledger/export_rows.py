@@ -1,6 +1,6 @@
 """Rows of exports: stored, read, and forgotten as to whom they name.
 
-Every function here belongs to a transaction of the caller's, beside the record that tells it.
+All but `drop_files` belong to a transaction of the caller's, beside the record that tells it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from roeh.core.retrieval import (
     PersonRole,
     SealedFile,
 )
+from roeh.ledger.database import NodeDatabase, overwriting
 from roeh.ledger.export_states import ENDS
 
 _COLUMNS = (
@@ -29,6 +30,10 @@ _COLUMNS = (
 )
 #: Signed objects and requests of one page: far below a message's bound.
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
+#: Requests of one person that wait for an approval: each holds its span.
+MAX_WAITING = 32
+#: Deleted in a few milliseconds.
+_FILES_A_TURN = 2000
 _PERSON = msgspec.json.Decoder(Person)
 
 
@@ -69,7 +74,8 @@ class Seal(msgspec.Struct, frozen=True):
 
 def insert_export(connection: sqlite3.Connection, new: NewExport) -> None:
     """A new one, `requested`."""
-    connection.execute(
+    _rewrite(
+        connection,
         "INSERT INTO export (id, state, request_sha256, approval_sha256, requester, approver,"
         " case_pseudonym, hold_id, t_utc_us, detail, size_bytes, sha256, trust_sha256, request,"
         " request_p7m, approval_p7m, requester_json, approver_json, asked_age_us)"
@@ -126,22 +132,48 @@ def exports_after(connection: sqlite3.Connection, request: ExportsRequest) -> tu
     return tuple(_bounded(_known(row).shown for row in rows))
 
 
-def waiting_since(connection: sqlite3.Connection, before_age_us: int) -> tuple[str, ...]:
-    """Ids of those that nobody agreed to, or that nobody built, asked for before that age."""
+def older_than(
+    connection: sqlite3.Connection, states: tuple[ExportState, ...], before_age_us: int
+) -> tuple[str, ...]:
+    """Ids of those in these states that were asked for before an age of the node."""
+    marks = ", ".join("?" * len(states))
     rows = connection.execute(
-        "SELECT id FROM export WHERE state IN ('requested', 'approved') AND asked_age_us < ?"
+        f"SELECT id FROM export WHERE state IN ({marks}) AND asked_age_us < ?"  # noqa: S608 - marks
         " ORDER BY row",
-        (before_age_us,),
+        (*states, before_age_us),
     )
     return tuple(str(export_id) for (export_id,) in rows)
+
+
+def check_few_wait(connection: sqlite3.Connection, requester: str, *, is_signed: bool) -> None:
+    """Refuse one more request of somebody of whom many wait for their approval.
+
+    Signed ones are counted by themselves: nobody else uses up a person's.
+
+    Raises:
+        EvidenceRefused: ask again when one of them has ended.
+    """
+    (waiting,) = connection.execute(
+        "SELECT COUNT(*) FROM export WHERE state = 'requested' AND requester = ?"
+        " AND (request_p7m <> x'') = ?",
+        (requester, is_signed),
+    ).fetchone()
+    if waiting >= MAX_WAITING:
+        raise EvidenceRefused(
+            what=f"{waiting} requests of this person wait for an approval",
+            which=requester,
+            remedy="have them approved or refused first",
+        )
 
 
 def set_state(
     connection: sqlite3.Connection, export_id: str, state: ExportState, *, detail: str = ""
 ) -> None:
     """What it is from here on."""
-    connection.execute(
-        "UPDATE export SET state = ?, detail = ? WHERE id = ?", (state, detail, export_id)
+    _rewrite(
+        connection,
+        "UPDATE export SET state = ?, detail = ? WHERE id = ?",
+        (state, detail, export_id),
     )
 
 
@@ -155,7 +187,8 @@ def set_approval(
     approval_sha256: str,
 ) -> None:
     """A second person's word, as it was signed."""
-    connection.execute(
+    _rewrite(
+        connection,
         "UPDATE export SET approver_json = ?, approver = ?, approval_p7m = ?, approval_sha256 = ?"
         " WHERE id = ?",
         (msgspec.json.encode(approver), pseudonym, approval_p7m, approval_sha256, export_id),
@@ -166,14 +199,16 @@ def set_bundle(
     connection: sqlite3.Connection, export_id: str, *, size_bytes: int, sha256: str
 ) -> None:
     """The encrypted bundle that is ready."""
-    connection.execute(
-        "UPDATE export SET size_bytes = ?, sha256 = ? WHERE id = ?", (size_bytes, sha256, export_id)
+    _rewrite(
+        connection,
+        "UPDATE export SET size_bytes = ?, sha256 = ? WHERE id = ?",
+        (size_bytes, sha256, export_id),
     )
 
 
 def set_begun_size(connection: sqlite3.Connection, export_id: str, size: int) -> None:
     """The size of the ledger that its proofs are for."""
-    connection.execute("UPDATE export SET begun_size = ? WHERE id = ?", (size, export_id))
+    _rewrite(connection, "UPDATE export SET begun_size = ? WHERE id = ?", (size, export_id))
 
 
 def begun_size(connection: sqlite3.Connection, export_id: str) -> int:
@@ -186,10 +221,15 @@ def begun_size(connection: sqlite3.Connection, export_id: str) -> int:
 
 def set_begun(connection: sqlite3.Connection, export_id: str, trust_sha256: str) -> None:
     """It is built from nothing: what was told and sealed before does not count."""
-    connection.execute(
-        "UPDATE export SET trust_sha256 = ?, begun_size = 0 WHERE id = ?", (trust_sha256, export_id)
+    _rewrite(
+        connection,
+        "UPDATE export SET trust_sha256 = ?, begun_size = 0 WHERE id = ?",
+        (trust_sha256, export_id),
     )
-    clear_files(connection, export_id)
+    connection.execute(
+        "DELETE FROM export_file WHERE export_row = (SELECT row FROM export WHERE id = ?)",
+        (export_id,),
+    )
     connection.execute(
         "DELETE FROM export_seal WHERE export_row = (SELECT row FROM export WHERE id = ?)",
         (export_id,),
@@ -233,12 +273,36 @@ def files_after(
     return tuple(SealedFile(*row) for row in rows)
 
 
-def clear_files(connection: sqlite3.Connection, export_id: str) -> None:
-    """They are needed no more once the export was built or ended."""
-    connection.execute(
-        "DELETE FROM export_file WHERE export_row = (SELECT row FROM export WHERE id = ?)",
-        (export_id,),
-    )
+def drop_files(database: NodeDatabase, export_row: int) -> bool:
+    """Drop some of the files told, in a transaction of its own; False: there were none.
+
+    A big export has very many, and recording goes in between.
+    """
+    with database.writing() as connection:
+        return bool(
+            connection.execute(
+                "DELETE FROM export_file WHERE export_row = ?1 AND number IN (SELECT number"
+                " FROM export_file WHERE export_row = ?1 ORDER BY number LIMIT ?2)",
+                (export_row, _FILES_A_TURN),
+            ).rowcount
+        )
+
+
+def find_dropped(connection: sqlite3.Connection) -> int | None:
+    """The row of an export that has files told and is not being built any more."""
+    after = -1
+    while True:
+        (export_row,) = connection.execute(
+            "SELECT MIN(export_row) FROM export_file WHERE export_row > ?", (after,)
+        ).fetchone()
+        if export_row is None:
+            return None
+        (state,) = connection.execute(
+            "SELECT state FROM export WHERE row = ?", (export_row,)
+        ).fetchone()
+        if state != "building":
+            return int(export_row)
+        after = int(export_row)
 
 
 def find_seal(connection: sqlite3.Connection, export_row: int) -> Seal | None:
@@ -280,10 +344,17 @@ def forget_person(connection: sqlite3.Connection, pseudonym: str) -> None:
     # Requests and approvals name all of them: they go whoever is forgotten.
     connection.executemany(
         "UPDATE export SET request = x'', request_p7m = x'', approval_p7m = x'',"
+        " detail = CASE state WHEN 'refused' THEN '' ELSE detail END,"
         " requester_json = CASE requester WHEN ?1 THEN x'' ELSE requester_json END,"
         " approver_json = CASE approver WHEN ?1 THEN x'' ELSE approver_json END WHERE id = ?2",
         [(pseudonym, export_id) for export_id, _ in rows],
     )
+
+
+def _rewrite(connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> None:
+    """A row grows from step to step and moves in the file: where it was it is overwritten."""
+    with overwriting(connection):
+        connection.execute(statement, values)
 
 
 def forgotten(pseudonym: str) -> Person:

@@ -28,6 +28,9 @@ ACTIVE = "active"
 RELEASE_ASKED = "release_asked"
 RELEASED = "released"
 
+#: Holds of one visitor that were not let go.
+MAX_HELD = 100
+
 _COLUMNS = "row, hold_id, person, reason, t_utc_us, state, release_asked_by"
 
 
@@ -201,6 +204,25 @@ class Holds:
                 reason=wanted.reason,
                 step="asked" if step == "asked" else "released",
             ),
+        )
+
+
+def check_few_held(connection: sqlite3.Connection, person: str) -> None:
+    """Refuse one more hold of somebody who has many; those of exports are not theirs.
+
+    Raises:
+        HoldRefused: ask again when one of them was let go.
+    """
+    (held,) = connection.execute(
+        "SELECT COUNT(*) FROM hold WHERE person = ? AND state <> ? AND NOT EXISTS"
+        " (SELECT 1 FROM export WHERE export.hold_id = hold.hold_id)",
+        (person, RELEASED),
+    ).fetchone()
+    if held >= MAX_HELD:
+        raise HoldRefused(
+            what=f"{held} holds of this person are there",
+            which=person,
+            remedy="have those let go that are needed no more: two persons do",
         )
 
 
