@@ -193,7 +193,10 @@ class _Node:
         self.peak_bytes = 0
 
     def cpu_s(self) -> float:
-        """Of evidence, and of retrieve's children that have ended."""
+        """Of evidence, and of retrieve's children, once all have ended."""
+        clock = SystemClock()
+        while self._children():
+            clock.wait(_POLL_S)
         evidence, retrieve = (_ticks(child.pid) for child in (self._evidence, self._retrieve))
         return (evidence[0] + evidence[1] + retrieve[2] + retrieve[3]) / _TICKS_PER_S
 
@@ -203,12 +206,19 @@ class _Node:
 
     def look(self) -> None:
         """At retrieve's children: the builder."""
-        with contextlib.suppress(OSError):  # one that ends meanwhile
-            for task in Path(f"/proc/{self._retrieve.pid}/task").iterdir():
-                for pid in (task / "children").read_text().split():
-                    match = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
-                    if match:
-                        self.peak_bytes = max(self.peak_bytes, int(match[1]) * 1024)
+        for pid in self._children():
+            with contextlib.suppress(OSError):  # one that ends meanwhile
+                match = _PEAK.search(Path(f"/proc/{pid}/status").read_text())
+                if match:
+                    self.peak_bytes = max(self.peak_bytes, int(match[1]) * 1024)
+
+    def _children(self) -> list[str]:
+        """Process ids of retrieve's children."""
+        found: list[str] = []
+        for task in Path(f"/proc/{self._retrieve.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # a thread that ends meanwhile
+                found += (task / "children").read_text().split()
+        return found
 
 
 def _ticks(pid: int) -> list[int]:
