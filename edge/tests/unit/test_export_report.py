@@ -131,7 +131,8 @@ def test_what_was_asked_by_whom_and_who_agreed_stands_on_it():
 def test_custody_names_persons_and_refusals():
     (_, table) = section(worded(facts(), Language.EN), "custody").blocks
     rows = [[without_isolates(cell.text) for cell in row] for row in table.rows]
-    assert ["60", "2025-11-23 13:20:00Z", "דנה לוי", "was allowed: the timeline", "north 10:00"] in rows
+    looked = ["60", "2025-11-23 13:20:00Z", "דנה לוי", "was allowed: the timeline", "north 10:00"]
+    assert looked in rows
     assert rows[1][2:] == ["the pole", "was refused: a preview", "certificate_unknown (3)"]
     assert [row[3] for row in rows[3:6]] == [
         "asked for an export", "approved the export", "export begun",
