@@ -9,7 +9,7 @@ import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.delivery import LeaseOutbox, OutboxBatch, OutboxRefused
-from roeh.core.errors import StorageFailed, StorageFull
+from roeh.core.errors import PeerRefused, StorageFailed, StorageFull
 from roeh.core.log import log_error, log_for
 from roeh.core.peers import (
     AlertStored,
@@ -35,6 +35,13 @@ from roeh.ledger.alerts import NodeStore
 
 #: Processes repeat their report every five seconds; after three of them it is old news.
 _SILENT_AFTER_US = 15_000_000
+
+#: Questions of retrieve that are answered at once: the others wait, and recording does not.
+_ANSWERED_AT_ONCE = 2
+#: Who asks too often is told so no sooner: refusing costs too.
+_REFUSED_S = 0.1
+#: What it asks that waits by itself.
+_WAITING = frozenset({Verb.ORDERS_TAKE})
 
 #: What an alert that finds no room asks for: its rows, its thumbnail, and the log's.
 _ALERT_ROOM_BYTES = 1 << 18
@@ -95,6 +102,7 @@ class EvidenceService:
         self._by_role = dict(by_role or {})
         self._restarting = restarting
         self._pace = WritePace(clock)
+        self._turns = threading.BoundedSemaphore(_ANSWERED_AT_ONCE)
 
     def handle(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         """Do what was asked, durably where the verb says so, and answer.
@@ -102,7 +110,17 @@ class EvidenceService:
         Raises:
             RoehError: what the peer is told instead.
         """
-        self._pace.check(verb)
+        try:
+            self._pace.check(verb)
+        except PeerRefused:
+            self._clock.wait(_REFUSED_S)
+            raise
+        if role is not Role.RETRIEVE or verb in _WAITING:
+            return self._answered(role, verb, request)
+        with self._turns:
+            return self._answered(role, verb, request)
+
+    def _answered(self, role: Role, verb: Verb, request: msgspec.Struct) -> msgspec.Struct:
         if isinstance(request, ProcessReport):
             answer: msgspec.Struct = self._report(role, request)
         elif verb in self._more:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock
+from roeh.core.errors import PeerRefused
 from roeh.evidence.looks import Looks
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.log import Log
@@ -70,3 +71,27 @@ def test_what_was_only_counted_comes_on_record_by_itself(book):
     book.looks.settle()
     book.looks.settle()
     assert [body.count for body in book.bodies()] == [1, 2]
+
+
+def test_whoever_looks_at_ever_new_things_writes_no_more_than_a_rate(book):
+    made = 0
+    for number in range(3000):
+        try:
+            book.looks.look(msgspec.structs.replace(LOOK, detail=f"{number}"))
+        except PeerRefused:
+            continue
+        made += 1
+    assert len(book.bodies()) == made == 1024
+    book.clock.advance(10.0)
+    book.looks.look(LOOK)
+
+
+def test_refusals_of_ever_new_kinds_are_counted_without_being_told_apart(book):
+    for number in range(3000):
+        reason = f"made up {number}"
+        book.looks.refuse(AccessRefusedRecord(person="", action="enter", reason=reason))
+    book.looks.settle(is_last=True)
+    found = book.bodies()
+    assert sum(body.count for body in found) == book.looks.refused == 3000
+    assert len(found) <= 1024 + 2
+    assert found[-1].reason == "more kinds of refusal than are told apart"
