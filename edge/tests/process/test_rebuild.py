@@ -31,6 +31,7 @@ from roeh.ledger.segment_rows import read_chain
 from roeh.ledger.stream_signatures import StreamSignatures
 from tests.alert_drafts import alert_draft
 from tests.gops import GopSource
+from tests.waiting import wait_until
 
 BOOT_ID = "8be4df61-93ca-4ad2-9b9b-0242ac120002"
 LATER_BOOT_ID = "2a9a1a3e-54d4-4b7e-9d3e-0242ac120003"
@@ -399,7 +400,10 @@ def test_recording_goes_on_where_the_files_end(start, sources):
 def test_groups_on_record_that_were_not_signed_yet_are_signed_then(start, sources):
     node = start()
     north = sources["north"]
-    node.record(north, 4)
+    for _ in range(4):
+        node.record(north, 1)
+        # On a busy machine the next group would come before the signature of this one.
+        wait_until(lambda: node.signatures.ready("north"))
     node.recorder.end_stream("north", StreamEnd.SOURCE_ENDED)
     node.parts.checkpoints.renew()
     node.lose_database()
