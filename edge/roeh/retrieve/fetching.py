@@ -41,6 +41,10 @@ class Stretch(NamedTuple):
     stop: int
 
 
+class _DiskEnded(OSError):
+    """The bundle cannot be read on."""
+
+
 class Fetching:
     """Sends bundles to who asked for them."""
 
@@ -127,11 +131,15 @@ class Fetching:
                 at += len(chunk)
                 self.bytes_sent += len(chunk)
             await asyncio.wait_for(response.write_eof(), _STALLED_S)
-        except (ConnectionError, asyncio.TimeoutError):
+        except (OSError, asyncio.TimeoutError) as error:
             self._remember(visit, row, Stretch(stretch.start, at))
-            detail = f"the connection ended at byte {at} of {row.size_bytes}"
+            ended = "connection"
+            if isinstance(error, _DiskEnded):
+                ended = "bundle's disk"
+                _log.error("%s: its bundle cannot be read: %s", row.id, error)
+            detail = f"the {ended} ended at byte {at} of {row.size_bytes}"
             await self._note(visit, _note(row, "untaken", detail))
-            # There is nobody left to answer.
+            # A part of the answer is on its way: no other one can follow it.
             raise ConnectionResetError(detail) from None
         if self._remember(visit, row, stretch):
             await self._note(visit, _note(row, "taken"))
@@ -208,11 +216,14 @@ def joined(stretches: list[Stretch]) -> list[Stretch]:
 
 
 def _read(descriptor: int, at: int, size: int) -> bytes:
-    chunk = os.pread(descriptor, size, at)
-    # What was sent is not read again soon: the page cache belongs to the recording.
-    os.posix_fadvise(descriptor, at, len(chunk), os.POSIX_FADV_DONTNEED)
+    try:
+        chunk = os.pread(descriptor, size, at)
+        # What was sent is not read again soon: the page cache belongs to the recording.
+        os.posix_fadvise(descriptor, at, len(chunk), os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        raise _DiskEnded(error.strerror) from error
     if not chunk:
-        raise ConnectionError("the bundle is shorter than it was")
+        raise _DiskEnded("it is shorter than it was")
     return chunk
 
 

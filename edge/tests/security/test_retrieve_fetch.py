@@ -2,12 +2,17 @@
 
 import contextlib
 import hashlib
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from roeh.access.requests import request_bytes
 from roeh.core.retrieval import PersonRole
 from roeh.retrieve.routes import API
+from tests.apt import require_packages
+from tests.process.small_disk import small_disk, unmount
 from tests.security.test_retrieve_garbage import tls_to
 from tests.visited_poles import NODE_NAME, visited_pole
 from tests.waiting import wait_until
@@ -151,3 +156,32 @@ def test_a_bundle_that_is_not_as_it_was_made_is_not_given_out(fetched):
         path.write_bytes(whole[:-1])
         answer = fetched.ask()
     assert (answer.status, answer.json["code"]) == (409, "EXPORT_FAILED")
+
+
+@pytest.mark.apt("e2fsprogs")
+@pytest.mark.usefixtures("as_root")
+def test_a_disk_that_fails_midway_ends_the_answer_and_is_on_record(fetched, tmp_path):
+    require_packages("e2fsprogs")
+    path, before = fetched.pole.bundle_file(fetched.id), len(fetched.steps("untaken"))
+    with small_disk(tmp_path) as disk, contextlib.ExitStack() as closing:
+        shutil.copy(path, disk.point)
+        subprocess.run(["mount", "--bind", disk.point, path.parent], check=True)
+        closing.callback(unmount, path.parent, "--lazy")
+        fetched.ask()
+        # The second one waits for the bytes of the first to be paid for.
+        with tls_to(fetched.pole, fetched.pole.context(fetched.owner)) as tls:
+            tls.sendall(f"GET {fetched.path}/bundle HTTP/1.1\r\nHost: pole\r\n\r\n".encode())
+            wait_until(lambda: is_opened(fetched.pole.retrieve.pid, path.name))
+            disk.die()
+            came = b"".join(iter(lambda: tls.recv(65536), b""))
+    assert came.count(b"HTTP/1.1 ") <= 1
+    assert b"UNEXPECTED" not in came
+    (told,) = wait_until(lambda: fetched.steps("untaken")[before:])
+    assert "disk ended at byte" in told["detail"]
+
+
+def is_opened(pid, name):
+    """Whether a process has a file of this name open."""
+    opened = Path(f"/proc/{pid}/fd").iterdir()
+    with contextlib.suppress(FileNotFoundError):
+        return any(str(path.readlink()).endswith(name) for path in opened)
