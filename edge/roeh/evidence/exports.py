@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from roeh.access.reading import read_object
 from roeh.access.refusals import refused
 from roeh.access.requests import (
     check_requester,
@@ -23,7 +24,7 @@ from roeh.access.requests import (
     read_signed_request,
 )
 from roeh.core.clock import NS_PER_US, Clock
-from roeh.core.errors import AccessRefused, EvidenceRefused, ExportFailed
+from roeh.core.errors import EvidenceRefused, ExportFailed
 from roeh.core.moments import utc_text
 from roeh.core.peers import PlaceHold, Span
 from roeh.core.retrieval import (
@@ -126,12 +127,8 @@ class Exports:
             AccessRefused: who asks is not believed or may not, or it is not a request.
             EvidenceRefused: another request has this id, or nothing is recorded then.
         """
-        signed = b"" if _is_said(asked) else asked.request
-        known = self._known_signed(signed)
-        if known is not None:
-            return ExportHeld(self.shown(known))
-        certificate_der, content = asked.request, b""
-        with self._parts.visitors.refusing("request_export", b""):
+        visitors, signed = self._parts.visitors, b"" if _is_said(asked) else asked.request
+        with visitors.refusing("request_export", b""):
             if asked.visitor is not None and not signed:
                 certificate_der, content = asked.visitor.certificate_der, asked.request
                 request = read_request(content)
@@ -139,13 +136,13 @@ class Exports:
                 read = read_signed_request(asked.request)
                 certificate_der, content, request = read.signer_der, read.content, read.request
         action = Action.REQUEST_EXPORT if request.kind == "full" else Action.REQUEST_REDACTED
-        person = self._parts.visitors.believed(certificate_der, action)
-        pseudonym = self._parts.visitors.pseudonym(person)
-        with self._parts.visitors.refusing(action.value, certificate_der, person=pseudonym):
-            check_requester(request, person)
-            if asked.visitor is not None and signed:
-                bearer = self._parts.visitors.believed(asked.visitor.certificate_der, action)
-                check_requester(request, bearer)
+        if asked.visitor is not None and signed:
+            self._check_asker(request, asked.visitor.certificate_der, action)
+        known = self._known_signed(request.id, signed)
+        if known is not None:
+            return ExportHeld(self.shown(known))
+        person, pseudonym = self._check_asker(request, certificate_der, action)
+        with visitors.refusing(action.value, certificate_der, person=pseudonym):
             if (request.site, request.node) != (self._parts.site, self._parts.node):
                 raise refused("another_pole", f"{request.site}/{request.node}")
         return ExportHeld(self._take(request, content, signed, person, pseudonym))
@@ -160,9 +157,13 @@ class Exports:
         visitors = self._parts.visitors
         with visitors.refusing(Action.APPROVE.value, b""):
             wanted = read_approval(asked.approval).request
+            signer_der = read_object(asked.approval, "approval_malformed").signer_der
         with self._parts.database.reading() as connection:
             known = rows.known_export(connection, wanted.id)
-        with visitors.refusing(Action.APPROVE.value, b"", export_id=wanted.id):
+        signer = visitors.known_as(signer_der)
+        with visitors.refusing(
+            Action.APPROVE.value, signer_der, person=signer, export_id=wanted.id
+        ):
             judged = judge_approval(
                 asked.approval,
                 request=known.shown.request,
@@ -173,7 +174,9 @@ class Exports:
                 now=self._parts.clock.read(),
             )
         approver = visitors.pseudonym(judged.approver)
-        with visitors.refusing(Action.APPROVE.value, b"", person=approver, export_id=wanted.id):
+        with visitors.refusing(
+            Action.APPROVE.value, signer_der, person=approver, export_id=wanted.id
+        ):
             visitors.check_fresh()
             step = Step.APPROVED if judged.approval.verdict == "approved" else Step.REFUSED
             with self._parts.database.writing() as connection:
@@ -275,16 +278,23 @@ class Exports:
                 detail = f"it waited for {keeps * days:g} days"
                 self.note(NoteExport(id=export_id, step=step, detail=detail))
 
-    def _known_signed(self, signed: bytes) -> ExportRow | None:
+    def _check_asker(
+        self, request: ExportRequest, certificate_der: bytes, action: Action
+    ) -> tuple[Person, str]:
+        """Who asks, by name and by pseudonym: they may, and speak for themselves."""
+        visitors = self._parts.visitors
+        person = visitors.believed(certificate_der, action)
+        pseudonym = visitors.pseudonym(person)
+        with visitors.refusing(action.value, certificate_der, person=pseudonym):
+            check_requester(request, person)
+        return person, pseudonym
+
+    def _known_signed(self, export_id: str, signed: bytes) -> ExportRow | None:
         """The very same signed request, taken before: whoever carries it again sees how it goes."""
         if not signed:
             return None
-        try:
-            wanted = read_signed_request(signed).request
-        except AccessRefused:
-            return None
         with self._parts.database.reading() as connection:
-            found = rows.find_export(connection, wanted.id)
+            found = rows.find_export(connection, export_id)
         return found.shown if found is not None and found.shown.request_p7m == signed else None
 
     def _take(

@@ -1,9 +1,9 @@
 """The trust list in force: whom of those with a certificate this pole believes.
 
-Order: the file `trust-list.p7m` is replaced durably, then the record is written. A list that is
-in force and not on record (killed in between) is put on record at the next start. What is on
-record is the least that counts: a file that was put back to an older list, or taken away, lets
-no older one in.
+Order: the file `trust-list.p7m` is replaced durably, then the record is written (the other way
+round where a lower version takes the place of a stolen signer's). A list that is in force and not
+on record (killed in between) is put on record at the next start. What is on record is the least
+that counts: a file that was put back to an older list, or taken away, lets no older one in.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from roeh.access.judging import time_of
 from roeh.access.refusals import refused
 from roeh.access.trust_list import HeldTrust, Staleness, newer, read_trust_list, staleness
-from roeh.core.clock import Clock
+from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import RoehError, StorageFull
 from roeh.core.log import log_error, log_for
@@ -33,6 +33,7 @@ Via = Literal["mqtt", "file", "https", "usb"]
 
 _US_PER_DAY = 86_400_000_000
 _MAX_ROOT_BYTES = 64 * 1024
+_RETRY_NS = 60 * NS_PER_S
 
 _log = log_for("evidence")
 
@@ -62,6 +63,7 @@ class TrustLists:
         self._root_pem: bytes | None = None
         self._held: HeldTrust | None = None
         self._seen: _Seen | None = None
+        self._t_tried_ns = 0
         self._alarms: dict[str, str] = {}
         self._is_unrecorded = False
         self._has_begun = False
@@ -80,6 +82,8 @@ class TrustLists:
         """The list in force; None: there is none, and nobody is believed."""
         with self._lock:
             if self._has_begun:
+                if self._root_pem is None:
+                    self._take_up()
                 self._note_held()
                 self._look_at_file()
             return self._held
@@ -190,11 +194,17 @@ class TrustLists:
             _check_recorded(offered, newest)
         if not newer(self._held, offered):
             return
+        is_lower = newest is not None and offered.trust_list.version < newest.version
+        if is_lower:
+            # The root dismissed who signed the one before. The record first: a file that is older
+            # than what is on record would let nobody in.
+            self._record(offered, via)
         self._write(signed)
         self._held = offered
-        self._is_unrecorded = True
         self._alarms.pop("held", None)
-        self._record(offered, via)
+        if not is_lower:
+            self._is_unrecorded = True
+            self._record(offered, via)
         self._is_unrecorded = False
         _log.info("trust list %d is in force, by %s", offered.trust_list.version, via)
 
@@ -242,12 +252,17 @@ class TrustLists:
         return self._root_pem
 
     def _look_at_file(self) -> None:
-        """trust_file, when it has changed; one that is not believed changes nothing."""
+        """trust_file, when it has changed; one that is not believed changes nothing.
+
+        That is tried again: a disk may have been full, or a clock wrong.
+        """
         if not self._section.trust_file:
             return
         path = Path(self._section.trust_file)
         seen = _look(path)
-        if seen is None or seen == self._seen:
+        now_ns = self._clock.mono_ns()
+        is_waited_with = "file" not in self._alarms or now_ns - self._t_tried_ns < _RETRY_NS
+        if seen is None or (seen == self._seen and is_waited_with):
             return
         try:
             with storage_errors(path), path.open("rb") as file:
@@ -260,7 +275,7 @@ class TrustLists:
             self._alarms["file"] = alarm
         else:
             self._alarms.pop("file", None)
-        self._seen = seen
+        self._seen, self._t_tried_ns = seen, now_ns
 
 
 def _check_recorded(offered: HeldTrust, newest: TrustListRecord) -> None:

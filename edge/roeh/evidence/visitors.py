@@ -110,6 +110,15 @@ class Visitors:
             numbered(person.number, f"{person.name} ({person.organisation}, {person.number})")
         )
 
+    def known_as(self, certificate_der: bytes) -> str:
+        """The pseudonym of whose certificate it is; empty: nobody who is believed now."""
+        try:
+            trust = self._parts.trust.held()
+            person = judge_person(certificate_der, trust, self._parts.clock.read())
+        except AccessRefused:
+            return ""
+        return self.pseudonym(person)
+
     def note_stranger(self, request: NoteStranger) -> None:
         """Somebody was turned away at the door."""
         record = AccessRefusedRecord(person="", action=_AT_THE_DOOR, reason=request.reason)

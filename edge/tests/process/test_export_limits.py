@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 
+import msgspec
 import pytest
 
 from roeh.core.errors import EvidenceRefused, ExportFailed, HoldRefused, PeerRefused
@@ -212,19 +213,20 @@ def test_what_was_erased_is_in_no_file(node):
     assert found == set()
 
 
-@pytest.mark.parametrize(("is_ready", "end"), [(False, "failed"), (True, "expired")])
-def test_what_a_pole_without_retrieve_holds_for_an_export_ends_too(short_directory, is_ready, end):
-    """Nobody builds, nobody fetches, nobody clears away: the hold ends all the same."""
-    with retrieval_node(short_directory, keep_days=1.0 / 86_400) as node:
-        node.believe()
-        node.record(3)
-        export = node.approved()
-        node.begin(export.id)
-        if is_ready:
-            node.tell(export.id, [A_FILE])
-            node.seal(export.id)
-            node.note(export.id, "ready", **BUNDLE)
+def test_what_a_pole_without_retrieve_holds_for_exports_ends_too(node):
+    """Nobody builds, nobody fetches, nobody clears away: each hold ends all the same."""
+    building, ready = node.approved().id, node.approved().id
+    node.begin(building)
+    node.begin(ready)
+    node.tell(ready, [A_FILE])
+    node.seal(ready)
+    node.note(ready, "ready", **BUNDLE)
 
-        wait_until(lambda: node.exports(export.id)[0].state == end)
+    assert node.evidence.stop() == 0
+    soon = msgspec.structs.replace(node.evidence.config.access, keep_days=0.1 / 86_400)
+    node.evidence.config = msgspec.structs.replace(node.evidence.config, access=soon)
+    node.evidence.start()
 
-        assert [body.step for body in node.bodies("release")] == ["ended"]
+    ends = {building: "failed", ready: "expired"}
+    wait_until(lambda: {row.id: row.state for row in node.exports()} == ends)
+    assert [body.step for body in node.bodies("release")] == ["ended", "ended"]

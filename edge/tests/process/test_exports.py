@@ -6,8 +6,10 @@ import json
 import random
 import threading
 
+import msgspec
 import pytest
 
+from roeh.access.requests import read_approval
 from roeh.core.errors import (
     AccessRefused,
     EvidenceRefused,
@@ -27,6 +29,7 @@ from roeh.core.retrieval import (
     EraseName,
     NamesRequest,
     PersonRole,
+    RequestExport,
     SealedFile,
     ThumbnailRequest,
     Visitor,
@@ -36,6 +39,7 @@ from roeh.keys.cms import read_signed
 from roeh.ledger import merkle
 from roeh.ledger.note import parse_checkpoint, parse_note
 from tests.alert_drafts import alert_draft
+from tests.authorities import revoked
 from tests.process.children import CLOCK, PATIENCE_S
 from tests.process.custodians import parsed
 from tests.retrieval_node import retrieval_node
@@ -205,7 +209,30 @@ def test_approving_ones_own_request_with_a_second_certificate_is_refused(node):
         same.approve(request)
     with pytest.raises(AccessRefused, match="another_request"):
         node.approve(node.approver.approve(node.a_request(id=request.id, reason="more")))
+    with pytest.raises(AccessRefused, match="self_approval"):
+        node.approve(same.sign_approval(_as_approver(approval, "100")))
     assert node.approve(approval).state == "approved"
+    refused = node.bodies("access_refused")[-1]
+    (asked,) = node.bodies("export_request")
+    assert (refused.reason, refused.person) == ("self_approval", asked.person)
+    assert refused.certificate_sha256 == same.person.certificate_sha256
+
+
+def _as_approver(approval_p7m, number):
+    return msgspec.structs.replace(read_approval(approval_p7m), approver_number=number)
+
+
+def test_who_was_dismissed_sees_nothing_of_the_request_they_signed(node):
+    signed = node.investigator.sign_request(node.a_request())
+    visitor = Visitor(node.investigator.certificate_der)
+    bring = RequestExport(signed, visitor)
+    assert node.call(Verb.EXPORT_REQUEST, bring).export.state == "requested"
+    assert node.call(Verb.EXPORT_REQUEST, bring).export.state == "requested"
+    node.believe(
+        version=2, revoked=[revoked(node.investigator.certificate, on_day=250)], list_number=2
+    )
+    with pytest.raises(AccessRefused, match="revoked"):
+        node.call(Verb.EXPORT_REQUEST, bring)
 
 
 def test_nothing_recorded_or_not_over_yet_is_refused_and_says_what_there_is(node):
@@ -343,11 +370,7 @@ def test_after_a_rebuild_an_export_has_failed_and_its_approval_counts_no_more(no
     node.ask(request)
     node.approve(approval)
     node.begin(request.id)  # everything is in the mirror by its checkpoint
-    node.evidence.kill()
-    database = node_database(node.evidence.config)
-    for end in ("", "-wal", "-shm"):
-        database.with_name(database.name + end).unlink(missing_ok=True)
-    node.evidence.start()
+    _lose_database(node)
     (row,) = node.exports(request.id)
     assert (row.state, row.detail, row.request) == ("failed", "rebuilt", b"")
     assert [(hold.hold_id, hold.state) for hold in holds(node)] == [(request.id, "active")]
@@ -360,6 +383,55 @@ def test_after_a_rebuild_an_export_has_failed_and_its_approval_counts_no_more(no
     for person in ("A. Visser", "B. Smit"):
         node.call(Verb.HOLD_RELEASE, ReleaseHold(request.id, person, "over"), Role.CUSTODY)
     assert [hold.state for hold in holds(node)] == ["released"]
+
+
+def test_whatever_state_exports_are_in_a_rebuild_ends_them_once_and_keeps_what_they_held(node):
+    steps_to = {
+        "requested": (),
+        "approved": ("approve",),
+        "building": ("approve", "begin"),
+        "ready": ("approve", "begin", "ready"),
+        "taken": ("approve", "begin", "ready", "taken"),
+        "refused": ("refuse",),
+        "failed": ("approve", "failed"),
+        "expired": ("approve", "begin", "ready", "expired"),
+    }
+    ids = {}
+    for state, wanted in steps_to.items():
+        request = node.a_request()
+        node.ask(request)
+        ids[request.id] = state
+        for step in wanted:
+            if step in ("approve", "refuse"):
+                verdict = "approved" if step == "approve" else "refused"
+                node.approve(node.approver.approve(request, verdict=verdict))
+            elif step == "begin":
+                node.begin(request.id)
+                node.tell(request.id, FILES)
+                node.seal(request.id)
+            else:
+                node.note(request.id, step, **BUNDLE if step == "ready" else {})
+    assert {row.id: row.state for row in node.exports()} == ids
+    for _ in range(2):
+        node.begin(node.approved().id)  # everything is in the mirror by its checkpoint
+        _lose_database(node)
+        after = {row.id: (row.state, row.detail) for row in node.exports()}
+        held = {hold.hold_id: hold.state for hold in holds(node)}
+        for export_id, state in ids.items():
+            was_over = state in ("refused", "failed", "expired")
+            assert after[export_id][0] == (state if was_over else "failed")
+            assert (after[export_id][1] == "rebuilt") == (not was_over)
+            assert held[export_id] == ("released" if was_over else "active")
+    failed = [body.export_id for body in node.bodies("export") if body.detail == "rebuilt"]
+    assert len(failed) == len(set(failed)) == 7
+
+
+def _lose_database(node):
+    node.evidence.kill()
+    database = node_database(node.evidence.config)
+    for end in ("", "-wal", "-shm"):
+        database.with_name(database.name + end).unlink(missing_ok=True)
+    node.evidence.start()
 
 
 def test_a_name_is_erased_by_record_when_no_export_of_theirs_goes_on(node):

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from roeh.core.config import parse_config
-from roeh.core.errors import AccessRefused
+from roeh.core.errors import AccessRefused, StorageFailed
 from roeh.evidence.trust_lists import FILE_NAME, TrustLists
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.log import Log
 from roeh.ledger.records import Record
-from tests.authorities import day_us
+from tests.authorities import day_us, revoked
 from tests.people import ISSUED_ON_DAY, PeopledCity, clock_on_day
 
 NODE = """
@@ -135,6 +135,48 @@ def test_the_file_is_taken_when_it_changes_and_a_wrong_one_changes_nothing(pole)
     assert pole.lists.held().trust_list.version == 4
     assert pole.lists.alarms() == ()
     assert pole.recorded() == [3, 4]
+
+
+def test_a_file_that_is_not_taken_is_tried_again_by_and_by(pole):
+    """Its clock was wrong, or its disk full: nobody touches the file a second time for that."""
+    given = pole.directory / "given.p7m"
+    given.write_bytes(CITY.trust_list(issued_us=day_us(ISSUED_ON_DAY + 2)))
+    assert pole.lists.held() is None
+    assert any("from_the_future" in alarm for alarm in pole.lists.alarms())
+    pole.clock.advance(2 * 86_400)
+    assert pole.lists.held().trust_list.version == 1
+    assert pole.lists.alarms() == ()
+
+
+def test_a_lower_version_is_on_record_before_it_takes_the_place_of_a_thiefs(pole):
+    """Killed in between, the pole takes it again; the other way round it took nobody's."""
+    thief = CITY.new_trust_signer()
+    pole.lists.offer(CITY.sign_trust_list(CITY.trust_list_content(version=1000), thief), "mqtt")
+    dismissed = CITY.trust_list(
+        version=5, revoked=[revoked(thief.certificate, on_day=250)], list_number=2
+    )
+    blocker = pole.directory / f"{FILE_NAME}.new"
+    blocker.mkdir()
+    with pytest.raises(StorageFailed):
+        pole.lists.offer(dismissed, "usb")
+    assert pole.recorded() == [1000, 5]
+    blocker.rmdir()
+    pole.start()
+    assert pole.version == 1000
+    assert pole.lists.offer(dismissed, "usb").version == 5
+    pole.start()
+    assert pole.version == 5
+
+
+def test_a_root_that_comes_later_brings_the_list_in_force_with_it(pole):
+    pole.offer(version=3)
+    root = pole.directory / "root.pem"
+    root.rename(pole.directory / "away")
+    pole.start()
+    assert pole.version == 0
+    (pole.directory / "away").rename(root)
+    assert pole.version == 3
+    assert pole.lists.alarms() == ()
 
 
 def test_without_a_root_nobody_is_let_in_and_it_is_said(tmp_path):
