@@ -66,6 +66,11 @@ class UsbDisk:
         with self.mounted() as files:
             return sorted(path.name for path in files.iterdir() if path.name != "lost+found")
 
+    def ask_for_panic_on_errors(self):
+        """What a superblock may say, and the kernel does unless it is told otherwise."""
+        _run("tune2fs", "-e", "panic", f"{self.device}?offset={PARTITION_BYTES}")
+        _run("blockdev", "--flushbufs", self.device)
+
     def detach(self):
         _run("losetup", "--detach", self.device)
 

@@ -55,11 +55,12 @@ def copy_bundle(source: Source, directory: Path, on_place: OnPlace) -> Copied:
     """
     whole, part = directory / source.name, directory / f"{source.name}.part"
     try:
-        existing = whole if whole.is_file() and not whole.is_symlink() else part
+        if whole.is_file() and not whole.is_symlink():
+            # It is not believed: until it was compared it is a part like any other.
+            whole.rename(part)
         with source.path.open("rb") as bundle:
-            copied = _copy(bundle.fileno(), source, existing, on_place)
-        if existing is part:
-            part.rename(whole)
+            copied = _copy(bundle.fileno(), source, part, on_place)
+        part.rename(whole)
         _sync_directory(directory)
     except OSError as error:
         raise _failed(error, source) from error

@@ -98,7 +98,8 @@ class Insertion:
             row = self._built(disk, row)
             if read_order(disk) != found:
                 raise _pulled_out(device)
-        self._copied(device, found, row)
+            # Still open: as long as it is, no other disk can get its name and number.
+            self._copied(device, found, row)
 
     def _asked(self, order: Order) -> ExportRow:
         """Have evidence judge the order."""

@@ -34,8 +34,9 @@ def mounted(device: Path, partition: Partition) -> Iterator[Path]:
     _leave_shared_mounts()
     point = Path(tempfile.mkdtemp(prefix="roeh-usb-"))
     try:
+        # The file system itself may ask for a panic at its first error.
         options = (
-            "rw,nosuid,nodev,noexec,loop,"
+            "rw,nosuid,nodev,noexec,errors=remount-ro,loop,"
             f"offset={partition.start_bytes},sizelimit={partition.size_bytes}"
         )
         _run(["mount", "-t", _FILE_SYSTEMS, "-o", options, str(device), str(point)], device)

@@ -68,9 +68,6 @@ class Disk:
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path, self.descriptor = path, descriptor
-        status = os.fstat(descriptor)
-        #: The kernel's name of it: another disk in its place has the same, so it is read again.
-        self.device_number = status.st_rdev
         self.sector_bytes = _asked(descriptor, _BLKSSZGET, "i")
 
     @property

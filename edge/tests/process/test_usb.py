@@ -243,6 +243,43 @@ def test_a_copy_that_ends_early_goes_on_when_the_disk_is_put_in_again(node, disk
     assert "from a copy before" in taken.detail
 
 
+def test_what_lies_there_under_the_name_is_a_part_until_it_was_compared(node, disk):
+    _, name = ready(node, disk)
+    with disk.mounted() as files:
+        (files / name).write_bytes(BUNDLE[: 2 * MIB] + b"no more of it")
+    insert = Insert(node, disk, pause_at="60 % on the disk")
+    insert.wait_for("60 %")
+    assert [path.name for path in insert.files().glob("*.age*")] == [f"{name}.part"]
+    insert.go_on()
+    assert insert.ended() == 0, insert.said()
+    with disk.mounted() as files:
+        assert (files / name).read_bytes() == BUNDLE
+
+
+def test_a_file_system_cannot_bring_the_pole_down(node, disk):
+    ready(node, disk)
+    disk.ask_for_panic_on_errors()
+    insert = Insert(node, disk, pause_at="40 % on the disk")
+    insert.wait_for("40 %")
+    mounts = Path(f"/proc/{insert.process.pid}/mounts").read_text().splitlines()
+    (mount,) = (mount for mount in mounts if "/roeh-usb-" in mount)
+    options = mount.split()[3].split(",")
+    assert {"errors=remount-ro", "nosuid", "nodev", "noexec"} <= set(options)
+    insert.go_on()
+    assert insert.ended() == 0, insert.said()
+
+
+def test_no_other_disk_gets_the_name_of_one_that_is_being_answered(node, disk):
+    """It stays open from before it is read for the last time until the copy is over."""
+    ready(node, disk)
+    insert = Insert(node, disk, pause_at="40 % on the disk")
+    insert.wait_for("40 %")
+    opened = Path(f"/proc/{insert.process.pid}/fd").iterdir()
+    assert disk.device in [str(path.readlink()) for path in opened]
+    insert.go_on()
+    assert insert.ended() == 0, insert.said()
+
+
 def test_a_full_disk_ends_the_copy_cleanly_and_is_on_record(node, tmp_path):
     with usb_disk(tmp_path, size_mib=8) as disk:
         export_id, name = ready(node, disk)
