@@ -17,8 +17,8 @@ from roeh.core.types import Sha256, TimeUs, Uuid7
 
 #: The largest signed object (request, approval, trust list) that is handed on.
 MAX_SIGNED_BYTES = 256 * 1024
-#: The most files of an export in one call.
-MAX_SEALED_FILES = 2000
+#: The most files of an export in one call: with the longest paths they fit into one message.
+MAX_SEALED_FILES = 1500
 #: The longest span of one request.
 MAX_SPAN_US = 7 * 24 * 3600 * 1_000_000
 
