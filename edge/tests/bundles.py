@@ -19,11 +19,12 @@ from roeh.bitstream.mp4_read import read_fragments, read_init
 from roeh.bundle import layout
 from roeh.bundle.encryption import encrypt
 from roeh.bundle.spill import Spill
+from roeh.bundle.telling import Tally, witness_entry
 from roeh.bundle.zip_file import ZipStream
 from roeh.core.retrieval import PersonRole
 from roeh.keys.cms import sign_detached
 from roeh.keys.signer import KeyUsage
-from roeh.ledger.note import parse_checkpoint, parse_note
+from roeh.ledger.note import cosignatures, parse_checkpoint, parse_note
 from roeh.ledger.records import (
     ApprovalRecord,
     ExportRecord,
@@ -65,6 +66,7 @@ class ExportedStore:
         self.directory = directory
         self.store = SealedStore(directory, self.city)
         self.manifest_signer = SoftwareSigner(self.city, KeyUsage.MANIFEST)
+        self.trust_version = 3
         self.trust_list = self.city.trust_list(version=3, issued_us=day_us(99))
         self._append(
             KeyRecord(
@@ -153,7 +155,7 @@ class ExportedStore:
         custody = [line for _, line in lines if kind_of(line) in layout.CUSTODY_KINDS]
         segments = self._segments()
         files = {path: content for path, content, _ in segments}
-        video = b"".join(cut(self._gops(segments), *self._span()))
+        video = self.video(segments)
         entries = [self._entry(content, record) for _, content, record in segments]
         files |= {
             layout.ONLY_VIDEO: video,
@@ -183,6 +185,20 @@ class ExportedStore:
             layout.CERTIFICATES["manifest"]: self.manifest_signer.chain_pem,
         }
         return files
+
+    def recorded_segments(self):
+        """(path, content, record) of those in the span."""
+        return self._segments()
+
+    def video(self, segments):
+        """What of these is asked for, as a playable file."""
+        return b"".join(cut(self._gops(segments), *self._span()))
+
+    def tell(self, payload, **changed):
+        """Let export.json say something else."""
+        document = msgspec.json.decode(payload[layout.EXPORT], type=layout.ExportDocument)
+        changed = msgspec.structs.replace(document, **changed)
+        payload[layout.EXPORT] = msgspec.json.encode(changed)
 
     def _records(self, size):
         """(leaf, line) of what concerns the span."""
@@ -270,23 +286,15 @@ class ExportedStore:
         )
 
     def _document(self, files, entries, video, size, records):
-        gops = len(list(read_fragments(video)))
-        config = read_init(video)
-        join = layout.JoinEntry(
-            path=layout.ONLY_VIDEO,
-            camera_id=CAMERA,
-            codec=config.codec,
-            width_px=config.width_px,
-            height_px=config.height_px,
-            from_utc_us=self.request.from_utc_us,
-            to_utc_us=self.request.to_utc_us,
-            asked_to_utc_us=self.request.to_utc_us,
-            gops=gops,
-            late_gops=1,
-            gops_left_out=0,
-            size_bytes=len(video),
-            sha256=sha256(video),
-        )
+        join = told_join(layout.ONLY_VIDEO, video, entries)
+        tally = Tally((CAMERA,))
+        for entry in entries:
+            tally.segment(entry)
+        tally.join(join)
+        damage, damage_count = tally.damage
+        seen = parse_note(self.seen)
+        (cosigned,) = cosignatures(seen, [self.witness.key])
+        now_us = self.now_us()
         return layout.ExportDocument(
             export_id=EXPORT_ID,
             kind="full",
@@ -295,19 +303,29 @@ class ExportedStore:
             site=self.request.site,
             node=self.request.node,
             software="roeh test",
-            clock=layout.ClockEntry(self.now_us(), 2000, True, "boot"),
+            clock=layout.ClockEntry(now_us, 2000, True, "boot"),
             key_homes={"media": "file"},
             names=PERSONS | {CASE: self.request.case_number},
-            cameras=(layout.CameraEntry(camera_id=CAMERA, intact=len(entries), joins=(join,)),),
-            damage=(),
-            damage_count=0,
-            trust_list=layout.TrustEntry(3, day_us(99), 0, sha256(self.trust_list)),
+            cameras=self._cameras(tally),
+            damage=damage,
+            damage_count=damage_count,
+            trust_list=layout.TrustEntry(
+                self.trust_version, day_us(99), 0, sha256(self.trust_list)
+            ),
             ledger_size=size,
             records=records,
-            witness=layout.WitnessEntry(size=0, t_utc_us=None, window_us=None, span_window_us=None),
+            witness=witness_entry(
+                parse_checkpoint(seen.text).size, cosigned.t_utc_s * 10**6, self.request, now_us
+            ),
+            reports=(layout.report_file("en", "html"),),
             witness_keys=(self.witness.verifier_key,),
             timestamp=layout.TimestampEntry("none" if self.stamper is None else "granted"),
         )
+
+    def _cameras(self, tally):
+        """Those asked for; nothing of those that were not recorded."""
+        others = [name for name in self.request.cameras if name != CAMERA]
+        return (*tally.cameras(()), *(layout.CameraEntry(camera_id=name) for name in others))
 
     def sealed(self, files, certificates=None):
         """All files of the bag: manifests, signature and seal round these."""
@@ -367,6 +385,41 @@ class ExportedStore:
     def close(self):
         self.store.files.close()
         self.store.database.close()
+
+
+def told_join(path, video, entries):
+    """What export.json says of a video that begins where these segments are asked for."""
+    gops = len(list(read_fragments(video)))
+    told = [gop for entry in entries for gop in entry.gops]
+    begins = next(n for n, gop in enumerate(told) if gop.is_asked_for)
+    shown = told[begins : begins + gops]
+    asked = [gop for gop in shown if gop.is_asked_for]
+    config = read_init(video)
+    return layout.JoinEntry(
+        path=path,
+        camera_id=CAMERA,
+        codec=config.codec,
+        width_px=config.width_px,
+        height_px=config.height_px,
+        from_utc_us=shown[0].from_utc_us,
+        to_utc_us=shown[-1].to_utc_us,
+        asked_to_utc_us=asked[-1].to_utc_us,
+        gops=gops,
+        late_gops=gops - len(asked),
+        gops_left_out=0,
+        size_bytes=len(video),
+        sha256=sha256(video),
+    )
+
+
+def told_cameras(entries, joins):
+    """What export.json says of the camera."""
+    tally = Tally((CAMERA,))
+    for entry in entries:
+        tally.segment(entry)
+    for join in joins:
+        tally.join(join)
+    return tally.cameras(())
 
 
 def manifest_of(files):

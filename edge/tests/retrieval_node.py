@@ -54,18 +54,30 @@ name = "north"
 source = {{ kind = "composed" }}
 lens = {{ width_px = 640, height_px = 640, fov_deg = 180 }}
 """
+ANOTHER = """
+[[sensors]]
+name = "{camera}"
+source = {{ kind = "composed" }}
+lens = {{ width_px = 640, height_px = 640, fov_deg = 180 }}
+"""
 
 
 class RetrievalNode:
-    """A node `hq/pole-1` in `directory` with one camera, `north`, recorded an hour ago."""
+    """A node `hq/pole-1` in `directory` with one camera, `north`, recorded an hour ago.
 
-    def __init__(self, directory, *, stale_after_days=30.0, keep_days=14.0, city=None):
+    `also_cameras`: more of them, which record only what a test hands over (`record_from`).
+    """
+
+    def __init__(
+        self, directory, *, stale_after_days=30.0, keep_days=14.0, city=None, also_cameras=()
+    ):
         self.directory = directory
         self.city = city or PeopledCity()
         (directory / "root.pem").write_bytes(self.city.root_pem)
         more = MORE.format(
             directory=directory, stale_after_days=stale_after_days, keep_days=keep_days
         )
+        more += "".join(ANOTHER.format(camera=camera) for camera in also_cameras)
         self.config_path = directory / "node.toml"
         self.config_path.write_text(NODE.format(directory=directory, more=more))
         self.evidence = Evidence(node_config(directory, more))
@@ -86,9 +98,14 @@ class RetrievalNode:
 
     def record(self, gops):
         """So many pictures' groups more, and the stream ends: every segment is closed."""
-        for gop in self.north.take(gops):
+        self.record_from(self.north, gops)
+
+    def record_from(self, source, gops):
+        """The same of any camera."""
+        for gop in source.take(gops):
             self.call(Verb.GOP_STORE, StoreGop(gop), Role.CAPTURE)
-        self.call(Verb.STREAM_END, EndStream("north", StreamEnd.SOURCE_ENDED), Role.CAPTURE)
+        ended = EndStream(source.camera_id, StreamEnd.SOURCE_ENDED)
+        self.call(Verb.STREAM_END, ended, Role.CAPTURE)
 
     def believe(self, **said):
         """Give it a trust list."""

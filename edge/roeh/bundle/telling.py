@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -64,6 +65,20 @@ class Tally:
             before, joins=(*before.joins, entry)
         )
 
+    def cameras(self, gaps: Sequence[GapEntry]) -> tuple[CameraEntry, ...]:
+        """What there is of each camera, with these gaps of any of them."""
+        return tuple(
+            msgspec.structs.replace(
+                camera, gaps=tuple(gap for gap in gaps if gap.camera_id == camera.camera_id)
+            )
+            for camera in self._cameras.values()
+        )
+
+    @property
+    def damage(self) -> tuple[tuple[str, ...], int]:
+        """The first lines of it, and how many there are."""
+        return tuple(self._damage), self._damage_count
+
     def document(
         self,
         begun: ExportBegun,
@@ -93,12 +108,7 @@ class Tally:
             ),
             key_homes=begun.homes,
             names=begun.names,
-            cameras=tuple(
-                msgspec.structs.replace(
-                    camera, gaps=tuple(gap for gap in gaps if gap.camera_id == camera.camera_id)
-                )
-                for camera in self._cameras.values()
-            ),
+            cameras=self.cameras(gaps),
             damage=tuple(self._damage),
             damage_count=self._damage_count,
             trust_list=TrustEntry(
@@ -124,8 +134,13 @@ def _witness(begun: ExportBegun, request: ExportRequest, now_us: int) -> Witness
             size=begun.witnessed_size, t_utc_us=None, window_us=None, span_window_us=None
         )
     seen_us = seen_s * _US_PER_S
+    return witness_entry(begun.witnessed_size, seen_us, request, now_us)
+
+
+def witness_entry(size: int, seen_us: int, request: ExportRequest, now_us: int) -> WitnessEntry:
+    """What it means that a witness saw a tree of this size then."""
     return WitnessEntry(
-        size=begun.witnessed_size,
+        size=size,
         t_utc_us=seen_us,
         window_us=max(0, now_us - seen_us),
         span_window_us=max(0, request.to_utc_us - max(request.from_utc_us, seen_us)),

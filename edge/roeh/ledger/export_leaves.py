@@ -138,6 +138,7 @@ class ExportLeaves:
         others.update(self._about([about_export(request.id)]))
         others.update(self._looks(request))
         others.update(self._gaps(request))
+        others.update(self._gaps_between(request, segments))
         others.update(self._of_node(request, segments))
         every = set(segments.leaves)
         every.update(self._about(map(about_segment, segments.deleted)))
@@ -238,6 +239,15 @@ class ExportLeaves:
                 "SELECT leaf FROM gap INDEXED BY gap_time WHERE camera_id = ? AND to_utc_us >= ?"
                 " AND from_utc_us <= ?",
                 (camera_id, request.from_utc_us, request.to_utc_us),
+            )
+
+    def _gaps_between(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
+        """Gaps between its segments, whatever UTC says: a clock may have been stepped."""
+        first, last = min(segments.leaves, default=0), max(segments.leaves, default=-1)
+        for camera_id in request.cameras:
+            yield from self._covered(
+                "SELECT leaf FROM gap WHERE camera_id = ? AND leaf > ? AND leaf < ?",
+                (camera_id, first, last),
             )
 
     def _covered(self, query: str, asked: tuple[str | int, ...]) -> list[int]:

@@ -19,6 +19,12 @@ MAGIC = b"age-encryption.org/v1\n"
 _NO_KEY = "No matching keys"
 
 
+#: Of a head: some 100 bytes a key.
+_MAX_HEAD_BYTES = 1 << 20
+#: What a library adds so that nobody relies on there being none; it opens nothing.
+_GREASE = b"-grease"
+
+
 class AgeDamage(msgspec.Struct, frozen=True):
     """Where it is not authentic any more: byte of the content; None: in its head."""
 
@@ -76,6 +82,16 @@ def decrypt(
             ) from error
         return AgeDamage(error.what, counted.size_bytes if counted.was_called else None)
     return None
+
+
+def count_keys(source: BinaryIO) -> int:
+    """How many keys a head that was found authentic says that it is for.
+
+    Which they are it does not say. Args: source: at its first byte.
+    """
+    head = source.read(_MAX_HEAD_BYTES).partition(b"\n---")[0]
+    stanzas = [line.split(b" ") for line in head.split(b"\n") if line.startswith(b"-> ")]
+    return sum(not stanza[1].endswith(_GREASE) for stanza in stanzas)
 
 
 class _Counted:

@@ -12,6 +12,7 @@ import msgspec
 from roeh.bundle import layout
 from roeh.core.clock import Clock
 from roeh.core.errors import RuntimeMissing
+from roeh.core.moments import utc_text
 from roeh.core.retrieval import MAX_SIGNED_BYTES
 from roeh.keys.chain import TrustAnchors, Witness
 from roeh.keys.revocation import RevocationLists
@@ -20,18 +21,18 @@ from roeh.ledger.records import Record, SegmentRecord
 from roeh.verify.anchoring import Anchor
 from roeh.verify.bag import Bag, FileHash
 from roeh.verify.bagit import BagItCheck
-from roeh.verify.bundle_documents import (
-    SegmentFound,
-    check_document,
-    check_request,
-    check_segment_lines,
-    export_document,
-)
+from roeh.verify.bundle_documents import check_document, check_request, export_document
+from roeh.verify.bundle_retold import SegmentFound, SegmentLines, check_sums
 from roeh.verify.bundle_spans import check_spans
 from roeh.verify.container import Opened
 from roeh.verify.custody_check import CustodyCheck, believed_trust_list
 from roeh.verify.custody_words import CustodyLine, custody_line
-from roeh.verify.joined_video import CameraOriginals, JoinResult, OriginalGop, check_joins
+from roeh.verify.joined_video import (
+    CameraOriginals,
+    JoinResult,
+    check_joins,
+    original_gops,
+)
 from roeh.verify.ledger_state import SegmentPlace
 from roeh.verify.places import Place, Stream, VideoFile
 from roeh.verify.proven_part import ProvenPart, segment_record_at
@@ -47,7 +48,7 @@ from roeh.verify.report import (
     conclude,
     exit_status,
 )
-from roeh.verify.seal_check import SealCheck
+from roeh.verify.seal_check import SealCheck, check_certificates
 from roeh.verify.signers import SignerJudge, log_keys_in
 from roeh.verify.sitting import Beliefs, Progress, Sitting
 from roeh.verify.stream_check import HeldFile, StreamCheck, stream_report
@@ -55,6 +56,8 @@ from roeh.verify.timestamps import MAX_TIMESTAMP_BYTES, Stamp, WrongStamp, check
 from roeh.verify.whole_check import WholeCheck
 
 _MAX_PEM_BYTES = 1 << 20
+#: A witness's clock may be off by this much.
+_OTHER_CLOCK_US = 60_000_000
 _MAX_STAMPED_BYTES = 256 << 20
 _SEGMENT = re.compile(r"data/segments/([^/]+)/([0-9]{8})\.mp4")
 
@@ -78,7 +81,7 @@ def verify_bundle(
             ledger=None,
             exit_status=exit_status(conclusions, counts_custody=True),
         )
-    check = _BundleCheck(opened.bag, beliefs, clock)
+    check = _BundleCheck(opened, opened.bag, beliefs, clock)
     check.findings += opened.findings
     check.check(opened.form, on_progress)
     return check.report(path, opened)
@@ -87,7 +90,8 @@ def verify_bundle(
 class _BundleCheck:
     """One bag, from its manifests to its custody."""
 
-    def __init__(self, bag: Bag, beliefs: Beliefs, clock: Clock) -> None:
+    def __init__(self, opened: Opened, bag: Bag, beliefs: Beliefs, clock: Clock) -> None:
+        self._opened = opened
         self._bag = bag
         self._beliefs = beliefs
         self.findings: list[Finding] = []
@@ -117,6 +121,7 @@ class _BundleCheck:
         """All of it; the segments' bytes are read once, for every question."""
         files = len(self._bag.contents)
         done = 0
+        self._pass_over_unasked()
         for stream in self._sitting.place.streams:
             for _ in StreamCheck(self._sitting, stream, self._take_segment).read():
                 done += 1
@@ -138,24 +143,41 @@ class _BundleCheck:
                 done += 1
                 read_bytes += 0 if found is None else found.size_bytes
                 on_progress(Progress(done, files, read_bytes))
-        self._bagit.check(None if document is None else document.export_id)
+        self._bagit.check(document)
         if form != "directory":
             self._bagit.check_order()
+            self._check_bag_name()
         self.findings += self._bagit.findings
         self.findings += self._part.findings
+        if self._opened.beside:
+            names = ", ".join(self._opened.beside[:5])
+            detail = f"no part of the bundle, and not looked at: {names[:300]}"
+            self._find(Aspect.COMPLETE, "beside_bag", detail, layout.BAGIT, Weight.NOTE)
         self._check_unrecorded()
         seal = SealCheck(self._bag, self._bagit.manifest, self._part, self._log_keys)
         if document is None:
             self._find(Aspect.COMPLETE, "export_document_wrong", "cannot be read", layout.EXPORT)
         else:
-            self._check_documents(document)
             seal.check_record(document.export_id, len(list(self._bagit.payload_paths())))
+            self._seal_record = seal.record
+            self._check_documents(document)
+            self._check_keys(document)
         seal.check_signature(self._sitting.signers, self._manifest_witness())
+        seal.check_log_key(self._sitting.signers)
+        self.findings += check_certificates(self._bag, self._part.state.media_keys)
         self.findings += seal.findings
-        self._seal_record = seal.record
         whole = WholeCheck(self._sitting, self._beliefs)
         whole.check_signers()
         whole.check_time()
+        self._check_clock()
+        if any(path.startswith(layout.REPORT_DIRECTORY) for path in self._bag.contents):
+            detail = (
+                "the report for people and its pictures are as they were sealed; that they say"
+                " what the evidence says was not compared"
+            )
+            self._find(
+                Aspect.BYTES, "report_not_read", detail, layout.REPORT_DIRECTORY, Weight.NOTE
+            )
 
     def report(self, path: Path, opened: Opened) -> Report:
         """The answers."""
@@ -184,10 +206,9 @@ class _BundleCheck:
         if named is not None:
             camera = self._originals.setdefault(named[1], CameraOriginals())
             camera.is_partly_read |= facts.damage is not None
-            camera.gops += [
-                OriginalGop(int(named[2]), gop.pictures_sha256, facts.config_sha256)
-                for gop in facts.gops
-            ]
+            is_proven = held.leaf not in self._part.unproven
+            record = held.record if is_proven else None
+            camera.gops += original_gops(int(named[2]), facts, record, is_as_recorded is True)
 
     def _check_stamps(self) -> None:
         """Time-stamps first: what they anchor counts for all that follows."""
@@ -218,6 +239,21 @@ class _BundleCheck:
             anchors = (*self._part.anchoring.anchors, anchor)
             self._part.anchoring = msgspec.structs.replace(self._part.anchoring, anchors=anchors)
 
+    def _check_clock(self) -> None:
+        """No record can have been written after somebody else had seen it."""
+        for anchor in self._part.anchoring.anchors:
+            claimed_us = self._part.latest_claimed_us(anchor.size)
+            if anchor.t_utc_us is None or claimed_us is None:
+                continue
+            if claimed_us > anchor.t_utc_us + _OTHER_CLOCK_US:
+                seen_by = anchor.witness or "a witness"
+                detail = (
+                    f"the pole dates a record after {utc_text(claimed_us)}, and {seen_by} had seen"
+                    f" it at {utc_text(anchor.t_utc_us)}: one of their clocks was wrong"
+                )
+                weight = Weight.NOTE if anchor.is_time_stamp else Weight.FAIL
+                self._find(Aspect.TIME, "clock_contradicted", detail, anchor.name, weight)
+
     def _check_stamp(self, path: str, response: bytes, message_path: str, message: bytes) -> None:
         if not self._beliefs.timestamp_roots:
             detail = "no root of a time-stamping authority was given (--tsa)"
@@ -241,34 +277,62 @@ class _BundleCheck:
             return None
         return Witness(stamp.t_utc_us, f"the time-stamp of {stamp.authority}", stamp.error_us)
 
+    def _pass_over_unasked(self) -> None:
+        """A clock that was stepped leaves segments between those of the span."""
+        if self._document is None:
+            return
+        request = self._document.request
+        for each in self._part.stretches:
+            is_asked_for = (
+                each.from_utc_us < request.to_utc_us and request.from_utc_us < each.to_utc_us
+            )
+            if each.segment is not None and not is_asked_for:
+                path = layout.segment_file(each.camera_id, each.segment)
+                if path not in self._bag:
+                    self._part.state.pass_over(each.leaf)
+
+    def _check_keys(self, document: layout.ExportDocument) -> None:
+        """Whether more keys open the file than those that were agreed to."""
+        asked = len(document.request.recipients)
+        if self._opened.keys > asked:
+            detail = (
+                f"{self._opened.keys} keys open the encrypted file and the request names {asked}:"
+                " somebody else can read it, or somebody encrypted it anew since"
+            )
+            self._find(Aspect.CUSTODY, "more_keys", detail, layout.REQUEST, Weight.NOT_CHECKED)
+
+    def _check_bag_name(self) -> None:
+        """What the zip calls the bag: whoever unpacks it sees that first."""
+        document, name = self._document, self._opened.bag_name
+        if document is not None and name != layout.bag_name(document.export_id):
+            detail = f"the zip calls it {name[:100]!r}, and it is export {document.export_id}"
+            self._find(Aspect.BYTES, "zip_inexact", detail, layout.BAG_INFO)
+
     def _check_unrecorded(self) -> None:
         """Segments in the bundle that no record speaks of."""
         state = self._part.state
         for camera_id, number, shown in self._sitting.unrecorded:
             if number == state.newest_number.get(camera_id, -1) + 1:
-                detail = "was still being written: its record came after the checkpoint"
-                self._find(Aspect.COMPLETE, "still_open", detail, shown, Weight.NOTE)
+                detail = "was still being written, and no record speaks for it yet"
+                self._find(Aspect.COMPLETE, "still_open", detail, shown, Weight.NOT_CHECKED)
             else:
                 detail = "no record is of this segment: it was put here"
                 self._find(Aspect.COMPLETE, "not_recorded", detail, shown)
 
     def _check_documents(self, document: layout.ExportDocument) -> None:
         state = self._part.state
-        leaves = {
-            (each.camera_id, each.segment): each.leaf
-            for each in self._part.stretches
-            if each.segment is not None
-        }
-        self.findings += check_document(document, self._part)
-        self.findings += check_segment_lines(self._bag, document, self._found, leaves)
+        self.findings += check_document(self._bag, document, self._part, self._seal_record)
+        lines = SegmentLines(self._bag, document.request, self._part, self._found)
+        self.findings += lines.findings
+        for why in check_sums(document, lines.tally, self._part):
+            self._find(Aspect.BYTES, "export_document_wrong", why, layout.EXPORT)
         self.findings += check_spans(
             document.request, self._part.stretches, state.pruned, self._bag.contents
         )
         redactions = check_redactions(
             self._bag,
             document,
-            state,
-            self._part.unproven,
+            self._part,
             self._hashes,
             on_original=self._sitting.count_recorded,
         )

@@ -16,7 +16,7 @@ from roeh.verify.proven_part import RecordedStretch
 from roeh.verify.report import Aspect, Finding, Weight
 
 #: Between two stretches a camera's own rhythm may leave this much, and its clock's bound.
-_TOLERANCE_US = 1_000_000
+_TOLERANCE_US = 600_000
 
 
 def check_spans(
@@ -44,14 +44,43 @@ def check_spans(
             found.append(
                 _finding(
                     "camera_unanswered",
-                    f"{camera_id} was asked for, and no record is of its time in this span",
+                    f"{camera_id} was asked for, and no record is of its time in this span: a"
+                    " camera that is away is on record when it comes back",
+                    weight=Weight.NOT_CHECKED,
                 )
             )
             continue
         if request.kind == "full":
             found += _missing(camera_id, within, pruned.get(camera_id, ()), present)
         found += _ends(request, camera_id, within)
+    found += _not_asked_for(by_camera, request, present)
     return found
+
+
+def _not_asked_for(
+    by_camera: dict[str, list[RecordedStretch]], request: ExportRequest, present: Collection[str]
+) -> list[Finding]:
+    """Segments that nobody agreed to: the next one behind those of the span may be there."""
+    allowed: set[str] = set()
+    recorded: dict[str, int] = {}
+    for camera_id, own in by_camera.items():
+        for each in own:
+            if each.segment is None:
+                continue
+            recorded[layout.segment_file(camera_id, each.segment)] = each.leaf
+            if _overlaps(request, each):
+                behind = (each.segment, each.segment + 1)
+                allowed |= {layout.segment_file(camera_id, number) for number in behind}
+    return [
+        _finding(
+            "not_asked_for",
+            "is of a camera or a time that was neither asked for nor agreed to",
+            path=path,
+            leaf=recorded.get(path),
+        )
+        for path in sorted(present)
+        if path.startswith(layout.SEGMENTS_DIRECTORY) and path not in allowed
+    ]
 
 
 def _missing(

@@ -8,6 +8,7 @@ more than once, so a stream alone would not do. The zip itself is read in place.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import stat
@@ -19,7 +20,7 @@ from typing import BinaryIO, Literal
 
 from roeh.bundle import layout
 from roeh.core.errors import BundleRefused, RuntimeMissing
-from roeh.verify.age_file import MAGIC, decrypt
+from roeh.verify.age_file import MAGIC, count_keys, decrypt
 from roeh.verify.bag import Bag
 from roeh.verify.contents import Content, FileContent
 from roeh.verify.report import Aspect, Finding, Weight
@@ -33,11 +34,20 @@ Form = Literal["age", "zip", "directory"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle, as far as it could be opened. `bag` None: nothing of it could."""
+    """A bundle, as far as it could be opened. `bag` None: nothing of it could.
+
+    Attributes:
+        bag_name: of its directory in the zip.
+        keys: how many keys open the encrypted file; 0: it is not encrypted.
+        beside: names of what lies beside the bag in the directory that was given.
+    """
 
     form: Form
     bag: Bag | None
     findings: tuple[Finding, ...]
+    bag_name: str = ""
+    keys: int = 0
+    beside: tuple[str, ...] = ()
 
 
 def is_bundle(path: Path) -> bool:
@@ -68,7 +78,9 @@ def opened_bundle(
         KeyRefused: a key that is none.
     """
     if path.is_dir():
-        yield _directory(_bag_directory(path) or path)
+        bag = _bag_directory(path) or path
+        beside = () if bag == path else _beside(bag)
+        yield dataclasses.replace(_directory(bag), beside=beside)
         return
     try:
         file = path.open("rb")
@@ -85,7 +97,8 @@ def opened_bundle(
             if finding is not None:
                 yield Opened("age", None, (finding,))
             else:
-                yield _zip(plain, "age", path)
+                file.seek(0)
+                yield _zip(plain, "age", path, count_keys(file))
 
 
 def _decrypted(
@@ -137,12 +150,12 @@ def _room(path: Path) -> Iterator[BinaryIO]:
         yield file.file if hasattr(file, "file") else file
 
 
-def _zip(file: BinaryIO, form: Form, path: Path) -> Opened:
+def _zip(file: BinaryIO, form: Form, path: Path, keys: int = 0) -> Opened:
     try:
         found = zip_bag(file)
     except OSError as error:
         raise _unreadable(path, error) from error
-    return Opened(form, found.bag, found.findings)
+    return Opened(form, found.bag, found.findings, found.name, keys)
 
 
 def _bag_directory(path: Path) -> Path | None:
@@ -156,6 +169,10 @@ def _bag_directory(path: Path) -> Path | None:
     if len(below) == 1 and (below[0] / layout.BAGIT).is_file():
         return below[0]
     return None
+
+
+def _beside(bag: Path) -> tuple[str, ...]:
+    return tuple(sorted(each.name for each in bag.parent.iterdir() if each.name != bag.name))
 
 
 def _directory(path: Path) -> Opened:

@@ -7,6 +7,7 @@ as of the time that the signer claims.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TypeVar
 
 from roeh.access.judging import judge_person_at
@@ -16,7 +17,7 @@ from roeh.access.trust_list import HeldTrust, read_trust_list
 from roeh.bundle import layout
 from roeh.core.errors import AccessRefused, KeyRefused
 from roeh.core.moments import utc_text
-from roeh.core.retrieval import MAX_SIGNED_BYTES, PersonRole
+from roeh.core.retrieval import MAX_SIGNED_BYTES, Person, PersonRole
 from roeh.keys.certificates import certificate_pem
 from roeh.keys.chain import SigningTime, TrustAnchors
 from roeh.ledger import records
@@ -86,6 +87,30 @@ class CustodyCheck:
             self._find("custody_order", "request, approval and export do not follow each other")
         if begun is None:
             self._find("export_unrecorded", "no record says that the making of it was begun")
+        self._check_ended()
+
+    def _check_ended(self) -> None:
+        """What has ended leaves nothing behind: no evidence leaves on its approval."""
+        for record in self._part.custody:
+            body = record.body
+            if getattr(body, "export_id", "") != self._export_id:
+                continue
+            step = body.step if isinstance(body, records.ExportRecord) else ""
+            is_refused = isinstance(body, records.ApprovalRecord) and body.verdict == "refused"
+            if step in {"failed", "expired"} or is_refused:
+                self._find(
+                    "export_ended",
+                    f"it had ended before it left: {step or 'refused'}, by the ledger",
+                    leaf=record.leaf,
+                )
+
+    def _check_name(self, pseudonym: str, person: Person, path: str, leaf: int) -> None:
+        """That EXPORT calls somebody what their certificate calls them; unnamed is no lie."""
+        shown = self._document.names.get(pseudonym, "")
+        words = re.split(r"[\s(),]+", shown)
+        if shown and (person.number not in words or not shown.startswith(person.name)):
+            detail = f"{layout.EXPORT} calls them {shown!r}, their certificate {person.name!r}"
+            self._find("names_differ", f"{detail} ({person.number})", path, leaf=leaf)
 
     def _record_of(self, kind: type[_Body]) -> records.Record | None:
         """The last record of a kind that speaks of this export."""
@@ -115,7 +140,11 @@ class CustodyCheck:
             return
         request = self._document.request
         names = self._document.names
-        self.requester = names.get(body.person, self.requester)
+        shown = names.get(body.person, "")
+        if shown and request.requester_number not in re.split(r"[\s(),]+", shown):
+            detail = f"{layout.EXPORT} calls {request.requester_number} {shown!r}"
+            self._find("names_differ", detail, layout.REQUEST, leaf=asked.leaf)
+        self.requester = shown or self.requester
         if names.get(body.case, request.case_number) != request.case_number:
             self._find(
                 "request_differs",
@@ -160,8 +189,19 @@ class CustodyCheck:
             self._find("trust_list_not_trusted", why, layout.TRUST_LIST)
             return None
         stated = self._document.trust_list
-        if (stated.version, stated.sha256) != (found.trust_list.version, found.sha256):
+        held = found.trust_list
+        if (stated.version, stated.issued_utc_us, stated.sha256) != (
+            held.version,
+            held.issued_utc_us,
+            found.sha256,
+        ):
             why = f"is not the one that {layout.EXPORT} names"
+            self._find("trust_list_differs", why, layout.TRUST_LIST)
+        recorded = self._part.trust_list
+        is_older = recorded is not None and held.version < recorded.version
+        is_other = recorded is not None and held.version == recorded.version
+        if recorded is None or is_older or (is_other and recorded.sha256 != found.sha256):
+            why = "is not the one that the ledger names as the newest in force"
             self._find("trust_list_differs", why, layout.TRUST_LIST)
         return found
 
@@ -201,6 +241,7 @@ class CustodyCheck:
                 f"a {person.role.value} may not ask for this",
                 layout.REQUEST_SIGNED,
             )
+        self._check_name(getattr(asked.body, "person", ""), person, layout.REQUEST, asked.leaf)
         self.requester = f"{person.name} ({person.number}), {person.organisation}"
         self._note_revoked(judged.revoked_later_utc_us, layout.REQUEST_SIGNED)
 
@@ -234,6 +275,7 @@ class CustodyCheck:
             self._refused(error, layout.APPROVAL, agreed.leaf)
             return
         approver = judged.approver
+        self._check_name(body.person, approver, layout.APPROVAL, agreed.leaf)
         self.approver = f"{approver.name} ({approver.number}), {approver.organisation}"
         if "refused" in (judged.approval.verdict, body.verdict):
             self._find(

@@ -59,7 +59,7 @@ class LedgerState:
         roots: over the lines as they are; a changed line changes them.
         segments: of each camera by number, those that should be there.
         pruned: numbers of those that were deleted by rule.
-        pruned_counters: of each camera, those of the GOPs that were in them.
+        pruned_counters: of each camera, those of the GOPs that were in them, or passed over.
         newest_number: of each camera, the highest that was closed.
         media_keys: public keys for stream signatures that it named, as SHA-256.
         manifest_keys: likewise for the manifests of exports.
@@ -96,6 +96,8 @@ class LedgerState:
         self._is_alert_hole_meant = False
         self._locks: set[str] = set()
         self._holds: dict[str, str] = {}
+        self._export_holds: dict[str, str] = {}
+        self._ended_exports: set[str] = set()
 
     def take(self, line: bytes, part: int, offset_bytes: int) -> records.Record | None:
         """The next line, without its end; the record that it is."""
@@ -177,8 +179,10 @@ class LedgerState:
                     leaf=record.leaf,
                 )
             )
-        elif not self._is_part:
-            self._take_custody(body, record.leaf)
+        else:
+            self._take_export(body, record.leaf)
+            if not self._is_part:
+                self._take_custody(body, record.leaf)
 
     def _take_segment(self, body: records.SegmentRecord, place: SegmentPlace) -> None:
         camera_id, leaf = body.camera_id, place.leaf
@@ -259,6 +263,13 @@ class LedgerState:
             " says why",
         )
 
+    def pass_over(self, segment_leaf: int) -> None:
+        """A segment that is on record and was not asked for: nobody misses its GOPs."""
+        named = self._segment_leaves.get(segment_leaf)
+        if named is not None and named.last_counter:
+            counters = self.pruned_counters.setdefault(named.camera_id, CounterStretches())
+            counters.add(named.first_counter, named.last_counter)
+
     def _take_prune(self, body: records.PruneRecord, leaf: int) -> None:
         self.pruned_count += 1
         named = self._segment_leaves.pop(body.segment_leaf, None)
@@ -292,6 +303,23 @@ class LedgerState:
         else:
             self._find("alerts_missing", leaf, detail)
 
+    def _take_export(self, body: records.RecordBody, leaf: int) -> None:
+        """The hold of an export ends by itself with that export, and no other hold does."""
+        if isinstance(body, records.ExportRequestRecord):
+            self._export_holds[body.hold_id] = body.export_id
+        elif _ends_export(body):
+            self._ended_exports.add(getattr(body, "export_id", ""))
+        elif isinstance(body, records.ReleaseRecord) and body.step == "ended":
+            export_id = self._export_holds.get(body.hold_id)
+            if export_id is None and self._is_part:
+                return  # of another export, whose records are not here
+            if export_id is None or export_id not in self._ended_exports:
+                self._find(
+                    "release_unfounded",
+                    leaf,
+                    f"hold {body.hold_id} ends with an export, and no export of it had ended",
+                )
+
     def _take_custody(self, body: records.RecordBody, leaf: int) -> None:
         """Locks and holds end only when they began, and alerts count without holes."""
         if isinstance(body, records.AlertRecord):
@@ -316,6 +344,12 @@ class LedgerState:
         self.findings.append(
             Finding(aspect=Aspect.COMPLETE, weight=Weight.FAIL, what=what, detail=detail, leaf=leaf)
         )
+
+
+def _ends_export(body: records.RecordBody) -> bool:
+    if isinstance(body, records.ApprovalRecord):
+        return body.verdict == "refused"
+    return isinstance(body, records.ExportRecord) and body.step in {"failed", "expired"}
 
 
 def _is_canonical(line: bytes) -> bool:

@@ -24,7 +24,7 @@ from roeh.verify.anchoring import (
     check_checkpoints,
 )
 from roeh.verify.bag import Bag
-from roeh.verify.ledger_state import LedgerState
+from roeh.verify.ledger_state import LedgerState, SegmentPlace
 from roeh.verify.report import Aspect, Finding, Weight
 
 _MAX_NOTE_BYTES = 256 << 10
@@ -63,6 +63,12 @@ class ProvenPart:
         unproven: leaves of records that are not in that tree.
         custody: the records that are custody, in their order.
         stretches: of all cameras.
+        segments: where the record of each is, by camera and number, deleted ones too.
+        gaps: of all cameras, as a bundle tells of them.
+        key_homes: where each usage's newest key is at home.
+        claimed: of each record whose clock was set: its leaf, boot, and the earliest time at
+            which it can have been written by its own word.
+        trust_list: the record of the newest that was in force; None: there is none.
     """
 
     def __init__(self, bag: Bag) -> None:
@@ -71,6 +77,11 @@ class ProvenPart:
         self.unproven: set[int] = set()
         self.custody: list[records.Record] = []
         self.stretches: list[RecordedStretch] = []
+        self.segments: dict[tuple[str, int], SegmentPlace] = {}
+        self.gaps: list[layout.GapEntry] = []
+        self.claimed: list[tuple[int, str, int]] = []
+        self.key_homes: dict[str, str] = {}
+        self.trust_list: records.TrustListRecord | None = None
         self.count = 0
         self.findings: list[Finding] = []
         self._bag = bag
@@ -171,7 +182,7 @@ class ProvenPart:
                     leaf=record.leaf,
                     path=layout.RECORDS,
                 )
-            self._take(record)
+            self._take(record, offset_bytes)
             if _kind(record) in layout.CUSTODY_KINDS:
                 self.custody.append(record)
                 also, _ = next(custody, (b"", 0))
@@ -195,9 +206,36 @@ class ProvenPart:
             and is_included(leaf, proof.size, leaf_hash(line), hashes, checkpoint.root)
         )
 
-    def _take(self, record: records.Record) -> None:
+    def latest_claimed_us(self, size: int) -> int | None:
+        """The latest of the earliest times at which records of a tree can have been written.
+
+        What a clock was stepped by in a boot may have been wrong before.
+        """
+        return max(
+            (
+                earliest_us - self.state.stepped_us.get(boot_id, 0)
+                for leaf, boot_id, earliest_us in self.claimed
+                if leaf < size
+            ),
+            default=None,
+        )
+
+    def segment(self, camera_id: str, number: int) -> tuple[int, records.SegmentRecord] | None:
+        """A segment's leaf and its proven record."""
+        place = self.segments.get((camera_id, number))
+        if place is None or place.leaf in self.unproven:
+            return None
+        found = segment_record_at(self._bag, place.offset_bytes)
+        return None if found is None else (place.leaf, found)
+
+    def _take(self, record: records.Record, offset_bytes: int) -> None:
         body = record.body
+        if record.synchronised:
+            earliest_us = record.t_utc_us - record.utc_error_us
+            self.claimed.append((record.leaf, record.boot_id, earliest_us))
         if isinstance(body, records.SegmentRecord):
+            place = SegmentPlace(record.leaf, 0, offset_bytes)
+            self.segments[body.camera_id, body.segment] = place
             end_us = body.t_utc_us + body.t_end_mono_us - body.t_first_mono_us
             self.stretches.append(
                 RecordedStretch(
@@ -212,6 +250,15 @@ class ProvenPart:
             self.stretches.append(
                 RecordedStretch(body.camera_id, None, record.leaf, body.from_utc_us, body.to_utc_us)
             )
+            self.gaps.append(
+                layout.GapEntry(
+                    record.leaf, body.camera_id, body.from_utc_us, body.to_utc_us, body.reason
+                )
+            )
+        elif isinstance(body, records.KeyRecord):
+            self.key_homes[body.usage] = body.home
+        elif isinstance(body, records.TrustListRecord):
+            self.trust_list = body
 
     def _custody_differs(self, leaf: int | None) -> None:
         self.findings.append(

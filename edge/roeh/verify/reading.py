@@ -20,10 +20,19 @@ import msgspec
 
 from roeh.bitstream.boxes import boxes, opened
 from roeh.bitstream.malformed import Malformed
-from roeh.bitstream.mp4_read import init_size_bytes, read_fragments, read_init, read_video
+from roeh.bitstream.media_signing import is_media_signing_sei
+from roeh.bitstream.mp4_read import (
+    FragmentRead,
+    init_size_bytes,
+    read_fragments,
+    read_init,
+    read_video,
+)
+from roeh.bitstream.mp4_write import fragment, init_segment, note_box
 from roeh.bitstream.nal import Octets, is_slice, split_length_prefixed
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.gop import AccessUnit
+from roeh.core.errors import EvidenceRefused
+from roeh.core.gop import AccessUnit, CodecConfig
 from roeh.verify.contents import Content
 from roeh.verify.facts import SliceFact, StreamFact, facts_of_nals
 from roeh.verify.onvif import StreamJudge, Tally
@@ -42,14 +51,16 @@ _MAX_NOTE_BYTES = 64 << 10
 class GopFacts(msgspec.Struct, frozen=True):
     """One GOP: where it begins, and its facts in order. Without any for H.265.
 
-    `pictures_sha256` is over its slices and when, within it, each picture is decoded and shown:
-    the same pictures in another file have the same.
+    `pictures_sha256` is over all that a decoder gets, signatures apart, and when, within it, each
+    picture is decoded and shown: the same pictures in another file have the same. `first_dts`:
+    when the first is decoded, in ticks of the file.
     """
 
     offset_bytes: int
     pictures: int
     facts: tuple[StreamFact, ...]
     pictures_sha256: bytes = b""
+    first_dts: int = 0
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -70,6 +81,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
         codec: None when not even that can be read.
         config_sha256: of what a decoder is told before the first picture.
         tally: as the ONVIF reference counts, of H.264 that was read without its facts.
+        is_plain_join: of a file read without its facts: every byte round its pictures is what
+            `bitstream.cut.join` writes for them.
         damage: why it could not be read to its end, and from which byte; gops before that
             are whole.
     """
@@ -85,6 +98,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     damage_offset_bytes: int | None
     config_sha256: bytes = b""
     tally: Tally | None = None
+    is_plain_join: bool = False
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag="unreadable"):
@@ -139,13 +153,15 @@ def facts_of_file(
             note = ""
             gops: list[GopFacts] = []
             judge = StreamJudge() if is_brief else None
+            joined: _PlainJoin | None = None
             damage: Malformed | None = None
             try:
                 config = read_init(file)
                 codec = config.codec
                 config_sha256 = hashlib.sha256(msgspec.msgpack.encode(config)).digest()
                 note = _note(file)
-                _read_gops(file, codec, gops, stretches, judge)
+                joined = _PlainJoin(file, config, note) if is_brief else None
+                _read_gops(file, codec, (gops, stretches), judge, joined)
                 _check_order_of_boxes(file, size_bytes, gops)
             except Malformed as error:
                 damage = error
@@ -164,6 +180,7 @@ def facts_of_file(
         damage_offset_bytes=None if damage is None else damage.offset_bytes,
         config_sha256=config_sha256,
         tally=judge.tally() if judge is not None and codec == "h264" else None,
+        is_plain_join=joined is not None and joined.is_exact(size_bytes),
     )
 
 
@@ -209,20 +226,59 @@ def _note(file: BinaryIO) -> str:
 def _read_gops(
     file: BinaryIO,
     codec: str,
-    gops: list[GopFacts],
-    stretches: list[tuple[int, int]],
+    found: tuple[list[GopFacts], list[tuple[int, int]]],
     judge: StreamJudge | None,
+    joined: _PlainJoin | None,
 ) -> None:
     """GOPs, and where the fragments stand; both as far as it can be read."""
+    gops, stretches = found
     has_fragments = False
-    for fragment in read_fragments(file):
+    for read in read_fragments(file):
         has_fragments = True
-        stretches.append((fragment.offset_bytes, fragment.size_bytes))
-        offsets = [fragment.offset_bytes, *fragment.unit_offsets_bytes[1:]]
-        gops += _split(codec, zip(offsets, fragment.units, strict=True), judge)
+        stretches.append((read.offset_bytes, read.size_bytes))
+        if joined is not None:
+            joined.take(read)
+        offsets = [read.offset_bytes, *read.unit_offsets_bytes[1:]]
+        gops += _split(codec, zip(offsets, read.units, strict=True), judge)
     if not has_fragments:
         pictures = ((each.offset_bytes, each.unit) for each in read_video(file).pictures)
         gops += _split(codec, pictures, judge)
+
+
+class _PlainJoin:
+    """Whether a file is what `join` writes for its pictures, byte for byte.
+
+    Another track, a matrix that mirrors the picture, a list of edits: players heed what
+    stands round the pictures too.
+    """
+
+    def __init__(self, file: BinaryIO, config: CodecConfig, note: str) -> None:
+        self._file = file
+        self._at_bytes = 0
+        self._number = 0
+        self._is_exact = True
+        self._take(lambda: init_segment(config) + (note_box(note) if note else b""))
+
+    def take(self, read: FragmentRead) -> None:
+        """The next fragment."""
+        self._number += 1
+        self._take(lambda: fragment(self._number, read.base_dts, read.units, read.end_dts))
+
+    def is_exact(self, size_bytes: int) -> bool:
+        """After the last one."""
+        return self._is_exact and self._at_bytes == size_bytes
+
+    def _take(self, written: Callable[[], bytes]) -> None:
+        if not self._is_exact:
+            return
+        try:
+            wanted = written()
+        except (EvidenceRefused, Malformed):
+            self._is_exact = False
+            return
+        self._file.seek(self._at_bytes)
+        self._is_exact = self._file.read(len(wanted)) == wanted
+        self._at_bytes += len(wanted)
 
 
 class _Gop:
@@ -242,10 +298,13 @@ class _Gop:
         self._facts += facts
         times = (unit.dts - self._first_dts, unit.pts - self._first_dts)
         self._pictures.update(b"%d %d " % times)
+        others: Iterable[Octets] = nals
+        hashed: list[bytes] = []
         if codec == "h264":
             hashed = [fact.own_hash for fact in facts if isinstance(fact, SliceFact)]
-        else:
-            hashed = [hashlib.sha256(nal).digest() for nal in nals if is_slice("h265", nal)]
+            # A join leaves out signatures of GOPs before it.
+            others = (n for n in nals if not is_slice("h264", n) and not is_media_signing_sei(n))
+        hashed += [hashlib.sha256(nal).digest() for nal in others]
         self._pictures.update(b"".join(hashed))
 
     def done(self, judge: StreamJudge | None) -> GopFacts:
@@ -255,7 +314,9 @@ class _Gop:
             for fact in facts:
                 judge.take(fact)
             facts = ()
-        return GopFacts(self._offset_bytes, self._count, facts, self._pictures.digest())
+        return GopFacts(
+            self._offset_bytes, self._count, facts, self._pictures.digest(), self._first_dts
+        )
 
 
 def _split(

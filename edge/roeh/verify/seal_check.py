@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+from collections.abc import Collection
 
 import msgspec
 
 from roeh.bundle import layout
 from roeh.core.errors import EvidenceRefused, KeyRefused
+from roeh.keys.certificates import certificate_pem
 from roeh.keys.chain import Witness
 from roeh.keys.cms import read_signed
+from roeh.keys.key_pem import UNPARSABLE, certificates_in
 from roeh.ledger import records
 from roeh.ledger.merkle import is_consistent, is_included, leaf_hash
 from roeh.ledger.note import (
@@ -44,6 +47,7 @@ class SealCheck:
         self._manifest = manifest
         self._part = part
         self._log_keys = log_keys
+        self._checkpoint_key: LogKey | None = None
         self.record: records.Record | None = None
         self.findings: list[Finding] = []
 
@@ -75,6 +79,16 @@ class SealCheck:
             self._find("seal_not_proven", wrong, layout.SEAL_CHECKPOINT, leaf=record.leaf)
             return
         self.record = record
+
+    def check_log_key(self, judge: SignerJudge) -> None:
+        """That the reader believes the log key under whose checkpoint the seal stands."""
+        key, record = self._checkpoint_key, self.record
+        if key is None or record is None or key in self._part.anchoring.log_keys:
+            return  # those that signed the bundle's own checkpoints are judged with them
+        time = ClaimedTime(record.t_utc_us, record.utc_error_us, is_set=record.synchronised)
+        verdict = judge.judge_log(key, time, None)
+        if verdict is not None and not verdict.is_trusted:
+            self._find("log_key_not_trusted", verdict.reason, layout.SEAL_CHECKPOINT, Aspect.SIGNER)
 
     def check_signature(self, judge: SignerJudge, witness: Witness | None) -> None:
         """The pole's manifest key signed the manifest, and the reader believes it."""
@@ -140,12 +154,15 @@ class SealCheck:
             return "its checkpoint or its proof cannot be read"
         if checkpoint.origin != self._part.origin:
             return f"it is a checkpoint of {checkpoint.origin}"
-        states = [
-            log_signature_state(note, name=checkpoint.origin, spki_der=key.spki_der)
+        signers = [
+            key
             for key in self._log_keys
+            if log_signature_state(note, name=checkpoint.origin, spki_der=key.spki_der)
+            is SignatureState.VALID
         ]
-        if SignatureState.VALID not in states:
+        if not signers:
             return "the log key did not sign it as it is"
+        self._checkpoint_key = signers[0]
         if not (
             (proof.leaf, proof.size) == (leaf, checkpoint.size)
             and is_included(leaf, proof.size, leaf_hash(line), hashes, checkpoint.root)
@@ -160,15 +177,6 @@ class SealCheck:
             return ""
         if checkpoint.size < before.size:
             return "it is over fewer records than the checkpoint of the bundle"
-        if layout.SEAL_CONSISTENCY not in self._bag:
-            self._find(
-                "seal_apart",
-                "the same key signed it and the bundle's checkpoint; that one tree continues the"
-                " other is not shown",
-                layout.SEAL_CHECKPOINT,
-                weight=Weight.NOTE,
-            )
-            return ""
         proof = consistency_in(self._bag, layout.SEAL_CONSISTENCY)
         try:
             hashes = tuple(binascii.unhexlify(each) for each in proof.proof) if proof else None
@@ -196,3 +204,38 @@ class SealCheck:
         self.findings.append(
             Finding(aspect=aspect, weight=weight, what=what, detail=detail, path=path, leaf=leaf)
         )
+
+
+def check_certificates(bag: Bag, media_keys: Collection[str]) -> list[Finding]:
+    """The files of certificates, which nobody signs: nothing else stands in them.
+
+    What an expert checks by them with other tools is what was checked here.
+
+    Args:
+        bag: the bundle.
+        media_keys: those that the ledger names for stream signatures, as SHA-256.
+    """
+    found: list[Finding] = []
+    for usage, path in layout.CERTIFICATES.items():
+        content = bag.read(path, _MAX_BYTES)
+        if content is None:
+            continue
+        try:
+            is_plain = certificate_pem(*certificates_in(content)) == content
+        except UNPARSABLE:
+            is_plain = False
+        why = "" if is_plain else "has something else in it than certificates"
+        key = spki_sha256_of(content)
+        if is_plain and usage == "media" and media_keys and key not in media_keys:
+            why = "is of a key that this node's ledger never named"
+        if why:
+            found.append(
+                Finding(
+                    aspect=Aspect.SIGNER,
+                    weight=Weight.FAIL,
+                    what="certificate_differs",
+                    detail=why,
+                    path=path,
+                )
+            )
+    return found

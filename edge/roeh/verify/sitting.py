@@ -83,6 +83,7 @@ class Sitting:
     recorded_files: int = 0
     witnessed_files: int = 0
     earliest_witness_us: int | None = None
+    latest_witness_us: int | None = None
 
     def is_proven(self, leaf: int | None) -> bool:
         """Whether a record is under a signed checkpoint: only then what it says proves anything."""
@@ -101,6 +102,7 @@ class Sitting:
             self.witnessed_files += 1
             earliest_us = self.earliest_witness_us or anchor.t_utc_us
             self.earliest_witness_us = min(earliest_us, anchor.t_utc_us)
+            self.latest_witness_us = max(self.latest_witness_us or 0, anchor.t_utc_us)
 
     def find(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roeh.core.moments import utc_text
 from roeh.verify.ledger_state import LedgerState
 from roeh.verify.report import Aspect, Weight
 from roeh.verify.signers import ClaimedTime
@@ -174,6 +175,11 @@ class WholeCheck:
             return "a witness"
         return "a time-stamping authority" if len(stamps) == len(seen) else "a witness"
 
+    def _by_when(self) -> str:
+        """The latest time at which the last of them was first seen: they existed by then."""
+        latest_us = self._sitting.latest_witness_us
+        return "" if latest_us is None else f"; they existed by {utc_text(latest_us)}"
+
     def grounds(self) -> dict[Aspect, str]:
         """Why an aspect is OK where nothing was found against it."""
         grounds: dict[Aspect, str] = {}
@@ -200,6 +206,6 @@ class WholeCheck:
         if self._sitting.witnessed_files:
             grounds[Aspect.TIME] = (
                 f"all {self._sitting.witnessed_files} segments are under a checkpoint that"
-                f" {self._seen_by()} signed"
+                f" {self._seen_by()} signed{self._by_when()}"
             )
         return grounds

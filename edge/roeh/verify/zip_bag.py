@@ -19,10 +19,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 class FoundZip(msgspec.Struct, frozen=True):
-    """What is in it; `bag` None: not even that can be told."""
+    """What is in it; `bag` None: not even that can be told. `name`: of the bag's directory."""
 
     bag: Bag | None
     findings: tuple[Finding, ...]
+    name: str = ""
 
 
 def zip_bag(file: BinaryIO) -> FoundZip:
@@ -58,7 +59,7 @@ def zip_bag(file: BinaryIO) -> FoundZip:
             findings.append(_finding("crc_wrong", "its CRC in the zip is another one", path))
     if len(roots) > 1:
         findings.append(_finding("zip_inexact", "holds more than one bag", None))
-    return FoundZip(Bag(contents), tuple(findings))
+    return FoundZip(Bag(contents), tuple(findings), min(roots, default=""))
 
 
 def _crc32(content: Content) -> int:
