@@ -56,6 +56,7 @@ def finish_erasures(database: NodeDatabase, log: Log, names: NameBook) -> None:
     left = erased & names.read().keys()
     if left:
         names.forget(left)
+    if erased:
         _write_over(database)
     with database.reading() as connection:
         newest = [log.newest(connection, kind) for kind in _NAMING]

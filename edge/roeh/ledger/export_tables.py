@@ -1,6 +1,6 @@
 """Tables of exports: each as it is asked for, its files while it is built, its seal.
 
-What names persons is overwritten when a name is erased: see `ExportRows.forget`.
+What names persons is overwritten when a name is erased: see `export_rows.forget_person`.
 """
 
 from __future__ import annotations
