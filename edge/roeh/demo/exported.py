@@ -6,6 +6,8 @@ Over HTTPS, with the same client that `roeh police` is; the pole still runs.
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,13 +18,17 @@ from roeh.core.errors import EvidenceRefused
 from roeh.demo.city import DemoCity
 from roeh.demo.police import DemoPolice, Span
 from roeh.keys.chain import trust_anchors
-from roeh.keys.safe_files import replace_private
-from roeh.ledger.note import WitnessKey
+from roeh.keys.safe_files import replace_private, replace_public
+from roeh.ledger.note import WitnessKey, witness_verifier_key
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Aspect, Check, Report
 
 BUNDLE_FILE = "export.zip.age"
+#: What opens it and what it is verified against; the demo's city is gone when it ends.
 _IDENTITY_FILE = "export.age.key"
+_ROOT_FILE = "export.root.pem"
+_WITNESS_FILE = "export.witness"
+_OPENED_DIR = "opened"
 #: Before the first alert: what led to it.
 _BEFORE_US = 3_000_000
 #: Around the demo, as a timeline asks for it.
@@ -33,13 +39,15 @@ class ExportedEvidence(msgspec.Struct, frozen=True):
     """A bundle that left the pole, and the verifier's word on it.
 
     Attributes:
-        file: the encrypted bundle; opened by the key beside it.
+        file: the encrypted bundle.
+        opening: the command that verifies and unpacks it, with the files beside it.
         took_s: from the request to its last byte.
         checks: the verifier's answer to each of its questions.
         findings: what it has against it.
     """
 
     file: str
+    opening: str
     size_bytes: int
     took_s: float
     checks: dict[str, Check]
@@ -64,6 +72,8 @@ def export_from_first_alert(
     """
     identity = new_identity()
     replace_private(place / _IDENTITY_FILE, f"{identity.secret}\n".encode(), os.geteuid())
+    replace_public(place / _ROOT_FILE, city.root_file.read_bytes())
+    replace_public(place / _WITNESS_FILE, f"{witness_verifier_key(witness)}\n".encode())
     bundle = place / BUNDLE_FILE
     bundle.unlink(missing_ok=True)  # of a demo before
     began_ns = clock.mono_ns()
@@ -74,10 +84,29 @@ def export_from_first_alert(
     report = verify(bundle, beliefs_of(city, witness, identity.secret), clock)
     return ExportedEvidence(
         file=str(bundle),
+        opening=_opening(place),
         size_bytes=taken.size_bytes,
         took_s=round(took_s, 1),
         checks={one.aspect.value: one.check for one in report.conclusions},
         findings=_against(report),
+    )
+
+
+def _opening(place: Path) -> str:
+    """What a person types next, from where they are."""
+    here = Path.cwd()
+    shown = place.relative_to(here) if place.is_relative_to(here) else place
+    program = Path(sys.argv[0])  # as they called us
+    called = program.relative_to(here) if program.is_relative_to(here) else program
+    return shlex.join(
+        [
+            str(called) if program.name == "roeh" else "roeh",
+            *("police", "open", str(shown / BUNDLE_FILE)),
+            *("--identity", str(shown / _IDENTITY_FILE)),
+            *("--trust", str(shown / _ROOT_FILE)),
+            *("--witness", str(shown / _WITNESS_FILE)),
+            *("--out", str(shown / _OPENED_DIR)),
+        ]
     )
 
 

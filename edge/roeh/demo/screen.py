@@ -143,7 +143,8 @@ def _exported(exported: ExportedEvidence) -> str:
     return (
         f"[{style}]exported: one officer asked, another agreed, {exported.size_bytes / 1e6:.1f} MB"
         f" fetched after {exported.took_s:.0f} s[/{style}]; the offline verifier says: {said}"
-        f" (by this demo's own root): {exported.file}"
+        f" (by this demo's own root): {exported.file}\n"
+        f"open it: {exported.opening}"
     )
 
 

@@ -8,6 +8,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
+from roeh.access.people import is_same_person
 from roeh.core.clock import NS_PER_US, SystemClock
 from roeh.core.errors import EXIT_OK, AccessRefused, ConfigError, OutputRefused
 from roeh.core.moments import utc_argument
@@ -74,8 +77,11 @@ def _approve(chosen: argparse.Namespace) -> int:
     with contextlib.closing(pole_of(chosen)) as pole:
         path = f"/exports/{chosen.id}"
         held = at_once(lambda: pole.get(f"{path}/to-approve", ToApprove))
-        asked = read_any_request(held.request.encode())
-        if asked.request.id != chosen.id:
+        asked = msgspec.structs.replace(
+            read_any_request(held.request.encode()), told=held.requester
+        )
+        is_theirs = is_same_person(asked.request.requester_number, held.requester.number)
+        if asked.request.id != chosen.id or not is_theirs:
             raise AccessRefused(
                 what="the pole shows another request",
                 which=f"{asked.request.id} in place of {chosen.id}",
@@ -126,7 +132,7 @@ def _signed(chosen: argparse.Namespace, asked: ReadRequest, signer: SigningPerso
         note=chosen.note,
     )
     if not (chosen.json and chosen.yes):
-        show_lines("The request", request_lines(asked.request, asked.signer))
+        show_lines("The request", request_lines(asked.request, asked.signer, asked.told))
         show_lines("Your approval", approval_lines(approval, signer.person))
     agreed("Refuse this?" if chosen.refuse else "Agree to this?", is_said=chosen.yes)
     return signed_approval(approval, signer, now_us)

@@ -40,11 +40,12 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToApprove(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the pole has it: canonical JSON, and its hash."""
+    """A request as the pole has it: canonical JSON, its hash, and who asked."""
 
     id: str
     request: str
     request_sha256: str
+    requester: Person
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,10 +46,12 @@ class ReadRequest(msgspec.Struct, frozen=True):
 
     Attributes:
         signer: who signed it, as their certificate says; None: it is not signed.
+        told: whom a pole names as its asker, where there is no signer.
     """
 
     request: ExportRequest
     signer: Person | None
+    told: Person | None = None
 
 
 def make_request(wish: Wish, person: Person, export_id: str, now_utc_us: int) -> ExportRequest:

@@ -93,7 +93,7 @@ def show_export(export: Export) -> None:
         lines.append(Line("bundle", f"{size_text(export.size_bytes)}, sha256 {export.sha256}"))
     show_lines(f"Export {export.id}", lines)
     if export.request is not None:
-        show_lines("The request", request_lines(export.request, None))
+        show_lines("The request", request_lines(export.request, None, export.requester))
 
 
 def _list(chosen: argparse.Namespace) -> int:

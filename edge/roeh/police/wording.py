@@ -16,22 +16,26 @@ class Line(msgspec.Struct, frozen=True):
     text: str
 
 
-def request_lines(request: ExportRequest, signer: Person | None) -> list[Line]:
+def request_lines(
+    request: ExportRequest, signer: Person | None, told: Person | None = None
+) -> list[Line]:
     """All that a request says.
 
     Args:
         request: as it was read.
-        signer: who signed it; None: it was only said to a pole.
+        signer: who signed it; None: that is not known here.
+        told: whom the pole names as its asker, where there is no signer.
     """
     if request.kind == "full":
         takes = "the original recordings, with their proofs"
     else:
         takes = "a copy with regions blurred; no originals"
-    asked = f"number {request.requester_number}"
-    if signer is None:
-        asked += ", as the pole says; the request is not signed"
+    if signer is not None:
+        asked = person_words(signer)
+    elif told is not None:
+        asked = f"{person_words(told)}, as the pole says"
     else:
-        asked += f": {person_words(signer)}"
+        asked = f"number {request.requester_number}, as the file says: nobody signed it"
     span_us = request.to_utc_us - request.from_utc_us
     lines = [
         Line("pole", f"{request.site}/{request.node}"),

@@ -203,14 +203,16 @@ class _Cast:
         taper = parts.radius_b_m - parts.radius_a_m
         radius = (parts.radius_a_m.take(part) + share * taper.take(part)).astype(np.float32)
         depth = self._depth[hit]
+        # At a rim nothing solid was hit: the surface is seen edge on.
+        is_solid = np.isfinite(depth)
+        solid_depth = np.where(is_solid, depth, np.float32(0.0))
         facings = []
         rays = tuple(plane[hit] for plane in self._rays)
         for towards in self._towards:
             on_axis = (self._starts @ towards).take(part) + share * (self._alongs @ towards).take(
                 part
             )
-            # At a rim nothing solid was hit: the surface is seen edge on.
-            reach = np.where(np.isinf(depth), on_axis, depth * _dot(rays, towards))
+            reach = np.where(is_solid, solid_depth * _dot(rays, towards), on_axis)
             facings.append(np.clip((reach - on_axis) / radius, -1.0, 1.0))
         light, upward, forward = facings
         shade = _AMBIENT + _DIFFUSE * np.maximum(light, 0.0) + _FROM_ABOVE * upward
