@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Generic, TypeVar
 
 import msgspec
@@ -37,6 +38,9 @@ from roeh.retrieve.questions import (
 )
 from roeh.retrieve.service import Service
 from roeh.retrieve.visit import Visit
+
+#: A preview is taken within this, since it is in memory until then.
+_PREVIEW_S = 60.0
 
 PathT = TypeVar("PathT")
 QueryT = TypeVar("QueryT")
@@ -97,7 +101,12 @@ async def preview(
     async with making as video:
         response = _of_range(video, call.request.headers.get("Range"))
         await response.prepare(call.request)
-        await response.write_eof()
+        try:
+            await asyncio.wait_for(response.write_eof(), _PREVIEW_S)
+        except asyncio.TimeoutError:
+            if call.request.transport is not None:
+                call.request.transport.abort()
+            raise ConnectionResetError("the preview was taken too slowly") from None
     return response
 
 

@@ -163,8 +163,7 @@ def _check_head(request: web.Request) -> None:
         raise _bad_head("names no host", "header Host")
     if not request.raw_path.startswith("/") or "#" in request.raw_path:
         raise _bad_head("is no path of this pole", "the request's target")
-    if request.method not in _SAFE_METHODS:
-        _check_origin(headers)
+    _check_origin(headers, is_safe=request.method in _SAFE_METHODS)
 
 
 def _bad_head(what: str, which: str) -> HttpProblem:
@@ -174,14 +173,17 @@ def _bad_head(what: str, which: str) -> HttpProblem:
     return problem
 
 
-def _check_origin(headers: CIMultiDictProxy[str]) -> None:
+def _check_origin(headers: CIMultiDictProxy[str], *, is_safe: bool) -> None:
     """A certificate goes along by itself: a page elsewhere must not use it.
 
-    Browsers say where a POST comes from, and cannot be made not to; other clients do not.
+    Browsers say where a request comes from, and cannot be made not to; other clients do not.
+    A link from elsewhere is followed; a picture shown elsewhere would be a look on record.
     """
     origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
     is_own_origin = origin is None or origin == f"https://{headers['Host']}"
     if is_own_origin and site in (None, "same-origin"):
+        return
+    if is_safe and (site == "none" or headers.get("Sec-Fetch-Dest") == "document"):
         return
     raise HttpProblem(
         403,

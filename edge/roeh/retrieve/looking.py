@@ -60,6 +60,8 @@ _MAX_ALERTS = 1000
 _MAX_GAP_PAGES = 10
 _MAX_HOLD_PAGES = 10
 _MAX_PREVIEW_BYTES = 16 * 1024 * 1024
+#: That are made or sent: each is in memory.
+_MAX_PREVIEWS = 4
 #: Who may wait for a picture while another one is made, and how long.
 _MAX_WAITING = 8
 _PATIENCE_S = 20.0
@@ -85,6 +87,7 @@ class Looking:
         self._renderer = renderer
         self._rendering = asyncio.Lock()
         self._waiting = 0
+        self._previews = asyncio.Semaphore(_MAX_PREVIEWS)
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -177,7 +180,7 @@ class Looking:
     async def preview(
         self, visit: Visit, camera_id: str, from_utc_us: int, to_utc_us: int
     ) -> AsyncIterator[bytes]:
-        """A minute of video at the most, MP4; nobody else's is made until it is let go.
+        """A minute of video at the most, MP4; a few are kept at a time until they are let go.
 
         Raises:
             HttpProblem: as `still`, or too long a stretch.
@@ -192,16 +195,21 @@ class Looking:
             from_utc_us=from_utc_us,
             to_utc_us=to_utc_us,
         )
-        async with self._turn():
-            rows = await self._recorded(camera_id, from_utc_us, to_utc_us)
-            with self._opened(rows) as descriptors:
-                order = PreviewOrder(
-                    segments=tuple(_input(row) for row in rows),
-                    from_utc_us=from_utc_us,
-                    to_utc_us=to_utc_us,
-                    masks=self._masks(camera_id),
-                )
-                video = await asyncio.to_thread(self._preview, order, descriptors)
+        async with contextlib.AsyncExitStack() as kept:
+            async with self._turn():
+                if self._previews.locked():
+                    raise _busy()
+                await kept.enter_async_context(self._previews)
+                rows = await self._recorded(camera_id, from_utc_us, to_utc_us)
+                with self._opened(rows) as descriptors:
+                    order = PreviewOrder(
+                        segments=tuple(_input(row) for row in rows),
+                        from_utc_us=from_utc_us,
+                        to_utc_us=to_utc_us,
+                        masks=self._masks(camera_id),
+                    )
+                    video = await asyncio.to_thread(self._preview, order, descriptors)
+            # Whoever takes it slowly keeps memory, but nobody's turn.
             yield video
 
     async def recorded_size(self, camera_id: str, at_utc_us: int) -> PictureSize | None:

@@ -1,5 +1,6 @@
 """What is no request, too much of one, or half of one: refused, and nobody else notices."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -9,11 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from roeh.bundle.rendering import Renderer
 from roeh.core.clock import SystemClock
+from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
-from roeh.core.retrieval import MAX_SIGNED_BYTES, PersonRole
+from roeh.core.retrieval import MAX_SIGNED_BYTES, PersonRole, Visitor
 from roeh.retrieve.guard import HEADERS
+from roeh.retrieve.judging import Judge
+from roeh.retrieve.link import EvidenceLink
+from roeh.retrieve.looking import Looking
 from roeh.retrieve.routes import API, MAX_BODY_BYTES
+from roeh.retrieve.visit import Visit
 from tests.process.running_node import read_proc
 from tests.visited_poles import CAMERA, NODE_NAME, own_address, visited_pole
 from tests.waiting import wait_until
@@ -170,7 +177,7 @@ def test_bodies_have_a_length(pole, visitor, path, media_type, at_most):
 def test_nothing_is_done_but_get_head_and_post(pole, visitor, method):
     answer = pole.visit(visitor).ask(method, NODE)
     assert answer.status == 405
-    assert answer.headers["Allow"] == "GET,HEAD" or answer.headers["Allow"]
+    assert answer.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
@@ -182,6 +189,34 @@ def test_a_page_elsewhere_cannot_use_a_visitors_certificate(pole, visitor, heade
     for path in (f"{API}/holds", f"{API}/exports", f"{API}/trust-list", "/hold", "/export"):
         answer = pole.visit(visitor).ask("POST", path, b"{}", headers.items())
         assert answer.status == 403
+
+
+def test_a_page_elsewhere_makes_no_looks_in_a_visitors_name(pole, visitor):
+    visit, looks = pole.visit(visitor), len(pole.records("access"))
+    path = f"{API}/previews/{CAMERA}?from_utc_us=1&to_utc_us=2"
+    for site in ("cross-site", "same-site"):
+        for shown_as in ("image", "video", "iframe", "empty"):
+            headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": shown_as}
+            assert visit.get(path, **headers).status == 403
+    assert len(pole.records("access")) == looks
+    # A link that is followed, and an address that was typed.
+    for site in ("cross-site", "none"):
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": "document"}
+        assert visit.get("/", **headers).status == 200
+
+
+def test_whoever_takes_a_preview_slowly_takes_nobodys_turn(pole, visitor):
+    async def still_meanwhile():
+        link = EvidenceLink(evidence_socket(pole.config), CLOCK)
+        looking = Looking(pole.config, link, Judge(link), Renderer())
+        visit = Visit(Visitor(visitor.certificate_der), visitor.person.number)
+        begins_us = pole.begins_us
+        with contextlib.closing(link):
+            async with looking.preview(visit, CAMERA, begins_us, begins_us + 1_000_000):
+                still = looking.still(visit, CAMERA, begins_us + 500_000)
+                return await asyncio.wait_for(still, 10.0)
+
+    assert asyncio.run(still_meanwhile()).startswith(b"\xff\xd8")
 
 
 def test_answers_say_nothing_of_what_serves_them(pole, visitor):
