@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 _US_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: What a calendar can show: years 1 to 9999.
+_MIN_SHOWN_US = (datetime.min.replace(tzinfo=timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 _MAX_SHOWN_US = (datetime.max.replace(tzinfo=timezone.utc) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -30,7 +31,8 @@ def utc_argument(text: str) -> int:
 
 def utc_text(t_us: int, *, synchronised: bool = True) -> str:
     """A time of UTC to the second; `~` before it where the clock was not synchronised."""
-    moment = _EPOCH + timedelta(microseconds=min(t_us, _MAX_SHOWN_US))
+    shown_us = max(_MIN_SHOWN_US, min(t_us, _MAX_SHOWN_US))
+    moment = _EPOCH + timedelta(microseconds=shown_us)
     return f"{'' if synchronised else '~'}{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
