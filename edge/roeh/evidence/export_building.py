@@ -36,10 +36,12 @@ from roeh.evidence.trust import DeskTrust
 from roeh.evidence.trust_lists import TrustLists
 from roeh.keys.cms import sign_detached
 from roeh.keys.signer import NodeSigners
+from roeh.ledger import export_files
 from roeh.ledger import export_rows as rows
 from roeh.ledger.checkpoints import CERTIFICATES_FILE, Checkpoints
 from roeh.ledger.database import NodeDatabase, storage_errors
-from roeh.ledger.export_leaves import MAX_SEGMENTS, ExportLeaves
+from roeh.ledger.export_leaves import ExportLeaves
+from roeh.ledger.export_segments import MAX_SEGMENTS, ExportSegments
 from roeh.ledger.export_states import Step, next_state
 from roeh.ledger.holds import Holds
 from roeh.ledger.log import Log
@@ -76,6 +78,7 @@ class ExportBuilding:
     def __init__(self, parts: BuildingParts) -> None:
         self._parts = parts
         self._leaves = ExportLeaves(parts.database)
+        self._segments = ExportSegments(parts.database)
         self._sealing = threading.Lock()
 
     def begin(self, asked: BeginExport) -> ExportBegun:
@@ -93,11 +96,11 @@ class ExportBuilding:
             raise _impossible(asked.id, known.shown.state, "begun")
         request = msgspec.json.decode(known.shown.request, type=ExportRequest)
         spans = parts.holds.spans_of(known.shown.hold_id)
-        numbers = self._leaves.numbers(request, spans)
-        self._leaves.check_closed(asked.id, numbers)  # refused before anything is on record
+        numbers = self._segments.numbers(request, spans)
+        self._segments.check_closed(asked.id, numbers)  # refused before anything is on record
         held = parts.trust.held()
         # In parts: one that was nearly done before has very many.
-        while rows.drop_files(self._parts.database, known.shown.row):
+        while export_files.drop_files(self._parts.database, known.shown.row):
             pass
         row = self._note_begun(asked.id, "" if held is None else held.sha256)
         parts.checkpoints.renew()
@@ -177,14 +180,14 @@ class ExportBuilding:
                     which=f"export {row.id}, {asked.first + len(asked.files)} of {MAX_FILES}",
                     remedy="ask for less at once",
                 )
-            told = rows.count_files(connection, row.row)
+            told = export_files.count_files(connection, row.row)
             if asked.first > told:
                 raise ExportFailed(
                     what=f"files from {told} on were not told",
                     which=f"export {row.id}, {asked.first}",
                     remedy="tell them in order, from 0",
                 )
-            rows.add_files(connection, row.row, asked.first, asked.files)
+            export_files.add_files(connection, row.row, asked.first, asked.files)
         return Done()
 
     def seal(self, asked: SealExport) -> ExportSealed:

@@ -14,6 +14,7 @@ import msgspec
 
 from roeh.core.errors import ExportFailed
 from roeh.core.retrieval import ExportRequest, SealedFile
+from roeh.ledger import export_files
 from roeh.ledger import export_rows as rows
 from roeh.ledger.database import NodeDatabase
 
@@ -49,7 +50,7 @@ def manifest_of(database: NodeDatabase, known: rows.KnownExport) -> Manifest:
     damaged = 0
     while True:
         with database.reading() as connection:
-            page = rows.files_after(connection, known.shown.row, len(lines), _PAGE)
+            page = export_files.files_after(connection, known.shown.row, len(lines), _PAGE)
             damaged += sum(checked.is_damaged(connection, file) for file in page)
         if not page:
             return Manifest(b"".join(lines), len(lines), damaged)

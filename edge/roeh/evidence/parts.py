@@ -18,7 +18,7 @@ from roeh.core.peers import HoldRow
 from roeh.evidence.commands import CommandParts
 from roeh.evidence.delivery import DeliveryParts
 from roeh.evidence.export_building import BuildingParts
-from roeh.evidence.exports import ExportParts
+from roeh.evidence.export_parts import ExportParts
 from roeh.evidence.health import HealthParts
 from roeh.evidence.looks import Looks
 from roeh.evidence.refusals import RefusedStatements

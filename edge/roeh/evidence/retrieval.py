@@ -14,11 +14,13 @@ from roeh.core.moments import utc_text
 from roeh.core.peers import Done, HoldRow, HoldState, PlaceHold, ReleaseHold, Verb
 from roeh.core.retrieval import (
     Action,
+    ExportHeld,
     ExportsPage,
     ExportsRequest,
     JudgeVisitor,
     NoteStranger,
     OfferTrustList,
+    RequestExport,
     Thumbnail,
     ThumbnailRequest,
     TrustHeld,
@@ -27,7 +29,9 @@ from roeh.core.retrieval import (
 )
 from roeh.evidence.answerers import Answerer
 from roeh.evidence.export_building import BuildingParts, ExportBuilding
-from roeh.evidence.exports import ExportParts, Exports
+from roeh.evidence.export_parts import ExportParts
+from roeh.evidence.export_requests import ExportRequests
+from roeh.evidence.exports import Exports
 from roeh.evidence.looks import Looks
 from roeh.evidence.visitors import VisitorParts, Visitors
 from roeh.ledger.export_rows import exports_after
@@ -64,6 +68,7 @@ class Retrieval:
         self._trust = parts.visitors.trust
         self._looks: Looks = parts.visitors.looks
         self._visitors: Visitors = parts.exports.visitors
+        self._requests = ExportRequests(parts.exports)
         self._exports = Exports(parts.exports)
         self._building = ExportBuilding(parts.building)
         self._stop = threading.Event()
@@ -76,7 +81,7 @@ class Retrieval:
             Verb.TRUST_OFFER: self._offer,
             Verb.TRUST_HELD: lambda _: self._trust.shown(),
             Verb.THUMBNAIL_READ: self._thumbnail,
-            Verb.EXPORT_REQUEST: self._exports.request,
+            Verb.EXPORT_REQUEST: self._request,
             Verb.EXPORT_APPROVE: self._exports.approve,
             Verb.EXPORTS_PAGE: self._page,
             Verb.EXPORT_BEGIN: self._building.begin,
@@ -120,6 +125,9 @@ class Retrieval:
             self._visitors.judge(JudgeVisitor(request.visitor, Action.OFFER_TRUST_LIST))
         with self._visitors.refusing(Action.OFFER_TRUST_LIST.value, der):
             return self._trust.offer(request.signed, request.via)
+
+    def _request(self, request: RequestExport) -> ExportHeld:
+        return ExportHeld(self._exports.shown(self._requests.take(request)))
 
     def _page(self, request: ExportsRequest) -> ExportsPage:
         with self._parts.exports.database.reading() as connection:

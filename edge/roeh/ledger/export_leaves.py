@@ -6,48 +6,21 @@ meanwhile is beyond the checkpoint that the bundle is proven by.
 
 from __future__ import annotations
 
-import array
-import sqlite3
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from roeh.core.errors import EvidenceRefused
-from roeh.core.peers import Span
 from roeh.core.retrieval import ExportRequest
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.export_segments import ExportSegments, FoundSegments, Numbers
 from roeh.ledger.record_places import about_alert, about_export, about_hold, about_segment
 from roeh.ledger.records import KeyRecord, Record
 
-#: Of one export, so that what is collected of it and its manifest stay small: at 10 s each, one
-#: camera's 23 days.
-MAX_SEGMENTS = 200_000
-
 _PAGE = 500
-#: No segment is longer (core/config/schema.py: segment_s), with room for a late close.
-_LONGEST_SEGMENT_US = 1_200_000_000
 #: An alert is stored so long after its pictures at the most.
 _ALERT_DELAY_US = 60_000_000
-#: Segments that are looked at, at either end of what was deleted.
-_LOOKED_AT = 50
 _IN_FORCE = ("config", "trust_list")
 _OF_THE_SPAN = ("clock_step", "tamper", "rebuild", "fault", "boot", "config")
-
-
-class Numbers(msgspec.Struct, frozen=True):
-    """Segments of a camera that the span touches, and the next one: the first and the last.
-
-    All of their numbers belong into the bundle.
-    """
-
-    camera_id: str
-    first: int
-    last: int
-
-    @property
-    def count(self) -> int:
-        """How many there are at the most."""
-        return self.last - self.first + 1
 
 
 class FoundLeaves(msgspec.Struct, frozen=True):
@@ -62,61 +35,12 @@ class FoundLeaves(msgspec.Struct, frozen=True):
     others: tuple[int, ...]
 
 
-class _Segments:
-    """The segments of an export as they are read: what is needed of millions of them.
-
-    Attributes:
-        leaves: of their records.
-        deleted: of those that were deleted by rule.
-        windows: from when to when there are any, by boot.
-    """
-
-    def __init__(self) -> None:
-        self.leaves = array.array("q")
-        self.deleted = array.array("q")
-        self.windows: dict[str, tuple[int, int]] = {}
-
-    def add(self, leaf: int, is_deleted: bool, boot_id: str, first_us: int, end_us: int) -> None:
-        """One more."""
-        self.leaves.append(leaf)
-        if is_deleted:
-            self.deleted.append(leaf)
-        since_us, until_us = self.windows.get(boot_id, (first_us, end_us))
-        self.windows[boot_id] = min(since_us, first_us), max(until_us, end_us)
-
-
 class ExportLeaves:
     """Collects them. Every method asks the store in short transactions."""
 
     def __init__(self, database: NodeDatabase) -> None:
         self._database = database
-
-    def numbers(self, request: ExportRequest, spans: Iterable[Span]) -> tuple[Numbers, ...]:
-        """Which segments belong to an export, of each camera that has any.
-
-        Args:
-            request: what was asked for.
-            spans: of its hold.
-        """
-        held = tuple(spans)
-        found = (self._numbers(camera_id, request, held) for camera_id in request.cameras)
-        return tuple(numbers for numbers in found if numbers is not None)
-
-    def check_closed(self, export_id: str, numbers: Iterable[Numbers]) -> None:
-        """Refuse while one of these segments is still being written.
-
-        Raises:
-            EvidenceRefused: `segment_open`.
-        """
-        for asked in numbers:
-            with self._database.reading() as connection:
-                found = connection.execute(
-                    "SELECT number FROM segment WHERE state = 'open' AND camera_id = ?"
-                    " AND number BETWEEN ? AND ?",
-                    (asked.camera_id, asked.first, asked.last),
-                ).fetchone()
-            if found is not None:
-                raise _still_open(export_id, asked.camera_id, found[0])
+        self._segments = ExportSegments(database)
 
     def of(self, request: ExportRequest, numbers: Iterable[Numbers], size: int) -> FoundLeaves:
         """Leaves below `size` of what concerns an export.
@@ -129,9 +53,7 @@ class ExportLeaves:
         Raises:
             EvidenceRefused: `segment_open`: one of its segments is still being written.
         """
-        segments = _Segments()
-        for asked in numbers:
-            self._read(segments, asked, request.id)
+        segments = self._segments.read(request.id, numbers)
         others: set[int] = set()
         others.update(self._alerts(request, segments))
         others.update(self._holds(request, segments))
@@ -143,39 +65,6 @@ class ExportLeaves:
         every = set(segments.leaves)
         every.update(self._about(map(about_segment, segments.deleted)))
         return FoundLeaves(_below(size, every | others), _below(size, others))
-
-    def _read(self, segments: _Segments, asked: Numbers, export_id: str) -> None:
-        after = asked.first - 1
-        while True:
-            with self._database.reading() as connection:
-                page = connection.execute(
-                    "SELECT number, leaf, state IN ('garbage', 'pruned'), boot_id,"
-                    " t_first_mono_us, t_end_mono_us FROM segment WHERE camera_id = ?"
-                    " AND number > ? AND number <= ? ORDER BY number LIMIT ?",
-                    (asked.camera_id, after, asked.last, _PAGE),
-                ).fetchall()
-            if not page:
-                return
-            for number, leaf, is_deleted, *window in page:
-                if leaf is None:
-                    raise _still_open(export_id, asked.camera_id, number)
-                segments.add(leaf, bool(is_deleted), *window)
-            after = page[-1][0]
-
-    def _numbers(
-        self, camera_id: str, request: ExportRequest, spans: Iterable[Span]
-    ) -> Numbers | None:
-        numbers: list[int] = []
-        for span in spans:
-            if span.camera_id != camera_id:
-                continue
-            with self._database.reading() as connection:
-                numbers += _ends(connection, span)
-        with self._database.reading() as connection:
-            numbers += _deleted(connection, camera_id, request)
-        if not numbers:
-            return None
-        return Numbers(camera_id, min(numbers), max(numbers) + 1)
 
     def _about(self, subjects: Iterable[str]) -> Iterator[int]:
         pages = _pages(subjects)
@@ -189,7 +78,7 @@ class ExportLeaves:
                         ).fetchall()
                     )
 
-    def _alerts(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
+    def _alerts(self, request: ExportRequest, segments: FoundSegments) -> Iterator[int]:
         """Alerts of the span, and those whose lock keeps any of it."""
         raised: set[str] = set()
         for camera_id, boot_id, first_us, end_us in _windows(request, segments):
@@ -207,7 +96,7 @@ class ExportLeaves:
         last_us = request.to_utc_us + _ALERT_DELAY_US
         yield from self._of_kind("alert", request.from_utc_us, last_us)
 
-    def _holds(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
+    def _holds(self, request: ExportRequest, segments: FoundSegments) -> Iterator[int]:
         """Holds of the span: this export's own and those of persons, not other exports'."""
         hold_ids: set[str] = set()
         for camera_id, boot_id, first_us, end_us in _windows(request, segments):
@@ -241,7 +130,7 @@ class ExportLeaves:
                 (camera_id, request.from_utc_us, request.to_utc_us),
             )
 
-    def _gaps_between(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
+    def _gaps_between(self, request: ExportRequest, segments: FoundSegments) -> Iterator[int]:
         """Gaps between its segments, whatever UTC says: a clock may have been stepped."""
         first, last = min(segments.leaves, default=0), max(segments.leaves, default=-1)
         for camera_id in request.cameras:
@@ -255,7 +144,7 @@ class ExportLeaves:
         with self._database.reading() as connection:
             return [int(leaf) for (leaf,) in connection.execute(query, asked)]
 
-    def _of_node(self, request: ExportRequest, segments: _Segments) -> Iterator[int]:
+    def _of_node(self, request: ExportRequest, segments: FoundSegments) -> Iterator[int]:
         """What was in force, from the boot before the first of it on."""
         first = min(segments.leaves, default=0)
         last = max(segments.leaves, default=0)
@@ -323,64 +212,9 @@ class ExportLeaves:
             since = int(page[-1][0]), int(page[-1][1])
 
 
-def _ends(connection: sqlite3.Connection, span: Span) -> list[int]:
-    """Numbers of the first and last segment that a span touches."""
-    first = connection.execute(
-        "SELECT number FROM segment INDEXED BY segment_time WHERE camera_id = ? AND boot_id = ?"
-        " AND t_first_mono_us >= ? AND t_first_mono_us < ? AND t_end_mono_us > ?"
-        " ORDER BY t_first_mono_us LIMIT 1",
-        (
-            span.camera_id,
-            span.boot_id,
-            span.from_mono_us - _LONGEST_SEGMENT_US,
-            span.to_mono_us,
-            span.from_mono_us,
-        ),
-    ).fetchall()
-    last = connection.execute(
-        "SELECT number FROM segment INDEXED BY segment_time WHERE camera_id = ? AND boot_id = ?"
-        " AND t_first_mono_us >= ? AND t_first_mono_us < ? ORDER BY t_first_mono_us DESC LIMIT 1",
-        (
-            span.camera_id,
-            span.boot_id,
-            span.from_mono_us - _LONGEST_SEGMENT_US,
-            span.to_mono_us,
-        ),
-    ).fetchall()
-    return [int(number) for (number,) in first + last]
-
-
-def _deleted(connection: sqlite3.Connection, camera_id: str, request: ExportRequest) -> list[int]:
-    """Numbers of the first and last of the span that were deleted by rule: records tell of them.
-
-    In the order of UTC, of which each end is looked at a little further: a clock may have been
-    set back.
-    """
-    found: list[int] = []
-    for direction in ("ASC", "DESC"):
-        rows = connection.execute(
-            "SELECT number FROM segment INDEXED BY segment_pruned"  # noqa: S608 - constants
-            " WHERE state = 'pruned' AND t_utc_us > ? AND t_utc_us < ? AND camera_id = ?"
-            " AND t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?"
-            f" ORDER BY t_utc_us {direction} LIMIT ?",
-            (
-                request.from_utc_us - _LONGEST_SEGMENT_US,
-                request.to_utc_us,
-                camera_id,
-                request.from_utc_us,
-                _LOOKED_AT,
-            ),
-        )
-        found += [int(number) for (number,) in rows]
-    garbage = connection.execute(
-        "SELECT number FROM segment WHERE state = 'garbage' AND camera_id = ?"
-        " AND t_utc_us < ? AND t_utc_us + t_end_mono_us - t_first_mono_us + utc_error_us > ?",
-        (camera_id, request.to_utc_us, request.from_utc_us),
-    )
-    return found + [int(number) for (number,) in garbage]
-
-
-def _windows(request: ExportRequest, segments: _Segments) -> Iterator[tuple[str, str, int, int]]:
+def _windows(
+    request: ExportRequest, segments: FoundSegments
+) -> Iterator[tuple[str, str, int, int]]:
     for camera_id in request.cameras:
         for boot_id, (first_us, end_us) in segments.windows.items():
             yield camera_id, boot_id, first_us, end_us
@@ -388,14 +222,6 @@ def _windows(request: ExportRequest, segments: _Segments) -> Iterator[tuple[str,
 
 def _below(size: int, leaves: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(leaf for leaf in leaves if leaf < size))
-
-
-def _still_open(export_id: str, camera_id: str, number: int) -> EvidenceRefused:
-    return EvidenceRefused(
-        what=f"segment_open: segment {number} of {camera_id} is still written",
-        which=f"export {export_id}",
-        remedy="try again in some seconds: it closes by itself",
-    )
 
 
 def _pages(subjects: Iterable[str]) -> Iterator[list[str]]:

@@ -1,6 +1,6 @@
 """Rows of exports: stored, read, and forgotten as to whom they name.
 
-All but `drop_files` belong to a transaction of the caller's, beside the record that tells it.
+Every function here belongs to a transaction of the caller's, beside the record that tells it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from roeh.core.retrieval import (
     ExportState,
     Person,
     PersonRole,
-    SealedFile,
 )
-from roeh.ledger.database import NodeDatabase, overwriting
+from roeh.ledger.database import overwriting
 from roeh.ledger.export_states import ENDS
 
 _COLUMNS = (
@@ -32,8 +31,6 @@ _COLUMNS = (
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
 #: Requests of one person that wait for an approval: each holds its span.
 MAX_WAITING = 32
-#: Deleted in a few milliseconds.
-_FILES_A_TURN = 2000
 _PERSON = msgspec.json.Decoder(Person)
 
 
@@ -234,75 +231,6 @@ def set_begun(connection: sqlite3.Connection, export_id: str, trust_sha256: str)
         "DELETE FROM export_seal WHERE export_row = (SELECT row FROM export WHERE id = ?)",
         (export_id,),
     )
-
-
-def add_files(
-    connection: sqlite3.Connection, export_row: int, first: int, files: Iterable[SealedFile]
-) -> None:
-    """Files of one that is built, numbered from `first`; what was told from there is replaced."""
-    connection.execute(
-        "DELETE FROM export_file WHERE export_row = ? AND number >= ?", (export_row, first)
-    )
-    connection.executemany(
-        "INSERT INTO export_file (export_row, number, path, sha256, size_bytes)"
-        " VALUES (?, ?, ?, ?, ?)",
-        [
-            (export_row, number, file.path, file.sha256, file.size_bytes)
-            for number, file in enumerate(files, start=first)
-        ],
-    )
-
-
-def count_files(connection: sqlite3.Connection, export_row: int) -> int:
-    """How many were told."""
-    (newest,) = connection.execute(
-        "SELECT MAX(number) FROM export_file WHERE export_row = ?", (export_row,)
-    ).fetchone()
-    return 0 if newest is None else int(newest) + 1
-
-
-def files_after(
-    connection: sqlite3.Connection, export_row: int, first: int, limit: int
-) -> tuple[SealedFile, ...]:
-    """Up to `limit` of those told, from number `first`."""
-    rows = connection.execute(
-        "SELECT path, sha256, size_bytes FROM export_file WHERE export_row = ? AND number >= ?"
-        " ORDER BY number LIMIT ?",
-        (export_row, first, limit),
-    )
-    return tuple(SealedFile(*row) for row in rows)
-
-
-def drop_files(database: NodeDatabase, export_row: int) -> bool:
-    """Drop some of the files told, in a transaction of its own; False: there were none.
-
-    A big export has very many, and recording goes in between.
-    """
-    with database.writing() as connection:
-        return bool(
-            connection.execute(
-                "DELETE FROM export_file WHERE export_row = ?1 AND number IN (SELECT number"
-                " FROM export_file WHERE export_row = ?1 ORDER BY number LIMIT ?2)",
-                (export_row, _FILES_A_TURN),
-            ).rowcount
-        )
-
-
-def find_dropped(connection: sqlite3.Connection) -> int | None:
-    """The row of an export that has files told and is not being built any more."""
-    after = -1
-    while True:
-        (export_row,) = connection.execute(
-            "SELECT MIN(export_row) FROM export_file WHERE export_row > ?", (after,)
-        ).fetchone()
-        if export_row is None:
-            return None
-        (state,) = connection.execute(
-            "SELECT state FROM export WHERE row = ?", (export_row,)
-        ).fetchone()
-        if state != "building":
-            return int(export_row)
-        after = int(export_row)
 
 
 def find_seal(connection: sqlite3.Connection, export_row: int) -> Seal | None:
