@@ -103,6 +103,10 @@ class ExportedStore:
         self.store.clock.advance(1.0)
         return self.store.append(body)
 
+    def append(self, body):
+        """A record more, a second later; its leaf."""
+        return self._append(body)
+
     def now_us(self):
         return self.store.clock.read().t_utc_ns // 1000
 
@@ -447,14 +451,14 @@ def kind_of(line):
     return json.loads(line)["body"]["kind"]
 
 
-def zipped(files):
+def zipped(files, export_id=EXPORT_ID):
     """The zip as the writer makes it."""
     with contextlib.closing(Spill(Path(tempfile.gettempdir()))) as lines:
         stream = ZipStream(lines)
         pieces = [
             piece
             for path, content in files.items()
-            for piece in stream.member(f"{layout.bag_name(EXPORT_ID)}/{path}", [content])
+            for piece in stream.member(f"{layout.bag_name(export_id)}/{path}", [content])
         ]
         return b"".join([*pieces, *stream.end()])
 

@@ -35,6 +35,7 @@ from roeh.verify.joined_video import (
 )
 from roeh.verify.ledger_state import SegmentPlace
 from roeh.verify.places import Place, Stream, VideoFile
+from roeh.verify.placing import GopState
 from roeh.verify.proven_part import ProvenPart, segment_record_at
 from roeh.verify.redactions import check_redactions
 from roeh.verify.report import (
@@ -119,6 +120,30 @@ class _BundleCheck:
 
     def check(self, form: str, on_progress: Callable[[Progress], None]) -> None:
         """All of it; the segments' bytes are read once, for every question."""
+        self._read(on_progress)
+        self._check_bag(form)
+        self._check_unrecorded()
+        document = self._document
+        seal = SealCheck(self._bag, self._bagit.manifest, self._part, self._log_keys)
+        if document is None:
+            self._find(Aspect.COMPLETE, "export_document_wrong", "cannot be read", layout.EXPORT)
+        else:
+            seal.check_record(document.export_id, len(list(self._bagit.payload_paths())))
+            self._seal_record = seal.record
+            self._check_documents(document)
+            self._check_keys(document)
+        seal.check_signature(self._sitting.signers, self._manifest_witness())
+        seal.check_log_key(self._sitting.signers)
+        self.findings += check_certificates(self._bag, self._part.state.media_keys)
+        self.findings += seal.findings
+        whole = WholeCheck(self._sitting, self._beliefs)
+        whole.check_signers()
+        whole.check_time()
+        self._check_clock()
+        self._check_unsigned()
+
+    def _read(self, on_progress: Callable[[Progress], None]) -> None:
+        """Every file, video first."""
         files = len(self._bag.contents)
         done = 0
         self._pass_over_unasked()
@@ -143,7 +168,10 @@ class _BundleCheck:
                 done += 1
                 read_bytes += 0 if found is None else found.size_bytes
                 on_progress(Progress(done, files, read_bytes))
-        self._bagit.check(document)
+
+    def _check_bag(self, form: str) -> None:
+        """What is round the evidence."""
+        self._bagit.check(self._document)
         if form != "directory":
             self._bagit.check_order()
             self._check_bag_name()
@@ -153,23 +181,6 @@ class _BundleCheck:
             names = ", ".join(self._opened.beside[:5])
             detail = f"no part of the bundle, and not looked at: {names[:300]}"
             self._find(Aspect.COMPLETE, "beside_bag", detail, layout.BAGIT, Weight.NOTE)
-        self._check_unrecorded()
-        seal = SealCheck(self._bag, self._bagit.manifest, self._part, self._log_keys)
-        if document is None:
-            self._find(Aspect.COMPLETE, "export_document_wrong", "cannot be read", layout.EXPORT)
-        else:
-            seal.check_record(document.export_id, len(list(self._bagit.payload_paths())))
-            self._seal_record = seal.record
-            self._check_documents(document)
-            self._check_keys(document)
-        seal.check_signature(self._sitting.signers, self._manifest_witness())
-        seal.check_log_key(self._sitting.signers)
-        self.findings += check_certificates(self._bag, self._part.state.media_keys)
-        self.findings += seal.findings
-        whole = WholeCheck(self._sitting, self._beliefs)
-        whole.check_signers()
-        whole.check_time()
-        self._check_clock()
         if any(path.startswith(layout.REPORT_DIRECTORY) for path in self._bag.contents):
             detail = (
                 "the report for people and its pictures are as they were sealed; that they say"
@@ -238,6 +249,16 @@ class _BundleCheck:
             )
             anchors = (*self._part.anchoring.anchors, anchor)
             self._part.anchoring = msgspec.structs.replace(self._part.anchoring, anchors=anchors)
+
+    def _check_unsigned(self) -> None:
+        """Pictures that the pole's media key never signed: whoever had its log key only."""
+        never = {GopState.NOT_CHECKED, GopState.WITHOUT_SIGNATURE}
+        for file in self._sitting.files:
+            states = {line.stream_signature for line in file.gops}
+            if file.codec == "h264" and len(file.gops) > 1 and states <= never:
+                detail = "no stream signature is of any of its pictures; only the ledger covers it"
+                weight = Weight.NOT_CHECKED
+                self._find(Aspect.SIGNER, "without_signature", detail, file.path, weight)
 
     def _check_clock(self) -> None:
         """No record can have been written after somebody else had seen it."""

@@ -17,15 +17,17 @@ from roeh.bitstream.mp4_read import read_fragments, read_init
 from roeh.bitstream.mp4_write import fragment, init_segment
 from roeh.bitstream.nal import is_slice, split_length_prefixed
 from roeh.bundle import layout
-from roeh.bundle.encryption import new_identity
+from roeh.bundle.encryption import encrypt, new_identity
 from roeh.bundle.zip_file import read_zip
 from roeh.core.clock import SimulatedClock
 from roeh.core.errors import BundleRefused
+from roeh.core.gop import TICKS_PER_S
 from roeh.core.retrieval import Approval, PersonRole
 from roeh.keys.chain import TrustAnchors, trust_anchors
 from roeh.keys.revocation import revocation_lists
 from roeh.keys.signer import KeyUsage, NodeName
-from roeh.ledger.note import checkpoint_text, parse_checkpoint, parse_note
+from roeh.ledger.note import checkpoint_text, parse_checkpoint, parse_note, sign_note
+from roeh.ledger.records import ExportRecord, ReleaseRecord
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Aspect, Check, Weight
 from tests.apt import require_packages
@@ -38,6 +40,7 @@ from tests.bundles import (
     kind_of,
     manifest_of,
     sha256,
+    told_cameras,
     write_bag,
     zipped,
 )
@@ -380,6 +383,67 @@ OUTSIDE = [
 ]
 
 
+def _put(path, content):
+    """A file put in, and whatever nobody signs written anew."""
+
+    def do(files):
+        files[path] = content
+        _tags_rewritten(files)
+
+    return do
+
+
+OUTSIDE += [
+    Tampering(
+        "file added beside data/, tag manifest written anew",
+        _put("READ-ME-FIRST.html", b"<h1>All lies</h1>"),
+        "file_unlisted",
+        "READ-ME-FIRST.html",
+        COMPLETE,
+    ),
+    Tampering(
+        "words added to bag-info.txt",
+        lambda files: _put(
+            layout.BAG_INFO, files[layout.BAG_INFO] + b"External-Description: made up\n"
+        )(files),
+        "bag_info_wrong",
+        layout.BAG_INFO,
+    ),
+    Tampering(
+        "a file whose name differs in capitals alone",
+        _put("DATA/video.mp4", b"another video"),
+        "path_unsafe",
+        layout.ONLY_VIDEO,
+    ),
+    Tampering(
+        "another's certificate for that of the pictures",
+        lambda files: _put(layout.CERTIFICATES["media"], files[layout.CERTIFICATES["manifest"]])(
+            files
+        ),
+        "certificate_differs",
+        layout.CERTIFICATES["media"],
+        SIGNER,
+    ),
+    Tampering(
+        "words among the certificates",
+        lambda files: _put(
+            layout.CERTIFICATES["log"], b"Revoked!\n" + files[layout.CERTIFICATES["log"]]
+        )(files),
+        "certificate_differs",
+        layout.CERTIFICATES["log"],
+        SIGNER,
+    ),
+    Tampering(
+        "proof that the seal continues the ledger removed",
+        lambda files: (_without(layout.SEAL_CONSISTENCY)(files), _tags_rewritten(files)),
+        "seal_not_proven",
+        layout.SEAL_CHECKPOINT,
+        CUSTODY,
+        has_leaf=True,
+    ),
+]
+
+
 def expect(report, tampering):
     found = [
         finding
@@ -610,6 +674,119 @@ def _other_span(payload):
     _document(request=request, request_sha256=sha256(request_bytes(request)))(payload)
 
 
+def _told(payload):
+    return msgspec.json.decode(payload[layout.EXPORT], type=layout.ExportDocument)
+
+
+def _join_told(payload, **changed):
+    """EXPORT tells of the video as it is, as a builder does that is in on it."""
+    document, video = _told(payload), payload[layout.ONLY_VIDEO]
+    (camera,) = document.cameras
+    said = {
+        "sha256": sha256(video),
+        "size_bytes": len(video),
+        "gops": len(list(read_fragments(video))),
+    }
+    join = msgspec.structs.replace(camera.joins[0], **(said | changed))
+    camera = msgspec.structs.replace(camera, joins=(join,))
+    _document(cameras=(camera,))(payload)
+
+
+def _mirrored(payload):
+    """The matrix in the header of the track: players show the picture the other way round."""
+    video = bytearray(payload[layout.ONLY_VIDEO])
+    at = video.index(b"tkhd") + 4 + 40
+    assert video[at : at + 4] == b"\x00\x01\x00\x00"
+    video[at : at + 4] = b"\xff\xff\x00\x00"
+    payload[layout.ONLY_VIDEO] = bytes(video)
+    _join_told(payload)
+
+
+def _turned(payload):
+    """Words for the decoder (SEI, display orientation) before a picture."""
+
+    def change(config, gops):
+        turned = msgspec.structs.replace(
+            gops[1][0], nal_units=b"\x00\x00\x00\x04\x06\x2f\x01\x80" + gops[1][0].nal_units
+        )
+        return config, [gops[0], [turned, *gops[1][1:]], *gops[2:]]
+
+    _video(change)(payload)
+    _join_told(payload)
+
+
+def _paused(payload):
+    """Half a minute in which nothing seems to happen."""
+    read = list(read_fragments(payload[layout.ONLY_VIDEO]))
+    out = init_segment(read_init(payload[layout.ONLY_VIDEO]))
+    for number, each in enumerate(read, 1):
+        later = 30 * TICKS_PER_S if number > 3 else 0
+        out += fragment(number, each.base_dts + later, each.units, each.end_dts)
+    payload[layout.ONLY_VIDEO] = out
+    _join_told(payload)
+
+
+def _left_out_and_told(payload):
+    _video(lambda config, gops: (config, gops[:-3]))(payload)
+    told = _told(payload).cameras[0].joins[0]
+    _join_told(payload, late_gops=0, gops_left_out=3, to_utc_us=told.to_utc_us)
+
+
+def _entries(change):
+    """Other lines of segments, and sums in EXPORT that are theirs."""
+
+    def do(payload):
+        lines = payload[layout.SEGMENT_LINES].splitlines()
+        entries = [change(msgspec.json.decode(line, type=layout.SegmentEntry)) for line in lines]
+        payload[layout.SEGMENT_LINES] = b"".join(msgspec.json.encode(e) + b"\n" for e in entries)
+        joins = _told(payload).cameras[0].joins
+        _document(cameras=told_cameras(entries, joins))(payload)
+
+    return do
+
+
+def _hour_later(entry):
+    hour_us = 3_600_000_000
+    gops = tuple(
+        msgspec.structs.replace(
+            gop, from_utc_us=gop.from_utc_us + hour_us, to_utc_us=gop.to_utc_us + hour_us
+        )
+        for gop in entry.gops
+    )
+    return msgspec.structs.replace(
+        entry,
+        from_utc_us=entry.from_utc_us + hour_us,
+        to_utc_us=entry.to_utc_us + hour_us,
+        gops=gops,
+    )
+
+
+def _not_asked(entry):
+    gops = tuple(msgspec.structs.replace(gop, is_asked_for=False) for gop in entry.gops)
+    return msgspec.structs.replace(entry, gops=gops)
+
+
+def _gap_invented(payload):
+    (camera,) = _told(payload).cameras
+    gap = layout.GapEntry(3, CAMERA, camera.from_utc_us, camera.to_utc_us, "power")
+    _document(cameras=(msgspec.structs.replace(camera, gaps=(gap,)),))(payload)
+
+
+def _changed(of, **changed):
+    """A part of EXPORT told otherwise."""
+
+    def do(payload):
+        part = getattr(_told(payload), of)
+        said = {name: change(getattr(part, name)) for name, change in changed.items()}
+        _document(**{of: msgspec.structs.replace(part, **said)})(payload)
+
+    return do
+
+
+def _another_segment(payload):
+    payload[layout.segment_file(CAMERA, 6)] = payload[SEGMENT]
+
+
 def _witnessed_elsewhere(payload):
     """A tree of the same size that is not the beginning of this one."""
     seen = parse_checkpoint(parse_note(payload[layout.WITNESSED].decode()).text)
@@ -682,6 +859,70 @@ INSIDE = [
         _video(lambda config, gops: (config, gops[:-3])),
         "video_shorter",
         SEGMENT,
+    ),
+    Tampering(
+        "playable video mirrored by its header", _mirrored, "video_differs", layout.ONLY_VIDEO
+    ),
+    Tampering(
+        "words for the decoder put into the playable video",
+        _turned,
+        "video_differs",
+        layout.ONLY_VIDEO,
+        gop=2,
+    ),
+    Tampering(
+        "a pause put into the playable video", _paused, "video_differs", layout.ONLY_VIDEO, gop=4
+    ),
+    Tampering(
+        "playable video cut, and told as unreadable", _left_out_and_told, "video_shorter", SEGMENT
+    ),
+    Tampering(
+        "segments told to be of an hour later",
+        _entries(_hour_later),
+        "segment_line_wrong",
+        SEGMENT,
+        has_leaf=True,
+    ),
+    Tampering(
+        "what was asked for told as not asked for",
+        _entries(_not_asked),
+        "segment_line_wrong",
+        SEGMENT,
+        has_leaf=True,
+    ),
+    Tampering("a gap invented", _gap_invented, "export_document_wrong", layout.EXPORT),
+    Tampering(
+        "the pole's clock told otherwise",
+        _changed("clock", t_utc_us=lambda t_utc_us: t_utc_us + 3_600_000_000),
+        "export_document_wrong",
+        layout.EXPORT,
+    ),
+    Tampering(
+        "the witness said to have seen it otherwise",
+        _changed("witness", window_us=lambda _: 0),
+        "export_document_wrong",
+        layout.EXPORT,
+    ),
+    Tampering(
+        "a key said to be in a chip",
+        _document(key_homes={"media": "tpm"}),
+        "export_document_wrong",
+        layout.EXPORT,
+    ),
+    Tampering(
+        "the approver called by another's name",
+        _document(names={"p-00000000000000bb": "Somebody Else (300)"}),
+        "names_differ",
+        layout.APPROVAL,
+        CUSTODY,
+        has_leaf=True,
+    ),
+    Tampering(
+        "a segment more than was asked for",
+        _another_segment,
+        "not_asked_for",
+        layout.segment_file(CAMERA, 6),
+        COMPLETE,
     ),
     Tampering(
         "segment left out", _segment_dropped, "segment_missing", SEGMENT, COMPLETE, has_leaf=True
@@ -893,6 +1134,28 @@ def verified_alone(store, bag, *, crl=b""):
     return verify(bag, beliefs, SimulatedClock())
 
 
+def test_an_export_that_had_ended_does_not_leave(exported, tmp_path):
+    store = ExportedStore(tmp_path / "store")
+    store.record_custody()
+    ended = ReleaseRecord(
+        hold_id="019b0000-0000-7000-8000-0000000000aa", person="", reason="", step="ended"
+    )
+    store.append(ended)
+    failed_step = ExportRecord(export_id=store.request.id, step="failed", person="", detail="")
+    leaf = store.append(failed_step)
+    report = verified_alone(store, write_bag(store.bag_of_payload(), tmp_path / "bag"))
+    found = {(f.what, f.leaf) for f in report.findings if f.weight is Weight.FAIL}
+    assert {("release_unfounded", leaf - 1), ("export_ended", leaf)} <= found
+
+
+def test_a_record_from_after_somebody_saw_it_is_found(exported, tmp_path):
+    store = ExportedStore(tmp_path / "store")
+    store.seen = store.witness.cosign(store.store.seal(), store.now_us() // 10**6 - 3600)
+    report = verified_alone(store, write_bag(store.bag(), tmp_path / "bag"))
+    assert failed(report) == {("clock_contradicted", layout.WITNESSED)}
+    assert checks(report)[TIME] is Check.FAIL
+
+
 def test_an_approval_that_is_not_on_record_is_found(exported, tmp_path):
     store = ExportedStore(tmp_path / "store")
     store.record_custody()
@@ -944,6 +1207,58 @@ def test_a_manifest_that_another_key_signed_is_not_trusted(exported, tmp_path, k
     assert ("manifest_key_not_trusted", layout.MANIFEST_SIGNATURE) in failed(report)
     assert ("key_not_recorded", layout.MANIFEST_SIGNATURE) in failed(report)
     assert checks(report)[SIGNER] is Check.FAIL
+
+
+def test_a_seal_under_a_checkpoint_of_a_key_that_nobody_vouches_for_is_found(exported, tmp_path):
+    """Whoever has the manifest key and no log key makes a log key."""
+    own = SoftwareSigner(PeopledCity("Elsewhere"), KeyUsage.LOG)
+    files = dict(exported.files)
+    text = parse_note(files[layout.SEAL_CHECKPOINT].decode()).text
+    origin = parse_checkpoint(text).origin
+    note = sign_note(text, name=origin, spki_der=own.spki_der, sign=own.sign)
+    files[layout.SEAL_CHECKPOINT] = note.encode()
+    files[layout.CERTIFICATES["log"]] += own.chain_pem
+    _tags_rewritten(files)
+    report = exported.verified(write_bag(files, tmp_path / "bag"))
+    assert failed(report) == {("log_key_not_trusted", layout.SEAL_CHECKPOINT)}
+
+
+def test_whatever_this_version_does_not_know_is_not_called_checked(exported, tmp_path):
+    files = exported.sealed_anew(lambda payload: payload.update({"data/evil.exe": b"MZ"}))
+    report = exported.verified(write_bag(files, tmp_path / "unknown"))
+    assert checks(report)[COMPLETE] is Check.NOT_CHECKED
+
+    def say_more(payload):
+        payload[layout.EXPORT] = payload[layout.EXPORT][:-1] + b',"verdict":"guilty"}'
+
+    report = exported.verified(write_bag(exported.sealed_anew(say_more), tmp_path / "more"))
+    assert checks(report)[BYTES] is Check.NOT_CHECKED
+
+
+def test_a_file_that_more_keys_open_than_were_agreed_to_is_told(exported, tmp_path):
+    keys = [exported.identity.recipient, new_identity().recipient]
+    sink = io.BytesIO()
+    encrypt([zipped(exported.files)], sink, keys)
+    path = tmp_path / "export.zip.age"
+    path.write_bytes(sink.getvalue())
+    report = exported.verified(path)
+    assert [f.what for f in report.findings if f.weight is not Weight.NOTE] == ["more_keys"]
+    assert checks(report)[CUSTODY] is Check.NOT_CHECKED
+
+
+def test_a_zip_that_calls_the_bag_otherwise_is_found(exported, tmp_path):
+    path = tmp_path / "export.zip"
+    path.write_bytes(zipped(exported.files, "019b0000-0000-7000-8000-00000000000f"))
+    assert ("zip_inexact", layout.BAG_INFO) in failed(exported.verified(path))
+
+
+def test_what_lies_beside_the_bag_is_no_part_of_it(exported, tmp_path):
+    write_bag(exported.files, tmp_path / layout.bag_name("x"))
+    (tmp_path / "video.mp4").write_bytes(b"another video")
+    report = exported.verified(tmp_path)
+    assert report.exit_status == 0
+    (beside,) = [f for f in report.findings if f.what == "beside_bag"]
+    assert "video.mp4" in beside.detail
 
 
 def test_a_seal_of_another_manifest_is_found(exported, tmp_path):
