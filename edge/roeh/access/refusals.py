@@ -38,7 +38,7 @@ REMEDIES: Final[dict[str, str]] = {
     "not_an_approver": "have an approver sign",
     "not_yet": "wait until it counts, or check the pole's clock",
     # What the pole decides (evidence).
-    "not_this_role": "ask somebody whose role may: the table is in edge/design/retrieval.md",
+    "not_this_role": "ask somebody whose role may: the table is in edge/docs/retrieval.md",
     "not_own": "only who asked for an export takes it",
     "stale_trust_list": "give the pole a newer trust list, or have its clock synchronised",
     "already_decided": "ask anew: an approval counts once, and for one export",

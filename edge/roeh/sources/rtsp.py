@@ -299,7 +299,7 @@ class _CameraReader(threading.Thread):
         """There are no pictures, and why; each reason is told once."""
         if reason != self._stalled_because:
             self._stalled_because = reason
-            self._tell(SourceState.STALLED, f"{reason}: {self._address.shown}; trying again")
+            self._tell(SourceState.STALLED, f"{reason}: {self._address.shown}, trying again")
 
     def _tell(self, state: SourceState, detail: str) -> None:
         self._mailbox.put(SourceNotice(self._camera_id, state, detail, self._clock.mono_ns()))

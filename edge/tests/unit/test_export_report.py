@@ -174,6 +174,27 @@ def test_a_redacted_copy_says_what_was_done_and_where():
     text = text_of(report)
     assert "north 10,20-110,220" in text
     assert EN.kind_redacted_note in text
+    assert report.finding == EN.finding_intact_redacted, "no original is here"
+    damaged = text_of(worded(facts(request=request, damaged=True), Language.EN))
+    assert EN.finding_damaged_here not in damaged
+
+
+def test_an_alert_of_another_time_is_not_drawn_at_the_edge():
+    found = facts()
+    late = msgspec.structs.replace(found.digest.alerts[0], t_utc_us=START_US + 86_400_000_000)
+    digest = msgspec.structs.replace(found.digest, alerts=(*found.digest.alerts, late))
+    with_late = msgspec.structs.replace(found, digest=digest)
+    assert worded(with_late, Language.EN) == worded(found, Language.EN)
+
+
+def test_an_unsynchronised_time_is_explained_where_it_stands():
+    found = facts()
+    (first, *others) = found.digest.custody
+    unsure = msgspec.structs.replace(first, synchronised=False)
+    digest = msgspec.structs.replace(found.digest, custody=(unsure, *others))
+    report = worded(msgspec.structs.replace(found, digest=digest), Language.EN)
+    assert EN.custody_unsynchronised in text_of(report)
+    assert EN.custody_unsynchronised not in text_of(worded(found, Language.EN))
 
 
 def test_a_long_export_is_told_by_segments_and_no_damage_is_left_out():

@@ -76,10 +76,9 @@ def _told(  # noqa: PLR0911 - a line for each kind of record
         case ApprovalRecord() as approval:
             is_approved = approval.verdict == "approved"
             does = words.does_approved if is_approved else words.does_refused_export
-            return approval.person, does, code(approval.approval_sha256[:_SHORT_HASH])
+            return approval.person, does, isolated(_hash(approval.approval_sha256))
         case ExportRecord() as export:
-            short = export.sha256[:_SHORT_HASH]
-            detail = " ".join(part for part in (export.detail, short) if part)
+            detail = " ".join(part for part in (export.detail, _hash(export.sha256)) if part)
             return export.person, _export_step(words, export), isolated(detail)
         case TrustListRecord() as trust:
             return "", words.does_trust_list, code(f"{trust.version} ({trust.via})")
@@ -88,6 +87,11 @@ def _told(  # noqa: PLR0911 - a line for each kind of record
         case other:
             tag = str(other.__struct_config__.tag)
             return "", words.does_other.format(kind=isolated(tag)), ""
+
+
+def _hash(sha256: str) -> str:
+    """The beginning of it, as one; nothing of nothing."""
+    return sha256 and f"SHA-256 {sha256[:_SHORT_HASH]}…"
 
 
 def _export_step(words: Words, export: ExportRecord) -> str:

@@ -50,6 +50,9 @@ class _Axis:
         share = (t_us - self.from_us) / (self.to_us - self.from_us)
         return round(_LEFT + min(1.0, max(0.0, share)) * (_RIGHT - _LEFT), 2)
 
+    def has(self, t_us: int) -> bool:
+        return self.from_us <= t_us <= self.to_us
+
     def overlaps(self, from_us: int, to_us: int) -> bool:
         return from_us < self.to_us and to_us > self.from_us
 
@@ -71,9 +74,9 @@ def timeline(words: Words, facts: ReportFacts) -> Drawing:
     shapes: list[Shape] = [axis.box("asked", request.from_utc_us, request.to_utc_us, 0.0, bottom)]
     shapes += _ticks(axis, bottom)
     shapes.append(Label(words.timeline_alert, _LEFT - 10, _ALERTS_TOP + 16, "end"))
-    shapes += [
-        Pointer("alert", axis.x(alert.t_utc_us), _ALERTS_TOP + 18) for alert in digest.alerts
-    ]
+    # A lock may be of an alert before or after: that one has no place on this axis.
+    alerts = [alert for alert in digest.alerts if axis.has(alert.t_utc_us)]
+    shapes += [Pointer("alert", axis.x(alert.t_utc_us), _ALERTS_TOP + 18) for alert in alerts]
     gaps = 0
     for number, camera in enumerate(export.cameras):
         top = lanes_top + _LANE_HEIGHT * number
@@ -108,7 +111,7 @@ def timeline(words: Words, facts: ReportFacts) -> Drawing:
             start=code(utc_text(axis.from_us)),
             end=code(utc_text(axis.to_us)),
             gaps=code(gaps),
-            alerts=code(len(digest.alerts)),
+            alerts=code(len(alerts)),
             locks=code(len(digest.locks)),
             holds=code(len(digest.holds)),
         ),

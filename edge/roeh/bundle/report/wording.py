@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roeh.bundle import layout
-from roeh.bundle.layout import CameraEntry
+from roeh.bundle.layout import CameraEntry, ExportDocument
 from roeh.bundle.report.custody_rows import custody_rows
 from roeh.bundle.report.digest import Digest, ReportFacts, Still
 from roeh.bundle.report.drawing import timeline
@@ -56,7 +56,7 @@ def worded(facts: ReportFacts, language: Language) -> Report:
     words, direction = _WORDS[language]
     export = facts.export
     totals = _Totals(export.cameras)
-    verdict, mark, findings = _verdict(words, totals, export.damage_count)
+    verdict, mark, findings = _verdict(words, totals, export)
     return Report(
         language=language,
         direction=direction,
@@ -87,19 +87,22 @@ def worded(facts: ReportFacts, language: Language) -> Report:
     )
 
 
-def _verdict(words: Words, totals: _Totals, damage_count: int) -> tuple[str, Mark, list[str]]:
+def _verdict(words: Words, totals: _Totals, export: ExportDocument) -> tuple[str, Mark, list[str]]:
     """The word, its mark, and its sentences."""
-    if totals.bad or damage_count:
+    is_redacted = export.kind == "redacted"
+    if totals.bad or export.damage_count:
         finding = words.finding_damaged.format(
             segments=code(totals.held),
             bad=code(totals.bad),
             damaged=code(totals.damaged),
             lost=code(totals.lost),
         )
-        return words.damaged, "bad", [finding, *_unproven(words, totals)]
+        here = [] if is_redacted else [words.finding_damaged_here]
+        return words.damaged, "bad", [finding, *here, *_unproven(words, totals)]
     if not totals.held:
         return words.empty, "unsure", [words.finding_empty]
-    return words.intact, "good", [words.finding_intact, *_unproven(words, totals)]
+    intact = words.finding_intact_redacted if is_redacted else words.finding_intact
+    return words.intact, "good", [intact, *_unproven(words, totals)]
 
 
 def _unproven(words: Words, totals: _Totals) -> list[str]:
@@ -347,8 +350,11 @@ def _custody(words: Words, facts: ReportFacts) -> tuple[Block, ...]:
     if not digest.custody:
         return (Paragraph(words.custody_none),)
     hidden = digest.custody_count - len(digest.custody)
+    are_all_synchronised = all(record.synchronised for record in digest.custody)
+    unsure = () if are_all_synchronised else (Paragraph(words.custody_unsynchronised),)
     return (
         Paragraph(words.custody_note),
+        *unsure,
         Table(
             "",
             (words.leaf, words.when, words.who, words.what, words.detail),

@@ -19,7 +19,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     damaged: str
     empty: str
     finding_intact: str
+    finding_intact_redacted: str
     finding_damaged: str
+    finding_damaged_here: str
     finding_unproven: str
     finding_empty: str
     finding_not_proof: str
@@ -124,6 +126,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     custody_note: str
     custody_more: str
+    custody_unsynchronised: str
     custody_none: str
     when: str
     who: str

@@ -11,9 +11,11 @@ EN = Words(
     empty="NO VIDEO",
     finding_intact="Every segment that the pole's ledger has a record of is here byte for byte as"
     " it was recorded.",
+    finding_intact_redacted="Every segment that this copy was made from was on the pole byte for"
+    " byte as it was recorded. The originals are not in this export.",
     finding_damaged="Segments that are not what the pole's ledger recorded: {bad} of {segments}"
-    " ({damaged} damaged, {lost} missing or unreadable). What and where is told below."
-    " The damaged bytes are in this export as they were found.",
+    " ({damaged} damaged, {lost} missing or unreadable). What and where is told below.",
+    finding_damaged_here="The damaged bytes are in this export as they were found.",
     finding_unproven="Segments that were still being written when the export was made: {unproven}."
     " Nothing in the ledger speaks for them yet.",
     finding_empty="Nothing that was asked for is held by this pole.",
@@ -124,6 +126,7 @@ EN = Words(
     custody_note="Every look at this span, every refusal and every step of this export, as they"
     " stand in the pole's ledger.",
     custody_more="{count} more: see data/custody.jsonl.",
+    custody_unsynchronised="~ before a time: the pole's clock was not synchronised then.",
     custody_none="No record of custody concerns this span.",
     when="When (UTC)",
     who="Who",
