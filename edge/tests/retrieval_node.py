@@ -43,6 +43,7 @@ segment_s = 1.0
 pre_roll_s = 0.0
 post_roll_s = 0.0
 min_free_bytes = 0
+{evidence}
 [access]
 host = "127.0.0.1"
 root_file = "{directory}/root.pem"
@@ -66,16 +67,27 @@ class RetrievalNode:
     """A node `hq/pole-1` in `directory` with one camera, `north`, recorded an hour ago.
 
     `also_cameras`: more of them, which record only what a test hands over (`record_from`).
+    `evidence`: more settings of that section.
     """
 
     def __init__(
-        self, directory, *, stale_after_days=30.0, keep_days=14.0, city=None, also_cameras=()
+        self,
+        directory,
+        *,
+        stale_after_days=30.0,
+        keep_days=14.0,
+        city=None,
+        also_cameras=(),
+        evidence="",
     ):
         self.directory = directory
         self.city = city or PeopledCity()
         (directory / "root.pem").write_bytes(self.city.root_pem)
         more = MORE.format(
-            directory=directory, stale_after_days=stale_after_days, keep_days=keep_days
+            directory=directory,
+            stale_after_days=stale_after_days,
+            keep_days=keep_days,
+            evidence=evidence,
         )
         more += "".join(ANOTHER.format(camera=camera) for camera in also_cameras)
         self.config_path = directory / "node.toml"

@@ -161,9 +161,16 @@ class Redacted(ExportedStore):
         return payload
 
 
-def test_a_redacted_bundle_names_proven_originals(tmp_path):
-    store = Redacted(tmp_path / "store")
-    files = store.sealed(store.redacted_payload())
+@pytest.fixture(scope="module")
+def redacted(tmp_path_factory):
+    """A store, and the payload of a redacted export of it."""
+    store = Redacted(tmp_path_factory.mktemp("redacted") / "store")
+    return store, store.redacted_payload()
+
+
+def test_a_redacted_bundle_names_proven_originals(redacted, tmp_path):
+    store, payload = redacted
+    files = store.sealed(payload)
     report = verified(store, write_bag(files, tmp_path / "bag"))
     assert failed(report) == set()
     assert report.exit_status == 0
@@ -171,9 +178,8 @@ def test_a_redacted_bundle_names_proven_originals(tmp_path):
     assert "derivative" in report.conclusions[0].reasons[0]
 
 
-def test_a_redacted_copy_of_something_else_is_found(tmp_path):
-    store = Redacted(tmp_path / "store")
-    payload = store.redacted_payload()
+def test_a_redacted_copy_of_something_else_is_found(redacted, tmp_path):
+    store, payload = redacted[0], dict(redacted[1])
     sidecar = layout.redacted_sidecar(CAMERA, 1)
     content = json.loads(payload[sidecar])
     content["originals"][0]["sha256_recorded"] = "0" * 64
@@ -188,6 +194,35 @@ def test_a_redacted_copy_of_something_else_is_found(tmp_path):
         ("original_unproven", sidecar),
         ("redacted_differs", layout.redacted_file(CAMERA, 1)),
     } <= failed(report)
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("original_left_out", lambda told: {"originals": told.originals[1:]}),
+        ("region_shown", lambda told: {"regions": (Region(CAMERA, 0, 0, 16, 15),)}),
+        ("sidecar_wrong", lambda told: {"to_utc_us": told.to_utc_us - 1_000_000}),
+        ("sidecar_wrong", lambda told: {"camera_id": "south"}),
+    ],
+)
+def test_a_redacted_copy_that_hides_less_or_shows_less_is_found(redacted, tmp_path, what, change):
+    store, payload = redacted[0], dict(redacted[1])
+    sidecar = layout.redacted_sidecar(CAMERA, 1)
+    told = msgspec.json.decode(payload[sidecar], type=layout.RedactedSidecar)
+    payload[sidecar] = msgspec.json.encode(msgspec.structs.replace(told, **change(told)))
+    report = verified(store, write_bag(store.sealed(payload), tmp_path / "bag"))
+    assert what in {what for what, _ in failed(report)}
+
+
+@pytest.mark.parametrize(
+    "path", [SEGMENT, layout.ONLY_VIDEO, layout.redacted_file(CAMERA, 2)], ids=str
+)
+def test_a_redacted_bundle_with_more_than_was_agreed_to_is_found(redacted, tmp_path, path):
+    store, payload = redacted[0], dict(redacted[1])
+    payload[path] = payload[layout.redacted_file(CAMERA, 1)]
+    report = verified(store, write_bag(store.sealed(payload), tmp_path / "bag"))
+    wanted = {"export_document_wrong", "video_untold"}
+    assert wanted & {what for what, _ in failed(report)}
 
 
 # --- checkpoints that were kept elsewhere --------------------------------------------------------
@@ -231,11 +266,17 @@ GARBAGE = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store, and the files of an export of it."""
+    store = ExportedStore(tmp_path_factory.mktemp("whole") / "store")
+    return store, store.bag()
+
+
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_in_every_file_is_a_report(tmp_path, name):
+def test_garbage_in_every_file_is_a_report(whole, tmp_path, name):
     """All files at once but the manifests, then the manifests too."""
-    store = ExportedStore(tmp_path / "store")
-    files = store.bag()
+    store, files = whole
     manifests = {layout.MANIFEST, layout.TAG_MANIFEST}
     for spared in (manifests, set()):
         changed = {
@@ -248,9 +289,9 @@ def test_garbage_in_every_file_is_a_report(tmp_path, name):
 
 
 @pytest.mark.parametrize("at", [2, 10, 50, 90, 97, 99])
-def test_a_cut_zip_is_a_report(tmp_path, at):
-    store = ExportedStore(tmp_path / "store")
-    content = zipped(store.bag())
+def test_a_cut_zip_is_a_report(whole, tmp_path, at):
+    store, files = whole
+    content = zipped(files)
     path = tmp_path / "export.zip"
     path.write_bytes(content[: len(content) * at // 100])
     report = verified(store, path)
