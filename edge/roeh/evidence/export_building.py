@@ -95,8 +95,7 @@ class ExportBuilding:
         if next_state(known.shown.state, Step.BEGUN) is None:
             raise _impossible(asked.id, known.shown.state, "begun")
         request = msgspec.json.decode(known.shown.request, type=ExportRequest)
-        spans = parts.holds.spans_of(known.shown.hold_id)
-        numbers = self._segments.numbers(request, spans)
+        numbers = self._segments.numbers(request)
         self._segments.check_closed(asked.id, numbers)  # refused before anything is on record
         held = parts.trust.held()
         # In parts: one that was nearly done before has very many.

@@ -19,12 +19,14 @@ class ExportParts(msgspec.Struct, frozen=True):
     """The same for requests, approvals and what becomes of them.
 
     Attributes:
+        cameras: of the configuration; others may have recorded before.
         age_us: of the node now: waiting is not judged by a clock that may be wrong.
         keep_us: so long a request waits for its approval and its builder.
     """
 
     site: str
     node: str
+    cameras: frozenset[str]
     clock: Clock
     database: NodeDatabase
     log: Log

@@ -93,7 +93,8 @@ class ExportRequests:
             # Before the case has a name: what is refused leaves none behind.
             if rows.find_export(connection, request.id) is None:
                 rows.check_few_wait(connection, pseudonym, is_signed=bool(signed))
-                self._check_segments(request, self._spans(connection, request))
+                self._spans(connection, request)
+                self._check_segments(request)
         case_pseudonym = parts.names.pseudonym(case(request.case_number))
         with parts.database.writing() as connection:
             known = rows.find_export(connection, request.id)
@@ -153,6 +154,17 @@ class ExportRequests:
                 which=f"until {utc_text(request.to_utc_us)}",
                 remedy="ask for what was recorded; hold what is to come",
             )
+        unknown = [
+            camera
+            for camera in request.cameras
+            if camera not in self._parts.cameras and not _was_recorded(connection, camera)
+        ]
+        if unknown:
+            raise EvidenceRefused(
+                what="the pole has no such camera",
+                which=", ".join(unknown),
+                remedy=f"it has {', '.join(sorted(self._parts.cameras))}",
+            )
         wanted = UtcSpan(request.from_utc_us, request.to_utc_us)
         spans = recorded_spans(connection, wanted, request.cameras)
         if spans and len(spans) <= _MAX_SPANS:
@@ -164,8 +176,8 @@ class ExportRequests:
             remedy="ask for less at once" if spans else _what_there_is(connection),
         )
 
-    def _check_segments(self, request: ExportRequest, spans: tuple[Span, ...]) -> None:
-        found = ExportSegments(self._parts.database).numbers(request, spans)
+    def _check_segments(self, request: ExportRequest) -> None:
+        found = ExportSegments(self._parts.database).numbers(request)
         segments = sum(numbers.count for numbers in found)
         if segments > MAX_SEGMENTS:
             raise EvidenceRefused(
@@ -179,6 +191,11 @@ class ExportRequests:
 def _is_said(asked: RequestExport) -> bool:
     """Over TLS, as JSON; whoever visits may bring a request under their own signature too."""
     return asked.visitor is not None and asked.request.startswith(b"{")
+
+
+def _was_recorded(connection: sqlite3.Connection, camera_id: str) -> bool:
+    found = connection.execute("SELECT 1 FROM segment WHERE camera_id = ? LIMIT 1", (camera_id,))
+    return found.fetchone() is not None
 
 
 def _what_there_is(connection: sqlite3.Connection) -> str:

@@ -174,6 +174,7 @@ class EvidenceParts:
             exports=ExportParts(
                 site=self.config.node.site,
                 node=self.config.node.name,
+                cameras=frozenset(sensor.name for sensor in self.config.sensors),
                 clock=self.clock,
                 database=self.database,
                 log=self.log,

@@ -15,6 +15,7 @@ from roeh.core.errors import EvidenceRefused
 from roeh.core.peers import Span
 from roeh.core.retrieval import ExportRequest
 from roeh.ledger.database import NodeDatabase
+from roeh.ledger.utc_spans import UtcSpan, recorded_spans
 
 #: Of one export, so that what is collected of it and its manifest stay small: at 10 s each, one
 #: camera's 23 days.
@@ -72,15 +73,16 @@ class ExportSegments:
     def __init__(self, database: NodeDatabase) -> None:
         self._database = database
 
-    def numbers(self, request: ExportRequest, spans: Iterable[Span]) -> tuple[Numbers, ...]:
+    def numbers(self, request: ExportRequest) -> tuple[Numbers, ...]:
         """Which segments belong to an export, of each camera that has any.
 
-        Args:
-            request: what was asked for.
-            spans: of its hold.
+        By the time that the segments tell: who asked saw the same. (The hold is wider, by the
+        clock's error; an hour of it would wait for what is being written now.)
         """
-        held = tuple(spans)
-        found = (self._numbers(camera_id, request, held) for camera_id in request.cameras)
+        wanted = UtcSpan(request.from_utc_us, request.to_utc_us)
+        with self._database.reading() as connection:
+            asked = recorded_spans(connection, wanted, request.cameras, is_widened=False)
+        found = (self._numbers(camera_id, request, asked) for camera_id in request.cameras)
         return tuple(numbers for numbers in found if numbers is not None)
 
     def check_closed(self, export_id: str, numbers: Iterable[Numbers]) -> None:

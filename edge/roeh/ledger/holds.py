@@ -157,12 +157,6 @@ class Holds:
             freed.append(self._freed.popleft())
         return tuple(freed)
 
-    def spans_of(self, hold_id: str) -> tuple[Span, ...]:
-        """What a hold keeps, or kept; nothing where there is no such hold."""
-        with self._database.reading() as connection:
-            hold = _find(connection, hold_id)
-        return () if hold is None else hold.spans
-
     def find(self, hold_id: str) -> HoldRow | None:
         """The hold with this id."""
         with self._database.reading() as connection:

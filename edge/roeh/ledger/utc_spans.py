@@ -38,17 +38,21 @@ class Stretch(msgspec.Struct, frozen=True):
     is_written: bool
 
 
-def spans_within(wanted: UtcSpan, stretches: Iterable[Stretch]) -> tuple[Span, ...]:
+def spans_within(
+    wanted: UtcSpan, stretches: Iterable[Stretch], *, is_widened: bool = True
+) -> tuple[Span, ...]:
     """Where a stretch of UTC lies in each camera's and boot's own time.
 
-    Widened by the error that each segment states, so that nothing is missed; a segment that
-    is being written is followed as far as was asked.
+    Widened by the error that each segment states, so that nothing is missed, or else as the
+    segments themselves tell the time; a segment that is being written is followed as far as
+    was asked.
     """
     found: list[Span] = []
     for stretch in stretches:
         offset_us = stretch.t_utc_us - stretch.t_first_mono_us
-        from_us = wanted.from_us - offset_us - stretch.utc_error_us
-        to_us = wanted.to_us - offset_us + stretch.utc_error_us
+        error_us = stretch.utc_error_us if is_widened else 0
+        from_us = wanted.from_us - offset_us - error_us
+        to_us = wanted.to_us - offset_us + error_us
         begin_us = max(0, from_us, stretch.t_first_mono_us)
         end_us = to_us if stretch.is_written else min(to_us, stretch.t_end_mono_us)
         if begin_us < end_us:
@@ -62,10 +66,12 @@ def recorded_spans(
     camera_ids: Iterable[str] = (),
     *,
     going_on: Iterable[int] = (),
+    is_widened: bool = True,
 ) -> tuple[Span, ...]:
     """What is on the disk of a stretch of UTC, of these cameras (none named: of all).
 
-    `going_on`: rows of segments that are followed as far as was asked though they are closed.
+    `going_on`: rows of segments that are followed as far as was asked though they are closed;
+    `is_widened`: see `spans_within`.
     """
     asked, followed = set(camera_ids), tuple(going_on)
     # What cannot lie in it is left where it is: a ring has more segments than a lock may cost.
@@ -78,7 +84,7 @@ def recorded_spans(
         (*followed, wanted.to_us, *followed, wanted.from_us),
     )
     stretches = (Stretch(*row) for row in rows if not asked or row[0] in asked)
-    return spans_within(wanted, stretches)
+    return spans_within(wanted, stretches, is_widened=is_widened)
 
 
 def newest_segments(

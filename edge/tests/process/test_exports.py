@@ -23,6 +23,7 @@ from roeh.core.peers import (
     PlaceHold,
     ReleaseHold,
     Role,
+    StoreGop,
     Verb,
 )
 from roeh.core.retrieval import (
@@ -111,6 +112,19 @@ def test_a_request_is_agreed_to_built_sealed_and_taken(node):
     ]
 
 
+def test_what_is_over_is_built_while_the_camera_goes_on_though_the_clock_is_not_set(node):
+    """Its error may be an hour: that widens what is held, not what is waited for."""
+    for gop in node.north.take(2):
+        node.call(Verb.GOP_STORE, StoreGop(gop), Role.CAPTURE)
+    export = node.approved()
+    assert node.begin(export.id).export.state == "building"
+
+
+def test_a_camera_that_there_is_not_is_named(node):
+    with pytest.raises(EvidenceRefused, match="the pole has no such camera: south; it has north"):
+        node.ask(node.a_request(cameras=("north", "south")))
+
+
 def test_what_belongs_to_it_is_in_it_and_nothing_of_other_cases(node):
     other = node.a_request(case_number="another case")
     node.ask(other)
@@ -123,8 +137,8 @@ def test_what_belongs_to_it_is_in_it_and_nothing_of_other_cases(node):
         *("boot", "config", "key", "segment", "hold", "export_request", "approval", "export"),
         "trust_list",
     }
-    # The first second, as far as the clock can tell, and one more with its last signature.
-    assert [body.segment for body in found if hasattr(body, "segment")] == [1, 2, 3]
+    # The first second as the segments tell the time, and one more with its last signature.
+    assert [body.segment for body in found if hasattr(body, "segment")] == [1, 2]
     assert {body.export_id for body in found if hasattr(body, "export_id")} == {export.id}
     assert {body.hold_id for body in found if hasattr(body, "hold_id")} == {export.hold_id}
     assert sorted(begun.names.values()) == [
