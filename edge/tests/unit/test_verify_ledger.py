@@ -154,6 +154,62 @@ def test_what_does_not_agree_is_placed_to_its_leaf(bodies, expected):
     assert (expected, 1) in found(read(*bodies))
 
 
+def held():
+    return records.HoldRecord(hold_id="h", person="p-1", reason="r", spans=())
+
+
+def asked(export_id="e"):
+    return records.ExportRequestRecord(
+        export_id=export_id,
+        request_sha256="0" * 64,
+        person="p-1",
+        case="c-1",
+        export_kind="full",
+        cameras=("north",),
+        from_utc_us=0,
+        to_utc_us=1,
+        hold_id="h",
+        is_signed=False,
+    )
+
+
+def export(what, export_id="e"):
+    return records.ExportRecord(export_id=export_id, step=what, person="", detail="")
+
+
+def refusal():
+    return records.ApprovalRecord(
+        export_id="e",
+        approval_sha256="0" * 64,
+        person="p-2",
+        verdict="refused",
+        trust_list_version=1,
+    )
+
+
+ENDED = records.ReleaseRecord(hold_id="h", person="", reason="r", step="ended")
+
+
+@pytest.mark.parametrize("end", [export("failed"), export("expired"), refusal()])
+def test_the_hold_of_an_export_ends_with_it(end):
+    assert found(read(held(), asked(), end, ENDED)) == []
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        (held(), ENDED),
+        (held(), asked(), ENDED),
+        (held(), asked(), export("begun"), ENDED),
+        (held(), asked(), export("ready"), ENDED),
+        (held(), asked(), export("taken"), ENDED),
+        (held(), asked(), export("failed", "another"), ENDED),
+    ],
+)
+def test_a_hold_that_ends_by_itself_without_an_export_that_ended_is_unfounded(bodies):
+    assert found(read(*bodies)) == [("release_unfounded", len(bodies) - 1)]
+
+
 def test_a_record_of_another_node_is_foreign():
     state = read(ORDINARY[0])
     state.take(line(1, ORDINARY[1], node="pole-8"), 0, 0)
