@@ -380,7 +380,9 @@ class _BundleCheck:
         grounds = WholeCheck(self._sitting, self._beliefs).grounds()
         state, document = self._part.state, self._document
         if Aspect.BYTES in grounds:
-            joined = f"; {self._joins.gops} GOPs in {self._joins.videos} playable videos are theirs"
+            videos = self._joins.videos
+            named = "the playable video" if videos == 1 else f"{videos} playable videos"
+            joined = f"; the {self._joins.gops} GOPs in {named} are theirs"
             grounds[Aspect.BYTES] += joined if self._joins.videos else ""
         elif document is not None and document.kind == "redacted":
             grounds[Aspect.BYTES] = (
@@ -391,8 +393,9 @@ class _BundleCheck:
             grounds[Aspect.COMPLETE] = (
                 f"{len(self._bag.contents)} files, all named; {self._part.count} records, each"
                 f" proven to be in the ledger of {self._part.checkpoint.size};"
-                f" {state.segment_count} segments, {state.pruned_count} deleted by rule,"
-                f" {state.gap_count} recorded gaps in the span asked for"
+                f" of and round the span asked for {state.segment_count} segments are on record,"
+                f" {state.pruned_count} of them deleted by rule, and {state.gap_count} gaps;"
+                " nothing else is missing"
             )
         if self._custody is not None and self._custody.approver:
             grounds[Aspect.CUSTODY] = (

@@ -214,6 +214,7 @@ class CustodyCheck:
                 layout.REQUEST,
                 weight=Weight.NOTE,
             )
+            self.requester += ", by the pole's word"
             return
         if asked is None or self._anchors is None:
             return

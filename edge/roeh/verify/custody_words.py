@@ -42,7 +42,8 @@ def _text(body: records.RecordBody, names: Mapping[str, str]) -> str | None:  # 
         return names.get(pseudonym, pseudonym) or "somebody unknown"
 
     if isinstance(body, records.HoldRecord):
-        return f"{who(body.person)} held {len(body.spans)} stretches: {body.reason}"
+        stretches = "a stretch" if len(body.spans) == 1 else f"{len(body.spans)} stretches"
+        return f"{who(body.person)} held {stretches} of video: {body.reason}"
     if isinstance(body, records.ReleaseRecord):
         step = {"asked": "asked for the end of a hold", "released": "ended a hold"}
         person = who(body.person) if body.person else "the end of the export"
@@ -61,7 +62,8 @@ def _text(body: records.RecordBody, names: Mapping[str, str]) -> str | None:  # 
             f" {who(body.case)} ({how})"
         )
     if isinstance(body, records.ApprovalRecord):
-        return f"{who(body.person)} {body.verdict} it (trust list {body.trust_list_version})"
+        by = f"by trust list {body.trust_list_version}"
+        return f"{who(body.person)} {body.verdict} the request ({by})"
     if isinstance(body, records.ExportRecord):
         person = f" by {who(body.person)}" if body.person else ""
         return f"export {body.step}{person} {body.detail}".rstrip()

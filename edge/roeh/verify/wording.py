@@ -26,7 +26,7 @@ _QUESTIONS = {
     Aspect.SIGNER: "Were they signed by somebody you trust?",
     Aspect.COMPLETE: "Is anything missing, added or out of order?",
     Aspect.TIME: "Did a witness see this at the time?",
-    Aspect.CUSTODY: "Who asked, who agreed, who looked? (bundles only)",
+    Aspect.CUSTODY: "Who asked, who agreed, who looked?",
 }
 _VIDEO = {
     "valid": "video is valid",
@@ -53,12 +53,14 @@ def write_report(report: Report, out: TextIO) -> None:
     lines += _files(report.files, report.findings)
     lines += [_stream(stream) for stream in report.streams]
     if report.ledger is not None:
-        lines.append(_ledger(report.ledger))
+        lines.append(_ledger(report.ledger, is_part=report.bundle is not None))
     lines += _findings(report.findings)
     lines += _custody(report.custody)
     lines += ["", "Verdict"]
     for conclusion in report.conclusions:
         question = _QUESTIONS[conclusion.aspect]
+        if conclusion.aspect is Aspect.CUSTODY and report.bundle is None:
+            question += " (bundles only)"
         lines.append(f"  {conclusion.aspect.value:15} {conclusion.check.value:12} {question}")
         lines += [f"    {reason}" for reason in conclusion.reasons]
     lines += ["", f"Exit status {report.exit_status} (edge/docs/verify.md tells what it means)."]
@@ -130,7 +132,7 @@ def _stream(stream: StreamReport) -> str:
     )
 
 
-def _ledger(ledger: LedgerReport) -> str:
+def _ledger(ledger: LedgerReport, *, is_part: bool) -> str:
     signed = "no checked checkpoint"
     if ledger.checkpoint_size is not None:
         signed = f"{ledger.checkpoint_size} under a signed checkpoint"
@@ -139,8 +141,8 @@ def _ledger(ledger: LedgerReport) -> str:
         seen = f"{ledger.witnessed_size} witnessed, first at {_instant(ledger.witnessed_utc_us)}"
     return (
         f"Ledger {ledger.origin}: {ledger.size} records, {signed}, {seen};"
-        f" {ledger.segments} segments closed, {ledger.pruned} deleted by rule,"
-        f" {ledger.gaps} gaps. Root {ledger.root}."
+        f" {'in this bundle ' if is_part else ''}{ledger.segments} segments closed,"
+        f" {ledger.pruned} deleted by rule, {ledger.gaps} gaps. Root {ledger.root}."
     )
 
 
