@@ -133,7 +133,7 @@ def test_more_segments_than_one_export_may_have_are_refused_and_nothing_is_held(
             {"row": "99", "number": "250000", "state": "'pruned'"}.get(column, column)
             for column in columns
         )
-        store.execute(f"INSERT INTO segment SELECT {values} FROM segment WHERE number = 2")
+        store.execute(f"INSERT INTO segment SELECT {values} FROM segment WHERE number = 1")
 
     with pytest.raises(EvidenceRefused, match="segments, more than the 200000 of one export"):
         node.ask(node.a_request())
