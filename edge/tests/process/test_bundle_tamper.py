@@ -1117,9 +1117,15 @@ APPROVALS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def approving(tmp_path_factory):
+    """A store in whose ledger one request is agreed to again and again; the last time counts."""
+    return ExportedStore(tmp_path_factory.mktemp("approving") / "store")
+
+
 @pytest.mark.parametrize("tampering", APPROVALS, ids=lambda each: each.name)
-def test_an_approval_that_does_not_count_is_found(exported, tmp_path, tampering):
-    store = ExportedStore(tmp_path / "store")
+def test_an_approval_that_does_not_count_is_found(approving, tmp_path, tampering):
+    store = approving
     store.approval = tampering.do(store)
     store.record_custody()
     files = store.sealed(store.payload())
