@@ -186,7 +186,7 @@ class CameraRecording:
         if self._builder.is_dropping:
             return (
                 f"{self._name}: NOT RECORDED: no key picture within {MAX_GOP_UNITS} pictures or "
-                f"{self._builder.max_bytes / 2**20:.1f} MiB; set the camera to one each "
+                f"{self._builder.max_bytes / 2**20:.1f} MiB: set the camera to one each "
                 f"{LONG_GOP_S:.0f} s"
             )
         unstored = self._sender.trouble
@@ -202,7 +202,7 @@ class CameraRecording:
             return ""
         return (
             f"{self._name}: up to {longest_s:.1f} s between key pictures, so a power cut loses "
-            f"as much; set the camera to one each {LONG_GOP_S:.0f} s"
+            f"as much: set the camera to one each {LONG_GOP_S:.0f} s"
         )
 
     def counters(self) -> RecordingCounters:

@@ -175,6 +175,7 @@ def test_a_redacted_copy_says_what_was_done_and_where():
     assert "north 10,20-110,220" in text
     assert EN.kind_redacted_note in text
     assert report.finding == EN.finding_intact_redacted, "no original is here"
+    assert section(report, "recorded").heading == EN.section_originals
     damaged = text_of(worded(facts(request=request, damaged=True), Language.EN))
     assert EN.finding_damaged_here not in damaged
 

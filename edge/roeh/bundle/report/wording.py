@@ -57,6 +57,8 @@ def worded(facts: ReportFacts, language: Language) -> Report:
     export = facts.export
     totals = _Totals(export.cameras)
     verdict, mark, findings = _verdict(words, totals, export)
+    is_redacted = export.kind == "redacted"
+    recorded = words.section_originals if is_redacted else words.section_recorded
     return Report(
         language=language,
         direction=direction,
@@ -72,7 +74,7 @@ def worded(facts: ReportFacts, language: Language) -> Report:
         sections=(
             Section("findings", words.section_findings, _findings(words, facts, findings[1:])),
             Section("request", words.section_request, _request(words, facts)),
-            Section("recorded", words.section_recorded, _recorded(words, facts)),
+            Section("recorded", recorded, _recorded(words, facts)),
             Section("timeline", words.section_timeline, _timeline(words, facts)),
             Section("stills", words.section_stills, _stills(words, facts.stills)),
             Section("clock", words.section_clock, _clock(words, facts)),

@@ -29,6 +29,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     section_findings: str
     section_request: str
     section_recorded: str
+    section_originals: str
     section_stills: str
     section_timeline: str
     section_clock: str

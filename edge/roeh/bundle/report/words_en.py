@@ -24,6 +24,7 @@ EN = Words(
     section_findings="What was found",
     section_request="What was asked for, by whom, and who agreed",
     section_recorded="What is in this export",
+    section_originals="The originals that it was made from",
     section_stills="Still pictures",
     section_timeline="Timeline",
     section_clock="How far the times can be trusted",

@@ -23,6 +23,7 @@ HE = Words(
     section_findings="הממצאים",
     section_request="מה התבקש, בידי מי, ומי אישר",
     section_recorded="תוכן הייצוא",
+    section_originals="המקור שממנו הופק העותק",
     section_stills="תמונות סטילס",
     section_timeline="ציר הזמן",
     section_clock="עד כמה אפשר לסמוך על הזמנים",
