@@ -11,6 +11,7 @@ from roeh.keys.chain import trust_anchors
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.report import Weight
 from tests.built_exports import IDENTITY, OpenedBundle, build, bundle_path, step
+from tests.credential_keys import credential_key
 from tests.gops import GopSource
 from tests.process.children import CLOCK
 from tests.retrieval_node import retrieval_node
@@ -247,3 +248,10 @@ def test_a_redacted_copy(node):
     node.approve(node.approver.approve(request))
     step(node)
     assert objections(node, request.id) == set()
+
+
+def test_a_copy_with_content_credentials_shows_what_the_video_shows(node, tmp_path):
+    row = node.approved(recipients=(IDENTITY.recipient,))
+    build(node, row.id, c2pa_file=str(credential_key(tmp_path)))
+    assert objections(node, row.id) == set()
+    assert "credentials" in {f.what for f in verified(node, row.id).findings}
