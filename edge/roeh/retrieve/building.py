@@ -111,6 +111,7 @@ class ExportBuilding:
         spool = Spool(exports_dir(self._config))
         open_ids: set[str] = set()
         are_all_ended = True
+        failed: ExportFailed | None = None
         for row in self._exports():
             if self._stop.is_set():
                 return
@@ -120,9 +121,15 @@ class ExportBuilding:
                 continue
             are_all_ended = False
             open_ids.add(row.id)
-            self._look_at(row, spool)
+            try:
+                self._look_at(row, spool)
+            except ExportFailed as error:
+                # What is wrong with one file holds up no other export.
+                failed = failed or error
         for export_id in spool.ids() - open_ids:
             spool.remove(export_id)
+        if failed is not None:
+            raise failed
 
     def _exports(self) -> Iterator[ExportRow]:
         request = ExportsRequest(after=self._all_ended_up_to)

@@ -98,6 +98,24 @@ def test_a_whole_bundle_that_was_not_told_is_told_at_the_next_start(node, is_ans
     assert steps_of(node, export_id) == ["begun", "sealed", "ready"]
 
 
+def test_a_bundle_that_cannot_be_read_again_holds_up_no_other(node):
+    export_id, other_id = approved(node, 1).id, approved(node, 1).id
+    killed(node, export_id, Verb.EXPORT_NOTE, "ready")
+    path = bundle_path(node, export_id)
+    build(node, other_id)
+    bundle_path(node, other_id).unlink()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ExportFailed, match="Is a directory"):
+        step(node, NO_BUILDER)
+    # What was to be done for it was done.
+    assert node.exports(other_id)[0].state == "expired"
+    path.rmdir()
+    step(node, NO_BUILDER)
+    build(node, export_id)
+    assert "interrupted" in steps_of(node, export_id)
+
+
 def test_a_builder_that_only_ever_ends_is_given_up(node):
     export_id = approved(node, 1).id
     step(node, NO_BUILDER, times=MAX_ATTEMPTS)
