@@ -117,13 +117,6 @@ def step_of(record: Record) -> Step | None:
     )
 
 
-def pseudonyms_of(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """Every pseudonym that these steps name, once."""
-    named = [step.person for step in steps]
-    named += [fact.value for step in steps for fact in step.facts if fact.key == "case"]
-    return tuple(dict.fromkeys(name for name in named if name))
-
-
 def _said(record: Record) -> tuple[str, str, list[Fact]]:  # noqa: PLR0911  a branch a kind
     body = record.body
     if isinstance(body, AccessRecord):

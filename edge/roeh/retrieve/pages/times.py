@@ -68,10 +68,6 @@ class Times:
         beside = _shown(utc, " ") if utc.date() != local.date() else _clock(utc)
         return self._element(t_utc_us, _shown(local, " "), beside)
 
-    def of_day(self, t_utc_us: int) -> Markup:
-        """The same without the date, for a table of one day."""
-        return self._element(t_utc_us, _clock(self._local(t_utc_us)), _clock(_instant(t_utc_us)))
-
     def field(self, t_utc_us: int) -> str:
         """The value of an <input type="datetime-local">: the pole's time, whole seconds."""
         return f"{self._local(t_utc_us):%Y-%m-%dT%H:%M:%S}"
