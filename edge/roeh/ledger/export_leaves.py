@@ -58,7 +58,8 @@ class ExportLeaves:
         others.update(self._alerts(request, segments))
         others.update(self._holds(request, segments))
         others.update(self._about([about_export(request.id)]))
-        others.update(self._looks(request))
+        if request.kind == "full":
+            others.update(self._looks(request))
         others.update(self._gaps(request))
         others.update(self._gaps_between(request, segments))
         others.update(self._of_node(request, segments))
@@ -97,7 +98,11 @@ class ExportLeaves:
         yield from self._of_kind("alert", request.from_utc_us, last_us)
 
     def _holds(self, request: ExportRequest, segments: FoundSegments) -> Iterator[int]:
-        """Holds of the span: this export's own and those of persons, not other exports'."""
+        """Holds of the span: this export's own and those of persons, not other exports'.
+
+        Of a redacted copy, which strangers are to read, its own alone: who else held or looked
+        at the originals, and for which case, stays with them.
+        """
         hold_ids: set[str] = set()
         for camera_id, boot_id, first_us, end_us in _windows(request, segments):
             with self._database.reading() as connection:
@@ -108,8 +113,17 @@ class ExportLeaves:
                         " JOIN hold ON hold.row = hold_span.hold_row"
                         " WHERE camera_id = ? AND boot_id = ? AND from_mono_us < ?"
                         " AND to_mono_us > ? AND NOT EXISTS (SELECT 1 FROM export"
-                        " WHERE export.hold_id = hold.hold_id AND export.id <> ?)",
-                        (camera_id, boot_id, end_us, first_us, request.id),
+                        " WHERE export.hold_id = hold.hold_id AND export.id <> ?)"
+                        " AND (? OR EXISTS (SELECT 1 FROM export"
+                        " WHERE export.hold_id = hold.hold_id))",
+                        (
+                            camera_id,
+                            boot_id,
+                            end_us,
+                            first_us,
+                            request.id,
+                            request.kind == "full",
+                        ),
                     )
                 )
         yield from self._about(about_hold(hold_id) for hold_id in sorted(hold_ids))

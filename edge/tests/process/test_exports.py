@@ -125,6 +125,21 @@ def test_a_camera_that_there_is_not_is_named(node):
         node.ask(node.a_request(cameras=("north", "south")))
 
 
+def test_a_redacted_copy_names_nobody_who_held_or_looked_at_the_originals(node):
+    officer = node.city.person(PersonRole.PRIVACY_OFFICER, "300", name="Noa Peretz")
+    request = node.a_request(officer, kind="redacted")
+    export = node.ask(request, officer)
+    (span,) = holds(node)[0].spans
+    hold = PlaceHold("01890a5d-ac96-774b-bcce-b302099a8057", "A. Visser", "case 7", (span,))
+    node.call(Verb.HOLD_PLACE, hold, Role.CUSTODY)
+    node.approve(node.approver.approve(request))
+    begun = node.begin(export.id)
+    wanted = {record.leaf: record.body for record in node.records()}
+    held = [body for leaf in begun.leaves if (body := wanted[leaf]) and hasattr(body, "hold_id")]
+    assert {body.hold_id for body in held} == {export.hold_id}
+    assert "A. Visser" not in str(begun.names)
+
+
 def test_what_belongs_to_it_is_in_it_and_nothing_of_other_cases(node):
     other = node.a_request(case_number="another case")
     node.ask(other)
