@@ -53,7 +53,7 @@ class Fetched:
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory):
     """So slow a pole that a fetch can be cut."""
-    with visited_pole(tmp_path_factory.mktemp("fetched"), build_bps=1_000_000) as pole:
+    with visited_pole(tmp_path_factory.mktemp("fetched"), build_bps=3_000_000) as pole:
         # The segment of the request closes.
         pole.end_recording()
         yield Fetched(pole)
