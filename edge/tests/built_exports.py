@@ -14,8 +14,8 @@ from roeh.bundle.rendering import Renderer
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket, exports_dir
 from roeh.core.peers import Role
-from roeh.retrieve.builder import Builder
-from roeh.retrieve.building import ExportBuilding
+from roeh.retrieve.exports.builder import Builder
+from roeh.retrieve.exports.building import ExportBuilding
 from tests.process.children import CLOCK
 
 #: As fast as it goes.

@@ -34,9 +34,9 @@ from roeh.custody.link import EvidenceLink
 from roeh.ledger.records import FragmentEntry, Record, SegmentRecord
 from roeh.verify import places
 from roeh.verify.anchoring import NoteSource, check_checkpoints, sizes_of
+from roeh.verify.bundles.contents import FileContent, is_there
 from roeh.verify.checking import Beliefs, verify
 from roeh.verify.checking import Progress as VerifyProgress
-from roeh.verify.contents import FileContent, is_there
 from roeh.verify.file_check import compare, pieces_of
 from roeh.verify.ledger_state import LedgerState
 from roeh.verify.reading import Unreadable, read_file

@@ -14,8 +14,8 @@ from roeh.core.moments import size_text
 from roeh.core.paths import exports_dir, trust_list_file
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.keys.tls_files import retrieve_tls_pair
-from roeh.retrieve.people import authorities_pem
-from roeh.retrieve.tls import people_context
+from roeh.retrieve.door.people import authorities_pem
+from roeh.retrieve.door.tls import people_context
 
 _US_PER_DAY = 86_400_000_000
 

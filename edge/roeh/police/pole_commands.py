@@ -25,7 +25,7 @@ from roeh.police.patience import Patience, at_once
 from roeh.police.pole import Pole
 from roeh.police.screen import say, say_json, show_lines, show_table
 from roeh.police.wording import Line, person_words, request_lines
-from roeh.verify.custody_words import CustodyLine, custody_line
+from roeh.verify.bundles.custody_words import CustodyLine, custody_line
 
 _DEFAULT_TIMEOUT_S = 300.0
 _MAX_TIMEOUT_S = 7 * 86_400.0

@@ -14,8 +14,8 @@ import msgspec
 from roeh.core.clock import Clock
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.peers import Role, Verb
-from roeh.retrieve.doors import Turns
-from roeh.retrieve.problems import HttpProblem
+from roeh.retrieve.door.doors import Turns
+from roeh.retrieve.door.problems import HttpProblem
 
 #: Of MAX_CONNECTIONS_A_ROLE: the builder, the reports and the orders have theirs beside these.
 _CONNECTIONS = 6

@@ -19,13 +19,13 @@ from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, Role
-from roeh.retrieve.building import ExportBuilding
-from roeh.retrieve.health import exports_waiting
+from roeh.retrieve.door.people import PeopleServer
+from roeh.retrieve.exports.building import ExportBuilding
+from roeh.retrieve.health.node_health import exports_waiting
+from roeh.retrieve.health.server import HealthServer
+from roeh.retrieve.health.status import StatusFeed
 from roeh.retrieve.link import EvidenceLink
-from roeh.retrieve.people import PeopleServer
-from roeh.retrieve.server import HealthServer
-from roeh.retrieve.service import service_of
-from roeh.retrieve.status import StatusFeed
+from roeh.retrieve.visits.service import service_of
 
 _PERIOD_S = 2.0
 _TIMEOUT_S = 2.0

@@ -14,8 +14,8 @@ from roeh.keys.signer import NodeName
 from roeh.ledger.records import SegmentRecord
 from roeh.verify import places
 from roeh.verify.anchoring import Anchoring, NoteSource, check_checkpoints, sizes_of
-from roeh.verify.bundle_check import verify_bundle
-from roeh.verify.container import is_bundle, opened_bundle
+from roeh.verify.bundles.bundle_check import verify_bundle
+from roeh.verify.bundles.container import is_bundle, opened_bundle
 from roeh.verify.ledger_state import LedgerState, SegmentPlace
 from roeh.verify.places import Place
 from roeh.verify.report import Aspect, LedgerReport, Report, Weight, conclude, exit_status

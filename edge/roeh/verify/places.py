@@ -12,7 +12,7 @@ import msgspec
 from roeh.core.errors import EvidenceRefused
 from roeh.ledger.mirror_parts import MAX_LINE_BYTES, last_line, list_parts, part_path, record_of
 from roeh.ledger.records import SegmentRecord
-from roeh.verify.contents import Content, FileContent
+from roeh.verify.bundles.contents import Content, FileContent
 
 _SEGMENT = re.compile(r"([0-9]{8})\.mp4")
 _SEGMENTS_DIRECTORY = "segments"

@@ -33,7 +33,7 @@ from roeh.bitstream.nal import Octets, is_slice, split_length_prefixed
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import EvidenceRefused
 from roeh.core.gop import AccessUnit, CodecConfig
-from roeh.verify.contents import Content
+from roeh.verify.bundles.contents import Content
 from roeh.verify.facts import SliceFact, StreamFact, facts_of_nals
 from roeh.verify.onvif import StreamJudge, Tally
 

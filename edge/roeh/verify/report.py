@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from roeh.verify.custody_words import CustodyLine
+from roeh.verify.bundles.custody_words import CustodyLine
 from roeh.verify.placing import GopState
 
 #: Bits of the exit status (edge/docs/verify.md). 0: everything was checked and is right.

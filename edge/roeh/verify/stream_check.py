@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from roeh.ledger.records import SegmentRecord
-from roeh.verify.contents import is_there
+from roeh.verify.bundles.contents import is_there
 from roeh.verify.file_check import compare, pieces_of
 from roeh.verify.onvif import StreamJudge, Tally
 from roeh.verify.places import Stream, VideoFile

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from roeh.core.errors import one_line
 from roeh.core.moments import utc_text
-from roeh.verify.custody_words import CustodyLine
+from roeh.verify.bundles.custody_words import CustodyLine
 from roeh.verify.placing import GopState
 from roeh.verify.report import (
     Aspect,

@@ -8,7 +8,7 @@ from pathlib import Path
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import Role
-from roeh.retrieve.builder import Builder
+from roeh.retrieve.exports.builder import Builder
 from tests.built_exports import NO_RENDERER
 from tests.process.children import CLOCK
 

@@ -14,7 +14,7 @@ from roeh.core.errors import ExportFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.peers import EndStream, Role, StoreGop, Verb
 from roeh.core.retrieval import PersonRole, Region
-from roeh.retrieve.builder import BuildLater
+from roeh.retrieve.exports.builder import BuildLater
 from tests.apt import require_packages
 from tests.built_exports import (
     IDENTITY,

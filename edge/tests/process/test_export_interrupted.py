@@ -10,8 +10,8 @@ import pytest
 from roeh.core.errors import ExportFailed
 from roeh.core.paths import exports_dir
 from roeh.core.peers import Verb
-from roeh.retrieve.builder import BuildLater
-from roeh.retrieve.building import MAX_ATTEMPTS, ExportBuilding
+from roeh.retrieve.exports.builder import BuildLater
+from roeh.retrieve.exports.building import MAX_ATTEMPTS, ExportBuilding
 from tests.apt import require_packages
 from tests.built_exports import OpenedBundle, approved, build, bundle_path, step, with_access
 from tests.process.children import CLOCK, start
@@ -48,7 +48,7 @@ def builders():
     return [
         int(pid)
         for pid in children
-        if b"roeh.retrieve.builder" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"roeh.retrieve.exports.builder" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 

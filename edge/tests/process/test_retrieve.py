@@ -22,7 +22,7 @@ from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, Role
 from roeh.core.types import ProcessReport
 from roeh.evidence.main import run as run_evidence
-from roeh.retrieve.health import node_health
+from roeh.retrieve.health.node_health import node_health
 from roeh.retrieve.main import run as run_retrieve
 
 PATIENCE_S = 20.0

@@ -7,8 +7,8 @@ import pytest
 
 from roeh.core.clock import SimulatedClock, SystemClock
 from roeh.keys.chain import trust_anchors
+from roeh.verify.bundles.contents import FileContent
 from roeh.verify.checking import Beliefs, verify
-from roeh.verify.contents import FileContent
 from roeh.verify.reading import FileFacts, Unreadable, facts_of_file, read_file
 from roeh.verify.report import Aspect, Check, Weight
 from tests.authorities import City

@@ -7,7 +7,7 @@ from roeh.access.requests import make_approval, request_bytes
 from roeh.core.clock import SystemClock
 from roeh.core.retrieval import Approval, PersonRole
 from roeh.ledger.canonical import canonical_struct
-from roeh.retrieve.routes import API
+from roeh.retrieve.api.routes import API
 from tests.authorities import revoked
 from tests.people import PeopledCity
 from tests.visited_poles import IDS, visited_pole

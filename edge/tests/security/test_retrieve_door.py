@@ -17,8 +17,8 @@ from roeh.core.retrieval import PersonRole
 from roeh.keys.certificates import Validity, new_private_key
 from roeh.keys.person_certificates import AuthorityClass
 from roeh.keys.signer import KeyUsage, NodeName
-from roeh.retrieve.doors import REFUSALS_A_MINUTE
-from roeh.retrieve.routes import API
+from roeh.retrieve.api.routes import API
+from roeh.retrieve.door.doors import REFUSALS_A_MINUTE
 from tests.authorities import revoked
 from tests.people import KeyHolder, PeopledCity
 from tests.visited_poles import NODE_NAME, SITE, own_address, visited_pole

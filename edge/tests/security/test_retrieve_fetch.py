@@ -10,7 +10,7 @@ import pytest
 
 from roeh.access.requests import request_bytes
 from roeh.core.retrieval import PersonRole
-from roeh.retrieve.routes import API
+from roeh.retrieve.api.routes import API
 from tests.apt import require_packages
 from tests.process.small_disk import small_disk, unmount
 from tests.security.test_retrieve_garbage import tls_to

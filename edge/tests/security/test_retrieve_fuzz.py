@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given
 
 from roeh.core.clock import SystemClock
 from roeh.core.retrieval import PersonRole
-from roeh.retrieve.guard import HEADERS
-from roeh.retrieve.openapi import openapi_document
-from roeh.retrieve.routes import API, ROUTES
+from roeh.retrieve.api.openapi import openapi_document
+from roeh.retrieve.api.routes import API, ROUTES
+from roeh.retrieve.door.guard import HEADERS
 from tests.process.running_node import read_proc
 from tests.visited_poles import visited_pole
 

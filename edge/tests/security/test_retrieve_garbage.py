@@ -15,12 +15,12 @@ from roeh.core.clock import SystemClock
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.core.retrieval import MAX_SIGNED_BYTES, PersonRole, Visitor
-from roeh.retrieve.guard import HEADERS
-from roeh.retrieve.judging import Judge
+from roeh.retrieve.api.routes import API, MAX_BODY_BYTES
+from roeh.retrieve.door.guard import HEADERS
 from roeh.retrieve.link import EvidenceLink
-from roeh.retrieve.looking import Looking
-from roeh.retrieve.routes import API, MAX_BODY_BYTES
-from roeh.retrieve.visit import Visit
+from roeh.retrieve.visits.judging import Judge
+from roeh.retrieve.visits.looking import Looking
+from roeh.retrieve.visits.visit import Visit
 from tests.process.running_node import read_proc
 from tests.visited_poles import CAMERA, NODE_NAME, own_address, visited_pole
 from tests.waiting import wait_until

@@ -7,7 +7,7 @@ from roeh.access.requests import request_bytes
 from roeh.access.roles import ALLOWED, NOT_WITH_STALE_LIST, OWN_ONLY
 from roeh.core.clock import SystemClock
 from roeh.core.retrieval import Action, PersonRole
-from roeh.retrieve.routes import API, ROUTES
+from roeh.retrieve.api.routes import API, ROUTES
 from tests.visited_poles import CAMERA, IDS, visited_pole
 
 _DAY_US = 86_400_000_000

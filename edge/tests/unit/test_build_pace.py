@@ -3,7 +3,7 @@
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.retrieve.build_pace import BuildPace
+from roeh.retrieve.exports.build_pace import BuildPace
 
 
 @pytest.mark.parametrize("piece_bytes", [1_000, 65_536, 1_000_000])

@@ -11,10 +11,10 @@ from roeh.access.refusals import REMEDIES
 from roeh.core.retrieval import Action, ExportState, PersonRole
 from roeh.ledger.continuity import GapReason
 from roeh.ledger.records import ApprovalRecord, ExportRecord, ReleaseRecord
-from roeh.retrieve.auditing import CUSTODY_KINDS
-from roeh.retrieve.health import Condition
+from roeh.retrieve.health.node_health import Condition
 from roeh.retrieve.pages import custody_view, forms, timeline_view, views
 from roeh.retrieve.pages.wording import LANGUAGES, Words, table
+from roeh.retrieve.visits.auditing import CUSTODY_KINDS
 
 PAGES = Path(views.__file__).parent
 #: Keys that are put together where they are used, by what they are put together from.

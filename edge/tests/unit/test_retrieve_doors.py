@@ -4,7 +4,7 @@ import pytest
 
 from roeh.core.clock import NS_PER_S
 from roeh.evidence.write_pace import BURST, RATES_HZ
-from roeh.retrieve.doors import (
+from roeh.retrieve.door.doors import (
     REFUSALS_A_MINUTE,
     ByteBudget,
     MinuteBudget,
@@ -12,9 +12,9 @@ from roeh.retrieve.doors import (
     RefusalDoor,
     Turns,
 )
-from roeh.retrieve.fetching import Stretch, joined, range_of
+from roeh.retrieve.door.problems import HttpProblem
 from roeh.retrieve.link import AT_ONCE, PACE_HZ
-from roeh.retrieve.problems import HttpProblem
+from roeh.retrieve.visits.fetching import Stretch, joined, range_of
 
 _MINUTE_NS = 60 * NS_PER_S
 

@@ -4,10 +4,10 @@ import pytest
 
 from roeh.core.peers import GapRow, HoldRow, SegmentRow, Span
 from roeh.ledger.records import AlertRecord, LockRecord, Record
-from roeh.retrieve.answers import Bar
-from roeh.retrieve.laying import Layout, alert_marks
-from roeh.retrieve.problems import HttpProblem
-from roeh.retrieve.questions import CustodyQuestion, PageQuestion, SpanQuestion, parse_texts
+from roeh.retrieve.api.answers import Bar
+from roeh.retrieve.api.questions import CustodyQuestion, PageQuestion, SpanQuestion, parse_texts
+from roeh.retrieve.door.problems import HttpProblem
+from roeh.retrieve.visits.laying import Layout, alert_marks
 
 _S = 1_000_000
 _BOOT = "8be4df61-93ca-4ad2-9b9b-0242ac120002"

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from roeh.core.errors import ExportFailed
-from roeh.retrieve.spool import Bundle, Spool
+from roeh.retrieve.exports.spool import Bundle, Spool
 
 ONE = "01900000-0000-7000-8000-000000000001"
 OTHER = "01900000-0000-7000-8000-000000000002"

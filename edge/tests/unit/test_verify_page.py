@@ -26,7 +26,7 @@ def words_in(path):
 
 
 def test_the_words_are_those_of_the_page():
-    modules = [*(SOURCES / "verify").glob("*.py"), *(SOURCES / "custody").glob("*check.py")]
+    modules = [*(SOURCES / "verify").rglob("*.py"), *(SOURCES / "custody").glob("*check.py")]
     found = set().union(*(words_in(path) for path in modules)) - OTHERS
     table = re.search(r"\| about \| words \|.*?\n\n", DOCS.read_text(), re.DOTALL)
     assert table is not None

@@ -6,12 +6,12 @@ from aiohttp import web
 
 from roeh.core.errors import RoehError
 from roeh.core.retrieval import MAX_SIGNED_BYTES
-from roeh.retrieve.auditing import NEWEST, WANTED_RECORDS
+from roeh.retrieve.door.problems import HttpProblem
 from roeh.retrieve.pages.forms import FieldFault, Form
 from roeh.retrieve.pages.page_visit import PageVisit
 from roeh.retrieve.pages.presenting import steps_of
 from roeh.retrieve.pages.views import CustodyView, TrustView
-from roeh.retrieve.problems import HttpProblem
+from roeh.retrieve.visits.auditing import NEWEST, WANTED_RECORDS
 
 
 async def custody(page: PageVisit) -> web.Response:

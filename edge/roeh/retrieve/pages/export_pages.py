@@ -9,14 +9,14 @@ from aiohttp import web
 
 from roeh.core.errors import RoehError
 from roeh.core.retrieval import MAX_SIGNED_BYTES, Action, ExportRequest
-from roeh.retrieve.answers import Export
+from roeh.retrieve.api.answers import Export
+from roeh.retrieve.api.questions import MAX_TIMELINE_US
+from roeh.retrieve.door.problems import HttpProblem, not_there
 from roeh.retrieve.pages.forms import FieldFault, Form, FormReader, regions_written
 from roeh.retrieve.pages.looking_pages import in_fields, shots_of, with_id
 from roeh.retrieve.pages.page_visit import PageVisit
 from roeh.retrieve.pages.presenting import detail_of, progress_words
 from roeh.retrieve.pages.views import RegionText, RequestView, Shot
-from roeh.retrieve.problems import HttpProblem, not_there
-from roeh.retrieve.questions import MAX_TIMELINE_US
 
 #: Rows of numbers that a form has, and that one press of a button adds.
 _REGION_ROWS = 4

@@ -10,7 +10,9 @@ from roeh.core.errors import RoehError
 from roeh.core.ids import ClockIds
 from roeh.core.rendering import MAX_PREVIEW_US
 from roeh.core.retrieval import Action
-from roeh.retrieve.answers import Export
+from roeh.retrieve.api.answers import Export
+from roeh.retrieve.api.questions import MAX_TIMELINE_US, HoldBody
+from roeh.retrieve.door.problems import HttpProblem
 from roeh.retrieve.pages.forms import Form, FormReader, is_uuid7
 from roeh.retrieve.pages.page_visit import PageVisit
 from roeh.retrieve.pages.presenting import (
@@ -25,8 +27,6 @@ from roeh.retrieve.pages.templates import span_path
 from roeh.retrieve.pages.timeline_view import timeline_view
 from roeh.retrieve.pages.times import US_PER_S, Times
 from roeh.retrieve.pages.views import MomentView, Shot
-from roeh.retrieve.problems import HttpProblem
-from roeh.retrieve.questions import MAX_TIMELINE_US, HoldBody
 
 _HOUR_US = 3600 * 1_000_000
 #: Of the list on the overview, and of the pages it is put together from.

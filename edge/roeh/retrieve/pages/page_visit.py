@@ -16,8 +16,9 @@ from roeh.access.roles import survives_stale
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.errors import RoehError
 from roeh.core.retrieval import Action
-from roeh.retrieve.answers import NodeAnswer
-from roeh.retrieve.api import BODY_S, read_body
+from roeh.retrieve.api.answers import NodeAnswer
+from roeh.retrieve.api.application import BODY_S, read_body
+from roeh.retrieve.door.problems import HttpProblem, malformed, response_of
 from roeh.retrieve.pages.forms import FieldFault, Form
 from roeh.retrieve.pages.language import (
     LANGUAGE_COOKIE,
@@ -29,9 +30,8 @@ from roeh.retrieve.pages.presenting import banners_of
 from roeh.retrieve.pages.templates import rendered
 from roeh.retrieve.pages.views import NOTICES, Banner, Frame, Problem
 from roeh.retrieve.pages.wording import Words
-from roeh.retrieve.problems import HttpProblem, malformed, response_of
-from roeh.retrieve.service import Service
-from roeh.retrieve.visit import VISIT, Visit
+from roeh.retrieve.visits.service import Service
+from roeh.retrieve.visits.visit import VISIT, Visit
 
 MAX_FORM_BYTES = 16 * 1024
 _MAX_FIELDS = 400

@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from roeh.core.retrieval import Action
 from roeh.ledger.records import Record
-from roeh.retrieve.answers import Custody, Export, NodeAnswer, Timeline
+from roeh.retrieve.api.answers import Custody, Export, NodeAnswer, Timeline
+from roeh.retrieve.api.routes import API
 from roeh.retrieve.pages.custody_view import Step, step_of
 from roeh.retrieve.pages.timeline_view import Stretch
 from roeh.retrieve.pages.views import Banner, DetailView, OverviewView
 from roeh.retrieve.pages.wording import Words
-from roeh.retrieve.routes import API
 
 _KIB = 1024
 #: States in which an export goes on by itself.

@@ -11,7 +11,7 @@ from aiohttp import web
 from roeh.retrieve.pages import audit_pages, export_pages, looking_pages
 from roeh.retrieve.pages.page_visit import PageHandler, served
 from roeh.retrieve.pages.static_files import StaticFile, static_files
-from roeh.retrieve.service import Service
+from roeh.retrieve.visits.service import Service
 
 #: Ids are of a fixed form, so nothing else reaches a handler.
 _UUID7 = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

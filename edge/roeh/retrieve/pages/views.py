@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from roeh.access.roles import survives_stale
 from roeh.core.retrieval import Action, ExportRequest, Person
-from roeh.retrieve.answers import Export
-from roeh.retrieve.health import Condition, ProcessHealth
+from roeh.retrieve.api.answers import Export
+from roeh.retrieve.health.node_health import Condition, ProcessHealth
 from roeh.retrieve.pages.custody_view import Step
 from roeh.retrieve.pages.wording import Language
 

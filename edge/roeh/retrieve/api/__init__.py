@@ -1,0 +1,1 @@
+"""The addresses, what they take and answer, and their OpenAPI."""

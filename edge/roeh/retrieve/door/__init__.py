@@ -1,0 +1,1 @@
+"""Who is let in: TLS, limits, what every request has to be like."""

@@ -1,0 +1,1 @@
+"""Approved exports become bundles that wait to be fetched."""

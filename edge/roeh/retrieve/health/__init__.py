@@ -1,0 +1,1 @@
+"""The page of the node's health, on loopback."""

@@ -1,0 +1,1 @@
+"""What a person with a certificate can do, judged first; the API and the pages use it."""

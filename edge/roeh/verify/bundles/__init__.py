@@ -1,0 +1,1 @@
+"""Bundles: container, seal, proofs, custody, joined video, time-stamps."""
