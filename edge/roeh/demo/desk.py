@@ -27,12 +27,14 @@ from roeh.desk.keys import keys_dir
 from roeh.desk.known_witnesses import WITNESSES_FILE
 from roeh.desk.store import DATABASE_FILE, open_desk_store
 from roeh.desk.witness.key import read_witness_keys
-from roeh.ledger.checkpoints import COSIGNED_FILE
+from roeh.ledger.checkpoints import CHECKPOINT_FILE, COSIGNED_FILE
 from roeh.ledger.note import WitnessKey, parse_checkpoint, parse_note
 
 CONFIG_FILE = "desk.toml"
 _KEYS_FILE = "desk.keys"
 _START_PATIENCE_S = 10.0
+#: The node shows its ledger to witnesses each five seconds.
+_WITNESS_PATIENCE_S = 12.0
 _POLL_S = 0.05
 _STOP_TIMEOUT_S = 20.0
 
@@ -118,9 +120,21 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def witnessed_records(config: NodeConfig) -> int:
-    """How many records of the node's ledger a witness has seen; the node has ended."""
+    """How many records of the node's ledger a witness has seen."""
+    return _size_of(config, COSIGNED_FILE)
+
+
+def wait_until_witnessed(config: NodeConfig, clock: Clock, stop: threading.Event) -> None:
+    """Give the witness a moment to see all that the node has signed so far."""
+    deadline_ns = clock.mono_ns() + int(_WITNESS_PATIENCE_S * NS_PER_S)
+    while witnessed_records(config) < _size_of(config, CHECKPOINT_FILE):
+        if clock.mono_ns() > deadline_ns or clock.wait(_POLL_S, stop):
+            return
+
+
+def _size_of(config: NodeConfig, file: str) -> int:
     try:
-        note = (ledger_dir(config) / COSIGNED_FILE).read_text(encoding="utf-8")
+        note = (ledger_dir(config) / file).read_text(encoding="utf-8")
         return parse_checkpoint(parse_note(note).text).size
     except (OSError, EvidenceRefused):
         return 0

@@ -33,7 +33,7 @@ from roeh.demo.broker import choose_broker, free_port
 from roeh.demo.city import DemoCity
 from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.counts import DemoCounts, StoredAlerts, camera_delay_ms, count
-from roeh.demo.desk import DemoDesk, witnessed_records
+from roeh.demo.desk import DemoDesk, wait_until_witnessed, witnessed_records
 from roeh.demo.exported import ExportedEvidence, export_from_first_alert
 from roeh.demo.footage import DOWNLOAD_TEXT, fetch_footage, footage_at_hand
 from roeh.demo.node import DemoNode, is_drained, is_over
@@ -211,6 +211,7 @@ class _Demo:
             self._follow(node, room, stop)
             ended = node.exit_status
             if ended is None and not stop.is_set():
+                wait_until_witnessed(config, self._clock, stop)
                 self._export(take)
         finally:
             status = node.stop()
