@@ -251,6 +251,12 @@ def _show_export(console: Console, figures: ExportFigures) -> None:
         "request for half a minute to the first byte, s", f"{figures.short_ready_s:.1f}", "", ""
     )
     table.add_row("most memory of the builder, MB", f"{figures.builder_peak_mb:.0f}", "", "")
+    table.add_row(
+        "a group recorded meanwhile until acknowledged, ms (median, p95) | nothing built",
+        "{:.1f}, {:.1f}".format(*figures.store_building_ms),
+        "{:.1f}, {:.1f}".format(*figures.store_idle_ms),
+        f"{figures.store_building_ms[0] / figures.store_idle_ms[0]:.2f}",
+    )
     console.print(table)
 
 

@@ -102,9 +102,9 @@ def measure_recording(clip: Path, scene: NodeConfig) -> RecordingFigures:
         cpu_s_per_s=cpu_s / recorded_s,
         remux_s_per_s=remux_s / recorded_s,
         sha256_s_per_s=digest_s / recorded_s,
-        store_ms=_median_p95(store_ms),
-        sync_ms=_median_p95(sync_ms),
-        commit_ms=_median_p95(commit_ms),
+        store_ms=median_p95(store_ms),
+        sync_ms=median_p95(sync_ms),
+        commit_ms=median_p95(commit_ms),
         written_over_video=written / video_bytes,
         verify_mb_per_s=recorded_mb / verify_s,
         sha256_mb_per_s=recorded_mb / digest_s,
@@ -213,5 +213,6 @@ def _used_cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _median_p95(values: list[float]) -> tuple[float, float]:
+def median_p95(values: list[float]) -> tuple[float, float]:
+    """Of at least two values."""
     return statistics.median(values), statistics.quantiles(values, n=20)[-1]

@@ -77,8 +77,7 @@ def export_from_first_alert(
     bundle = place / BUNDLE_FILE
     bundle.unlink(missing_ok=True)  # of a demo before
     began_ns = clock.mono_ns()
-    export = police.ask(_span(police, clock), identity.recipient)
-    police.agree(export)
+    export = police.begin(_span(police, clock), identity.recipient)
     taken = police.fetch(export, bundle)
     took_s = (clock.mono_ns() - began_ns) / NS_PER_S
     report = verify(bundle, beliefs_of(city, witness, identity.secret), clock)

@@ -118,25 +118,42 @@ class DemoPolice:
         with self._at_pole(self._approver) as pole:
             self._patiently(functools.partial(pole.post, path, signed, _SIGNED, Export))
 
-    def wait_until_ready(self, export: Export) -> None:
-        """Until the pole has built the bundle.
+    def begin(self, span: Span, recipient: str) -> Export:
+        """One asks, the other agrees: the pole begins to build.
+
+        Raises:
+            RoehError: the pole refuses, or cannot be reached.
+        """
+        export = self.ask(span, recipient)
+        self.agree(export)
+        return export
+
+    def is_ready(self, export: Export) -> bool:
+        """Whether the pole has built the bundle.
 
         Raises:
             ExportFailed: the export is over.
             RoehError: the pole refuses, or cannot be reached.
         """
         with self._at_pole(self._investigator) as pole:
-            while True:
-                now = self._patiently(functools.partial(pole.get, f"/exports/{export.id}", Export))
-                if now.state in ("ready", "taken"):
-                    return
-                if now.state not in ("approved", "building"):
-                    raise ExportFailed(
-                        what=f"the export is {now.state}: {now.detail}",
-                        which=export.id,
-                        remedy="see the lines of retrieve above",
-                    )
-                self._clock.wait(_POLL_S)
+            now = self._patiently(functools.partial(pole.get, f"/exports/{export.id}", Export))
+        if now.state not in ("approved", "building", "ready", "taken"):
+            raise ExportFailed(
+                what=f"the export is {now.state}: {now.detail}",
+                which=export.id,
+                remedy="see the lines of retrieve above",
+            )
+        return now.state in ("ready", "taken")
+
+    def wait_until_ready(self, export: Export) -> None:
+        """Until it has.
+
+        Raises:
+            ExportFailed: the export is over.
+            RoehError: the pole refuses, or cannot be reached.
+        """
+        while not self.is_ready(export):
+            self._clock.wait(_POLL_S)
 
     def fetch(self, export: Export, bundle: Path) -> Export:
         """The investigator fetches the bundle into a new file, once it is ready.
