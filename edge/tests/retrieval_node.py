@@ -5,16 +5,10 @@ import contextlib
 import msgspec
 
 from roeh.access.requests import request_bytes
+from roeh.core.custody import RecordsRequest
 from roeh.core.gop import StreamEnd
 from roeh.core.ids import ClockIds
-from roeh.core.peers import (
-    VERB_MESSAGES,
-    EndStream,
-    RecordsRequest,
-    Role,
-    StoreGop,
-    Verb,
-)
+from roeh.core.peers import VERB_MESSAGES, EndStream, Role, StoreGop, Verb
 from roeh.core.retrieval import (
     AddSealedFiles,
     ApproveExport,

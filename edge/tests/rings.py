@@ -6,8 +6,8 @@ import msgspec
 
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import EvidenceSection
+from roeh.core.custody import PlaceHold, ReleaseHold, Span
 from roeh.core.ids import ClockIds
-from roeh.core.peers import PlaceHold, ReleaseHold, Span
 from roeh.core.types import EvidenceReference
 from roeh.ledger.age import NodeAge
 from roeh.ledger.alert_records import AlertRecords

@@ -19,6 +19,7 @@ import threading
 from dataclasses import dataclass
 
 from roeh.core.config import parse_config
+from roeh.core.custody import RecordsPage, RecordsRequest
 from roeh.core.gop import StreamEnd
 from roeh.core.ids import ClockIds
 from roeh.core.paths import exports_dir, retrieve_tls_dir
@@ -29,8 +30,6 @@ from roeh.core.peers import (
     GopStored,
     NodeStatus,
     NodeStatusRequest,
-    RecordsPage,
-    RecordsRequest,
     Role,
     StoreAlert,
     StoreGop,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from roeh.bitstream.cut import MAX_LATE_GOPS
-from roeh.core.peers import FragmentRow, SegmentRow
+from roeh.core.custody import FragmentRow, SegmentRow
 from roeh.ledger.utc_spans import UtcSpan
 
 

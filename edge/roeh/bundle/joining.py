@@ -16,8 +16,8 @@ from roeh.bitstream.cut import MAX_LATE_GOPS, ClipGop, join
 from roeh.bundle.choosing import StoredGop, placed
 from roeh.bundle.reading import MAX_LATE_US, SegmentReader
 from roeh.bundle.span_rows import CameraRows
+from roeh.core.custody import SegmentRow
 from roeh.core.gop import CodecConfig
-from roeh.core.peers import SegmentRow
 from roeh.ledger.utc_spans import UtcSpan
 
 

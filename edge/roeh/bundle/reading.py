@@ -14,9 +14,9 @@ from roeh.bitstream.malformed import Malformed
 from roeh.bitstream.mp4_read import FragmentRead, read_fragments, read_init
 from roeh.bitstream.mp4_write import fragment
 from roeh.bundle.choosing import StoredGop
+from roeh.core.custody import SegmentRow
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.core.gop import CodecConfig
-from roeh.core.peers import SegmentRow
 from roeh.ledger.records import SegmentRecord
 from roeh.ledger.segments import SegmentFiles, hash_next
 

@@ -19,9 +19,9 @@ from roeh.bundle.layout import ExportDocument
 from roeh.bundle.rendering import Renderer
 from roeh.bundle.report import Digest, Language, ReportFacts, Still, as_html, worded
 from roeh.core.config.schema import SensorSection
+from roeh.core.custody import SegmentRow
 from roeh.core.errors import RenderFailed, RoehError, StorageFailed
 from roeh.core.moments import utc_text
-from roeh.core.peers import SegmentRow
 from roeh.core.rendering import ReportOrder, StillOrder, masks_of, segment_input
 from roeh.core.retrieval import Approval, ExportBegun
 from roeh.ledger.segments import SegmentFiles

@@ -10,9 +10,9 @@ from typing import Final
 
 from roeh.bundle.choosing import utc_within
 from roeh.bundle.layout import GopEntry, SegmentEntry, SegmentState
+from roeh.core.custody import FragmentRow, SegmentRow
 from roeh.core.errors import StorageFailed
 from roeh.core.moments import utc_text
-from roeh.core.peers import FragmentRow, SegmentRow
 from roeh.ledger.records import SegmentRecord
 from roeh.ledger.segments import SegmentFiles
 from roeh.ledger.utc_spans import UtcSpan

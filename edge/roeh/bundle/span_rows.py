@@ -11,7 +11,8 @@ import msgspec
 from roeh.bundle.choosing import segment_utc
 from roeh.bundle.reading import MAX_LATE_US
 from roeh.bundle.spill import Spills, StructSpill
-from roeh.core.peers import SegmentRow, SegmentsPage, SegmentsRequest, Verb
+from roeh.core.custody import SegmentRow, SegmentsPage, SegmentsRequest
+from roeh.core.peers import Verb
 from roeh.core.retrieval import ExportRequest
 from roeh.ledger.utc_spans import UtcSpan
 

@@ -40,8 +40,9 @@ from roeh.bundle.tag_files import bag_info
 from roeh.bundle.telling import Tally
 from roeh.bundle.timestamps import TimestampAuthority
 from roeh.core.clock import Clock
+from roeh.core.custody import RecordsPage, RecordsRequest, SegmentRow
 from roeh.core.errors import ExportFailed
-from roeh.core.peers import Done, RecordsPage, RecordsRequest, SegmentRow, Verb
+from roeh.core.peers import Done, Verb
 from roeh.core.retrieval import (
     AddSealedFiles,
     ExportBegun,

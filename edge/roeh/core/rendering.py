@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from roeh.core.config.schema import MaskSection, Name, SensorSection
-from roeh.core.peers import SegmentRow
+from roeh.core.custody import SegmentRow
 from roeh.core.retrieval import Region
 from roeh.core.sandbox import SandboxLimits
 from roeh.core.types import Count, TimeUs

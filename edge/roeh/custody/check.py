@@ -18,16 +18,16 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.paths import ledger_dir
-from roeh.core.peers import (
+from roeh.core.custody import (
     FragmentRow,
     RecordsPage,
     RecordsRequest,
     SegmentRow,
     SegmentsPage,
     SegmentsRequest,
-    Verb,
 )
+from roeh.core.paths import ledger_dir
+from roeh.core.peers import Verb
 from roeh.custody.holdings import Holdings, read_all
 from roeh.custody.kept_check import KeptRecords
 from roeh.custody.link import EvidenceLink

@@ -21,10 +21,11 @@ from roeh.bundle.choosing import Run, StoredGop
 from roeh.bundle.reading import SegmentReader
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
+from roeh.core.custody import RecordAccess, RecordsPage, RecordsRequest, SegmentRow
 from roeh.core.errors import EXIT_OK, ChecksFailed, EvidenceRefused
 from roeh.core.gop import CodecConfig
 from roeh.core.paths import segments_dir
-from roeh.core.peers import Done, RecordAccess, RecordsPage, RecordsRequest, SegmentRow, Verb
+from roeh.core.peers import Done, Verb
 from roeh.custody.clip_choice import Asked, choose, deleted_in
 from roeh.custody.clip_file import (
     WrittenClip,

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from roeh.bundle.choosing import Run, placed, runs_of, segment_utc, utc_within
+from roeh.core.custody import LockRow, SegmentRow, Span
 from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_text
-from roeh.core.peers import LockRow, SegmentRow, Span
 from roeh.custody.clip_times import span_text
 from roeh.custody.holdings import Holdings, span_utc
 from roeh.ledger.utc_spans import UtcSpan

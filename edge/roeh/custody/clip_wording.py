@@ -10,9 +10,9 @@ import msgspec
 import roeh
 from roeh.bundle.reading import Damage
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.custody import GapRow
 from roeh.core.errors import one_line
 from roeh.core.moments import length_text, size_text
-from roeh.core.peers import GapRow
 from roeh.custody.clip_file import WrittenClip
 from roeh.custody.clip_times import precise, span_text
 from roeh.custody.listing import gap_utc

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import load_config
+from roeh.core.custody import EvidenceStatus, EvidenceStatusRequest, RecordAccess
 from roeh.core.errors import EXIT_OK, EvidenceRefused, one_line
 from roeh.core.moments import utc_argument
-from roeh.core.peers import Done, EvidenceStatus, EvidenceStatusRequest, RecordAccess, Verb
+from roeh.core.peers import Done, Verb
 from roeh.custody import check_command, clip_command, exports_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import read_holdings, read_records, with_deleted

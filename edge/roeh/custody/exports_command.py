@@ -12,9 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from roeh.core.clock import Clock
+from roeh.core.custody import RecordsPage, RecordsRequest
 from roeh.core.errors import EXIT_OK, EvidenceRefused
 from roeh.core.moments import size_text, utc_text
-from roeh.core.peers import Done, RecordsPage, RecordsRequest, Verb
+from roeh.core.peers import Done, Verb
 from roeh.core.retrieval import (
     EraseName,
     ExportRequest,

@@ -7,16 +7,17 @@ from typing import IO
 import msgspec
 
 from roeh.core.clock import Clock
+from roeh.core.custody import HoldRow, HoldState, PlaceHold, ReleaseHold, Span
 from roeh.core.errors import EvidenceRefused
 from roeh.core.ids import ClockIds
 from roeh.core.moments import length_text, utc_text
-from roeh.core.peers import HoldRow, HoldState, PlaceHold, ReleaseHold, Span, Verb
+from roeh.core.peers import Verb
 from roeh.custody.holdings import Holdings, span_utc, spans_of
 from roeh.custody.link import EvidenceLink
 from roeh.custody.showing import find
 from roeh.ledger.utc_spans import UtcSpan
 
-#: Of one hold (core/peers.py).
+#: Of one hold (core/custody.py).
 _MAX_SPANS = 256
 
 

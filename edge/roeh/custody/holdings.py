@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from roeh.core.peers import (
+from roeh.core.custody import (
     GapRow,
     GapsPage,
     HoldRow,
@@ -24,8 +24,8 @@ from roeh.core.peers import (
     SegmentsPage,
     SegmentsRequest,
     Span,
-    Verb,
 )
+from roeh.core.peers import Verb
 from roeh.custody.link import EvidenceLink
 from roeh.ledger.records import Record, RecordBody
 from roeh.ledger.utc_spans import Stretch, UtcSpan, spans_within

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from roeh.core.peers import HoldRow, LockRow
+from roeh.core.custody import HoldRow, LockRow
 from roeh.ledger.records import HoldRecord, LockRecord, Record, ReleaseRecord, UnlockRecord
 from roeh.verify.report import Aspect, Finding, Weight
 

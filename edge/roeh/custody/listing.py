@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from roeh.bundle.choosing import segment_utc
+from roeh.core.custody import EvidenceStatus, GapRow, SegmentRow
 from roeh.core.errors import one_line
 from roeh.core.moments import length_text, size_text, utc_text
-from roeh.core.peers import EvidenceStatus, GapRow, SegmentRow
 from roeh.custody.holdings import Holdings, span_utc
 from roeh.ledger.utc_spans import UtcSpan
 

@@ -13,9 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from roeh.bundle.choosing import segment_utc
-from roeh.core.errors import EvidenceRefused, one_line
-from roeh.core.moments import length_text, size_text, utc_text
-from roeh.core.peers import (
+from roeh.core.custody import (
     EvidenceStatus,
     HoldRow,
     LockRow,
@@ -23,8 +21,10 @@ from roeh.core.peers import (
     RecordsRequest,
     SegmentRow,
     Span,
-    Verb,
 )
+from roeh.core.errors import EvidenceRefused, one_line
+from roeh.core.moments import length_text, size_text, utc_text
+from roeh.core.peers import Verb
 from roeh.custody.holdings import Holdings, read_records, read_segment, span_utc
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import kept_by

@@ -8,9 +8,9 @@ import cv2
 
 from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.config import NodeConfig
+from roeh.core.custody import EvidenceStatus
 from roeh.core.errors import OutputRefused, one_line
 from roeh.core.moments import utc_text
-from roeh.core.peers import EvidenceStatus
 from roeh.custody.timeline import Timeline
 from roeh.custody.timeline_picture import Heading, draw_timeline
 

@@ -16,10 +16,11 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
+from roeh.core.custody import EvidenceStatus, EvidenceStatusRequest
 from roeh.core.errors import PeerGone, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import EvidenceStatus, EvidenceStatusRequest, Role, Verb
+from roeh.core.peers import Role, Verb
 from roeh.doctor.finding import Outcome, bad, doubtful, good
 from roeh.doctor.storage import nearest_existing
 

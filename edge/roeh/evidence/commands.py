@@ -21,6 +21,7 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
+from roeh.core.custody import PlaceHold
 from roeh.core.delivery import (
     AnswerBatch,
     AnswerItem,
@@ -45,7 +46,7 @@ from roeh.core.orders import (
     SeqRange,
     SnapshotOrder,
 )
-from roeh.core.peers import Done, PlaceHold, Role, Verb
+from roeh.core.peers import Done, Role, Verb
 from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.command_checks import Named, why_refused
 from roeh.ledger.checkpoints import LogSigner
@@ -64,7 +65,7 @@ _SWEEP_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
 #: Answers in one batch: signed by a slow TPM while the peer waits for them.
 _MAX_ANSWERS = 8
-#: Of one hold (core/peers.py).
+#: Of one hold (core/custody.py).
 _MAX_SPANS = 256
 
 _log = log_for("evidence")

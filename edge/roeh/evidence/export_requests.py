@@ -12,9 +12,9 @@ import sqlite3
 from roeh.access.refusals import refused
 from roeh.access.requests import check_requester, read_request, read_signed_request
 from roeh.core.clock import NS_PER_US
+from roeh.core.custody import PlaceHold, Span
 from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_text
-from roeh.core.peers import PlaceHold, Span
 from roeh.core.retrieval import Action, ExportRequest, ExportRow, Person, RequestExport
 from roeh.evidence.export_parts import ExportParts
 from roeh.ledger import export_rows as rows
@@ -23,7 +23,7 @@ from roeh.ledger.names import case
 from roeh.ledger.records import ExportRequestRecord
 from roeh.ledger.utc_spans import UtcSpan, recorded_spans
 
-#: Of one hold (core/peers.py).
+#: Of one hold (core/custody.py).
 _MAX_SPANS = 256
 
 

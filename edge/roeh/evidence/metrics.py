@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock, ClockReading
+from roeh.core.custody import EvidenceStatus
 from roeh.core.errors import RoehError
 from roeh.core.log import log_error, log_for
 from roeh.core.metrics import CONDITIONS, MetricsFile
-from roeh.core.peers import EvidenceStatus, NodeStatus
+from roeh.core.peers import NodeStatus
 from roeh.evidence.storage_state import STORAGE_OK
 
 #: A node is as its worst process is.

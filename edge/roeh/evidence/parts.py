@@ -11,10 +11,10 @@ import roeh
 from roeh.bitstream.media_signing import Vendor
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, ack_mode
+from roeh.core.custody import HoldRow
 from roeh.core.errors import StorageFailed, StorageFull
 from roeh.core.log import log_error, log_for
 from roeh.core.paths import ledger_dir, names_database, node_database, segments_dir
-from roeh.core.peers import HoldRow
 from roeh.evidence.commands import CommandParts
 from roeh.evidence.delivery import DeliveryParts
 from roeh.evidence.export_building import BuildingParts

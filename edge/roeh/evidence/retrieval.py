@@ -8,10 +8,11 @@ from collections.abc import Callable
 import msgspec
 
 from roeh.core.clock import Clock
+from roeh.core.custody import HoldRow, HoldState, PlaceHold, ReleaseHold
 from roeh.core.errors import EvidenceRefused, RoehError
 from roeh.core.log import log_error, log_for
 from roeh.core.moments import utc_text
-from roeh.core.peers import Done, HoldRow, HoldState, PlaceHold, ReleaseHold, Verb
+from roeh.core.peers import Done, Verb
 from roeh.core.retrieval import (
     Action,
     ExportHeld,
@@ -38,7 +39,7 @@ from roeh.ledger.export_rows import exports_after
 from roeh.ledger.holds import check_few_held
 from roeh.ledger.utc_spans import UtcSpan, newest_segments, recorded_spans
 
-#: Of one hold (core/peers.py).
+#: Of one hold (core/custody.py).
 _MAX_SPANS = 256
 _SETTLE_S = 2.0
 _CLOSE_TIMEOUT_S = 2.0

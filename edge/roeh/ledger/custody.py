@@ -17,8 +17,7 @@ from typing import Any
 import msgspec
 
 from roeh.core.config import EvidenceSection
-from roeh.core.peers import (
-    Done,
+from roeh.core.custody import (
     EvidenceStatus,
     FragmentRow,
     GapRow,
@@ -37,8 +36,8 @@ from roeh.core.peers import (
     SegmentsPage,
     SegmentsRequest,
     Span,
-    Verb,
 )
+from roeh.core.peers import Done, Verb
 from roeh.core.retrieval import EraseName, ExportsPage, ExportsRequest, Names, NamesRequest
 from roeh.ledger.age import NodeAge
 from roeh.ledger.database import NodeDatabase, storage_errors

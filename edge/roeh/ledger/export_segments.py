@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from roeh.core.custody import Span
 from roeh.core.errors import EvidenceRefused
-from roeh.core.peers import Span
 from roeh.core.retrieval import ExportRequest
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.utc_spans import UtcSpan, recorded_spans

@@ -17,8 +17,8 @@ from collections import deque
 from typing import Any, Protocol
 
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.custody import HoldRow, PlaceHold, ReleaseHold, Span
 from roeh.core.errors import HoldRefused
-from roeh.core.peers import HoldRow, PlaceHold, ReleaseHold, Span
 from roeh.ledger.database import NodeDatabase
 from roeh.ledger.export_states import ENDS
 from roeh.ledger.log import Log

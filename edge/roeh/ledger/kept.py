@@ -11,7 +11,7 @@ import bisect
 import sqlite3
 from collections.abc import Iterable
 
-from roeh.core.peers import Span
+from roeh.core.custody import Span
 
 #: Of a row `segment`, exactly; for WHERE.
 IS_LOCKED = """EXISTS (

@@ -20,7 +20,7 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import EvidenceSection
-from roeh.core.peers import LockRow, Span
+from roeh.core.custody import LockRow, Span
 from roeh.core.types import Alert, ClearedBy
 from roeh.ledger.age import US_PER_DAY, NodeAge
 from roeh.ledger.database import NodeDatabase

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from roeh.core.peers import Span
+from roeh.core.custody import Span
 
 
 class UtcSpan(msgspec.Struct, frozen=True):

@@ -11,6 +11,14 @@ import msgspec
 import pytest
 
 from roeh.core.clock import SimulatedClock, SystemClock
+from roeh.core.custody import (
+    EvidenceStatusRequest,
+    PageRequest,
+    PlaceHold,
+    RecordAccess,
+    ReleaseHold,
+    Span,
+)
 from roeh.core.delivery import (
     AcknowledgeOutbox,
     AnswersDelivered,
@@ -40,16 +48,10 @@ from roeh.core.peers import (
     AlertStored,
     Done,
     EndStream,
-    EvidenceStatusRequest,
     NodeStatus,
     NodeStatusRequest,
     OpenAlertsRequest,
-    PageRequest,
-    PlaceHold,
-    RecordAccess,
-    ReleaseHold,
     Role,
-    Span,
     StoreAlert,
     StoreGop,
     Verb,

@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from roeh.core.custody import HoldState, PlaceHold, Span
 from roeh.core.delivery import LeaseOutbox, OutboxBatch
 from roeh.core.errors import PeerGone, StorageFailed, StorageFull
 from roeh.core.paths import segments_dir
-from roeh.core.peers import HoldState, PlaceHold, Role, Span, Verb
+from roeh.core.peers import Role, Verb
 from tests.alert_drafts import alert_draft
 from tests.gops import GopSource
 from tests.process.children import PATIENCE_S, Evidence, node_config

@@ -4,8 +4,9 @@ import contextlib
 
 import pytest
 
+from roeh.core.custody import PageRequest
 from roeh.core.errors import AccessRefused, StorageFailed, StorageFull
-from roeh.core.peers import PageRequest, Role, Verb
+from roeh.core.peers import Role, Verb
 from roeh.core.retrieval import MAX_SEALED_FILES, SealedFile, Visitor, VisitorHold
 from tests.process.small_disk import small_disk
 from tests.retrieval_node import retrieval_node

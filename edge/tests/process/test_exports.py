@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from roeh.access.requests import read_approval
+from roeh.core.custody import PageRequest, PlaceHold, ReleaseHold
 from roeh.core.errors import (
     AccessRefused,
     EvidenceRefused,
@@ -18,14 +19,7 @@ from roeh.core.errors import (
     PeerGone,
 )
 from roeh.core.paths import node_database, segments_dir
-from roeh.core.peers import (
-    PageRequest,
-    PlaceHold,
-    ReleaseHold,
-    Role,
-    StoreGop,
-    Verb,
-)
+from roeh.core.peers import Role, StoreGop, Verb
 from roeh.core.retrieval import (
     EraseName,
     NamesRequest,

@@ -5,9 +5,9 @@ import pytest
 
 from roeh.bitstream.media_signing import ChainState, next_state, with_seis, without
 from roeh.core.clock import SimulatedClock
+from roeh.core.custody import PlaceHold, Span
 from roeh.core.gop import StreamEnd
 from roeh.core.paths import node_database
-from roeh.core.peers import PlaceHold, Span
 from roeh.core.types import EvidenceReference
 from roeh.keys.signer import KeyUsage
 from roeh.verify.report import Weight

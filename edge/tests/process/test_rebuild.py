@@ -14,9 +14,9 @@ from roeh.bitstream.mp4_read import read_fragments
 from roeh.bitstream.nal import split_length_prefixed
 from roeh.core.clock import NS_PER_US, SimulatedClock
 from roeh.core.config import parse_config
+from roeh.core.custody import PlaceHold, ReleaseHold, Span
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.core.gop import StreamEnd
-from roeh.core.peers import PlaceHold, ReleaseHold, Span
 from roeh.core.types import EvidenceReference
 from roeh.evidence.parts import EvidenceParts
 from roeh.ledger.database import NodeDatabase

@@ -6,8 +6,9 @@ import sqlite3
 import pytest
 
 from roeh.core.clock import SimulatedClock
+from roeh.core.custody import HoldState, PlaceHold, Span
 from roeh.core.ids import ClockIds
-from roeh.core.peers import HoldState, PlaceHold, Span, Verb
+from roeh.core.peers import Verb
 from roeh.custody.check import Level, check
 from roeh.custody.link import evidence_link
 from roeh.keys.chain import trust_anchors

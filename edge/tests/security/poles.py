@@ -5,10 +5,11 @@ import hashlib
 
 import msgspec
 
+from roeh.core.custody import SegmentsPage, SegmentsRequest
 from roeh.core.delivery import OutboxKind
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket
-from roeh.core.peers import GopStored, Role, SegmentsPage, SegmentsRequest, StoreGop, Verb
+from roeh.core.peers import GopStored, Role, StoreGop, Verb
 from roeh.keys.signer import KeyUsage
 from roeh.transport.down import Ack, AckEntry
 from roeh.transport.signed import StatementKind

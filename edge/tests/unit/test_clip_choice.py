@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from roeh.bitstream.cut import MAX_LATE_GOPS
+from roeh.core.custody import FragmentRow, SegmentRow, Span
 from roeh.core.errors import EvidenceRefused
-from roeh.core.peers import FragmentRow, SegmentRow, Span
 from roeh.custody.clip_choice import Asked, ask_segments, ask_utc, choose
 from roeh.custody.holdings import Holdings
 from roeh.ledger.utc_spans import UtcSpan

@@ -5,9 +5,9 @@ import io
 import numpy as np
 import pytest
 
+from roeh.core.custody import GapRow, HoldRow, LockRow, SegmentRow, Span
 from roeh.core.errors import EvidenceRefused
 from roeh.core.moments import utc_argument
-from roeh.core.peers import GapRow, HoldRow, LockRow, SegmentRow, Span
 from roeh.custody.holdings import Holdings, spans_of
 from roeh.custody.listing import Chosen
 from roeh.custody.timeline import axis_ticks_us, timeline_of

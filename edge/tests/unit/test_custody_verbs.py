@@ -3,19 +3,16 @@
 import msgspec
 import pytest
 
-from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
-from roeh.core.peers import (
-    PEER_VERBS,
-    VERB_MESSAGES,
+from roeh.core.custody import (
     EvidenceStatusRequest,
     PlaceHold,
     RecordAccess,
     RecordsRequest,
-    Role,
     SegmentsRequest,
     Span,
-    Verb,
 )
+from roeh.core.ipc.framing import MAX_MESSAGE_BYTES
+from roeh.core.peers import PEER_VERBS, VERB_MESSAGES, Role, Verb
 from roeh.core.retrieval import NamesRequest
 from roeh.ledger.custody import Custody, CustodyParts
 from roeh.ledger.names import NameBook

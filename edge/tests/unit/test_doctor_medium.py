@@ -5,7 +5,7 @@ import os
 import pytest
 
 from roeh.core.config import parse_config
-from roeh.core.peers import EvidenceStatus
+from roeh.core.custody import EvidenceStatus
 from roeh.doctor.medium import Medium, judge_life, judge_medium, judge_room, medium_at
 
 HOUR_US = 3600 * 1_000_000

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from roeh.core.custody import PlaceHold, ReleaseHold, Span
 from roeh.core.errors import HoldRefused
-from roeh.core.peers import PlaceHold, ReleaseHold, Span
 from roeh.ledger.records import HoldRecord, ReleaseRecord
 from tests.rings import BOOT, Ring, S
 

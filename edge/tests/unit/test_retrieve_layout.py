@@ -2,7 +2,7 @@
 
 import pytest
 
-from roeh.core.peers import GapRow, HoldRow, SegmentRow, Span
+from roeh.core.custody import GapRow, HoldRow, SegmentRow, Span
 from roeh.ledger.records import AlertRecord, LockRecord, Record
 from roeh.retrieve.api.answers import Bar
 from roeh.retrieve.api.questions import CustodyQuestion, PageQuestion, SpanQuestion, parse_texts

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from roeh.core.peers import Span
+from roeh.core.custody import Span
 from roeh.core.retrieval import Action, ExportRequest, ExportState, Person
 from roeh.core.types import ClockState
 from roeh.retrieve.health.node_health import Condition, ProcessHealth

@@ -19,11 +19,12 @@ import msgspec
 
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
+from roeh.core.custody import EvidenceStatus, EvidenceStatusRequest
 from roeh.core.errors import EXIT_OK, ExportFailed, RoehError, one_line
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.log import log_error, log_for
 from roeh.core.paths import evidence_socket, exports_dir
-from roeh.core.peers import EvidenceStatus, EvidenceStatusRequest, Role, Verb
+from roeh.core.peers import Role, Verb
 from roeh.core.retrieval import (
     ExportHeld,
     ExportRow,

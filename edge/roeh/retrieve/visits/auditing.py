@@ -10,7 +10,8 @@ import msgspec
 import roeh
 from roeh.access.roles import may
 from roeh.core.config import NodeConfig
-from roeh.core.peers import MAX_PAGE_ROWS, NodeStatus, RecordsPage, RecordsRequest, Verb
+from roeh.core.custody import MAX_PAGE_ROWS, RecordsPage, RecordsRequest
+from roeh.core.peers import NodeStatus, Verb
 from roeh.core.retrieval import (
     Action,
     Names,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from roeh.core.peers import GapRow, HoldRow, SegmentRow, Span
+from roeh.core.custody import GapRow, HoldRow, SegmentRow, Span
 from roeh.core.types import AlertPhase
 from roeh.ledger.records import AlertRecord, LockRecord, Record
 from roeh.retrieve.api.answers import AlertMark, Bar, Gap, HeldStretch, Keep, Lane

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from roeh.core.peers import RecordsPage, RecordsRequest, Verb
+from roeh.core.custody import RecordsPage, RecordsRequest
+from roeh.core.peers import Verb
 from roeh.ledger.records import Record
 from roeh.retrieve.link import EvidenceLink
 

@@ -12,10 +12,7 @@ import msgspec
 
 from roeh.bundle.rendering import Renderer
 from roeh.core.config import NodeConfig
-from roeh.core.errors import RenderFailed
-from roeh.core.moments import utc_text
-from roeh.core.paths import segments_dir
-from roeh.core.peers import (
+from roeh.core.custody import (
     GapsPage,
     HoldRow,
     HoldsPage,
@@ -26,8 +23,11 @@ from roeh.core.peers import (
     SegmentRow,
     SegmentsPage,
     SegmentsRequest,
-    Verb,
 )
+from roeh.core.errors import RenderFailed
+from roeh.core.moments import utc_text
+from roeh.core.paths import segments_dir
+from roeh.core.peers import Verb
 from roeh.core.rendering import (
     MAX_PREVIEW_US,
     FragmentInput,
