@@ -86,8 +86,13 @@ class Recorder:
         """How many groups of pictures the index has."""
         client = StreamClient(self._socket, Role.CUSTODY, CLOCK)
         with contextlib.closing(client):
-            page = client.call(Verb.SEGMENTS_PAGE, SegmentsRequest(), SegmentsPage)
-        return sum(len(segment.fragments) for segment in page.segments)
+            kept, after = 0, -1
+            while rows := client.call(
+                Verb.SEGMENTS_PAGE, SegmentsRequest(after=after), SegmentsPage
+            ).segments:
+                kept += sum(len(segment.fragments) for segment in rows)
+                after = rows[-1].row
+        return kept
 
     def close(self):
         self._client.close()

@@ -94,7 +94,9 @@ def test_a_record_is_written_with_its_kind_and_read_back():
     assert (
         written
         == (
-            '{"body":{"action":"list","detail":"עמוד","kind":"access","person":"p-1"},'
+            '{"body":{"action":"list","cameras":[],"certificate_sha256":"","detail":"עמוד",'
+            '"export_id":"","from_utc_us":0,"kind":"access","person":"p-1","role":"",'
+            '"to_utc_us":0},'
             '"boot_id":"b","leaf":7,"node":"pole-1","schema":"roeh/record/1","site":"hq",'
             '"synchronised":false,"t_mono_us":1,"t_utc_us":2,"utc_error_us":3}'
         ).encode()
