@@ -197,7 +197,8 @@ def test_a_flood_of_malformed_statements_disturbs_no_recording(own_ground):
                 thrower.throw(f"{TOPIC}/down/{channel}", next(junk))
                 if number % ALERT_EVERY == 0:
                     node.store(thumbnail=False)
-            for number in range(FLOOD // 5):
+            # Evidence answers what comes too fast after a tenth of a second.
+            for number in range(FLOOD // 50):
                 hand_over(publish, number, next(junk))
             at_least = len(recorder.took_ms)
         publish.close()
