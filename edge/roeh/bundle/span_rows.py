@@ -11,13 +11,11 @@ import msgspec
 from roeh.bundle.choosing import segment_utc
 from roeh.bundle.reading import MAX_LATE_US
 from roeh.bundle.spill import Spills, StructSpill
-from roeh.core.custody import SegmentRow, SegmentsPage, SegmentsRequest
+from roeh.core.custody import LONGEST_SEGMENT_US, SegmentRow, SegmentsPage, SegmentsRequest
 from roeh.core.peers import Verb
 from roeh.core.retrieval import ExportRequest
 from roeh.ledger.utc_spans import UtcSpan
 
-#: By how much sooner than a time a segment that holds it can have begun.
-_LONGEST_SEGMENT_US = 3_600_000_000
 #: Above and below every time that there is.
 _EVER_US = 2**53
 
@@ -96,7 +94,7 @@ def _follows(before: SegmentRow, row: SegmentRow) -> bool:
 def _deleted(evidence: Evidence, wanted: UtcSpan) -> Iterator[SegmentRow]:
     request = SegmentsRequest(
         which="deleted",
-        since_utc_us=max(wanted.from_us - _LONGEST_SEGMENT_US, -_EVER_US),
+        since_utc_us=max(wanted.from_us - LONGEST_SEGMENT_US, -_EVER_US),
         until_utc_us=min(wanted.to_us, _EVER_US),
     )
     return (row for row in _pages(evidence, request) if segment_utc(row).overlaps(wanted))

@@ -14,6 +14,8 @@ from roeh.core.types import Sha256, TimeUs, Uuid7
 
 #: The most rows in one page of the evidence index: read within 50 ms on a board.
 MAX_PAGE_ROWS = 200
+#: By how much sooner than a time a segment that holds it can have begun.
+LONGEST_SEGMENT_US = 3_600_000_000
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.core.durable_files import sync_directory, write_all
 from roeh.core.errors import OutputRefused
 
 #: What file systems without hard links answer.
@@ -63,7 +64,7 @@ def written(pieces: Iterator[bytes], final: Path) -> Iterator[WrittenClip]:
                 hashed.update(piece)
                 size_bytes += len(piece)
                 with _refusals(final):
-                    _write_all(descriptor, piece)
+                    write_all(descriptor, piece)
             with _refusals(final):
                 os.fsync(descriptor)
         finally:
@@ -91,17 +92,7 @@ def give_final_name(clip: WrittenClip) -> None:
             if os.path.lexists(clip.final):
                 raise _taken(clip.final) from None
             clip.path.rename(clip.final)
-        descriptor = os.open(clip.final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
+        sync_directory(clip.final.parent)
 
 
 @contextlib.contextmanager

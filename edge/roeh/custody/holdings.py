@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from roeh.core.custody import (
+    LONGEST_SEGMENT_US,
     GapRow,
     GapsPage,
     HoldRow,
@@ -31,8 +32,6 @@ from roeh.ledger.records import Record, RecordBody
 from roeh.ledger.utc_spans import Stretch, UtcSpan, spans_within
 
 _RowT = TypeVar("_RowT", GapRow, LockRow, HoldRow)
-#: By how much sooner than a time a segment that holds it can have begun.
-_LONGEST_SEGMENT_US = 3_600_000_000
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -70,7 +69,7 @@ def with_deleted(link: EvidenceLink, holdings: Holdings, when: UtcSpan) -> Holdi
     """
     request = SegmentsRequest(
         which="deleted",
-        since_utc_us=max(when.from_us - _LONGEST_SEGMENT_US, -(2**53)),
+        since_utc_us=max(when.from_us - LONGEST_SEGMENT_US, -(2**53)),
         until_utc_us=min(when.to_us, 2**53),
     )
     # One that was deleted meanwhile is in both, and as it was.

@@ -5,22 +5,13 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import msgspec
-
 from roeh.core.config import NodeConfig, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.log import log_for
+from roeh.evidence.seen_file import SeenFile, look_at
 from roeh.transport.desk_keys import DeskKeys, read_desk_keys
 
 _log = log_for("evidence")
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """What tells one state of a file from another without reading it."""
-
-    inode: int
-    size_bytes: int
-    t_modified_ns: int
 
 
 class DeskTrust:
@@ -38,12 +29,12 @@ class DeskTrust:
         self._path = Path(config.desk.keys_file) if config.desk.keys_file else None
         self._needs_ack_key = ack_mode(config) == "desk"
         self._lock = threading.Lock()
-        self._seen: _Seen | None = None
+        self._seen: SeenFile | None = None
         self._alarm: str | None = None
         self._keys = DeskKeys()
         if self._path is not None:
             # In this order: a change between the two is looked at again, not missed.
-            self._seen = _look(self._path)
+            self._seen = look_at(self._path)
             self._keys = read_desk_keys(self._path)
 
     def keys(self) -> DeskKeys:
@@ -51,7 +42,7 @@ class DeskTrust:
         if self._path is None:
             return self._keys
         with self._lock:
-            seen = _look(self._path)
+            seen = look_at(self._path)
             if seen is None or seen != self._seen:
                 self._read_again(self._path, seen)
             return self._keys
@@ -67,7 +58,7 @@ class DeskTrust:
             )
         return tuple(found)
 
-    def _read_again(self, path: Path, seen: _Seen | None) -> None:
+    def _read_again(self, path: Path, seen: SeenFile | None) -> None:
         try:
             keys = read_desk_keys(path)
         except ConfigError as error:
@@ -86,11 +77,3 @@ class DeskTrust:
             len(keys.command),
             len(keys.witness),
         )
-
-
-def _look(path: Path) -> _Seen | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return _Seen(found.st_ino, found.st_size, found.st_mtime_ns)

@@ -12,19 +12,18 @@ import threading
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from roeh.access.judging import time_of
 from roeh.access.refusals import refused
 from roeh.access.trust_list import HeldTrust, Staleness, newer, read_trust_list, staleness
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import NodeConfig
+from roeh.core.durable_files import sync_directory, write_new
 from roeh.core.errors import RoehError, StorageFull
 from roeh.core.log import log_error, log_for
 from roeh.core.retrieval import MAX_SIGNED_BYTES, TrustHeld
+from roeh.evidence.seen_file import SeenFile, look_at
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.log import Log
-from roeh.ledger.mirror_parts import sync_directory, write_new
 from roeh.ledger.records import TrustListRecord
 
 FILE_NAME = "trust-list.p7m"
@@ -36,14 +35,6 @@ _MAX_ROOT_BYTES = 64 * 1024
 _RETRY_NS = 60 * NS_PER_S
 
 _log = log_for("evidence")
-
-
-class _Seen(msgspec.Struct, frozen=True):
-    """What tells one state of a file from another without reading it."""
-
-    inode: int
-    size_bytes: int
-    t_modified_ns: int
 
 
 class TrustLists:
@@ -62,7 +53,7 @@ class TrustLists:
         self._lock = threading.RLock()
         self._root_pem: bytes | None = None
         self._held: HeldTrust | None = None
-        self._seen: _Seen | None = None
+        self._seen: SeenFile | None = None
         self._t_tried_ns = 0
         self._alarms: dict[str, str] = {}
         self._is_unrecorded = False
@@ -259,7 +250,7 @@ class TrustLists:
         if not self._section.trust_file:
             return
         path = Path(self._section.trust_file)
-        seen = _look(path)
+        seen = look_at(path)
         now_ns = self._clock.mono_ns()
         is_waited_with = "file" not in self._alarms or now_ns - self._t_tried_ns < _RETRY_NS
         if seen is None or (seen == self._seen and is_waited_with):
@@ -285,11 +276,3 @@ def _check_recorded(offered: HeldTrust, newest: TrustListRecord) -> None:
         raise refused("older_trust_list", f"version {version}, where {newest.version} is on record")
     if version == newest.version and offered.sha256 != newest.sha256:
         raise refused("another_trust_list", f"version {version}")
-
-
-def _look(path: Path) -> _Seen | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return _Seen(found.st_ino, found.st_size, found.st_mtime_ns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -253,10 +253,6 @@ def _counting(
             item.get_revoked_certificate_by_serial_number(one.serial_number) for item in lists
         )
     ]
-
-
-def _is_in(lists: Iterable[x509.CertificateRevocationList], serial: int) -> bool:
-    return any(one.get_revoked_certificate_by_serial_number(serial) is not None for one in lists)
 
 
 def _spki(certificate: x509.Certificate) -> bytes:

@@ -23,12 +23,12 @@ from typing import Protocol
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.durable_files import sync_directory, write_new
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.core.types import MAX_CHECKPOINT_CHARS
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.log import Log
 from roeh.ledger.mirror import Mirror
-from roeh.ledger.mirror_parts import sync_directory, write_new
 from roeh.ledger.note import (
     Checkpoint,
     Note,

@@ -26,6 +26,14 @@ from typing import Literal
 
 import msgspec
 
+from roeh.core.durable_files import (
+    free_name,
+    is_taken,
+    set_aside,
+    sync_directory,
+    write_all,
+    write_new,
+)
 from roeh.core.errors import StorageFailed
 from roeh.ledger.database import NodeDatabase, storage_errors
 from roeh.ledger.log import Log
@@ -35,18 +43,12 @@ from roeh.ledger.mirror_parts import (
     RECORDS_PER_PART,
     append_open,
     cut,
-    free_name,
-    is_taken,
     last_line,
     list_parts,
     open_part,
     part_path,
     read_lines,
     record_of,
-    set_aside,
-    sync_directory,
-    write_all,
-    write_new,
 )
 
 #: Records read in one transaction: within a few milliseconds on a board.

@@ -1,14 +1,13 @@
 """Files of the ledger's mirror: one record a line, a fixed number of records a part.
 
-What stands here knows no database: it names, reads, writes and sets aside files. A file
-that is replaced is kept beside it under `<name>.kept-<n>`; nothing is ever overwritten.
+What stands here knows no database: it names, reads and cuts files.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,11 +36,6 @@ def list_parts(directory: Path) -> list[int]:
         entry.name for entry in directory.iterdir() if entry.is_file() and not entry.is_symlink()
     )
     return sorted(int(match[1]) for match in map(_PART.fullmatch, plain) if match)
-
-
-def is_taken(path: Path) -> bool:
-    """Whether anything has this name, a symbolic link to nothing included."""
-    return os.path.lexists(path)
 
 
 def read_lines(path: Path) -> Generator[bytes, None, None]:
@@ -85,65 +79,11 @@ def append_open(path: Path) -> int:
     return os.open(path, flags, _FILE_MODE)
 
 
-def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of it.
-
-    Raises:
-        OSError: some of it may have been written.
-    """
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
 def cut(path: Path, size_bytes: int) -> None:
     """Make a file shorter, durably."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         os.ftruncate(descriptor, size_bytes)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_new(path: Path, chunks: Iterable[bytes]) -> int:
-    """Write a file that is not there yet and make it durable; returns its bytes.
-
-    Its name is durable once its directory is synced.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, _FILE_MODE)
-    written = 0
-    try:
-        for chunk in chunks:
-            write_all(descriptor, chunk)
-            written += len(chunk)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return written
-
-
-def free_name(path: Path) -> Path:
-    """The first `<name>.kept-<n>` that is not taken."""
-    number = 1
-    while is_taken(kept := path.with_name(f"{path.name}.kept-{number}")):
-        number += 1
-    return kept
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a file to a free name beside it, durably; returns that."""
-    kept = free_name(path)
-    path.rename(kept)
-    sync_directory(path.parent)
-    return kept
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

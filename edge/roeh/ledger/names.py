@@ -26,10 +26,10 @@ from typing import Literal
 
 import msgspec
 
+from roeh.core.durable_files import free_name, sync_directory
 from roeh.core.errors import EvidenceRefused, RoehError
 from roeh.core.log import log_error, log_for
 from roeh.ledger.database import storage_errors, transaction
-from roeh.ledger.mirror_parts import sync_directory
 
 NameKind = Literal["person", "case"]
 
@@ -294,10 +294,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _set_aside(path: Path) -> None:
-    number = 1
-    while path.with_name(f"{path.name}.kept-{number}").exists():
-        number += 1
-    kept = f"{path.name}.kept-{number}"
+    kept = free_name(path).name
     for end in _COMPANIONS:
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + end).rename(path.with_name(kept + end))

@@ -24,6 +24,7 @@ from typing import Literal
 import msgspec
 
 from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.durable_files import is_taken, sync_directory
 from roeh.core.errors import EvidenceRefused, StorageFailed
 from roeh.ledger.age import NodeAge
 from roeh.ledger.checkpoints import CHECKPOINT_FILE
@@ -33,12 +34,10 @@ from roeh.ledger.export_restore import restore_exports
 from roeh.ledger.found_segments import CameraFiles, FoundSegments
 from roeh.ledger.log import Log, insert
 from roeh.ledger.mirror_parts import (
-    is_taken,
     list_parts,
     part_path,
     read_lines,
     record_of,
-    sync_directory,
 )
 from roeh.ledger.note import Checkpoint, parse_checkpoint, parse_note
 from roeh.ledger.records import RebuildRecord, Record, TamperRecord

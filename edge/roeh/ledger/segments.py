@@ -21,6 +21,7 @@ from typing import Protocol
 
 import msgspec
 
+from roeh.core.durable_files import write_all
 from roeh.core.errors import StorageFailed
 from roeh.ledger.database import storage_errors
 
@@ -109,7 +110,7 @@ class OpenSegmentFile:
         try:
             with self._files.errors():
                 self._files.check_place(self.camera_id, self.number, self._descriptor)
-                _write_all(self._descriptor, content)
+                write_all(self._descriptor, content)
                 os.fdatasync(self._descriptor)
         except BaseException:
             self.give_up()
@@ -369,12 +370,6 @@ def _is_plain(name: str) -> bool:
 
 def _file_name(number: int) -> str:
     return f"{number:08d}.mp4"
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _sync_directory(path: Path) -> None:

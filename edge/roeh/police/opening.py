@@ -25,6 +25,7 @@ from roeh.bundle import layout
 from roeh.bundle.encryption import decrypt, parse_identities
 from roeh.bundle.zip_file import member_pieces, read_zip
 from roeh.bundle.zip_framing import ZipMember, is_plain_name
+from roeh.core.durable_files import sync_directory
 from roeh.core.errors import BundleRefused, ExportFailed, OutputRefused
 
 #: How a file begins that age encrypted (age-encryption.org/v1).
@@ -91,7 +92,7 @@ def opened_bundle(
         with _writing(out):
             zip_path.unlink()
             part.rename(out)
-            _sync_directory(out.parent)
+            sync_directory(out.parent)
 
 
 def _decrypted(bundle: Path, zip_path: Path, keys: Sequence[str], on_bytes: OnBytes) -> None:
@@ -141,7 +142,7 @@ def _unpacked(zip_path: Path, part: Path, bundle: Path, on_bytes: OnBytes) -> tu
                     # Damaged evidence is handed over, and told.
                     faults.append(error.what)
         for directory in directories:
-            _sync_directory(directory)
+            sync_directory(directory)
     return tuple(faults)
 
 
@@ -218,14 +219,6 @@ def _empty(directory: Path) -> None:
             shutil.rmtree(entry)
         else:
             entry.unlink()
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

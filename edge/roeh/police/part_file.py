@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from roeh.core.durable_files import sync_directory
 from roeh.core.errors import ExportFailed, OutputRefused
 
 _CHUNK_BYTES = 1024 * 1024
@@ -94,7 +95,7 @@ class PartFile:
                 os.link(self._part, self._path)
             self._part.unlink(missing_ok=True)
             self._of.unlink(missing_ok=True)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
 
     def _known(self) -> str:
         try:
@@ -170,14 +171,6 @@ def _without_links(path: Path, part: Path) -> Iterator[None]:
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
         part.rename(path)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _taken(part: Path) -> ExportFailed:

@@ -6,6 +6,7 @@ import os
 
 import msgspec
 
+from roeh.core.durable_files import write_all
 from roeh.core.rendering import (
     MAX_ANSWER_BYTES,
     MAX_ORDER_BYTES,
@@ -50,13 +51,6 @@ def read_envelope() -> Envelope:
     if size > MAX_ORDER_BYTES:
         raise ValueError("an order that is too large")
     return msgspec.msgpack.decode(_read_exactly(size), type=Envelope)
-
-
-def write_all(descriptor: int, content: bytes) -> None:
-    """Every byte of it."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _read_exactly(size: int) -> bytes:

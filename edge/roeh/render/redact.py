@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from roeh.core.durable_files import write_all
 from roeh.core.rendering import Finished, RedactOrder
 from roeh.core.types import Size
 from roeh.media.decode import DecodedPicture, PictureFormat
 from roeh.media.encode import BurntMask, encoded_size, i420_shape, write_i420
 from roeh.media.frames import UInt8Image
-from roeh.render.answers import Answers, write_all
+from roeh.render.answers import Answers
 from roeh.render.film import Film
 from roeh.render.obscure import drawn_mask, rounded_out, wash
 from roeh.render.outcome import NoPicture

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.core.durable_files import sync_directory
 from roeh.core.errors import ExportFailed
 
 _CHUNK_BYTES = 1024 * 1024
@@ -61,7 +62,7 @@ def copy_bundle(source: Source, directory: Path, on_place: OnPlace) -> Copied:
         with source.path.open("rb") as bundle:
             copied = _copy(bundle.fileno(), source, part, on_place)
         part.rename(whole)
-        _sync_directory(directory)
+        sync_directory(directory)
     except OSError as error:
         raise _failed(error, source) from error
     return copied
@@ -120,14 +121,6 @@ def _check_room(descriptor: int, source: Source, there_bytes: int) -> None:
             which=source.name,
             remedy="make room on the disk, or prepare a larger one",
         )
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _failed(error: OSError, source: Source) -> ExportFailed:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.core.durable_files import sync_directory, write_new
 from roeh.core.errors import StorageFailed
 from roeh.core.moments import utc_text
 from roeh.desk.witness.entries import AlarmEntry
-from roeh.ledger.mirror_parts import sync_directory, write_new
 
 
 def write_evidence(directory: Path, ledger: str, alarm: AlarmEntry, *, kept_chain: str) -> None:

@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from roeh.core.durable_files import sync_directory, write_all
 from roeh.core.errors import HistoryForked, StorageFailed
 from roeh.desk.witness.entries import (
     AcceptedEntry,
@@ -32,7 +33,6 @@ from roeh.desk.witness.entries import (
 )
 from roeh.desk.witness.judging import Tree
 from roeh.ledger.medium import read_anew
-from roeh.ledger.mirror_parts import sync_directory, write_all
 
 SUFFIX = ".history"
 _MODE = 0o640

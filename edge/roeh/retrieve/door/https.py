@@ -18,12 +18,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from roeh.core.clock import Clock
 from roeh.core.config.schema import AccessSection
-from roeh.core.errors import ConfigError, PortTaken, RoehError
 from roeh.core.log import log_for
 from roeh.retrieve.door.doors import Places, RefusalDoor
 from roeh.retrieve.door.guard import HEADERS
 from roeh.retrieve.door.problems import Problem, problem_response
 from roeh.retrieve.door.tls import claimed_number
+from roeh.retrieve.listening import cannot_listen
 
 HANDSHAKE_S = 10.0
 #: A whole head arrives within this, and a connection that asks nothing is kept as long.
@@ -91,7 +91,14 @@ class PeopleListener:
             self._socket = _listening(self._settings)
         except OSError as error:
             await self.stop()
-            raise _cannot_listen(error, self._settings) from None
+            where = f"{self._settings.host}:{self._settings.port}"
+            raise cannot_listen(
+                error,
+                "access",
+                where,
+                other_port="retrieval",
+                place="name an address of this machine",
+            ) from None
         self._accepting = asyncio.create_task(self._accept(self._socket))
         host, port = self._socket.getsockname()[:2]
         return f"https://[{host}]:{port}/" if ":" in host else f"https://{host}:{port}/"
@@ -261,18 +268,3 @@ def _listening(settings: AccessSection) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def _cannot_listen(error: OSError, settings: AccessSection) -> RoehError:
-    where = f"{settings.host}:{settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        return PortTaken(
-            what="another program listens here already",
-            which=f"[access] port, {where}",
-            remedy="stop it, or give retrieval another port (0 takes any that is free)",
-        )
-    return ConfigError(
-        what=f"cannot listen ({error.strerror or error})",
-        which=f"[access] host and port, {where}",
-        remedy="name an address of this machine and a port above 1023",
-    )

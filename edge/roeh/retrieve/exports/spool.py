@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from roeh.core.durable_files import sync_directory
 from roeh.core.errors import ExportFailed
 
 _DIRECTORY_MODE: Final = 0o700
@@ -122,7 +123,7 @@ class Spool:
                 finally:
                     os.close(descriptor)
                 part.rename(self._path(export_id, "age"))
-                self._sync()
+                sync_directory(self.directory)
             except BaseException:
                 with contextlib.suppress(OSError):
                     part.unlink(missing_ok=True)
@@ -184,7 +185,7 @@ class Spool:
         with _refusals(self.directory):
             for ending in ("part", "age", "since"):
                 self._path(export_id, ending).unlink(missing_ok=True)
-            self._sync()
+            sync_directory(self.directory)
 
     def ids(self) -> set[str]:
         """Exports of which anything is there.
@@ -212,13 +213,6 @@ class Spool:
 
     def _path(self, export_id: str, ending: str) -> Path:
         return self.directory / f"{export_id}.{ending}"
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextlib.contextmanager

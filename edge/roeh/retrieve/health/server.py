@@ -6,7 +6,6 @@ GET /health.json  the same for a machine: NodeHealth, or HealthUnknown with 503
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
@@ -18,12 +17,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 import roeh
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.errors import ConfigError, PortTaken, RoehError
+from roeh.core.errors import ConfigError, RoehError
 from roeh.core.log import log_for
 from roeh.core.peers import NodeStatus
 from roeh.retrieve.health.node_health import HealthUnknown, NodeHealth, node_health
 from roeh.retrieve.health.page import CONTENT_SECURITY_POLICY, health_page, unknown_page
 from roeh.retrieve.health.status import StatusFeed
+from roeh.retrieve.listening import cannot_listen
 
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -77,7 +77,14 @@ class HealthServer:
             await site.start()
         except OSError as error:
             await self.stop()
-            raise _cannot_listen(error, self._config) from None
+            where = f"{self._config.retrieve.host}:{self._config.retrieve.port}"
+            raise cannot_listen(
+                error,
+                "retrieve",
+                where,
+                other_port="this node",
+                place="use a loopback address",
+            ) from None
         host, port = self._runner.addresses[0][:2]
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
@@ -157,18 +164,3 @@ def _is_loopback_address(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _cannot_listen(error: OSError, config: NodeConfig) -> RoehError:
-    where = f"{config.retrieve.host}:{config.retrieve.port}"
-    if error.errno == errno.EADDRINUSE:
-        return PortTaken(
-            what="another program listens here already",
-            which=f"[retrieve] port, {where}",
-            remedy="stop it, or give this node another port (0 takes any that is free)",
-        )
-    return ConfigError(
-        what=f"cannot listen ({error.strerror or error})",
-        which=f"[retrieve] host and port, {where}",
-        remedy="use a loopback address and a port above 1023",
-    )

@@ -13,6 +13,7 @@ import msgspec
 from roeh.bundle.rendering import Renderer
 from roeh.core.config import NodeConfig
 from roeh.core.custody import (
+    LONGEST_SEGMENT_US,
     GapsPage,
     HoldRow,
     HoldsPage,
@@ -53,8 +54,6 @@ from roeh.retrieve.visits.laying import Layout, alert_marks
 from roeh.retrieve.visits.ledger_reading import first_leaf_at, records_between
 from roeh.retrieve.visits.visit import Visit
 
-#: By how much sooner than a time a segment that holds it can have begun.
-_LONGEST_SEGMENT_US = 3_600_000_000
 #: Of one answer.
 _MAX_ALERTS = 1000
 _MAX_GAP_PAGES = 10
@@ -348,7 +347,7 @@ class Looking:
         for which in ("deleted", "present") if with_deleted else ("present",):
             request = SegmentsRequest(
                 which="deleted" if which == "deleted" else "present",
-                since_utc_us=from_utc_us - _LONGEST_SEGMENT_US,
+                since_utc_us=from_utc_us - LONGEST_SEGMENT_US,
                 until_utc_us=to_utc_us,
             )
             while True:
