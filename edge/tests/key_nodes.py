@@ -1,10 +1,10 @@
 """A node's configuration for tests of its keys."""
 
-from roeh.core.config import NodeConfig
-from roeh.core.config.schema import (
+from roeh.core.config import (
     FileSource,
     KeysSection,
     LensSection,
+    NodeConfig,
     NodeSection,
     PathsSection,
     SensorSection,

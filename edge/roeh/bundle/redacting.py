@@ -13,7 +13,7 @@ import msgspec
 
 from roeh.bundle.choosing import segment_utc
 from roeh.bundle.rendering import Renderer
-from roeh.core.config.schema import SensorSection
+from roeh.core.config import SensorSection
 from roeh.core.custody import SegmentRow
 from roeh.core.errors import StorageFailed
 from roeh.core.rendering import (

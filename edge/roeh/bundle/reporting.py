@@ -18,7 +18,7 @@ from roeh.bundle.joining import CameraPlan
 from roeh.bundle.layout import ExportDocument
 from roeh.bundle.rendering import Renderer
 from roeh.bundle.report import Digest, Language, ReportFacts, Still, as_html, worded
-from roeh.core.config.schema import SensorSection
+from roeh.core.config import SensorSection
 from roeh.core.custody import SegmentRow
 from roeh.core.errors import RenderFailed, RoehError, StorageFailed
 from roeh.core.moments import utc_text

@@ -265,6 +265,20 @@ class RenderFailed(RoehError):
     exit_status = 39
 
 
+class CalibrationFailed(RoehError):
+    """Pictures or points from which no lens and no pose can be told."""
+
+    code = "CALIBRATION_FAILED"
+    exit_status = 40
+
+
+class CameraMissing(RoehError):
+    """A camera on this board, or what drives it, is not there."""
+
+    code = "CAMERA_MISSING"
+    exit_status = 41
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []

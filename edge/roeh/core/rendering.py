@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roeh.core.config.schema import MaskSection, Name, SensorSection
+from roeh.core.config import MaskSection, SensorSection
+from roeh.core.config.section import Name
 from roeh.core.custody import SegmentRow
 from roeh.core.retrieval import Region
 from roeh.core.sandbox import SandboxLimits

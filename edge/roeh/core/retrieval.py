@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roeh.core.config.schema import Name
+from roeh.core.config.section import Name
 from roeh.core.types import Sha256, TimeUs, Uuid7
 
 #: The largest signed object (request, approval, trust list) that is handed on.

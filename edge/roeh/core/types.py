@@ -59,6 +59,20 @@ class Box(msgspec.Struct, frozen=True):
         return (self.x0_px + self.x1_px) / 2, (self.y0_px + self.y1_px) / 2
 
 
+class Light(msgspec.Struct, frozen=True):
+    """How a picture was exposed, where the camera tells.
+
+    Attributes:
+        exposure_us: for how long the sensor gathered light.
+        gain: analogue times digital, 1 or more.
+        is_night: the infrared filter is away, so the picture is without colour.
+    """
+
+    exposure_us: int
+    gain: float
+    is_night: bool
+
+
 class Frame(msgspec.Struct, frozen=True):
     """What is known of one picture from a camera; its pixels travel beside it.
 
@@ -74,6 +88,7 @@ class Frame(msgspec.Struct, frozen=True):
     width_px: int
     height_px: int
     pixel_format: PixelFormat
+    light: Light | None = None
 
 
 class Covariance(msgspec.Struct, frozen=True):

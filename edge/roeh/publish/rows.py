@@ -12,8 +12,7 @@ Killed before 4, the row is sent again and the receiver removes the duplicate by
 from __future__ import annotations
 
 from roeh.core.clock import Clock
-from roeh.core.config import AckMode
-from roeh.core.config.schema import BrokerSection
+from roeh.core.config import AckMode, BrokerSection
 from roeh.core.delivery import LeaseOutbox, OutboxBatch, OutboxItem
 from roeh.core.errors import RoehError
 from roeh.core.flows import IN_FLIGHT

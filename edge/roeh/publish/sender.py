@@ -12,8 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
-from roeh.core.config import AckMode
-from roeh.core.config.schema import BrokerSection
+from roeh.core.config import AckMode, BrokerSection
 from roeh.core.errors import RoehError
 from roeh.core.log import log_error, log_for
 from roeh.core.types import ProcessReport

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import msgspec
 
-from roeh.core.config.schema import RtspSource
+from roeh.core.config import RtspSource
 from roeh.core.errors import ConfigError
 
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.core.types import Box, Frame, Size
 from roeh.media.decode import PictureFormat
 from roeh.media.frames import UInt8Image

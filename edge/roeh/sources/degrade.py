@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.media.frames import UInt8Image
 
 _NOISE_SIDE_PX = 512

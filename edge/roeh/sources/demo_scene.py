@@ -7,7 +7,7 @@ its camera hung alike.
 
 from __future__ import annotations
 
-from roeh.core.config.schema import PanoramaView
+from roeh.core.config import PanoramaView
 
 #: With these three, standing people measure 1.70 m (middle half: 1.62 to 1.78).
 FOOTAGE_HFOV_DEG = 72.2

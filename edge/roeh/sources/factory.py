@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from roeh.core.clock import Clock
-from roeh.core.config.schema import (
+from roeh.core.config import (
     ComposedSource,
     FileSource,
+    GstreamerSource,
     PanoramaSource,
+    Picamera2Source,
     RtspSource,
     SensorSection,
     SourceSection,
+    V4l2Source,
 )
+from roeh.core.errors import CameraMissing
 from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
 from roeh.optics.rig import Rig
@@ -18,7 +22,7 @@ from roeh.sources.coded import CodedObserver
 from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
 from roeh.sources.panorama import PanoramaFrames
-from roeh.sources.protocol import Source, SourceObserver, ignore_notices
+from roeh.sources.protocol import Source, SourceObserver, WantedVideo, ignore_notices
 from roeh.sources.rtsp import RtspFrames
 
 
@@ -31,6 +35,7 @@ def open_source(
     heading_deg: float = 0.0,
     observer: SourceObserver = ignore_notices,
     coded: CodedObserver | None = None,
+    video: WantedVideo | None = None,
 ) -> Source:
     """The source that a configuration describes, not yet entered.
 
@@ -44,6 +49,7 @@ def open_source(
         observer: told when the source connects, stalls, comes back or ends.
         coded: given the compressed pictures where the source has them; told at once of
             one that draws its pictures.
+        video: what a camera on this board is to encode for `coded`.
     """
     lens_size = Size(sensor.lens.width_px, sensor.lens.height_px)
     if isinstance(section, FileSource):
@@ -69,6 +75,8 @@ def open_source(
         return ComposedFrames(
             section, rig=rig, sensor=camera, clock=clock, paced=paced, observer=observer
         )
+    if not isinstance(section, RtspSource):
+        return _board_camera(section, sensor, video or WantedVideo())
     return RtspFrames(
         section,
         camera_id=sensor.name,
@@ -76,4 +84,17 @@ def open_source(
         lens_size=lens_size,
         observer=observer,
         coded=coded,
+    )
+
+
+def _board_camera(
+    section: Picamera2Source | GstreamerSource | V4l2Source,
+    sensor: SensorSection,
+    video: WantedVideo,
+) -> Source:
+    """A camera on this board."""
+    raise CameraMissing(
+        what=f"no adapter for this camera, which was to give {video.bps} bit/s",
+        which=f"sensor {sensor.name}: {section.fps:g} fps",
+        remedy="choose another kind of source",
     )

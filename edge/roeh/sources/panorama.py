@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.config.schema import PanoramaSource, PanoramaView
+from roeh.core.config import PanoramaSource, PanoramaView
 from roeh.core.types import Size
 from roeh.media.decode import DecodedPicture, PictureFormat
 from roeh.media.frames import UInt8Image

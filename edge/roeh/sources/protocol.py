@@ -27,6 +27,7 @@ __all__ = [
     "SourceNotice",
     "SourceObserver",
     "SourceState",
+    "WantedVideo",
     "ignore_notices",
 ]
 
@@ -92,6 +93,20 @@ class SourceNotice(msgspec.Struct, frozen=True):
 
 SourceObserver = Callable[[SourceNotice], None]
 """Called in the thread that iterates over `frames`, between two frames."""
+
+
+class WantedVideo(msgspec.Struct, frozen=True):
+    """What a source that encodes by itself is asked for.
+
+    Attributes:
+        bps: bits a second.
+        gop_s: seconds from one key picture to the next.
+        is_masked: whether the sensor's privacy masks are to be burnt in.
+    """
+
+    bps: int = 4_000_000
+    gop_s: float = 2.0
+    is_masked: bool = True
 
 
 def ignore_notices(notice: SourceNotice) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from types import TracebackType
 
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.config.schema import RtspSource
+from roeh.core.config import RtspSource
 from roeh.core.errors import LensError
 from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
 from roeh.core.types import Size

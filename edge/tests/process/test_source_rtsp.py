@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock, SystemClock
-from roeh.core.config.schema import RtspSource
+from roeh.core.config import RtspSource
 from roeh.core.errors import LensError
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roeh.core.config.schema import (
+from roeh.core.config import (
     CrowdRule,
     LineCrossingRule,
     LineSection,

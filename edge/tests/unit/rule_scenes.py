@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.config import NodeConfig, SensorSection
-from roeh.core.config.schema import FileSource, LensSection, RuleSection
+from roeh.core.config import FileSource, LensSection, NodeConfig, RuleSection, SensorSection
 from roeh.core.types import AlertPhase, Box, Covariance, Frame, GroundPoint, Track
 from roeh.vision.rules import Finding, RuleEngine
 from roeh.vision.tracker import Tracker

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from roeh.core.config import NodeConfig
-from roeh.core.config.schema import (
+from roeh.core.config import (
     ComposedSource,
     LensSection,
     MaskSection,
+    NodeConfig,
     ScheduleSection,
     SensorSection,
     ZoneEntryRule,

@@ -6,7 +6,8 @@ import subprocess
 import msgspec
 import pytest
 
-from roeh.core.config.schema import AccessSection, UsersSection
+from roeh.core.config import AccessSection
+from roeh.core.config.schema import UsersSection
 from roeh.core.errors import KeyRefused
 from roeh.keys.open import key_sets, open_signers
 from roeh.keys.signer import KeyUsage

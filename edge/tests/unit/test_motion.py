@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.core.types import Box
 from roeh.media.frames import UInt8Image
 from roeh.optics.lens import Equidistant

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock
-from roeh.core.config.schema import BrokerSection
+from roeh.core.config import BrokerSection
 from roeh.core.delivery import (
     AnswerBatch,
     CheckpointProof,

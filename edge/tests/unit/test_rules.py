@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roeh.core.config.load import parse_config
-from roeh.core.config.schema import (
+from roeh.core.config import (
     CrowdRule,
     LineCrossingRule,
     LineSection,
@@ -19,6 +18,7 @@ from roeh.core.config.schema import (
     ZoneEntryRule,
     ZoneSection,
 )
+from roeh.core.config.load import parse_config
 from roeh.core.types import RuleKind, Track
 from roeh.vision.rules import RuleEngine
 from roeh.vision.rules.crowd import fullest_circle

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from roeh.core.config.schema import LineSection, ZoneSection
+from roeh.core.config import LineSection, ZoneSection
 from roeh.core.types import Covariance, GroundPoint
 from roeh.vision.rules.geometry import Area, Line, apart_m, area_of, sigma_m
 

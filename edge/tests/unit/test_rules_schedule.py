@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.config.schema import ScheduleSection
+from roeh.core.config import ScheduleSection
 from roeh.vision.rules.schedule import Schedule
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")

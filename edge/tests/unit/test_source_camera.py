@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.config.schema import RtspSource
+from roeh.core.config import RtspSource
 from roeh.core.errors import ConfigError
 from roeh.core.types import Frame, Size
 from roeh.sources.camera_address import camera_address

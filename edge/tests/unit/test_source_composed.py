@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole
 from roeh.optics.rig import Pose, Rig, Sensor

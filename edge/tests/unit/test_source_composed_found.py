@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.core.types import Box
 from roeh.optics.lens import Equidistant
 from roeh.optics.rig import Pose, Rig, Sensor

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.config.schema import PanoramaSource, PanoramaView
+from roeh.core.config import PanoramaSource, PanoramaView
 from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
 from roeh.optics.lens import Equidistant, Pinhole

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from roeh.core.clock import SimulatedClock
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource
 from roeh.core.errors import LensError, SourceUnreadable
 from roeh.detect.stills import detect_stills, pictures_at
 from roeh.optics.lens import Equidistant

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from roeh.core.config import LensSection, MaskSection, SensorSection
-from roeh.core.config.schema import ComposedSource
+from roeh.core.config import ComposedSource, LensSection, MaskSection, SensorSection
 from roeh.core.types import Frame
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of

@@ -6,14 +6,18 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 
 from roeh.core.config.schema import (
-    LensSection,
     LineCrossingRule,
-    MaskSection,
     NodeConfig,
-    SensorSection,
     TlsSection,
     ZoneEntryRule,
     ZoneSection,
+)
+from roeh.core.config.sensor_schema import (
+    GstreamerSource,
+    LensSection,
+    MaskSection,
+    Picamera2Source,
+    SensorSection,
 )
 from roeh.core.errors import ConfigError, LensError
 
@@ -128,10 +132,38 @@ def _check_node(config: NodeConfig, name: str) -> None:
 
 def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     check_lens(sensor.lens, place=f"{place}.lens", name=name)
+    if isinstance(sensor.source, Picamera2Source | GstreamerSource):
+        _check_record_size(sensor, sensor.source, f"{place}.source", name)
+    ir_cut = sensor.light.ir_cut
+    if ir_cut is not None and ir_cut.day_exposure_s >= ir_cut.night_exposure_s:
+        raise ConfigError(
+            what="day and night would alternate",
+            which=f"{place}.light.ir_cut day_exposure_s = {ir_cut.day_exposure_s} in {name}",
+            remedy=f"give less than night_exposure_s = {ir_cut.night_exposure_s}",
+        )
     _check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
         _check_mask(mask, sensor.lens, f"{place}.masks[{index}] {mask.name}", name)
+
+
+def _check_record_size(
+    sensor: SensorSection, source: Picamera2Source | GstreamerSource, place: str, name: str
+) -> None:
+    width_px, height_px, lens = source.record_width_px, source.record_height_px, sensor.lens
+    if (width_px == 0) != (height_px == 0):
+        raise ConfigError(
+            what="the width and the height of the recording go together",
+            which=f"{place} in {name}",
+            remedy="give both record_width_px and record_height_px, or neither",
+        )
+    # One pixel of rounding is all that an encoder's even sides cost.
+    if abs(width_px * lens.height_px - height_px * lens.width_px) > 2 * max(width_px, height_px):
+        raise ConfigError(
+            what="the recording has another shape than the lens's picture",
+            which=f"{place} {width_px}x{height_px} in {name}",
+            remedy=f"give a size in the proportion of {lens.width_px} x {lens.height_px}",
+        )
 
 
 def _check_mask(mask: MaskSection, lens: LensSection, place: str, name: str) -> None:

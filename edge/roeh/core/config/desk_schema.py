@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from roeh.core.config.schema import (
+from roeh.core.config.schema import TlsSection
+from roeh.core.config.section import (
     BearingDeg,
     DirectoryPath,
     Name,
@@ -16,7 +17,6 @@ from roeh.core.config.schema import (
     Positive,
     RuleKindName,
     Section,
-    TlsSection,
 )
 
 #: "site/node", both as a node's configuration names them.

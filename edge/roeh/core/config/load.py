@@ -14,7 +14,9 @@ from roeh.core.config.check import check_config, check_lens
 from roeh.core.config.desk_check import check_desk
 from roeh.core.config.desk_schema import DeskConfig
 from roeh.core.config.explain import explain, shown
-from roeh.core.config.schema import NodeConfig, Section, StandaloneLens
+from roeh.core.config.schema import NodeConfig
+from roeh.core.config.section import Section
+from roeh.core.config.sensor_schema import StandaloneLens
 from roeh.core.errors import ConfigError
 
 if sys.version_info >= (3, 11):

@@ -8,61 +8,33 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
+from roeh.core.config.section import (
+    BearingDeg,
+    Count,
+    Day,
+    DirectoryPath,
+    Label,
+    Name,
+    NotNegative,
+    PointM,
+    Port,
+    Positive,
+    Priority,
+    Section,
+    Share,
+    TimeOfDay,
+)
+from roeh.core.config.sensor_schema import SensorSection
 from roeh.core.flows import ACCESS_UNITS, OUTBOX, OUTBOX_HISTORY_BYTES
-
-# `(?!\n)` because `$` alone lets a last line feed pass.
-Name = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,62}(?!\n)$",
-        description="a name of at most 63 lower-case letters, digits and hyphens",
-    ),
-]
-BearingDeg = Annotated[float, Meta(ge=0, lt=360)]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=1)]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Priority = Annotated[int, Meta(ge=1, le=9)]
-TimeOfDay = Annotated[
-    str,
-    Meta(
-        pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)(?!\n)$",
-        description='a time of day such as "06:30"',
-    ),
-]
-FilePath = Annotated[str, Meta(min_length=1, description="the path of a file")]
-DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a directory")]
-PictureSide = Annotated[int, Meta(ge=16, le=16384)]
-NotEmpty = Annotated[str, Meta(min_length=1, max_length=80)]
-RuleKindName = Annotated[
-    Literal["zone_entry", "line_crossing", "loitering", "crowd"],
-    Meta(description="one of: zone_entry, line_crossing, loitering, crowd"),
-]
-PointM = tuple[float, float]
-PointPx = tuple[float, float]
-Label = Annotated[
-    Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"],
-    Meta(description="one of: person, bicycle, car, motorcycle, bus, truck, dog"),
-]
-Day = Annotated[
-    Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-    Meta(description="one of: mon, tue, wed, thu, fri, sat, sun"),
-]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table of the configuration file; a key it does not know is an error."""
 
 
 class NodeSection(Section, frozen=True, kw_only=True):
     """Which pole this is and where it stands.
 
-    `heading_deg` is the true bearing of the pole's forward mark. Latitude and longitude
+    `heading_deg` is the true bearing of the pole's forward mark; `north_from` says how it
+    was found: a compass beside steel may be wrong by several degrees. Latitude and longitude
     are WGS 84; without them alerts carry bearing and range only.
     """
 
@@ -70,6 +42,7 @@ class NodeSection(Section, frozen=True, kw_only=True):
     name: Name = "pole"
     heading_deg: BearingDeg = 0.0
     heading_sigma_deg: NotNegative = 1.0
+    north_from: Literal["unknown", "ground_points", "compass"] = "unknown"
     latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
     position_sigma_m: NotNegative = 4.0
@@ -85,122 +58,6 @@ class PathsSection(Section, frozen=True, kw_only=True):
     data_dir: DirectoryPath = "/var/lib/roeh"
     run_dir: DirectoryPath = "/run/roeh"
     model_dir: str = ""
-
-
-class LensSection(Section, frozen=True, kw_only=True):
-    """A lens: `equidistant` and `kannala_brandt` need fov_deg, `pinhole` hfov by fov_deg too.
-
-    `k` are the four Kannala-Brandt coefficients. `focal_px` (fx, fy), where calibrated,
-    replaces the focal length that the field of view implies.
-    """
-
-    model: Literal["equidistant", "kannala_brandt", "pinhole"] = "equidistant"
-    width_px: PictureSide
-    height_px: PictureSide
-    fov_deg: Annotated[float, Meta(gt=0, le=220)]
-    center_px: PointPx | None = None
-    focal_px: tuple[Positive, Positive] | None = None
-    k: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-
-
-class StandaloneLens(LensSection, frozen=True, kw_only=True):
-    """LENS.toml of `roeh detect`: a lens and how it hangs.
-
-    `tilt_deg` 90 looks straight down, 0 at the horizon.
-    """
-
-    height_m: Positive
-    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] = 90.0
-    azimuth_deg: BearingDeg = 0.0
-
-
-class FileSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="file"):
-    """A video file, at its own pace; `loop` starts it again at its end."""
-
-    path: FilePath
-    loop: bool = False
-
-
-class RtspSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="rtsp"):
-    """A network camera. Credentials stand in the URL or in `password_file`."""
-
-    url: Annotated[
-        str,
-        Meta(
-            pattern=r"^rtsps?://[^\s/]\S*(?!\n)$",
-            description="an address such as rtsp://camera.local/stream",
-        ),
-    ]
-    password_file: str = ""
-    transport: Literal["tcp", "udp"] = "tcp"
-    stall_timeout_s: Positive = 5.0
-
-
-class PanoramaView(Section, frozen=True, kw_only=True):
-    """One pane of ordinary footage, hung round the pole.
-
-    `hfov_deg` is the angle the picture's width takes; `tilt_deg` how far below the
-    horizon its centre lies; `start_s` where in the footage it begins.
-    """
-
-    azimuth_deg: BearingDeg
-    hfov_deg: Annotated[float, Meta(gt=5, lt=120)] = 60.0
-    tilt_deg: Annotated[float, Meta(ge=0, lt=80)] = 20.0
-    start_s: NotNegative = 0.0
-
-
-class PanoramaSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="panorama"):
-    """Ordinary footage re-projected into the sensor's own fisheye picture."""
-
-    path: FilePath
-    views: Annotated[tuple[PanoramaView, ...], Meta(min_length=1)]
-    fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
-    loop: bool = True
-
-
-class ComposedSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="composed"):
-    """Drawn people on a drawn street with exact ground truth.
-
-    `night` and `flicker` in [0, 1]; `rain_drops` streaks in each frame.
-    """
-
-    seed: Annotated[int, Meta(ge=0)] = 1
-    people: Annotated[int, Meta(ge=0, le=64)] = 8
-    fps: Annotated[float, Meta(gt=0, le=60)] = 10.0
-    duration_s: NotNegative = 0.0
-    night: Share = 0.0
-    rain_drops: Annotated[int, Meta(ge=0, le=5000)] = 0
-    flicker: Share = 0.0
-
-
-SourceSection = FileSource | RtspSource | PanoramaSource | ComposedSource
-
-
-class MaskSection(Section, frozen=True, kw_only=True):
-    """A privacy mask: nothing inside is analysed or ever shown in a thumbnail."""
-
-    name: Name
-    polygon_px: tuple[PointPx, ...]
-
-
-class SensorSection(Section, frozen=True, kw_only=True):
-    """One camera: what it gives, its lens, how it hangs.
-
-    `azimuth_deg` is clockwise from the pole's forward mark; `tilt_deg` 90 looks straight
-    down, 0 at the horizon.
-    """
-
-    name: Name = "sensor"
-    source: SourceSection
-    lens: LensSection
-    height_m: Annotated[float, Meta(gt=0.5, lt=60)] = 5.0
-    height_sigma_m: NotNegative = 0.03
-    azimuth_deg: BearingDeg = 0.0
-    tilt_deg: Annotated[float, Meta(ge=-90, le=90)] = 90.0
-    roll_deg: Annotated[float, Meta(ge=-180, le=180)] = 0.0
-    tilt_sigma_deg: NotNegative = 0.5
-    masks: tuple[MaskSection, ...] = ()
-    stop_after_s: NotNegative = 0.0
 
 
 class DetectSection(Section, frozen=True, kw_only=True):

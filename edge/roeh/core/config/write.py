@@ -6,7 +6,8 @@ import msgspec
 from msgspec import inspect
 
 from roeh.core.config.desk_schema import DeskConfig
-from roeh.core.config.schema import NodeConfig, Section
+from roeh.core.config.schema import NodeConfig
+from roeh.core.config.section import Section
 
 
 def config_as_toml(config: NodeConfig | DeskConfig) -> str:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from msgspec.inspect import IntType, Metadata, StructType, Type, UnionType, type_info
 from multidict import MultiMapping
 
-from roeh.core.config.schema import Name
+from roeh.core.config.section import Name
 from roeh.core.retrieval import Purpose
 from roeh.core.types import Sha256, TimeUs, Uuid7
 from roeh.retrieve.door.problems import malformed

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from roeh.core.clock import Clock
-from roeh.core.config.schema import AccessSection
+from roeh.core.config import AccessSection
 from roeh.core.log import log_for
 from roeh.retrieve.door.doors import Places, RefusalDoor
 from roeh.retrieve.door.guard import HEADERS
