@@ -71,7 +71,7 @@ class Attention:
         """The tiles that this picture is worth looking at through."""
         t_mono_ns = frame.info.t_mono_ns
         with self._stages.stage("motion"):
-            motion = self._motion.update(frame.luma(self._step_px), t_mono_ns)
+            motion = self._motion.update(frame.luma(self._step_px), t_mono_ns, frame.info.light)
             moving = {
                 self._tile_of(region.center_x_px, region.center_y_px) for region in motion.regions
             }

@@ -22,7 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from roeh.core.clock import NS_PER_S
+from roeh.core.types import Light
 from roeh.media.frames import UInt8Image
+from roeh.vision.light import LightFollower, LightStep
 
 Float32Image = npt.NDArray[np.float32]
 
@@ -99,14 +101,25 @@ class MotionDetector:
         self._settled_ns: int | None = None
         self._recent: _Sight | None = None
         self._older: _Sight | None = None
+        self._light = LightFollower()
 
-    def update(self, luma: UInt8Image, t_mono_ns: int) -> Motion:
-        """What moves in a picture (height, width) compared with those before."""
+    def update(self, luma: UInt8Image, t_mono_ns: int, light: Light | None = None) -> Motion:
+        """What moves in a picture (height, width) compared with those before.
+
+        Args:
+            luma: the picture.
+            t_mono_ns: when it was taken.
+            light: how it was exposed, where the camera tells.
+        """
+        step = self._light.step_to(light)
         picture = np.asarray(cv2.blur(luma, (3, 3)), np.uint8)
         background = self._background
         if background is None or background.shape != picture.shape:
             self._restart(picture, t_mono_ns)
             return Motion(regions=(), settling=False, share=0.0)
+        if self._must_settle(step, t_mono_ns):
+            self._restart(picture, t_mono_ns)
+            return Motion(regions=(), settling=True, share=0.0)
         elapsed_s = max(0.0, (t_mono_ns - self._last_ns) / NS_PER_S)
         self._last_ns = t_mono_ns
         gain = _gain(picture, background)
@@ -136,6 +149,14 @@ class MotionDetector:
         self._deviation = np.full(picture.shape, _FIRST_DEVIATION, np.float32)
         self._last_ns = t_mono_ns
         self._recent = self._older = _Sight(picture, 1.0, t_mono_ns)
+
+    def _must_settle(self, step: LightStep, t_mono_ns: int) -> bool:
+        """Whether the camera itself says that this picture is of another light."""
+        if step is LightStep.INFRARED:
+            # The filter moves seldom, and colour and noise of everything change with it.
+            self._settled_ns = t_mono_ns + round(_SETTLE_S * NS_PER_S)
+            return True
+        return step is LightStep.EXPOSURE and self._may_settle(t_mono_ns)
 
     def _may_settle(self, t_mono_ns: int) -> bool:
         """Whether the picture settles now, or begins to because it has not for long."""

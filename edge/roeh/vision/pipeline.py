@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from roeh.core.clock import NS_PER_S
 from roeh.core.config import NodeConfig, SensorSection
 from roeh.core.types import Detection, Track
 from roeh.media.frames import PixelFrame
@@ -19,6 +20,8 @@ from roeh.vision.tracker import Tracker, TrackerSettings
 
 #: A detection this much fainter than asked for may still continue a track.
 _FAINT_SHARE = 0.6
+#: Rules wait at most so long for a camera that said last that its picture settles.
+_FREEZE_S = 3.0
 
 
 class Analysis(msgspec.Struct, frozen=True):
@@ -49,6 +52,7 @@ class Pipeline:
         self._tracks: tuple[Track, ...] = ()
         self._detectors: dict[str, SensorDetector] = {}
         self._attention: dict[str, Attention] = {}
+        self._settling_until_ns: dict[str, int] = {}
         self._masks = {section.name: mask_of(section) for section in config.sensors}
         self.models: dict[str, VerifiedModel] = {}
         for section in config.sensors:
@@ -68,7 +72,7 @@ class Pipeline:
                 detections, frame.info.t_mono_ns, not_looked_at=look.unseen_track_ids
             )
         findings: tuple[Finding, ...] = ()
-        if not look.settling:
+        if not self._frozen(frame, is_settling=look.settling):
             with self.stages.stage("rules"):
                 findings = self.rules.update(self._tracks, frame.info)
         return Analysis(
@@ -77,6 +81,18 @@ class Pipeline:
             findings=findings,
             tiles=len(look.tiles),
         )
+
+    def _frozen(self, frame: PixelFrame, *, is_settling: bool) -> bool:
+        """Whether rules wait: the light of any camera of the rig changed a moment ago.
+
+        One world has one set of tracks: what a settling camera contributes cannot be told
+        apart from the rest. A camera that falls silent while it settles holds nobody up.
+        """
+        t_mono_ns, name = frame.info.t_mono_ns, frame.info.camera_id
+        self._settling_until_ns.pop(name, None)
+        if is_settling:
+            self._settling_until_ns[name] = t_mono_ns + round(_FREEZE_S * NS_PER_S)
+        return any(until_ns > t_mono_ns for until_ns in self._settling_until_ns.values())
 
     def _open(self, section: SensorSection) -> None:
         detect = self._config.detect
