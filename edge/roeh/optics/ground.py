@@ -140,10 +140,15 @@ class GroundPlane:
         self, east_north_m: Array, *, up_m: float | Array = 0.0, beyond: bool = False
     ) -> Array:
         """Pixels (n, 2) of points (n, 2) on the ground, or `up_m` above it; NaN if not visible."""
+        return self.sensor.pixels_of(self.sights_of(east_north_m, up_m=up_m), beyond=beyond)
+
+    def sights_of(self, east_north_m: Array, *, up_m: float | Array = 0.0) -> Array:
+        """From the lens to points (n, 2) on the ground or above it: pole frame, metres (n, 3)."""
         places = rows_of(east_north_m, 2)
         up = np.broadcast_to(np.asarray(up_m, dtype=np.float64), len(places))
         sight = np.column_stack([places, up - self.sensor.pose.height_m])
-        return self.sensor.pixels_of(sight @ self.rig.to_world(), beyond=beyond)
+        in_pole: Array = sight @ self.rig.to_world()
+        return in_pole
 
 
 def ground_point(east_north_m: Array, covariance_m2: Array) -> GroundPoint:
