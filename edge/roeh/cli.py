@@ -90,6 +90,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_watch(commands)
     _add_later(
         commands,
+        "calibrate",
+        "Find a camera's lens and how it hangs, and see on a live picture whether it is right.",
+        "roeh.calibrate.commands",
+    )
+    _add_later(
+        commands,
         "evidence",
         "Look after recorded video: list, show, timeline, hold, release, clip, check, rebuild.",
         "roeh.custody.commands",

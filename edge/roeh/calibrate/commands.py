@@ -1,0 +1,36 @@
+"""The command lines of `roeh calibrate`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from roeh.calibrate import lens_command
+
+_Action = Callable[[argparse.Namespace], int]
+_Commands = argparse._SubParsersAction
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The commands under `roeh calibrate` with their options."""
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    lens = _add(commands, "lens", lens_command.TEXT, lens_command.run_lens)
+    lens_command.add_options(lens)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do what was chosen; the exit status.
+
+    Raises:
+        RoehError: what went wrong.
+    """
+    action: _Action = chosen.action
+    return action(chosen)
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, text: str, action: _Action
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(action=action)
+    return parser
