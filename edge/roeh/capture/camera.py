@@ -18,7 +18,7 @@ from roeh.core.types import Size
 from roeh.media.frames import UInt8Image, pixel_bytes, pixel_shape
 from roeh.sources.factory import open_source
 from roeh.sources.pace import OfferPace
-from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
+from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState, WantedVideo
 
 #: No frame for this long, and the pole is blind on this camera whatever the source says.
 STALL_S = 5.0
@@ -41,6 +41,7 @@ class Camera:
         heading_deg: float,
         stop: threading.Event,
         recording: CameraRecording | None,
+        video: WantedVideo | None = None,
     ) -> None:
         self.name = section.name
         self._recording = recording
@@ -63,6 +64,7 @@ class Camera:
             heading_deg=heading_deg,
             observer=self._observe,
             coded=recording,
+            video=video,
         )
         self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from roeh.capture.camera import Camera
 from roeh.capture.recording import CameraRecording, RecordingCounters
 from roeh.core.clock import NS_PER_S, Clock
-from roeh.core.config import NodeConfig
+from roeh.core.config import EvidenceSection, NodeConfig
 from roeh.core.errors import EXIT_OK
 from roeh.core.ids import ClockIds
 from roeh.core.ipc.report import Reporter, State
@@ -22,6 +22,7 @@ from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
 from roeh.core.types import MAX_COUNTERS
 from roeh.core.users import node_users
+from roeh.sources.protocol import WantedVideo
 
 _PERIOD_S = 1.0
 #: How long the end waits, all together, for evidence to take what is not stored yet.
@@ -50,6 +51,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             heading_deg=config.node.heading_deg,
             stop=stop,
             recording=recording,
+            video=_wanted_video(config.evidence),
         )
         for section, recording in zip(config.sensors, recordings, strict=True)
     ]
@@ -91,6 +93,15 @@ def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None
         )
         for section in config.sensors
     ]
+
+
+def _wanted_video(settings: EvidenceSection) -> WantedVideo:
+    """What a camera that encodes by itself is asked for."""
+    return WantedVideo(
+        bps=settings.encode_bps,
+        gop_s=settings.encode_gop_s,
+        is_masked=settings.mask_recording,
+    )
 
 
 def _watch(
