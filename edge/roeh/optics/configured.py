@@ -5,7 +5,7 @@ from __future__ import annotations
 from roeh.core.config import LensSection, NodeConfig, SensorSection, StandaloneLens
 from roeh.optics.geodesy import PolePosition
 from roeh.optics.lens import Lens, lens_of
-from roeh.optics.rig import Pose, Rig, Sensor
+from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
 
 
 def lens_from(section: LensSection) -> Lens:
@@ -27,18 +27,27 @@ def lens_from(section: LensSection) -> Lens:
 
 def sensor_from(section: SensorSection) -> Sensor:
     """One camera of the pole."""
-    pose = Pose(section.azimuth_deg, section.tilt_deg, section.roll_deg, section.height_m)
-    return Sensor(section.name, lens_from(section.lens), pose)
+    pose = Pose(
+        section.azimuth_deg,
+        section.tilt_deg,
+        section.roll_deg,
+        section.height_m,
+        section.offset_m,
+    )
+    sigmas = PoseSigmas(
+        tilt_deg=section.tilt_sigma_deg,
+        height_m=section.height_sigma_m,
+        azimuth_deg=section.azimuth_sigma_deg,
+    )
+    return Sensor(section.name, lens_from(section.lens), pose, sigmas)
 
 
 def rig_from(config: NodeConfig) -> Rig:
-    """The pole's cameras; the least certain of them sets the sigmas of the rig."""
+    """The pole's cameras and which way it faces."""
     return Rig(
         sensors=tuple(sensor_from(section) for section in config.sensors),
         heading_deg=config.node.heading_deg,
         heading_sigma_deg=config.node.heading_sigma_deg,
-        tilt_sigma_deg=max(section.tilt_sigma_deg for section in config.sensors),
-        height_sigma_m=max(section.height_sigma_m for section in config.sensors),
     )
 
 

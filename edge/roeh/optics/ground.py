@@ -1,13 +1,14 @@
 """From a pixel to a place on the ground in metres, with its uncertainty, and back.
 
 The ground is the plane z = 0 of the world frame (east, north, up from the foot of the
-pole). A direction d seen from height h meets it at P = -h d_xy / d_z.
+pole). A direction d from a lens at height h above the spot E meets it at
+P = E - h d_xy / d_z.
 
 Which errors a covariance holds: the foot point in the picture, the camera's tilt about
-both horizontal axes, and its height. The heading is left out: it turns all points
-together about the pole, so it neither blurs a track nor moves one person against
-another; it enters only where north matters, in `locate`. Formulas and the error budget:
-edge/design/geometry.md.
+both horizontal axes, its height, and among several sensors its turn against the others.
+The heading is left out: it turns all points together about the pole, so it neither blurs
+a track nor moves one person against another; it enters only where north matters, in
+`locate`. Formulas and the error budget: edge/design/geometry.md.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class GroundFixes:
         east_north_m: (n, 2).
         covariance_m2: (n, 2, 2), all errors but the heading's.
         jitter_m2: (n, 2, 2), only what differs from picture to picture (the foot
-            point); tilt and height stay the same all day.
+            point); the errors of the sensor's pose stay the same all day.
         seen: (n,) whether the pixel shows ground within the range limit.
     """
 
@@ -60,8 +61,8 @@ class GroundPlane:
     """The ground as one sensor of a rig sees it.
 
     Args:
-        rig: gives the heading and the sigmas.
-        sensor: one of the rig's.
+        rig: gives the heading and the pixel's sigma.
+        sensor: one of the rig's; gives the sigmas of its pose.
         max_range_m: from the pole; beyond, and at the horizon, a fix means nothing.
     """
 
@@ -86,7 +87,9 @@ class GroundPlane:
         """
         pixels = rows_of(foot_px, 2)
         rotation = self.rig.camera_to_world(self.sensor)
-        lens, height_m = self.sensor.lens, self.sensor.pose.height_m
+        lens, sigmas = self.sensor.lens, self.sensor.sigmas
+        eye = self.rig.eye_of(self.sensor)
+        height_m = float(eye[2])
         steps = _PIXEL_STEP_PX * np.asarray([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
         around = (pixels[None] + steps[:, None]).reshape(-1, 2)
         directions = (lens.unproject(around) @ rotation.T).reshape(5, len(pixels), 3)
@@ -97,7 +100,8 @@ class GroundPlane:
 
         down = np.where(sight[:, 2] < 0, sight[:, 2], np.nan)
         with np.errstate(over="ignore", invalid="ignore"):
-            place = -height_m * sight[:, :2] / down[:, None]
+            reach = -height_m * sight[:, :2] / down[:, None]
+            place = eye[:2] + reach
             seen = lens.inside(pixels) & (np.hypot(*place.T) <= self.max_range_m)
         per_sight = np.zeros((len(pixels), 2, 3))
         per_sight[:, 0, 0] = per_sight[:, 1, 1] = -height_m / down
@@ -107,16 +111,20 @@ class GroundPlane:
         turn[:, 1, 0], turn[:, 2, 0] = -sight[:, 2], sight[:, 1]
         turn[:, 0, 1], turn[:, 2, 1] = sight[:, 2], -sight[:, 0]
 
-        by_pixel, by_turn, by_height = per_sight @ per_pixel, per_sight @ turn, place / height_m
+        by_pixel, by_turn, by_height = per_sight @ per_pixel, per_sight @ turn, reach / height_m
+        # Turned clockwise about its own vertical, the camera puts everything to the left.
+        by_azimuth = np.column_stack([-reach[:, 1], reach[:, 0]])
         pixel_variance = self.rig.pixel_sigma_px**2 + np.square(foot_sigma_px)
         jitter = _spread(by_pixel, np.broadcast_to(pixel_variance, len(pixels)))
         spot_variance = np.broadcast_to(np.square(foot_sigma_m), len(pixels))
         jitter = jitter + spot_variance[:, None, None] * np.eye(2)
-        tilt_variance = math.radians(self.rig.tilt_sigma_deg) ** 2
+        tilt_variance = math.radians(sigmas.tilt_deg) ** 2
+        azimuth_variance = math.radians(self.rig.azimuth_sigma_deg_of(self.sensor)) ** 2
         covariance = (
             jitter
             + _spread(by_turn, np.full(len(pixels), tilt_variance))
-            + self.rig.height_sigma_m**2 * by_height[:, :, None] * by_height[:, None, :]
+            + sigmas.height_m**2 * by_height[:, :, None] * by_height[:, None, :]
+            + azimuth_variance * by_azimuth[:, :, None] * by_azimuth[:, None, :]
         )
         hidden = ~seen
         for rows in (place, covariance, jitter):
@@ -146,7 +154,7 @@ class GroundPlane:
         """From the lens to points (n, 2) on the ground or above it: pole frame, metres (n, 3)."""
         places = rows_of(east_north_m, 2)
         up = np.broadcast_to(np.asarray(up_m, dtype=np.float64), len(places))
-        sight = np.column_stack([places, up - self.sensor.pose.height_m])
+        sight = np.column_stack([places, up]) - self.rig.eye_of(self.sensor)
         in_pole: Array = sight @ self.rig.to_world()
         return in_pole
 

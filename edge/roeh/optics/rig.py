@@ -10,13 +10,16 @@ The pole frame is the world frame turned clockwise (seen from above) by the head
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from roeh.core.errors import LensError
 from roeh.optics.lens import Lens
 from roeh.optics.polar import Array
+
+#: A lens farther from the foot of its pole hangs on another pole.
+_MAX_OFFSET_M = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Pose:
             straight down, the picture's upper edge points to `azimuth_deg`.
         roll_deg: turn of the camera about its optical axis, clockwise seen from behind.
         height_m: of the lens above the ground.
+        offset_m: of the lens from the pole's axis: to the right of the forward mark, and
+            along it.
 
     Raises:
         LensError: a pose no camera can have.
@@ -38,12 +43,20 @@ class Pose:
     tilt_deg: float
     roll_deg: float
     height_m: float
+    offset_m: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         _check_range("azimuth_deg", self.azimuth_deg, -360.0, 360.0)
         _check_range("tilt_deg", self.tilt_deg, -90.0, 90.0)
         _check_range("roll_deg", self.roll_deg, -360.0, 360.0)
         _check_range("height_m", self.height_m, 0.1, 1000.0)
+        for offset_m in self.offset_m:
+            _check_range("offset_m", offset_m, -_MAX_OFFSET_M, _MAX_OFFSET_M)
+
+    @property
+    def eye_m(self) -> Array:
+        """Where the lens is (3,), pole frame, from the foot of the pole."""
+        return np.asarray([*self.offset_m, self.height_m], dtype=np.float64)
 
     def to_pole(self) -> Array:
         """Rotation (3, 3) that takes camera directions to the pole frame."""
@@ -61,16 +74,41 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True)
+class PoseSigmas:
+    """How well a sensor's pose is known, one sigma each; all of it lasts from picture to picture.
+
+    Args:
+        tilt_deg: of the optical axis, about either horizontal direction.
+        height_m: of the lens above the ground.
+        azimuth_deg: of a turn about the vertical against the rig's other sensors. It counts
+            only where there are others: of a sensor alone it is the heading's.
+
+    Raises:
+        LensError: a negative sigma.
+    """
+
+    tilt_deg: float = 0.5
+    height_m: float = 0.03
+    azimuth_deg: float = 0.3
+
+    def __post_init__(self) -> None:
+        _check_range("tilt_sigma_deg", self.tilt_deg, 0.0, 45.0)
+        _check_range("height_sigma_m", self.height_m, 0.0, 100.0)
+        _check_range("azimuth_sigma_deg", self.azimuth_deg, 0.0, 180.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Sensor:
-    """One camera of the pole: its name, its lens, its pose."""
+    """One camera of the pole: its name, its lens, its pose, and how well that is known."""
 
     name: str
     lens: Lens
     pose: Pose
+    sigmas: PoseSigmas = field(default_factory=PoseSigmas)
 
     def scaled_to(self, width_px: int, height_px: int) -> Sensor:
         """The same camera seen through a stream of another size, same aspect."""
-        return Sensor(self.name, self.lens.scaled_to(width_px, height_px), self.pose)
+        return replace(self, lens=self.lens.scaled_to(width_px, height_px))
 
     def pole_directions(self, pixels: Array) -> Array:
         """Pixels (n, 2) to unit directions (n, 3) in the pole frame."""
@@ -88,14 +126,12 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The pole: its cameras, which way its forward mark points, and how well all is known.
+    """The pole: its cameras, which way its forward mark points, and how well that is known.
 
     Args:
         sensors: one or more, names unique.
         heading_deg: bearing of the forward mark from true north.
         heading_sigma_deg: of the heading (from two known ground points, not a compass).
-        tilt_sigma_deg: of each camera's axis, about either horizontal direction.
-        height_sigma_m: of each camera's height.
         pixel_sigma_px: of a foot point in the picture, each way.
 
     Raises:
@@ -105,8 +141,6 @@ class Rig:
     sensors: tuple[Sensor, ...]
     heading_deg: float
     heading_sigma_deg: float
-    tilt_sigma_deg: float = 0.5
-    height_sigma_m: float = 0.03
     pixel_sigma_px: float = 3.0
     _by_name: dict[str, Sensor] = field(init=False, repr=False, compare=False)
 
@@ -120,8 +154,6 @@ class Rig:
             )
         _check_range("heading_deg", self.heading_deg, -360.0, 360.0)
         _check_range("heading_sigma_deg", self.heading_sigma_deg, 0.0, 180.0)
-        _check_range("tilt_sigma_deg", self.tilt_sigma_deg, 0.0, 45.0)
-        _check_range("height_sigma_m", self.height_sigma_m, 0.0, 100.0)
         _check_range("pixel_sigma_px", self.pixel_sigma_px, 0.0, 1000.0)
         object.__setattr__(self, "_by_name", dict(zip(names, self.sensors, strict=True)))
 
@@ -149,6 +181,15 @@ class Rig:
         """Rotation (3, 3) that takes a sensor's camera directions to the world frame."""
         rotation: Array = self.to_world() @ sensor.pose.to_pole()
         return rotation
+
+    def eye_of(self, sensor: Sensor) -> Array:
+        """Where a sensor's lens is (3,) in the world, metres from the foot of the pole."""
+        eye: Array = self.to_world() @ sensor.pose.eye_m
+        return eye
+
+    def azimuth_sigma_deg_of(self, sensor: Sensor) -> float:
+        """How far a sensor may be turned against the others; 0 where there are none."""
+        return sensor.sigmas.azimuth_deg if len(self.sensors) > 1 else 0.0
 
     def bearing_of(self, azimuth_deg: float) -> float:
         """True bearing of an azimuth on the pole, in [0, 360)."""

@@ -77,7 +77,7 @@ def upright_heights(plane: GroundPlane, foot_px: Array, head_px: Array) -> Heigh
         head leads away from above it. Near the nadir the sigma says that one looks down
         on heads.
     """
-    rig, lens = plane.rig, plane.sensor.lens
+    rig, lens, sigmas = plane.rig, plane.sensor.lens, plane.sensor.sigmas
     feet, heads = rows_of(foot_px, 2), rows_of(head_px, 2)
     n, height_m = len(feet), plane.sensor.pose.height_m
     rotation = rig.camera_to_world(plane.sensor)
@@ -111,9 +111,9 @@ def upright_heights(plane: GroundPlane, foot_px: Array, head_px: Array) -> Heigh
             ),
             turn,
         )
-        variance += math.radians(rig.tilt_sigma_deg) ** 2 * for_tilt**2
+        variance += math.radians(sigmas.tilt_deg) ** 2 * for_tilt**2
     # Everything seen grows with the height of the camera.
-    variance += (rig.height_sigma_m * height / height_m) ** 2
+    variance += (sigmas.height_m * height / height_m) ** 2
     sigma: Array = np.sqrt(variance)
     return Heights(height, np.where(np.isnan(height), np.nan, sigma))
 

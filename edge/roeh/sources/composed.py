@@ -181,7 +181,12 @@ class ComposedFrames:
             outline = outline_of(self._sight, parts)
             if outline is not None:
                 found.append(_Posed(index, looks, stance, parts, outline))
-        found.sort(key=lambda posed: -math.hypot(posed.stance.east_m, posed.stance.north_m))
+        east_m, north_m, _ = self._sight.eye_m
+        found.sort(
+            key=lambda posed: (
+                -math.hypot(posed.stance.east_m - east_m, posed.stance.north_m - north_m)
+            )
+        )
         return found
 
     def _draw(self, seq: int, out: UInt8Image) -> None:

@@ -39,8 +39,7 @@ class Outline:
 
 def outline_of(sight: SightField, parts: Parts) -> Outline | None:
     """The rectangles of a body; None where the sensor cannot see all of it."""
-    eye = np.asarray([0.0, 0.0, sight.sensor.pose.height_m])
-    centres = np.concatenate([parts.a_m, parts.b_m]) - eye
+    centres = np.concatenate([parts.a_m, parts.b_m]) - sight.eye_m
     radii = np.concatenate([parts.radius_a_m, parts.radius_b_m])
     rims = _silhouettes(centres, radii).reshape(-1, 3)
     pixels = sight.sensor.pixels_of(rims @ sight.rig.to_world(), beyond=True)
@@ -77,7 +76,7 @@ class FigurePainter:
 
     def __init__(self, sight: SightField) -> None:
         self._sight = sight
-        self._eye_m = np.asarray([0.0, 0.0, sight.sensor.pose.height_m])
+        self._eye_m = sight.eye_m
         self._radians_per_px = sight.radians_per_px()
 
     def draw(
@@ -124,7 +123,7 @@ class FigurePainter:
             return
         rays = self._sight.directions(box)
         down = np.minimum(rays[..., 2], -1e-3)
-        place = -self._eye_m[2] * rays[..., :2] / down[..., None] - feet
+        place = self._eye_m[:2] - self._eye_m[2] * rays[..., :2] / down[..., None] - feet
         near = np.clip(1 - (place * place).sum(axis=2) / _SHADOW_M**2, 0.0, 1.0)
         ground = box.within(picture)
         ground[:] = ground * (1 - _SHADOW_DEPTH * near * near)[..., None]

@@ -53,6 +53,8 @@ class SightField:
     def __init__(self, rig: Rig, sensor: Sensor) -> None:
         self.rig = rig
         self.sensor = sensor
+        #: Where the lens is (3,), world frame, metres from the foot of the pole.
+        self.eye_m = rig.eye_of(sensor)
         lens = sensor.lens
         self.whole = PixelBox(0, 0, lens.width_px, lens.height_px)
         columns, rows = (math.ceil(side / _GRID_PX) + 2 for side in (lens.width_px, lens.height_px))
@@ -94,7 +96,7 @@ class SightField:
 
     def pixels_of(self, points_m: Array) -> Array:
         """Pixels (n, 2) of points (n, 3) of the world, continued over the rim; NaN behind."""
-        rays = np.asarray(points_m, np.float64) - [0.0, 0.0, self.sensor.pose.height_m]
+        rays = np.asarray(points_m, np.float64) - self.eye_m
         return self.sensor.pixels_of(rays @ self.rig.to_world(), beyond=True)
 
 

@@ -50,12 +50,13 @@ def _paint(sight: SightField, seed: int, *, plain: bool) -> UInt8Image:
     noise = _noise(rng)
     fronts = rng.uniform(0, 1, (_FRONTS, 2)).astype(np.float32)
     picture = np.zeros((*sight.whole.shape, 3), np.uint8)
-    height_m = sight.sensor.pose.height_m
+    east_m, north_m, height_m = sight.eye_m.astype(np.float32)
     for box in bands(sight.whole):
         directions = sight.directions(box)
         below = directions[..., 2] < -1e-3
         down = np.where(below, directions[..., 2], -1.0)
         place = -height_m * directions[..., :2] / down[..., None]
+        place += np.asarray([east_m, north_m])
         range_m = np.hypot(place[..., 0], place[..., 1])
         surface = np.broadcast_to(_CALM, (*box.shape, 3)) if plain else _surface(place)
         # Far away a pixel holds more than one grain of the ground: the noise fades.

@@ -67,6 +67,7 @@ class SensorDetector:
         self._runner = runner
         self._decoder = decoder
         self._plane = GroundPlane(rig, sensor, max_range_m)
+        self._eye_m = rig.eye_of(sensor)
         self._tile_masks = [None if mask is None else tile.render_mask(mask) for tile in tiles]
         self._check_height = check_height
         self._sameness = sameness
@@ -124,8 +125,9 @@ class SensorDetector:
         possible = ~np.isnan(found.corners_px).any(axis=(1, 2))
         if self._check_height:
             # Near the nadir a head hides the feet and no height can be told.
-            ranges_m = np.maximum(np.hypot(*fixes.east_north_m.T), _FOOT_SIGMA_M)
-            steepness = self.sensor.pose.height_m / ranges_m
+            from_below_m = fixes.east_north_m - self._eye_m[:2]
+            ranges_m = np.maximum(np.hypot(*from_below_m.T), _FOOT_SIGMA_M)
+            steepness = self._eye_m[2] / ranges_m
             fits = may_stand(found.labels, heights.height_m, heights.sigma_m, steepness)
             possible &= fits | ~fixes.seen
         confidences = found.confidences

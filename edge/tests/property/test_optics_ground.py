@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from roeh.core.types import Covariance, GroundPoint
 from roeh.optics.ground import GroundPlane, bearing_of, locate, range_of
 from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole
-from roeh.optics.rig import Pose, Rig, Sensor
+from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
 from roeh.optics.upright import agrees, ends_of, expected_height_px, upright_heights
 
 quick = settings(max_examples=40, deadline=None)
@@ -40,7 +40,7 @@ def places(bearing_deg, range_m):
 
 @st.composite
 def planes(draw: st.DrawFn) -> GroundPlane:
-    """Fisheyes that look down askew, and tilted ordinary cameras."""
+    """Fisheyes that look down askew, and tilted ordinary cameras, beside the pole's axis."""
     if draw(st.booleans()):
         lens = draw(st.sampled_from(FISHEYES))
         tilt_deg = draw(st.floats(60, 90))
@@ -48,7 +48,11 @@ def planes(draw: st.DrawFn) -> GroundPlane:
         lens = Pinhole.from_hfov(1920, 1080, draw(st.floats(40, 110)))
         tilt_deg = draw(st.floats(5, 80))
     pose = Pose(
-        draw(st.floats(-180, 360)), tilt_deg, draw(st.floats(-180, 180)), draw(st.floats(2, 12))
+        draw(st.floats(-180, 360)),
+        tilt_deg,
+        draw(st.floats(-180, 180)),
+        draw(st.floats(2, 12)),
+        draw(st.sampled_from([(0.0, 0.0), (0.12, -0.07), (-0.3, 0.2)])),
     )
     sensor = Sensor("a", lens, pose)
     return GroundPlane(Rig((sensor,), draw(headings), 1.0), sensor)
@@ -123,11 +127,13 @@ def test_at_the_nadir_all_is_finite_and_the_bearing_says_it_knows_nothing(
 
 
 def misled(plane: GroundPlane, there, rng, count: int):
-    """Pixels of one place as cameras see it whose tilt, height and foot are each a bit off."""
-    rig, height_m = plane.rig, plane.sensor.pose.height_m
-    wobble = rng.normal(0, math.radians(rig.tilt_sigma_deg), (count, 3)) * [1, 1, 0]
-    heights = height_m + rng.normal(0, rig.height_sigma_m, count)
-    sights = np.column_stack([np.tile(there, (count, 1)), -heights])
+    """Pixels of one place as cameras see it whose pose and foot are each a bit off."""
+    rig, sigmas = plane.rig, plane.sensor.sigmas
+    axes_deg = [sigmas.tilt_deg, sigmas.tilt_deg, rig.azimuth_sigma_deg_of(plane.sensor)]
+    wobble = rng.normal(0, 1, (count, 3)) * np.radians(axes_deg)
+    eyes = np.tile(rig.eye_of(plane.sensor), (count, 1))
+    eyes[:, 2] += rng.normal(0, sigmas.height_m, count)
+    sights = np.asarray([*there, 0.0]) - eyes
     # The camera is turned, so in its eyes the world turns the other way.
     sights = Rotation.from_rotvec(wobble).inv().apply(sights)
     pixels = plane.sensor.pixels_of(sights @ rig.to_world())
@@ -149,6 +155,10 @@ def test_places_scatter_as_their_covariance_says(
     plane = overhead(heading_deg, height_m, lens, pixel_sigma_px=2)
     there = places(bearing_deg, range_m)[0]
     fixes = plane.fix(misled(plane, there, np.random.default_rng(seed), 4000))
+    assert_honest(fixes, there)
+
+
+def assert_honest(fixes, there):
     off = fixes.east_north_m - there
     square = np.einsum("ni,nij,nj->n", off, np.linalg.inv(fixes.covariance_m2), off)
     # Chi square with two degrees of freedom: 5.99 holds 95 %.
@@ -156,11 +166,44 @@ def test_places_scatter_as_their_covariance_says(
 
 
 @settings(max_examples=12, deadline=None)
+@given(seeds, headings, st.floats(-40, 40), st.floats(4, 14), st.floats(0.0, 1.5))
+def test_among_several_sensors_each_ones_own_sigmas_say_how_its_places_scatter(
+    seed: int, heading_deg: float, beside_deg: float, range_m: float, azimuth_deg: float
+):
+    lens = Pinhole.from_hfov(1920, 1080, 100)
+    poses = (Pose(90, 35, 0, 5, (0.15, 0.0)), Pose(270, 35, 0, 4, (-0.15, 0.05)))
+    sigmas = (PoseSigmas(0.2, 0.05, azimuth_deg), PoseSigmas(0.6, 0.02, azimuth_deg / 2))
+    sensors = tuple(
+        Sensor(name, lens, pose, sigma)
+        for name, pose, sigma in zip("ab", poses, sigmas, strict=True)
+    )
+    rig = Rig(sensors, heading_deg, 1.0, pixel_sigma_px=2)
+    for sensor in sensors:
+        there = places(rig.bearing_of(sensor.pose.azimuth_deg + beside_deg), range_m)[0]
+        plane = GroundPlane(rig, sensor)
+        assert_honest(plane.fix(misled(plane, there, np.random.default_rng(seed), 4000)), there)
+
+
+def test_a_turn_of_the_only_sensor_is_the_headings_and_not_the_places():
+    sensor = Sensor("a", FISHEYES[0], Pose(0, 90, 0, 5), PoseSigmas(azimuth_deg=5.0))
+    other = Sensor("b", FISHEYES[0], Pose(0, 90, 0, 5))
+    alone, in_company = (
+        GroundPlane(Rig(sensors, 0.0, 1.0), sensor).fix(np.asarray([[1500.0, 1023.5]]))
+        for sensors in ((sensor,), (sensor, other))
+    )
+    across = in_company.covariance_m2 - alone.covariance_m2
+    (range_m, _) = alone.east_north_m[0]
+    sideways = np.asarray([[0, 0], [0, (range_m * math.radians(5)) ** 2]])
+    np.testing.assert_allclose(across[0], sideways, atol=1e-9)
+    np.testing.assert_array_equal(in_company.jitter_m2, alone.jitter_m2)
+
+
+@settings(max_examples=12, deadline=None)
 @given(seeds, st.floats(0, 360), st.floats(3.0, 15.0), st.floats(0.8, 2.2))
 def test_heights_scatter_as_their_sigma_says(
     seed: int, bearing_deg: float, range_m: float, tall_m: float
 ):
-    plane = overhead(pixel_sigma_px=2, tilt_sigma_deg=0.5)
+    plane = overhead(pixel_sigma_px=2)
     rng = np.random.default_rng(seed)
     there, count = places(bearing_deg, range_m)[0], 4000
     wobble = Rotation.from_rotvec(rng.normal(0, math.radians(0.5), (count, 3)) * [1, 1, 0])
@@ -189,14 +232,14 @@ def test_an_upright_object_has_its_own_height_wherever_it_stands(plane: GroundPl
     assert agrees(found, 0.2, 12.0).all()
 
 
-def silhouettes(there, height_m: float, wide_m: float, tall_m: float):
+def silhouettes(there, eye_m, wide_m: float, tall_m: float):
     """Sights from the lens to the rims (n, 48) of upright ellipses that face the pole."""
     around = np.linspace(0, 2 * math.pi, 48, endpoint=False)
     outward = there / np.linalg.norm(there, axis=1, keepdims=True)
     aside = np.column_stack([outward[:, 1], -outward[:, 0]])
     rims = there[:, None] + wide_m / 2 * np.sin(around)[None, :, None] * aside[:, None]
-    up = np.broadcast_to(tall_m / 2 * (1 - np.cos(around)) - height_m, rims.shape[:2])
-    return np.concatenate([rims, up[:, :, None]], axis=2)
+    up = np.broadcast_to(tall_m / 2 * (1 - np.cos(around)), rims.shape[:2])
+    return np.concatenate([rims, up[:, :, None]], axis=2) - eye_m
 
 
 @quick
@@ -206,7 +249,7 @@ def test_the_box_round_a_person_gives_back_foot_and_head(plane: GroundPlane, see
     # Nearer than this one looks down on heads and shoulders, and a box says little.
     nearest_m = max(3.0, 1.2 * plane.sensor.pose.height_m)
     there = places(rng.uniform(0, 360, 100), rng.uniform(nearest_m, 30, 100))
-    sights = silhouettes(there, plane.sensor.pose.height_m, 0.5, 1.75)
+    sights = silhouettes(there, plane.rig.eye_of(plane.sensor), 0.5, 1.75)
     rims = plane.sensor.pixels_of(sights.reshape(-1, 3) @ plane.rig.to_world()).reshape(100, 48, 2)
     rims = rims[~np.isnan(rims).any(axis=(1, 2))]
     assume(len(rims))

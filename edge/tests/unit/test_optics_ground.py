@@ -10,15 +10,18 @@ from roeh.core.types import Covariance, GroundPoint
 from roeh.optics.geodesy import FLATTENING, SEMI_MAJOR_AXIS_M, PolePosition
 from roeh.optics.ground import GroundPlane, locate
 from roeh.optics.lens import Equidistant, Pinhole
-from roeh.optics.rig import Pose, Rig, Sensor
+from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
 from roeh.optics.upright import agrees, ends_of, upright_heights
 
 SHARP = Covariance(east_east_m2=0.0, east_north_m2=0.0, north_north_m2=0.0)
 
 
-def overhead(**sigmas: float) -> GroundPlane:
-    sensor = Sensor("down", Equidistant(2048, 2048, 185), Pose(0, 90, 0, 5))
-    return GroundPlane(Rig((sensor,), 0.0, sigmas.pop("heading_sigma_deg", 0.0), **sigmas), sensor)
+def overhead(
+    *, heading_sigma_deg: float = 0.0, pixel_sigma_px: float = 3.0, **sigmas: float
+) -> GroundPlane:
+    sensor = Sensor("down", Equidistant(2048, 2048, 185), Pose(0, 90, 0, 5), PoseSigmas(**sigmas))
+    rig = Rig((sensor,), 0.0, heading_sigma_deg, pixel_sigma_px=pixel_sigma_px)
+    return GroundPlane(rig, sensor)
 
 
 def at(plane: GroundPlane, range_m: float) -> GroundPoint:
@@ -29,20 +32,20 @@ def at(plane: GroundPlane, range_m: float) -> GroundPoint:
 
 @pytest.mark.parametrize(("range_m", "sigma_m"), [(8, 0.18), (15, 0.50), (20, 0.85), (30, 1.84)])
 def test_range_sigma_at_five_metres_is_that_of_the_geometry_page(range_m, sigma_m):
-    plane = overhead(tilt_sigma_deg=0.5, height_sigma_m=0.03, pixel_sigma_px=3)
+    plane = overhead(tilt_deg=0.5, height_m=0.03, pixel_sigma_px=3)
     assert locate(at(plane, range_m), plane.rig).range_sigma_m == pytest.approx(sigma_m, rel=0.03)
 
 
 @pytest.mark.parametrize("range_m", [1, 2, 4, 8, 15, 20, 25])
 def test_a_bearing_is_good_to_a_decimetre_across(range_m):
-    plane = overhead(tilt_sigma_deg=0.5, height_sigma_m=0.03, pixel_sigma_px=3)
+    plane = overhead(tilt_deg=0.5, height_m=0.03, pixel_sigma_px=3)
     where = locate(at(plane, range_m), plane.rig)
     assert range_m * math.radians(where.bearing_sigma_deg) <= 0.1
 
 
 @pytest.mark.parametrize(("range_m", "error_m"), [(8, 0.31), (20, 1.48)])
 def test_what_a_degree_of_tilt_costs(range_m, error_m):
-    plane = overhead(tilt_sigma_deg=1, height_sigma_m=0, pixel_sigma_px=0)
+    plane = overhead(tilt_deg=1, height_m=0, pixel_sigma_px=0)
     assert locate(at(plane, range_m), plane.rig).range_sigma_m == pytest.approx(error_m, abs=0.01)
 
 
@@ -69,9 +72,7 @@ def test_a_label_adds_its_own_foot_noise():
 def test_what_stays_all_day_is_not_jitter():
     plane = overhead()
     fixes = plane.fix(plane.pixels_of(np.asarray([[0.0, 8.0]])))
-    still = overhead(tilt_sigma_deg=0, height_sigma_m=0).fix(
-        plane.pixels_of(np.asarray([[0.0, 8.0]]))
-    )
+    still = overhead(tilt_deg=0, height_m=0).fix(plane.pixels_of(np.asarray([[0.0, 8.0]])))
     np.testing.assert_allclose(fixes.jitter_m2, still.covariance_m2)
     assert np.trace(fixes.covariance_m2[0]) > np.trace(fixes.jitter_m2[0])
 

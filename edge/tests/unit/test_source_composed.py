@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,11 +21,11 @@ from tests.unit import source_conformance as conformance
 
 DOME = Sensor("dome", Equidistant(320, 320, 185.0), Pose(0.0, 90.0, 0.0, 5.0))
 SHARP = Sensor("dome", Equidistant(800, 800, 185.0), Pose(40.0, 90.0, 0.0, 5.0))
-GATE = Sensor("gate", Pinhole.from_hfov(480, 270, 70.0), Pose(30.0, 20.0, 0.0, 4.0))
+GATE = Sensor("gate", Pinhole.from_hfov(480, 270, 70.0), Pose(30.0, 20.0, 0.0, 4.0, (0.3, 0.2)))
 BENT = Sensor(
     "bent",
     KannalaBrandt.from_fov(640, 640, 180.0, k=(-0.02, 0.002, 0.0, 0.0)),
-    Pose(0.0, 80.0, 10.0, 6.0),
+    Pose(0.0, 80.0, 10.0, 6.0, offset_m=(0.8, -0.5)),
 )
 
 
@@ -131,6 +132,20 @@ def test_foot_and_head_agree_with_the_geometry(sensor, heading_deg):
         box = person.box_px
         assert box.x0_px - 1 <= person.head_px[0] <= box.x1_px + 1
         assert box.y0_px - 1 <= person.head_px[1] <= box.y1_px + 1
+
+
+def test_the_street_lies_where_it_lies_however_the_lens_hangs():
+    """One of two lenses hangs 1.5 m to the side: the same places have the same colours."""
+    beside = replace(SHARP, pose=replace(SHARP.pose, offset_m=(1.5, 0.4)))
+    marks = np.asarray([(4.0, -6.9), (0.0, -9.0), (3.0, 12.5), (-7.0, -5.0), (4.3, -9.2)])
+    seen = []
+    for sensor in (SHARP, beside):
+        pixels = GroundPlane(Rig((sensor,), 0.0, 0.0), sensor).pixels_of(marks)
+        columns, rows = np.rint(pixels).astype(int).T
+        with composed(ComposedSource(seed=9), sensor, paths=()) as source:
+            seen.append(nth(source, 0).read().bgr()[rows, columns].astype(float))
+    assert np.abs(seen[0] - seen[1]).max() < 30
+    assert np.abs(seen[0] - np.roll(seen[1], 1, axis=0)).max() > 60
 
 
 def test_a_nearer_person_hides_a_farther_one():
