@@ -267,7 +267,7 @@ class Watched:
                 self.ages_ns.append(self.clock.mono_ns() - frame.info.t_mono_ns)
                 frame.read()
                 self.infos.append(frame.info)
-        except Exception as failure:  # noqa: BLE001: the test that waits tells it
+        except Exception as failure:  # noqa: BLE001 - the test that waits tells it
             self.failure = failure
 
 
