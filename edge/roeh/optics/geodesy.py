@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from roeh.core.errors import ConfigError
 
@@ -60,13 +61,31 @@ class PolePosition:
 
     def offset(self, east_m: float, north_m: float) -> Geodetic:
         """The place so many metres east and north of the pole; good to 1 mm at 60 m."""
-        latitude = math.radians(self.latitude_deg)
-        root = math.sqrt(1 - _ECCENTRICITY_SQUARED * math.sin(latitude) ** 2)
-        prime_vertical_m = SEMI_MAJOR_AXIS_M / root
-        meridian_m = SEMI_MAJOR_AXIS_M * (1 - _ECCENTRICITY_SQUARED) / root**3
-        east_rad = east_m / (prime_vertical_m * math.cos(latitude))
-        longitude_deg = self.longitude_deg + math.degrees(east_rad)
+        per_rad = self._metres_per_radian()
+        longitude_deg = self.longitude_deg + math.degrees(east_m / per_rad.east)
         return Geodetic(
-            latitude_deg=self.latitude_deg + math.degrees(north_m / meridian_m),
+            latitude_deg=self.latitude_deg + math.degrees(north_m / per_rad.north),
             longitude_deg=(longitude_deg + 180.0) % 360.0 - 180.0,
         )
+
+    def east_north_m(self, place: Geodetic) -> tuple[float, float]:
+        """How many metres east and north of the pole a place is: the inverse of `offset`."""
+        per_rad = self._metres_per_radian()
+        east_deg = (place.longitude_deg - self.longitude_deg + 180.0) % 360.0 - 180.0
+        north_deg = place.latitude_deg - self.latitude_deg
+        return math.radians(east_deg) * per_rad.east, math.radians(north_deg) * per_rad.north
+
+    def _metres_per_radian(self) -> _MetresPerRadian:
+        latitude = math.radians(self.latitude_deg)
+        root = math.sqrt(1 - _ECCENTRICITY_SQUARED * math.sin(latitude) ** 2)
+        return _MetresPerRadian(
+            east=SEMI_MAJOR_AXIS_M / root * math.cos(latitude),
+            north=SEMI_MAJOR_AXIS_M * (1 - _ECCENTRICITY_SQUARED) / root**3,
+        )
+
+
+class _MetresPerRadian(NamedTuple):
+    """Of longitude towards the east, of latitude towards the north."""
+
+    east: float
+    north: float

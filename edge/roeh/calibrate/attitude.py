@@ -1,0 +1,144 @@
+"""Which way a camera looks, as a rotation that has no poles, and as the angles of node.toml.
+
+A solver turns a rotation by small turns about the axes of the pole; only what it found is
+written as azimuth, tilt and roll. Of a camera that looks straight down these three are two:
+its azimuth is then where the picture's upper edge points, and its roll is 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from roeh.optics.polar import Array
+from roeh.optics.rig import Pose, wrap_deg
+
+#: Looking down more steeply a camera's axis says little of where it faces.
+_STEEP_DEG = 75.0
+#: Nearer to straight up or down the optical axis has no azimuth worth a number.
+_AXIS_UPRIGHT = math.sin(math.radians(0.02))
+
+
+@dataclass(frozen=True, slots=True)
+class Attitude:
+    """Azimuth in [0, 360), tilt in [-90, 90] and roll in [-180, 180), see `optics.rig.Pose`."""
+
+    azimuth_deg: float
+    tilt_deg: float
+    roll_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which part of a camera's turn in the world is the pole's heading, which its own azimuth.
+
+    From one camera the two cannot be told apart. The azimuth of node.toml stays where the
+    optical axis has one; of a camera that looks down, what is left beside the heading is the
+    nearest tilt.
+
+    Attributes:
+        azimuth_deg: of the axis in node.toml.
+        to_pole: (3, 3), as in node.toml.
+        is_steep: whether the axis is too steep for an azimuth.
+    """
+
+    azimuth_deg: float
+    to_pole: Array
+    is_steep: bool
+
+    @classmethod
+    def of(cls, pose: Pose) -> Split:
+        """As a pose in node.toml has it."""
+        return cls(pose.azimuth_deg, pose.to_pole(), abs(pose.tilt_deg) > _STEEP_DEG)
+
+    def apart(self, to_world: Array) -> tuple[float, Attitude]:
+        """Heading, and the attitude on the pole, of a rotation from camera to world."""
+        if self.is_steep:
+            heading_deg = twist_deg(to_world @ self.to_pole.T)
+        else:
+            heading_deg = attitude_of(to_world).azimuth_deg - self.azimuth_deg
+        return wrap_deg(heading_deg), attitude_of(clockwise(-heading_deg) @ to_world)
+
+
+def turn(vector_rad: Array) -> Array:
+    """The rotation (3, 3) by a rotation vector (3,): its length about its direction.
+
+    Source: Rodrigues' formula.
+    """
+    x, y, z = np.asarray(vector_rad, dtype=np.float64)
+    angle = math.sqrt(x * x + y * y + z * z)
+    cross = np.asarray([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    small: Array = np.eye(3) + cross
+    if angle < 1e-8:
+        return small
+    rotation: Array = (
+        np.eye(3)
+        + math.sin(angle) / angle * cross
+        + (1 - math.cos(angle)) / angle**2 * (cross @ cross)
+    )
+    return rotation
+
+
+def turn_vector(rotation: Array) -> Array:
+    """The rotation vector (3,) of a rotation (3, 3) by less than 180 degrees."""
+    skew = np.asarray(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )
+    sine, cosine = float(np.linalg.norm(skew)) / 2, (float(np.trace(rotation)) - 1) / 2
+    angle = math.atan2(sine, cosine)
+    vector: Array = skew / 2 * (angle / sine if sine > 1e-9 else 1.0)
+    return vector
+
+
+def clockwise(angle_deg: float) -> Array:
+    """The turn (3, 3) about the vertical, clockwise seen from above."""
+    return turn(np.asarray([0.0, 0.0, -math.radians(angle_deg)]))
+
+
+def twist_deg(rotation: Array) -> float:
+    """How far a rotation (3, 3) turns about the vertical, clockwise seen from above.
+
+    What is left of it then turns about a horizontal axis: the nearest tilt. Source: the
+    swing-twist decomposition of a rotation.
+    """
+    return -math.degrees(
+        math.atan2(rotation[1, 0] - rotation[0, 1], rotation[0, 0] + rotation[1, 1])
+    )
+
+
+def attitude_of(to_pole: Array) -> Attitude:
+    """The angles of a rotation (3, 3) that takes camera directions to the pole frame."""
+    across, up = to_pole[:, 1], float(to_pole[2, 2])
+    axis = to_pole[:, 2]
+    level = math.hypot(axis[0], axis[1])
+    tilt_deg = -math.degrees(math.atan2(up, level))
+    if level < _AXIS_UPRIGHT:
+        # Looking down the picture's upper edge gives the azimuth, looking up its lower edge.
+        side = 1.0 if up > 0 else -1.0
+        azimuth = math.atan2(side * across[0], side * across[1])
+        return Attitude(wrap_deg(math.degrees(azimuth)), tilt_deg, 0.0)
+    azimuth = math.atan2(axis[0], axis[1])
+    # The camera's x, as it would lie without roll, and its y.
+    level_x = np.asarray([math.cos(azimuth), -math.sin(azimuth), 0.0])
+    level_y = np.cross(axis, level_x)
+    roll = math.atan2(float(level_y @ to_pole[:, 0]), float(level_x @ to_pole[:, 0]))
+    roll_deg = (math.degrees(roll) + 180.0) % 360.0 - 180.0
+    return Attitude(wrap_deg(math.degrees(azimuth)), tilt_deg, roll_deg)
+
+
+def rotation_between(seen: Array, true: Array, weights: Array) -> Array:
+    """The rotation (3, 3) that takes directions seen (n, 3) nearest to true ones (n, 3).
+
+    Source: G. Wahba's problem (SIAM Review 7(3), 1965) by the singular value
+    decomposition of F. L. Markley, J. Astronautical Sciences 36(3), 1988.
+    """
+    left, _, right = np.linalg.svd((weights[:, None] * true).T @ seen)
+    handed = np.diag([1.0, 1.0, float(np.linalg.det(left) * np.linalg.det(right))])
+    rotation: Array = left @ handed @ right
+    return rotation
