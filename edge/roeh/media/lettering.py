@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,7 @@ import numpy.typing as npt
 from roeh.media.frames import UInt8Image
 
 Color = tuple[int, int, int]
+Edge = Literal["none", "shadow", "outline"]
 
 WHITE: Color = (255, 255, 255)
 DARK: Color = (16, 16, 16)
@@ -61,16 +64,22 @@ def trace(
     color: Color,
     *,
     thick_px: int = 1,
-    outline: Color | None = DARK,
+    edge: Edge = "outline",
     closed: bool = False,
 ) -> None:
-    """Lines through points (n, 2), with an outline; an array without rows draws nothing."""
+    """Lines through points (n, 2); an array without rows draws nothing.
+
+    `edge` "shadow" is dark on the lower side alone: half the ink of an outline.
+    """
     if not len(points_px):
         return
     near = np.clip(points_px, -_FAR_PX, _FAR_PX)
-    line = [np.round(near * (1 << _SHIFT)).astype(np.int32)]
-    if outline is not None:
-        cv2.polylines(picture, line, closed, outline, thick_px + 2, cv2.LINE_AA, _SHIFT)
+    part = 1 << _SHIFT
+    line = [np.round(near * part).astype(np.int32)]
+    if edge == "outline":
+        cv2.polylines(picture, line, closed, DARK, thick_px + 2, cv2.LINE_AA, _SHIFT)
+    elif edge == "shadow":
+        cv2.polylines(picture, [line[0] + part], closed, DARK, thick_px, cv2.LINE_AA, _SHIFT)
     cv2.polylines(picture, line, closed, color, thick_px, cv2.LINE_AA, _SHIFT)
 
 

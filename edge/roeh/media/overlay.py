@@ -7,15 +7,16 @@ drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from roeh.core.types import Box, Track
 from roeh.media.frames import UInt8Image
-from roeh.media.lettering import Color, text_size, trace, write
-from roeh.optics.projection import Cylindrical
+from roeh.media.lettering import Color, Edge, text_size, trace, write
+from roeh.optics.projection import Cylindrical, Perspective
 from roeh.optics.rig import angles_of, wrap_deg
 from roeh.optics.view_layout import View
 from roeh.optics.view_pane import Pane
@@ -34,6 +35,8 @@ BOX: Color = (40, 200, 255)
 _LETTER_PART, _LEAST_LETTER_PX, _MOST_LETTER_PX = 0.022, 7.0, 18.0
 #: Rings nearer together than this many letters are not drawn.
 _RING_APART = 1.3
+#: A strip with room for so many letters has its rings labelled twice as often.
+_WIDE_LETTERS = 90
 _POINTS_A_RING = 721
 _POINTS_A_LINE = 161
 _COMPASS = {0: "N", 45: "NE", 90: "E", 135: "SE", 180: "S", 225: "SW", 270: "W", 315: "NW"}
@@ -43,6 +46,12 @@ def bearing_name(bearing_deg: float) -> str:
     """North and the other seven by letter, the rest in degrees."""
     whole = round(bearing_deg) % 360
     return _COMPASS.get(whole, f"{whole}\N{DEGREE SIGN}")
+
+
+def letter_px_of(view: View) -> float:
+    """How high capitals are in a view: legible, and not in the way."""
+    height_px = view.panes[0].size.height_px
+    return min(max(height_px * _LETTER_PART, _LEAST_LETTER_PX), _MOST_LETTER_PX)
 
 
 class Overlay:
@@ -68,8 +77,7 @@ class Overlay:
         self._view = view
         self._picture = picture
         self._hidden = hidden
-        by_height = min(max(view.size.height_px * _LETTER_PART, _LEAST_LETTER_PX), _MOST_LETTER_PX)
-        self._letter_px = letter_px or by_height
+        self._letter_px = letter_px or letter_px_of(view)
         self._taken: list[Box] = []
 
     def draw_rings(
@@ -109,6 +117,17 @@ class Overlay:
                     pane, bearing_name(bearing), to_m * 1.08 * _towards(bearing), color, bigger=1.4
                 )
 
+    def draw_bearings(self) -> None:
+        """Whither each virtual camera looks, at the upper edge of its pane."""
+        for pane in self._view.panes:
+            if isinstance(pane.projection, Perspective):
+                bearing = self._view.bearing_of(pane.projection.azimuth_deg)
+                words = bearing_name(bearing)
+                width, height = text_size(words, 1.4 * self._letter_px)
+                middle = ((pane.size.width_px - width) / 2, height + 1.0)
+                color = _RING if words != "N" else _NORTH
+                self._write_at(pane, words, middle, color, height_px=1.4 * self._letter_px)
+
     def draw_outline(self, name: str, outline_m: Sequence[tuple[float, float]]) -> None:
         """The edge of a zone, or a line (two points), on the ground, metres east and north."""
         corners = np.asarray(outline_m, np.float64)
@@ -131,31 +150,59 @@ class Overlay:
             words: one line.
             color: of box and words.
         """
-        sights = self._view.rig.sensor(sensor).pole_directions(outline_sensor_px)
-        for pane in self._view.panes:
-            for box in _boxes(pane, sights):
-                corners = [
-                    (box.x0_px, box.y0_px),
-                    (box.x1_px, box.y0_px),
-                    (box.x1_px, box.y1_px),
-                    (box.x0_px, box.y1_px),
-                ]
-                part = self._part(pane)
-                trace(part, np.asarray(corners), color, closed=True)
-                if words:
-                    self._write_at(pane, words, (box.x0_px, box.y0_px - 3), color, must=True)
+        self._draw_boxes([_Boxed(sensor, outline_sensor_px, words, color)])
 
-    def draw_tracks(self, tracks: Sequence[Track]) -> None:
+    def draw_tracks(
+        self, tracks: Sequence[Track], words_of: Callable[[Track], str] | None = None
+    ) -> None:
         """A box round each, with what it is, how sure, its bearing and its range."""
-        for track in sorted(tracks, key=lambda track: track.range_m, reverse=True):
-            outline = np.asarray(track.outline_sensor_px, np.float64).reshape(-1, 2)
-            self.draw_box(track.sensor, outline, track_words(track))
+        words_of = words_of or track_words
+        self._draw_boxes(
+            [
+                _Boxed(track.sensor, _outline(track), words_of(track), BOX)
+                for track in sorted(tracks, key=lambda track: track.range_m)
+            ]
+        )
 
     def finished(self) -> UInt8Image:
         """The picture, black again wherever a mask lies."""
         if self._hidden is not None:
             self._picture[self._hidden] = 0
         return self._picture
+
+    def _draw_boxes(self, boxed: Sequence[_Boxed]) -> None:
+        """All boxes first: words keep off them where they can."""
+        placed = [
+            (pane, box, one)
+            for one in boxed
+            for pane in self._view.panes
+            for box in _boxes(pane, self._view.rig.sensor(one.sensor).pole_directions(one.outline))
+        ]
+        for pane, box, one in reversed(placed):
+            corners = [(box.x0_px, box.y0_px), (box.x1_px, box.y0_px)]
+            corners += [(box.x1_px, box.y1_px), (box.x0_px, box.y1_px)]
+            trace(self._part(pane), np.asarray(corners), one.color, closed=True)
+        boxes = [_in_view(pane, box) for pane, box, _ in placed]
+        for pane, box, one in placed:
+            if one.words:
+                self._write_beside(pane, box, one, boxes)
+
+    def _write_beside(self, pane: Pane, box: Box, one: _Boxed, boxes: Sequence[Box]) -> None:
+        """Words above, below or beside a box; over another box only where nothing else is free."""
+        width, height = text_size(one.words, self._letter_px)
+        places = (
+            (box.x0_px, box.y0_px - 3),
+            (box.x0_px, box.y1_px + height),
+            (box.x1_px + 3, box.y0_px + height),
+            (box.x0_px - width - 3, box.y0_px + height),
+            (box.x1_px - width, box.y0_px - 3),
+            (box.x0_px, box.y0_px - 4 - height),
+            (box.x0_px, box.y1_px + 2 * height + 1),
+        )
+        for keep_off in (boxes, ()):
+            for place in places:
+                if self._write_at(pane, one.words, place, one.color, keep_off=keep_off):
+                    return
 
     def _part(self, pane: Pane) -> UInt8Image:
         """The pane's pixels: what is drawn beyond its edges is not drawn."""
@@ -166,16 +213,17 @@ class Overlay:
 
     def _draw(self, pane: Pane, points: _Points, color: Color, *, thick_px: int = 1) -> None:
         part, period_px = self._part(pane), pane.period_px
+        edge: Edge = "shadow" if thick_px == 1 else "outline"
         for run in _runs(points):
             if period_px is None:
-                trace(part, run, color, thick_px=thick_px)
+                trace(part, run, color, thick_px=thick_px, edge=edge)
                 continue
             # Once round, the same line comes again one picture further on.
             flat = np.column_stack([np.unwrap(run[:, 0], period=period_px), run[:, 1]])
             for turn in (-1, 0, 1):
                 moved = flat + np.asarray([turn * period_px, 0.0])
                 if moved[:, 0].max() >= 0 and moved[:, 0].min() <= pane.size.width_px:
-                    trace(part, moved, color, thick_px=thick_px)
+                    trace(part, moved, color, thick_px=thick_px, edge=edge)
 
     def _apart(self, pane: Pane, rings_m: Sequence[float]) -> list[float]:
         """Those rings between which there is room."""
@@ -199,8 +247,9 @@ class Overlay:
         goes_round = bool(np.isnan(elevation[0])) or elevation[0] < -60.0
         bearing = self._view.bearing_of(0.0 if goes_round else float(azimuth[0]))
         if isinstance(pane.projection, Cylindrical):
-            step = 90.0 if pane.projection.fov_h_deg > 180 else 60.0
-            return [wrap_deg(bearing + turn * step + step / 4) for turn in range(int(360 / step))]
+            count = 4 if pane.size.width_px > _WIDE_LETTERS * self._letter_px else 2
+            step = 360.0 / count
+            return [wrap_deg(bearing + turn * step + step / 4) for turn in range(count)]
         if goes_round:
             return [wrap_deg(bearing + turn) for turn in (22.5, 112.5, 202.5, 292.5)]
         return [bearing]
@@ -231,30 +280,41 @@ class Overlay:
         color: Color,
         *,
         height_px: float | None = None,
-        must: bool = False,
-    ) -> None:
-        """Words inside the pane, unless they would cover others; `must`: moved until they fit."""
+        keep_off: Sequence[Box] = (),
+    ) -> bool:
+        """Words inside the pane, unless they would cover others; whether they were written."""
         letter = height_px or self._letter_px
         width, height = text_size(words, letter)
         x = min(max(left_base_px[0], 1.0), max(1.0, pane.size.width_px - width - 1.0))
         y = min(max(left_base_px[1], height), pane.size.height_px - 2.0)
-        for lower in range(4 if must else 1):
-            base = y + lower * (height + 1)
-            left, top = pane.left_px + x, pane.top_px + base - height
-            box = Box(x0_px=left, y0_px=top, x1_px=left + width, y1_px=top + height)
-            if not any(_overlap(box, other) for other in self._taken):
-                self._taken.append(box)
-                write(self._part(pane), words, (x, base), letter, _bright(color))
-                return
+        box = _in_view(pane, Box(x0_px=x, y0_px=y - height, x1_px=x + width, y1_px=y))
+        if any(_overlap(box, other) for other in (*self._taken, *keep_off)):
+            return False
+        self._taken.append(box)
+        write(self._part(pane), words, (x, y), letter, _bright(color))
+        return True
+
+
+class _Boxed(NamedTuple):
+    """Something seen, as points (n, 2) round it in its sensor's picture."""
+
+    sensor: str
+    outline: _Points
+    words: str
+    color: Color
 
 
 def track_words(track: Track) -> str:
     """What an operator reads at a box: `person 87% 124° 14 m`."""
-    far = f"{track.range_m:.1f}" if track.range_m < 10 else f"{track.range_m:.0f}"
     return (
         f"{track.label} {track.confidence * 100:.0f}% "
-        f"{round(track.bearing_deg) % 360}\N{DEGREE SIGN} {far} m"
+        f"{round(track.bearing_deg) % 360}\N{DEGREE SIGN} {range_words(track)}"
     )
+
+
+def range_words(track: Track) -> str:
+    """How far away it is: `8.9 m`."""
+    return f"{track.range_m:.1f} m" if track.range_m < 10 else f"{track.range_m:.0f} m"
 
 
 def _towards(bearing_deg: float) -> _Points:
@@ -298,6 +358,17 @@ def _boxes(pane: Pane, sights: _Points) -> Iterator[Box]:
             yield Box(
                 x0_px=float(x0 + turn), y0_px=float(y0), x1_px=float(x1 + turn), y1_px=float(y1)
             )
+
+
+def _outline(track: Track) -> _Points:
+    return np.asarray(track.outline_sensor_px, np.float64).reshape(-1, 2)
+
+
+def _in_view(pane: Pane, box: Box) -> Box:
+    left, top = pane.left_px, pane.top_px
+    return Box(
+        x0_px=box.x0_px + left, y0_px=box.y0_px + top, x1_px=box.x1_px + left, y1_px=box.y1_px + top
+    )
 
 
 def _overlap(one: Box, other: Box) -> bool:
