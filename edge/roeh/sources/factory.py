@@ -24,6 +24,7 @@ from roeh.sources.file import FileFrames
 from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.protocol import Source, SourceObserver, WantedVideo, ignore_notices
 from roeh.sources.rtsp import RtspFrames
+from roeh.sources.v4l2 import V4l2Frames
 
 
 def open_source(
@@ -63,7 +64,7 @@ def open_source(
             observer=observer,
             coded=coded,
         )
-    if coded is not None and not isinstance(section, RtspSource):
+    if coded is not None and isinstance(section, PanoramaSource | ComposedSource):
         coded.begins("drawn pictures", is_coded=False)
     if isinstance(section, PanoramaSource):
         return PanoramaFrames(
@@ -74,6 +75,16 @@ def open_source(
         rig = Rig((camera,), heading_deg=heading_deg, heading_sigma_deg=0.0)
         return ComposedFrames(
             section, rig=rig, sensor=camera, clock=clock, paced=paced, observer=observer
+        )
+    if isinstance(section, V4l2Source):
+        return V4l2Frames(
+            section,
+            camera_id=sensor.name,
+            clock=clock,
+            lens_size=lens_size,
+            light=sensor.light,
+            observer=observer,
+            coded=coded,
         )
     if not isinstance(section, RtspSource):
         return _board_camera(section, sensor, video or WantedVideo())
@@ -88,7 +99,7 @@ def open_source(
 
 
 def _board_camera(
-    section: Picamera2Source | GstreamerSource | V4l2Source,
+    section: Picamera2Source | GstreamerSource,
     sensor: SensorSection,
     video: WantedVideo,
 ) -> Source:

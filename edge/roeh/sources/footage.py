@@ -213,8 +213,7 @@ def fitted(found: Size, lens_size: Size | None, which: str) -> PictureFormat:
     """
     if lens_size is None or lens_size == found:
         return PictureFormat.of_video(found)
-    ratio = found.width_px * lens_size.height_px / (found.height_px * lens_size.width_px)
-    if abs(ratio - 1) > _ASPECT_TOLERANCE:
+    if not serves(found, lens_size):
         raise LensError(
             what="the picture has another shape than its lens",
             which=f"{found.width_px}x{found.height_px} from {which}, "
@@ -222,6 +221,12 @@ def fitted(found: Size, lens_size: Size | None, which: str) -> PictureFormat:
             remedy="set the lens's width_px and height_px to the camera's picture",
         )
     return PictureFormat.of_video(lens_size)
+
+
+def serves(found: Size, lens_size: Size) -> bool:
+    """Whether a picture of that size can be the lens's, scaled."""
+    ratio = found.width_px * lens_size.height_px / (found.height_px * lens_size.width_px)
+    return abs(ratio - 1) <= _ASPECT_TOLERANCE
 
 
 def _open(path: str) -> VideoInput:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from roeh.core.errors import LensError
 from roeh.sources.protocol import SourceFrame, SourceNotice
 
-Letter = SourceFrame | SourceNotice | LensError
+Letter = SourceFrame | SourceNotice
 
 #: Frames kept when they come faster than they are taken; older ones are dropped.
 KEPT_FRAMES = 4

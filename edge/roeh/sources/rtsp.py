@@ -1,8 +1,7 @@
 """Network cameras over RTSP: connect, watch, reconnect.
 
-A thread of its own reads the camera, so that a silent camera or a name that does not
-resolve never holds up whoever iterates. Pictures are given only from a key picture on,
-and again only from one after any damage: what FFmpeg makes up in between is grey.
+Pictures are given only from a key picture on, and again only from one after any damage:
+what FFmpeg makes up in between is grey.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from types import TracebackType
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import RtspSource
-from roeh.core.errors import LensError
-from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
+from roeh.core.gop import TICKS_PER_S, Discontinuity
 from roeh.core.types import Size
 from roeh.media.compressed import CompressedPacket, compressed_packet
 from roeh.media.decode import (
@@ -27,31 +25,21 @@ from roeh.media.decode import (
     VideoInput,
     VideoTrouble,
 )
-from roeh.sources.backoff import Backoff
 from roeh.sources.camera_address import CameraAddress, camera_address
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
-from roeh.sources.mailbox import Mailbox
-from roeh.sources.protocol import (
-    SourceFrame,
-    SourceNotice,
-    SourceObserver,
-    SourceState,
-    ignore_notices,
-)
-from roeh.sources.timeline import LiveTimeline, frame_at, reading_at
+from roeh.sources.live_reader import CameraAway, LiveFrames, LiveOutput
+from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
+from roeh.sources.timeline import LiveTimeline, reading_at
 
-# How long the iterating thread sleeps at most before it looks at `stop`.
-_LOOK_S = 0.1
 _SILENT_SHARE = 0.9
-# How long leaving waits for the reader; a silent one ends by itself at its timeout.
-_LEAVE_S = 1.0
 
 
 class RtspFrames:
     """The `Source` of a network camera. It is live: frames come when the camera gives them.
 
-    Entering it does no network: a camera that is away is waited for, and said so.
+    Entering it does no network: a camera that is away is waited for, and said so. So is one
+    whose picture has another shape than its lens: it was set to that, and may be set back.
 
     Args:
         section: address, transport, how long a silence is a stall.
@@ -84,8 +72,7 @@ class RtspFrames:
         self._coded = None if coded is None else CodedStream(coded)
         # Not for secrets: it only keeps a site's poles from reconnecting in step.
         self._jitter = jitter or random.Random()  # noqa: S311
-        self._address: CameraAddress | None = None
-        self._readers: list[_CameraReader] = []
+        self._live: LiveFrames | None = None
 
     def __enter__(self) -> RtspFrames:
         """Read the password.
@@ -93,7 +80,17 @@ class RtspFrames:
         Raises:
             ConfigError: there is a password file and it cannot be used.
         """
-        self._address = camera_address(self._section)
+        address = camera_address(self._section)
+        self._live = LiveFrames(
+            _Camera(self._section, address, self._coded),
+            camera_id=self.camera_id,
+            shown=address.shown,
+            clock=self._clock,
+            layout=self.format,
+            observer=self._observer,
+            coded=self._coded,
+            jitter=self._jitter,
+        )
         return self
 
     def __exit__(
@@ -102,106 +99,33 @@ class RtspFrames:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        while self._readers:
-            self._readers.pop().leave()
+        if self._live is not None:
+            self._live.close()
 
     def frames(self, stop: threading.Event) -> Iterator[SourceFrame]:
-        """The camera's frames until `stop`; `seq` skips what came too fast to be taken.
-
-        Raises:
-            LensError: the camera's picture cannot be this lens's.
-        """
-        if self._address is None:
+        """The camera's frames until `stop`; `seq` skips what came too fast to be taken."""
+        if self._live is None:
             raise RuntimeError("a source is used before it is entered")
-        mailbox = Mailbox()
-        reader = _CameraReader(
-            self._section,
-            self._address,
-            mailbox,
-            camera_id=self.camera_id,
-            clock=self._clock,
-            layout=self.format,
-            jitter=self._jitter,
-            coded=self._coded,
-        )
-        if stop.is_set():
-            return
-        self._readers.append(reader)
-        reader.start()
-        try:
-            while not stop.is_set():
-                for item in mailbox.take(_LOOK_S):
-                    if isinstance(item, SourceFrame):
-                        yield item
-                        if stop.is_set():
-                            return
-                    elif isinstance(item, LensError):
-                        raise item
-                    else:
-                        self._observer(item)
-        finally:
-            reader.leave()
+        return self._live.frames(stop)
 
 
-class _CameraReader(threading.Thread):
-    """Reads one camera into a mailbox until told to leave."""
+class _Camera:
+    """How a network camera is read."""
 
     def __init__(
-        self,
-        section: RtspSource,
-        address: CameraAddress,
-        mailbox: Mailbox,
-        *,
-        camera_id: str,
-        clock: Clock,
-        layout: PictureFormat,
-        jitter: random.Random,
-        coded: CodedStream | None,
+        self, section: RtspSource, address: CameraAddress, coded: CodedStream | None
     ) -> None:
-        super().__init__(name=f"rtsp-{camera_id}", daemon=True)
         self._section = section
         self._address = address
-        self._mailbox = mailbox
-        self._camera_id = camera_id
-        self._clock = clock
-        self._layout = layout
         self._coded = coded
-        self._backoff = Backoff(jitter)
-        self._leaving = threading.Event()
-        self._seq = 0
-        self._stall_ns = section.stall_timeout_s * NS_PER_S
-        self._last_mono_ns = self._last_packet_ns = self._silence_ns = 0
-        self._ever_connected = False
-        self._stalled_because = ""
 
-    def leave(self) -> None:
-        """Ask it to end, and wait a little for it."""
-        self._leaving.set()
-        if self.is_alive():
-            self.join(_LEAVE_S)
+    def read(self, output: LiveOutput) -> None:
+        """One connection.
 
-    def run(self) -> None:
-        """Connect, read, and again."""
-        while not self._leaving.is_set():
-            try:
-                with self._open() as video:
-                    self._read(video)
-                trouble, reason = VideoTrouble.OTHER, self._ending()
-            except VideoFailed as failed:
-                trouble, reason = failed.trouble, failed.reason
-            except LensError as error:
-                self._mailbox.put(error)
-                return
-            if self._leaving.is_set():
-                return
-            if self._coded is not None:
-                self._coded.end(StreamEnd.SOURCE_STALLED)
-            self._stall(reason)
-            slowly = trouble is VideoTrouble.REFUSED
-            if self._clock.wait(self._backoff.next_s(slowly=slowly), self._leaving):
-                return
-
-    def _open(self) -> VideoInput:
+        Raises:
+            CameraAway: it does not answer, broke off or fell silent.
+            LensError: its picture cannot be this lens's.
+        """
         stall_s = self._section.stall_timeout_s
         options = {
             "rtsp_transport": self._section.transport,
@@ -211,98 +135,102 @@ class _CameraReader(threading.Thread):
             "fpsprobesize": "0",
             "analyzeduration": "1000000",
         }
-        return VideoInput(self._address.opened, options=options, timeout_s=stall_s)
+        try:
+            with VideoInput(self._address.opened, options=options, timeout_s=stall_s) as video:
+                _Stream(video, output, self._address.shown, stall_s, self._coded).run()
+        except VideoFailed as failed:
+            is_slow = failed.trouble is VideoTrouble.REFUSED
+            raise CameraAway(failed.reason, is_slow=is_slow) from None
 
-    def _read(self, video: VideoInput) -> None:
-        """Give the pictures of one connection.
+
+class _Stream:
+    """The pictures of one connection."""
+
+    def __init__(
+        self,
+        video: VideoInput,
+        output: LiveOutput,
+        shown: str,
+        stall_s: float,
+        coded: CodedStream | None,
+    ) -> None:
+        self._video = video
+        self._output = output
+        self._shown = shown
+        self._stall_ns = stall_s * NS_PER_S
+        self._coded = coded
+        self._timeline = LiveTimeline(output.last_mono_ns)
+        self._size: Size | None = None
+        self._awaiting_key = True
+        self._silence_ns = 0
+        self._last_picture_ns = self._last_packet_ns = output.clock.mono_ns()
+
+    def run(self) -> None:
+        """Read until the output is left.
 
         Raises:
             VideoFailed: the connection broke or fell silent.
+            CameraAway: it ended.
             LensError: the picture cannot be this lens's.
         """
-        timeline = LiveTimeline(self._last_mono_ns)
-        size: Size | None = None
-        awaiting_key = True
-        last_picture_ns = self._clock.mono_ns()
-        self._last_packet_ns = last_picture_ns
+        video, output = self._video, self._output
         if self._coded is not None:
             self._coded.begin(video.compressed_format, Discontinuity.SOURCE_RECONNECTED)
         for packet in video.packets():
-            # The last, empty one says that nothing more comes.
-            if self._leaving.is_set() or not packet.size:
+            if output.leaving.is_set():
                 return
-            arrival_ns = self._clock.mono_ns()
-            self._silence_ns = arrival_ns - self._last_packet_ns
-            self._last_packet_ns = arrival_ns
-            blind_ns = arrival_ns - last_picture_ns
-            if self._silence_ns < self._stall_ns / 2 and blind_ns > self._stall_ns:
-                self._stall("the camera sends, but no picture that can be shown")
+            # The last, empty one says that nothing more comes.
+            if not packet.size:
+                break
+            arrival_ns = output.clock.mono_ns()
+            self._watch(arrival_ns)
             pictures: list[DecodedPicture] = []
-            if packet.is_keyframe or not awaiting_key:
+            if packet.is_keyframe or not self._awaiting_key:
                 damaged = video.damaged_packets
                 pictures = video.decode(packet)
-                awaiting_key = video.damaged_packets > damaged
+                self._awaiting_key = video.damaged_packets > damaged
             if self._coded is not None:
-                self._hand_over(self._coded, video, compressed_packet(packet), timeline, arrival_ns)
-            for picture in pictures:
-                if picture.is_corrupt:
-                    awaiting_key = True
-                    break
-                if picture.size != size:
-                    size = picture.size
-                    fitted(size, self._layout.size, self._address.shown)
-                last_picture_ns = arrival_ns
-                self._seen(picture)
-                self._give(picture, timeline.place(picture.pts_ns, arrival_ns))
+                self._hand_over(self._coded, compressed_packet(packet), arrival_ns)
+            self._show(pictures, arrival_ns)
+        raise CameraAway(self._ending())
 
-    def _hand_over(
-        self,
-        coded: CodedStream,
-        video: VideoInput,
-        read: CompressedPacket,
-        timeline: LiveTimeline,
-        arrival_ns: int,
-    ) -> None:
+    def _watch(self, arrival_ns: int) -> None:
+        """Say it when packets come and no picture does."""
+        self._silence_ns = arrival_ns - self._last_packet_ns
+        self._last_packet_ns = arrival_ns
+        blind_ns = arrival_ns - self._last_picture_ns
+        if self._silence_ns < self._stall_ns / 2 and blind_ns > self._stall_ns:
+            self._output.stalled("the camera sends, but no picture that can be shown")
+
+    def _hand_over(self, coded: CodedStream, read: CompressedPacket, arrival_ns: int) -> None:
         """The packet as it came: what the decoder thinks of it does not matter here."""
-        taken_ns = timeline.locate(_stamp_ns(read), arrival_ns)
-        coded.take(read, video.compressed_format.size, reading_at(self._clock, taken_ns))
+        taken_ns = self._timeline.locate(_stamp_ns(read), arrival_ns)
+        size = self._video.compressed_format.size
+        coded.take(read, size, reading_at(self._output.clock, taken_ns))
+
+    def _show(self, pictures: list[DecodedPicture], arrival_ns: int) -> None:
+        output = self._output
+        for picture in pictures:
+            if picture.is_corrupt:
+                self._awaiting_key = True
+                return
+            if picture.size != self._size:
+                self._size = picture.size
+                fitted(picture.size, output.layout.size, self._shown)
+            self._last_picture_ns = arrival_ns
+            output.give(
+                self._timeline.place(picture.pts_ns, arrival_ns),
+                partial(picture.write_into, wanted=output.layout),
+                size=picture.size,
+            )
 
     def _ending(self) -> str:
         """Why the packets ended: FFmpeg takes a silence of the connection for its end."""
         # It gives the last packet only then, so the silence may lie before that one.
-        silent_ns = max(self._silence_ns, self._clock.mono_ns() - self._last_packet_ns)
-        if silent_ns > _SILENT_SHARE * self._stall_ns:
+        since_ns = self._output.clock.mono_ns() - self._last_packet_ns
+        if max(self._silence_ns, since_ns) > _SILENT_SHARE * self._stall_ns:
             return VideoTrouble.SILENT.value
         return "the camera ended the stream"
-
-    def _give(self, picture: DecodedPicture, t_mono_ns: int) -> None:
-        self._last_mono_ns = t_mono_ns
-        at = reading_at(self._clock, t_mono_ns)
-        info = frame_at(self._camera_id, self._seq, at, self._layout)
-        self._seq += 1
-        self._mailbox.put(SourceFrame(info, partial(picture.write_into, wanted=self._layout)))
-
-    def _seen(self, picture: DecodedPicture) -> None:
-        """There is a picture: whatever was wrong is over."""
-        self._backoff.reset()
-        if self._ever_connected and not self._stalled_because:
-            return
-        size = f"{picture.size.width_px}x{picture.size.height_px}"
-        if self._ever_connected:
-            state, detail = SourceState.RECONNECTED, f"pictures again, {size}"
-        else:
-            state, detail = SourceState.CONNECTED, f"connected, {size}"
-        self._ever_connected, self._stalled_because = True, ""
-        self._tell(state, f"{detail} from {self._address.shown}")
-
-    def _stall(self, reason: str) -> None:
-        """There are no pictures, and why; each reason is told once."""
-        if reason != self._stalled_because:
-            self._stalled_because = reason
-            self._tell(SourceState.STALLED, f"{reason}: {self._address.shown}, trying again")
-
-    def _tell(self, state: SourceState, detail: str) -> None:
-        self._mailbox.put(SourceNotice(self._camera_id, state, detail, self._clock.mono_ns()))
 
 
 def _stamp_ns(packet: CompressedPacket) -> int | None:

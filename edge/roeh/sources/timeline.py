@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 
 from roeh.core.clock import NS_PER_S, Clock, ClockReading
-from roeh.core.types import Frame
+from roeh.core.types import Frame, Light
 from roeh.media.decode import PictureFormat
 
 #: The least time between two frames: distinct on the wire, where times are in us.
@@ -153,7 +153,13 @@ def reading_at(clock: Clock, t_mono_ns: int) -> ClockReading:
     return moved(clock.read(), t_mono_ns)
 
 
-def frame_at(camera_id: str, seq: int, at: ClockReading, layout: PictureFormat) -> Frame:
+def frame_at(
+    camera_id: str,
+    seq: int,
+    at: ClockReading,
+    layout: PictureFormat,
+    light: Light | None = None,
+) -> Frame:
     """What is known of a frame taken at that instant."""
     return Frame(
         camera_id=camera_id,
@@ -165,4 +171,5 @@ def frame_at(camera_id: str, seq: int, at: ClockReading, layout: PictureFormat) 
         width_px=layout.size.width_px,
         height_px=layout.size.height_px,
         pixel_format=layout.pixel_format,
+        light=light,
     )

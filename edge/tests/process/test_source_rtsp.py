@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import threading
 from itertools import pairwise
@@ -12,9 +13,9 @@ import pytest
 
 from roeh.core.clock import NS_PER_S, SimulatedClock, SystemClock
 from roeh.core.config import RtspSource
-from roeh.core.errors import LensError
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
+from roeh.sources.camera_address import camera_address
 from roeh.sources.protocol import SourceState
 from roeh.sources.rtsp import RtspFrames
 from tests.apt import require_packages
@@ -64,6 +65,25 @@ def live(url, *, observer=lambda _: None, clock=None, lens_size=SIZE, coded=None
         coded=coded,
         jitter=random.Random(1),
     )
+
+
+def watch(url, is_enough, **more):
+    """(what was told, the frames) until `is_enough` of a notice; nothing is taken after it."""
+    notices, frames = [], []
+    stop = threading.Event()
+
+    def observe(notice):
+        notices.append(notice)
+        if is_enough(notice):
+            stop.set()
+
+    with live(url, observer=observe, **more) as source:
+        frames.extend(source.frames(stop))
+    return notices, frames
+
+
+def until_stalled(notice):
+    return notice.state is SourceState.STALLED
 
 
 def shows_the_bars(frame):
@@ -212,7 +232,8 @@ def test_a_wrong_password_is_said_so_and_never_shown(camera_of, capfd, caplog):
     assert notice.state is SourceState.STALLED
     assert "refuses the user name or password" in notice.detail
     assert camera.url in notice.detail
-    said = str(notices) + repr(source._address) + caplog.text + "".join(capfd.readouterr())
+    said = str(notices) + repr(camera_address(RtspSource(url=url)))
+    said += caplog.text + "".join(capfd.readouterr())
     assert "wr0ng" not in said
 
 
@@ -229,12 +250,10 @@ def test_a_stream_that_is_not_there_is_said_so(camera):
     assert "no stream of that name" in notices[0].detail
 
 
-def test_a_camera_with_another_shape_than_its_lens_is_refused(camera):
-    with (
-        live(camera.url, lens_size=Size(640, 640)) as source,
-        pytest.raises(LensError, match=r"320x240 .* 640x640"),
-    ):
-        list(source.frames(threading.Event()))
+def test_a_camera_with_another_shape_than_its_lens_is_blind_and_says_so(camera):
+    notices, frames = watch(camera.url, until_stalled, lens_size=Size(640, 640))
+    assert frames == []
+    assert re.search(r"another shape .*320x240 .* 640x640", notices[-1].detail)
 
 
 def test_a_smaller_stream_of_the_same_camera_is_scaled_to_the_lens(camera):
