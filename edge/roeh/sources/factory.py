@@ -21,6 +21,7 @@ from roeh.optics.rig import Rig
 from roeh.sources.coded import CodedObserver
 from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
+from roeh.sources.gstreamer import GstreamerFrames
 from roeh.sources.panorama import PanoramaFrames
 from roeh.sources.protocol import Source, SourceObserver, WantedVideo, ignore_notices
 from roeh.sources.rtsp import RtspFrames
@@ -87,7 +88,14 @@ def open_source(
             coded=coded,
         )
     if not isinstance(section, RtspSource):
-        return _board_camera(section, sensor, video or WantedVideo())
+        return _board_camera(
+            section,
+            sensor=sensor,
+            clock=clock,
+            observer=observer,
+            coded=coded,
+            video=video or WantedVideo(),
+        )
     return RtspFrames(
         section,
         camera_id=sensor.name,
@@ -100,10 +108,18 @@ def open_source(
 
 def _board_camera(
     section: Picamera2Source | GstreamerSource,
+    *,
     sensor: SensorSection,
+    clock: Clock,
+    observer: SourceObserver,
+    coded: CodedObserver | None,
     video: WantedVideo,
 ) -> Source:
-    """A camera on this board."""
+    """A camera on this board that encodes."""
+    if isinstance(section, GstreamerSource):
+        return GstreamerFrames(
+            section, sensor=sensor, clock=clock, observer=observer, coded=coded, video=video
+        )
     raise CameraMissing(
         what=f"no adapter for this camera, which was to give {video.bps} bit/s",
         which=f"sensor {sensor.name}: {section.fps:g} fps",

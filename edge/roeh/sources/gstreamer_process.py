@@ -1,0 +1,366 @@
+"""GStreamer's child as a process: found, started, listened to, ended.
+
+Frames come in a ring of slots in one memfd that can neither grow nor shrink, so that no read
+of it can fail. A slot is the reader's from the child's word until its lease is let go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import numpy as np
+
+from roeh.core.clock import SystemClock
+from roeh.core.errors import CameraMissing, one_line
+from roeh.media.decode import PictureFormat
+from roeh.media.frames import UInt8Image
+from roeh.sources.gstreamer_pipeline import Pipeline, WantedCaps, packages_of
+from roeh.sources.gstreamer_protocol import ChildMessage, ChildMessages
+
+_BINDING_PACKAGES = ("python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-base")
+
+#: Slots of a ring. The mailbox keeps four frames, one is being looked at, one is written.
+SLOTS = 8
+# So many are left to the child: before that, what is held longest is copied out.
+_LEFT_FREE = 2
+#: A coded picture may be larger than the picture itself by headers alone.
+_CODED_HEADERS_BYTES = 1 << 16
+_RECEIVE_BYTES = 1 << 18
+_CHECK_TIMEOUT_S = 20.0
+_END_S = 0.5
+_LAST_WORDS_BYTES = 300
+_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class _Missing(msgspec.Struct):
+    """What the child's check answers."""
+
+    missing: list[str]
+
+
+class _Order(msgspec.Struct, frozen=True):
+    """What the child is started with; numbers of descriptors are those it inherits."""
+
+    description: str
+    frames: WantedCaps
+    coded: WantedCaps | None
+    parent: int
+    socket: int
+    memory: int
+    slots: int
+    stride_bytes: int
+    mask: int | None
+
+
+class ChildProgram(msgspec.Struct, frozen=True):
+    """What is run: the system's Python, whose binding of GStreamer is of no other, and ours."""
+
+    python: Path = Path("/usr/bin/python3")
+    script: Path = Path(__file__).with_name("gstreamer_child.py")
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line: without anybody's directories in Python's path."""
+        return [str(self.python), "-I", "-B", str(self.script), *arguments]
+
+
+@functools.cache
+def usable_elements(
+    program: ChildProgram, elements: tuple[str, ...], optional: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Which of the optional elements are there; asked once.
+
+    Args:
+        program: the child's.
+        elements: without these there is no camera.
+        optional: one of them, if any are named, has to be there.
+
+    Raises:
+        CameraMissing: GStreamer, its binding or an element is not installed.
+    """
+    absent = _ask_child(program, (*elements, *optional))
+    there = tuple(element for element in optional if element not in absent)
+    missing = tuple(element for element in elements if element in absent)
+    choice = optional if optional and not there else ()
+    if missing or choice:
+        words = [*missing, *([" or ".join(choice)] if choice else [])]
+        packages = [*packages_of(missing), *([" or ".join(packages_of(choice))] if choice else [])]
+        raise CameraMissing(
+            what=f"GStreamer has no {', '.join(words)}",
+            which=str(program.python),
+            remedy=f"install {', '.join(packages)}",
+        )
+    return there
+
+
+def _ask_child(program: ChildProgram, elements: tuple[str, ...]) -> list[str]:
+    """Those that are missing."""
+    try:
+        done = subprocess.run(
+            program.command("check", *elements),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_CHECK_TIMEOUT_S,
+            check=False,
+            env=_environment(),
+        )
+        return msgspec.json.decode(done.stdout, type=_Missing).missing
+    except msgspec.DecodeError:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = one_line(lines[-1][:_LAST_WORDS_BYTES]) if lines else "it says nothing"
+    except FileNotFoundError:
+        reason = "no such program"
+    except subprocess.TimeoutExpired:
+        reason = f"no answer within {_CHECK_TIMEOUT_S:.0f} s"
+    except OSError as error:
+        reason = error.strerror or "it cannot be started"
+    raise CameraMissing(
+        what=f"GStreamer cannot be used from the system's Python ({reason})",
+        which=str(program.python),
+        remedy=f"install the Debian packages {' '.join(_BINDING_PACKAGES)}",
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would change its Python, and with messages in English."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return {**ours, "LC_ALL": "C.UTF-8"}
+
+
+class FrameLease:
+    """The pixels of one frame, in a slot or, when slots grow short, in memory of their own.
+
+    Args:
+        pixels: the slot.
+        layout: of the pixels.
+        let_go: gives the slot back; called once, in whatever thread is the last to hold it.
+    """
+
+    def __init__(
+        self, pixels: UInt8Image, layout: PictureFormat, let_go: Callable[[], None]
+    ) -> None:
+        self._pixels = pixels
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._let_go = weakref.finalize(self, let_go)
+        self._let_go.atexit = False
+
+    def write_into(self, out: UInt8Image) -> None:
+        """Write the pixels into an array of the frames' shape."""
+        with self._lock:
+            np.copyto(out, self._pixels)
+
+    def copy_out(self) -> None:
+        """Keep the pixels elsewhere and give the slot back."""
+        with self._lock:
+            self._pixels = self._pixels.copy()
+        self._let_go()
+
+
+class _Ring:
+    """The memory for frames, and who holds which slot."""
+
+    def __init__(self, layout: PictureFormat) -> None:
+        self._shape = layout.shape()
+        self._layout = layout
+        self._slot_bytes = int(np.prod(self._shape))
+        self.stride_bytes = -(-self._slot_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+        size_bytes = self.stride_bytes * SLOTS
+        self.descriptor = os.memfd_create("roeh-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(self.descriptor, size_bytes)
+            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
+            self._memory = mmap.mmap(self.descriptor, size_bytes, prot=mmap.PROT_READ)
+        except BaseException:
+            self.close()
+            raise
+        self._leases: dict[int, weakref.ref[FrameLease]] = {}
+
+    def lease(self, slot: int, let_go: Callable[[], None]) -> FrameLease:
+        """The frame that now lies in a slot; makes room when too few are free."""
+        start = slot * self.stride_bytes
+        pixels: UInt8Image = np.frombuffer(self._memory, np.uint8, self._slot_bytes, start).reshape(
+            self._shape
+        )
+        lease = FrameLease(pixels, self._layout, let_go)
+        self._leases.pop(slot, None)
+        # In order of time: the first one is held longest.
+        self._leases = {key: one for key, one in self._leases.items() if one() is not None}
+        self._leases[slot] = weakref.ref(lease)
+        for key in list(self._leases)[: max(0, len(self._leases) - (SLOTS - _LEFT_FREE))]:
+            oldest = self._leases.pop(key)()
+            if oldest is not None:
+                oldest.copy_out()
+        return lease
+
+    def close(self) -> None:
+        """Let go of the descriptor; frames keep what they map."""
+        os.close(self.descriptor)
+
+
+class GstreamerProcess:
+    """A running child; a context manager that ends it.
+
+    Args:
+        pipeline: what it runs.
+        layout: of the frames.
+        mask_png: the masks' picture, black where nothing may be seen; empty without masks.
+        program: the child's.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        layout: PictureFormat,
+        mask_png: bytes = b"",
+        *,
+        program: ChildProgram,
+    ) -> None:
+        self._ring = _Ring(layout)
+        coded = pipeline.coded
+        most_bytes = 0 if coded is None else coded.width * coded.height * 3 // 2
+        self._messages = ChildMessages(SLOTS, most_bytes + _CODED_HEADERS_BYTES if coded else 0)
+        self._kernel_clock = SystemClock()
+        self._words = os.memfd_create("roeh-gstreamer-words", os.MFD_CLOEXEC)
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = _sealed("roeh-mask", mask_png) if mask_png else None
+        order = _Order(
+            description=pipeline.description,
+            frames=pipeline.frames,
+            coded=coded,
+            parent=os.getpid(),
+            socket=theirs.fileno(),
+            memory=self._ring.descriptor,
+            slots=SLOTS,
+            stride_bytes=self._ring.stride_bytes,
+            mask=mask,
+        )
+        inherited = [theirs.fileno(), self._ring.descriptor]
+        if mask is not None:
+            inherited.append(mask)
+        try:
+            self._process = subprocess.Popen(
+                program.command("run", msgspec.json.encode(order).decode()),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                close_fds=True,
+                pass_fds=inherited,
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,
+            )
+        except BaseException:
+            self._give_back()
+            raise
+        finally:
+            # What only the child needs is not held here.
+            theirs.close()
+            if mask is not None:
+                os.close(mask)
+
+    def __enter__(self) -> GstreamerProcess:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(_END_S)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def receive(self, wait_s: float) -> Iterator[ChildMessage] | None:
+        """What it says within that time, maybe nothing; None when it has ended.
+
+        Raises:
+            ChildGarbage: while iterating: it said what it may not.
+        """
+        self._connection.settimeout(wait_s)
+        try:
+            received = self._connection.recv(_RECEIVE_BYTES)
+        except TimeoutError:
+            return iter(())
+        except OSError:
+            return None
+        if not received:
+            return None
+        return self._messages.feed(received, self._kernel_clock.mono_ns())
+
+    def lease(self, slot: int) -> FrameLease:
+        """The frame in that slot, of which the child said that it is written."""
+
+        def let_go() -> None:
+            self._messages.release(slot)
+            with contextlib.suppress(OSError):
+                # Never waits: of so few bytes none is ever left over.
+                self._connection.send(bytes([slot]), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+        return self._ring.lease(slot, let_go)
+
+    def ask_to_end(self) -> None:
+        """It closes the camera and ends; nothing is waited for."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
+    def wait(self, wait_s: float) -> bool:
+        """Whether it has ended within that time."""
+        try:
+            self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def ending(self) -> str:
+        """Why it ended, as far as it can be told: its last words, or the signal."""
+        self.wait(1.0)
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return f"the camera's process was ended by {signal.Signals(-code).name}"
+        size = os.fstat(self._words).st_size
+        last = os.pread(self._words, _LAST_WORDS_BYTES, max(0, size - _LAST_WORDS_BYTES))
+        lines = last.decode("utf-8", "replace").strip().splitlines()
+        return "the camera's process ended" + (f" ({one_line(lines[-1])})" if lines else "")
+
+    def close(self, patience_s: float) -> None:
+        """End it: asked first, killed when it takes longer than that."""
+        self.ask_to_end()
+        if not self.wait(patience_s):
+            # Also one that is stopped; reaped only here, so the number is still its own.
+            self._process.kill()
+            self._process.wait()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        self._connection.close()
+        self._ring.close()
+        os.close(self._words)
+
+
+def _sealed(name: str, content: bytes) -> int:
+    """A descriptor of memory with that content, which nobody changes."""
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_WRITE)
+    return descriptor
