@@ -52,6 +52,10 @@ class Clock(Protocol):
         """Monotonic time alone, for intervals."""
         ...
 
+    def boot_ns(self) -> int:
+        """CLOCK_BOOTTIME: monotonic time and all the time this board was suspended."""
+        ...
+
     def wait(self, duration_s: float, stop: threading.Event | None = None) -> bool:
         """Let time pass; True when `stop` was set before it had."""
         ...
@@ -115,6 +119,10 @@ class SystemClock:
         """Monotonic time alone, for intervals."""
         return time.monotonic_ns()
 
+    def boot_ns(self) -> int:
+        """Time since boot, suspended or not (clock_gettime(2))."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
     def wait(self, duration_s: float, stop: threading.Event | None = None) -> bool:
         """Sleep, or wait for `stop`; True when `stop` was set."""
         if stop is not None:
@@ -134,7 +142,9 @@ class SimulatedClock:
         utc_error_ns: int = 0,
         synchronised: bool = True,
         boot_id: str = "00000000-0000-4000-8000-000000000000",
+        suspended_ns: int = 0,
     ) -> None:
+        self._suspended_ns = suspended_ns
         self._reading = ClockReading(
             t_mono_ns=t_mono_ns,
             t_utc_ns=t_utc_ns,
@@ -150,6 +160,14 @@ class SimulatedClock:
     def mono_ns(self) -> int:
         """The simulated monotonic time."""
         return self._reading.t_mono_ns
+
+    def boot_ns(self) -> int:
+        """The simulated time since boot."""
+        return self.mono_ns() + self._suspended_ns
+
+    def suspend(self, duration_s: float) -> None:
+        """The board sleeps: monotonic time stands still."""
+        self._suspended_ns += round(duration_s * NS_PER_S)
 
     def wait(self, duration_s: float, stop: threading.Event | None = None) -> bool:
         """Time passes at once; True when `stop` is set."""

@@ -14,7 +14,6 @@ from roeh.core.config import (
     SourceSection,
     V4l2Source,
 )
-from roeh.core.errors import CameraMissing
 from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
 from roeh.optics.rig import Rig
@@ -23,6 +22,7 @@ from roeh.sources.composed import ComposedFrames
 from roeh.sources.file import FileFrames
 from roeh.sources.gstreamer import GstreamerFrames
 from roeh.sources.panorama import PanoramaFrames
+from roeh.sources.picamera2 import Picamera2Frames
 from roeh.sources.protocol import Source, SourceObserver, WantedVideo, ignore_notices
 from roeh.sources.rtsp import RtspFrames
 from roeh.sources.v4l2 import V4l2Frames
@@ -120,8 +120,6 @@ def _board_camera(
         return GstreamerFrames(
             section, sensor=sensor, clock=clock, observer=observer, coded=coded, video=video
         )
-    raise CameraMissing(
-        what=f"no adapter for this camera, which was to give {video.bps} bit/s",
-        which=f"sensor {sensor.name}: {section.fps:g} fps",
-        remedy="choose another kind of source",
+    return Picamera2Frames(
+        section, sensor=sensor, clock=clock, observer=observer, coded=coded, video=video
     )

@@ -1,0 +1,127 @@
+"""The lines that switch the infrared filter and the lamps; the only place that knows gpiod."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol
+
+import gpiod
+from gpiod.line import Direction, Value
+
+from roeh.core.config import IrCutSection
+from roeh.core.errors import CameraMissing
+
+_CONSUMER = "roeh"
+
+
+class IrCut(Protocol):
+    """What switches between day and night. A context manager: left, the lines are free."""
+
+    def __enter__(self) -> IrCut:
+        """Take hold of the lines, as by day.
+
+        Raises:
+            CameraMissing: they are not there, or another has them.
+        """
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Let them go."""
+
+    def switch(self, *, is_night: bool) -> None:
+        """Set the filter and the lamps.
+
+        Raises:
+            IrCutFailed: the chip went away.
+        """
+
+
+class IrCutFailed(Exception):
+    """The lines cannot be set; the text is one line for a person."""
+
+
+class GpioIrCut:
+    """Filter and lamps on lines of a GPIO chip.
+
+    Args:
+        section: which lines, and what they mean.
+        camera_id: whose they are, for messages.
+    """
+
+    def __init__(self, section: IrCutSection, camera_id: str) -> None:
+        self._section = section
+        self._camera_id = camera_id
+        self._lines: gpiod.LineRequest | None = None
+
+    def __enter__(self) -> GpioIrCut:
+        """Take hold of the lines, as by day.
+
+        Raises:
+            CameraMissing: they are not there, or another has them.
+        """
+        section = self._section
+        try:
+            self._lines = gpiod.request_lines(
+                section.chip,
+                consumer=_CONSUMER,
+                config={
+                    line: gpiod.LineSettings(direction=Direction.OUTPUT, output_value=value)
+                    for line, value in self._values(is_night=False).items()
+                },
+            )
+        except (OSError, ValueError) as error:
+            raise CameraMissing(
+                what=f"the lines of the infrared filter cannot be had: {_reason(error)}",
+                which=f"sensor {self._camera_id}: light.ir_cut, {section.chip}, lines "
+                f"{', '.join(str(line) for line in self._values(is_night=False))}",
+                remedy="compare chip and lines with `gpioinfo`, and let roeh's user into the "
+                "group gpio",
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        lines, self._lines = self._lines, None
+        if lines is not None:
+            lines.release()
+
+    def switch(self, *, is_night: bool) -> None:
+        """Set the filter and the lamps.
+
+        Raises:
+            IrCutFailed: the chip went away.
+        """
+        if self._lines is None:
+            raise RuntimeError("lines are set before they are held")
+        try:
+            self._lines.set_values(self._values(is_night=is_night))
+        except OSError as error:
+            raise IrCutFailed(f"the infrared filter does not switch: {_reason(error)}") from None
+
+    def _values(self, *, is_night: bool) -> dict[int | str, Value]:
+        """What each line is to be."""
+        section = self._section
+        high_by_day = not section.filter_low_by_day
+        filter_high = high_by_day != is_night
+        values: dict[int | str, Value] = {section.filter_line: _level(is_high=filter_high)}
+        if section.lamp_line >= 0:
+            values[section.lamp_line] = _level(is_high=is_night)
+        return values
+
+
+def _level(*, is_high: bool) -> Value:
+    return Value.ACTIVE if is_high else Value.INACTIVE
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
