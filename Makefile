@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench powercut chaos wire fuzz model golden schema third-party verifier lock clean
+.PHONY: help setup setup-demo demo test check bench powercut chaos wire soak fuzz camera-vm model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -47,8 +47,14 @@ wire: setup ## what a pole takes of its link, packet by packet; root (ARGS="--sp
 	@sh requirements/debian.sh
 	@PYTHONPATH=edge unshare --net $(BIN)/python -m tests.wire $(ARGS)
 
+soak: setup ## sixteen hours of a camera that stalls and reboots, in 20 minutes (ARGS="--hours 1 --events 12")
+	@PYTHONPATH=edge $(BIN)/python -m tests.soak $(ARGS)
+
 fuzz: setup ## 10,000 made-up requests at the service for people (REQUESTS=2000 sends fewer)
 	@ROEH_FUZZ_REQUESTS=$(or $(REQUESTS),10000) $(PYTEST) --timeout 3600 edge/tests/security/test_retrieve_fuzz.py
+
+camera-vm: setup ## the real picamera2 on a virtual camera, in a virtual Debian 13; root (ARGS="--rebuild")
+	@PYTHONPATH=hil-tests $(BIN)/python -m camera_vm $(ARGS)
 
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models

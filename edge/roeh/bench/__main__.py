@@ -18,6 +18,8 @@ from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
 from roeh.bench.live import LiveFigures, measure_live
 from roeh.bench.memory_frames import MemoryFigures, measure_memory_frames
 from roeh.bench.recording import RecordingFigures, encode_recording, measure_recording
+from roeh.bench.rigs import rig_scenes
+from roeh.bench.sources import SourceFigures, measure_sources
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import RoehError
@@ -54,12 +56,17 @@ def main() -> int:
         "--export-mb", type=float, default=200.0, help="recorded size of what is exported"
     )
     parser.add_argument("--only-export", action="store_true", help="nothing but the export")
+    parser.add_argument(
+        "--only-cameras", action="store_true", help="nothing but the sources and the rigs"
+    )
     parser.add_argument("--json", action="store_true", help="the figures as one JSON line")
     chosen = parser.parse_args()
     console = Console(stderr=chosen.json, highlight=False, soft_wrap=True)
     try:
         if chosen.only_export:
             return _bench_export(console, chosen.export_mb, as_json=chosen.json)
+        if chosen.only_cameras:
+            return _bench_cameras(console, as_json=chosen.json)
         return _bench(console, chosen.seconds, chosen.export_mb, as_json=chosen.json)
     except RoehError as error:
         sys.stderr.write(error.line() + "\n")
@@ -72,6 +79,29 @@ def _bench_export(console: Console, export_mb: float, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(msgspec.json.encode({"export": figures}).decode() + "\n")
     return 0
+
+
+class CameraFigures(msgspec.Struct, frozen=True):
+    """What every source costs for a picture, and every rig for what is done with it."""
+
+    sources: tuple[SourceFigures, ...]
+    rigs: dict[str, MemoryFigures]
+
+
+def _bench_cameras(console: Console, *, as_json: bool) -> int:
+    footage = fetch_footage()
+    figures = _measure_cameras(_clips(console, footage)["busy"], footage)
+    _show_cameras(console, figures)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"cameras": figures}).decode() + "\n")
+    return 0
+
+
+def _measure_cameras(clip: Path, footage: Path) -> CameraFigures:
+    return CameraFigures(
+        sources=tuple(measure_sources(clip, FPS, footage)),
+        rigs={name: measure_memory_frames(scene, 3) for name, scene in rig_scenes().items()},
+    )
 
 
 def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bool) -> int:
@@ -94,6 +124,8 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
     reports.append(_report("fisheye", fisheye, duration_s, 0.0, square_s))
     console.print("[dim]fisheye from raw frames in memory[/dim]")
     memory = measure_memory_frames(fisheye, passes=6)
+    console.print("[dim]sources, and rigs from raw frames in memory[/dim]")
+    cameras = _measure_cameras(clips["busy"], footage)
     console.print("[dim]recording, signed and synced[/dim]")
     recorded = _recording_clip(console, footage)
     recording = measure_recording(recorded, _RECORDED)
@@ -102,6 +134,7 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
     console.print(f"[dim]export of {export_mb:.0f} MB, from the request to the verdict[/dim]")
     export = measure_export(recorded, _RECORDED, export_mb)
     _show(console, reports, memory)
+    _show_cameras(console, cameras)
     _show_recording(console, recording)
     _show_delivery(console, delivery)
     _show_export(console, export)
@@ -109,6 +142,7 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
         line = {
             "clips": reports,
             "fisheye_memory": memory,
+            "cameras": cameras,
             "recording": recording,
             "delivery": delivery,
             "export": export,
@@ -152,6 +186,42 @@ def _recording_clip(console: Console, footage: Path) -> Path:
         encode_recording(partial, busy_pictures(footage, _CLIP_S * FPS), FPS)
         partial.replace(path)
     return path
+
+
+def _show_cameras(console: Console, figures: CameraFigures) -> None:
+    table = Table(title="Sources: CPU a picture, ms", title_justify="left")
+    for name in ("", "the source", "floor", "", "ratio"):
+        table.add_column(name, justify="right" if name else "left")
+    for source in figures.sources:
+        if source.remark:
+            table.add_row(source.name, source.remark)
+            continue
+        cells = [source.name, f"{source.picture_ms:.2f}"]
+        if source.floor is not None:
+            floor_ms = source.floor.picture_ms
+            cells += [f"{floor_ms:.2f}", source.floor.what, f"{source.picture_ms / floor_ms:.2f}"]
+        table.add_row(*cells)
+    console.print(table)
+    table = Table(
+        title="Rigs: CPU a picture of one camera without the network, ms", title_justify="left"
+    )
+    for name in ("", "in all", "motion", "remap", "bare remap", "convert", "rest", "tiles"):
+        table.add_column(name, justify="right" if name else "left")
+    for name, rig in figures.rigs.items():
+        stages = rig.stages_ms
+        named = ("motion", "remap", "convert")
+        rest_ms = rig.without_inference_ms - sum(stages[one] for one in named)
+        table.add_row(
+            name,
+            f"{rig.without_inference_ms:.2f}",
+            f"{stages['motion']:.2f}",
+            f"{stages['remap']:.2f}",
+            f"{rig.remap_floor_ms:.2f}",
+            f"{stages['convert']:.2f}",
+            f"{rest_ms:.2f}",
+            f"{rig.tiles_per_frame:.1f}",
+        )
+    console.print(table)
 
 
 def _show_recording(console: Console, figures: RecordingFigures) -> None:
