@@ -130,6 +130,12 @@ def build_parser() -> argparse.ArgumentParser:
         "Exports by disk: prepare one for a pole, answer one that was put in.",
         "roeh.usb.commands",
     )
+    _add_later(
+        commands,
+        "view",
+        "A picture for people: panorama, quad or virtual camera, with rings, bearings and boxes.",
+        "roeh.view.command",
+    )
     return parser
 
 

@@ -129,7 +129,7 @@ class TakeCommand(msgspec.Struct, frozen=True):
 
 
 class AnswerItem(msgspec.Struct, frozen=True):
-    """A signed answer to a command, to be sent; `picture_jpeg` before it, if there is one."""
+    """A signed answer to a command, to be sent; its picture (WebP) before it, if there is one."""
 
     row: int
     command_id: str

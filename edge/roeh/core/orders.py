@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from roeh.core.types import Count, TimeUs, Uuid7
+from roeh.core.views import ViewChoice
 
 #: The most ranges of numbers that one order asks for again.
 MAX_RESEND_RANGES = 32
@@ -54,9 +55,16 @@ class HoldOrder(_Order, frozen=True, kw_only=True, tag="hold"):
 
 
 class SnapshotOrder(_Order, frozen=True, kw_only=True, tag="snapshot"):
-    """One small picture of this camera now, privacy masks in it."""
+    """One small picture now, privacy masks in it, with boxes, bearings and rings of metres.
+
+    Attributes:
+        camera_id: whose picture; a panorama and virtual cameras take in the others of the
+            pole as well.
+        view: null: of a fisheye a panorama, of another camera its own picture.
+    """
 
     camera_id: Text
+    view: ViewChoice | None = None
 
 
 class ScheduleOrder(_Order, frozen=True, kw_only=True, tag="schedule"):

@@ -156,7 +156,7 @@ class _Loop:
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
         analysis = self._pipeline.analyse(frame)
-        self._orders.see(frame)
+        self._orders.see(frame, analysis.tracks)
         self._analysed += 1
         self._tiles += analysis.tiles
         if self._first_frame_mono_ns == 0:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import threading
+from collections.abc import Sequence
 
 from roeh.core.clock import NS_PER_US
 from roeh.core.config import NodeConfig
 from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried, not_its_order
 from roeh.core.orders import Outcome, Reason, ScheduleOrder, SnapshotOrder
+from roeh.core.types import Track
+from roeh.detect.snapshots import Snapshots
 from roeh.media.frames import PixelFrame
-from roeh.media.masks import mask_of
-from roeh.media.thumbnail import render_snapshot
 from roeh.vision.rules import OrderedSchedule, RuleEngine
 
 #: A camera that gives no picture within this time gives none.
 SNAPSHOT_TIMEOUT_S = 10.0
-
-_POLL_S = 0.25
 
 
 class DetectOrders:
@@ -39,39 +37,27 @@ class DetectOrders:
         timeout_s: float = SNAPSHOT_TIMEOUT_S,
     ) -> None:
         self._rules = rules
-        self._stop = stop
-        self._timeout_s = timeout_s
-        self._masks = {section.name: mask_of(section) for section in config.sensors}
-        self._awaited: _Awaited | None = None
+        self._snapshots = Snapshots(config, stop, timeout_s)
 
     def carry_out(self, item: OrderItem) -> Carried:
         """Do it, or say why it cannot be done."""
         order = item.order
         if isinstance(order, SnapshotOrder):
-            return self._show(order.camera_id)
+            return self._show(order)
         if isinstance(order, ScheduleOrder):
             return self._order_schedule(order, item.until_mono_us)
         return not_its_order(item)
 
-    def see(self, frame: PixelFrame) -> None:
-        """A picture; one that somebody waits for is kept, small and masked."""
-        awaited, camera_id = self._awaited, frame.info.camera_id
-        if awaited is None or awaited.camera_id != camera_id:
-            return
-        self._awaited = None
-        awaited.picture_jpeg = render_snapshot(frame, self._masks[camera_id])
-        awaited.came.set()
+    def see(self, frame: PixelFrame, tracks: Sequence[Track] = ()) -> None:
+        """A picture and what is followed; kept where somebody waits for it."""
+        self._snapshots.see(frame, tracks)
 
-    def _show(self, camera_id: str) -> Carried:
-        """The next picture of a camera."""
-        self._awaited = awaited = _Awaited(camera_id)
-        for _ in range(math.ceil(self._timeout_s / _POLL_S)):
-            if awaited.came.wait(_POLL_S) or self._stop.is_set():
-                break
-        self._awaited = None
-        if awaited.picture_jpeg is None:
+    def _show(self, order: SnapshotOrder) -> Carried:
+        """The next picture, as it is wanted."""
+        picture = self._snapshots.take(order)
+        if picture is None:
             return Carried(Outcome.FAILED, Reason.NO_PICTURE.value)
-        return Carried(picture_jpeg=awaited.picture_jpeg)
+        return Carried(picture_jpeg=picture)
 
     def _order_schedule(self, order: ScheduleOrder, until_mono_us: int | None) -> Carried:
         ordered = None
@@ -80,12 +66,3 @@ class DetectOrders:
         if not self._rules.order(order.rule, ordered):
             return Carried(Outcome.FAILED, Reason.NO_SUCH_RULE.value)
         return Carried()
-
-
-class _Awaited:
-    """A picture that somebody waits for."""
-
-    def __init__(self, camera_id: str) -> None:
-        self.camera_id = camera_id
-        self.came = threading.Event()
-        self.picture_jpeg: bytes | None = None

@@ -42,7 +42,7 @@ def write(
 
     OpenCV's letters are ASCII; the sign of degrees is drawn here.
     """
-    thick = 2 if height_px >= 16 else 1
+    thick = 2 if height_px >= 13 else 1
     for stroke_px, stroke in ((thick + 2, DARK), (thick, color)):
         x, y = left_base_px
         for number, part in enumerate(text.split(_DEGREE)):

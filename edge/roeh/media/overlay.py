@@ -54,6 +54,15 @@ def letter_px_of(view: View) -> float:
     return min(max(height_px * _LETTER_PART, _LEAST_LETTER_PX), _MOST_LETTER_PX)
 
 
+class Boxed(NamedTuple):
+    """Something seen: points (n, 2) round it in its sensor's picture, and words for its box."""
+
+    sensor: str
+    outline_px: _Points
+    words: str
+    color: Color = BOX
+
+
 class Overlay:
     """Draws into a picture of a view, in place.
 
@@ -139,44 +148,15 @@ class Overlay:
                 self._draw(pane, points, _ZONE, thick_px=2)
             self._label(pane, name, corners[:-1].mean(axis=0), _ZONE)
 
-    def draw_box(
-        self, sensor: str, outline_sensor_px: _Points, words: str = "", color: Color = BOX
-    ) -> None:
-        """A box round something seen, with words at it.
-
-        Args:
-            sensor: whose picture it was seen in, at the size its lens is for.
-            outline_sensor_px: points (n, 2) round it there.
-            words: one line.
-            color: of box and words.
-        """
-        self._draw_boxes([_Boxed(sensor, outline_sensor_px, words, color)])
-
-    def draw_tracks(
-        self, tracks: Sequence[Track], words_of: Callable[[Track], str] | None = None
-    ) -> None:
-        """A box round each, with what it is, how sure, its bearing and its range."""
-        words_of = words_of or track_words
-        self._draw_boxes(
-            [
-                _Boxed(track.sensor, _outline(track), words_of(track), BOX)
-                for track in sorted(tracks, key=lambda track: track.range_m)
-            ]
-        )
-
-    def finished(self) -> UInt8Image:
-        """The picture, black again wherever a mask lies."""
-        if self._hidden is not None:
-            self._picture[self._hidden] = 0
-        return self._picture
-
-    def _draw_boxes(self, boxed: Sequence[_Boxed]) -> None:
-        """All boxes first: words keep off them where they can."""
+    def draw_boxes(self, boxed: Sequence[Boxed]) -> None:
+        """Boxes with words; words keep off all boxes where they can, the first ones first."""
         placed = [
             (pane, box, one)
             for one in boxed
             for pane in self._view.panes
-            for box in _boxes(pane, self._view.rig.sensor(one.sensor).pole_directions(one.outline))
+            for box in _boxes(
+                pane, self._view.rig.sensor(one.sensor).pole_directions(one.outline_px)
+            )
         ]
         for pane, box, one in reversed(placed):
             corners = [(box.x0_px, box.y0_px), (box.x1_px, box.y0_px)]
@@ -187,7 +167,29 @@ class Overlay:
             if one.words:
                 self._write_beside(pane, box, one, boxes)
 
-    def _write_beside(self, pane: Pane, box: Box, one: _Boxed, boxes: Sequence[Box]) -> None:
+    def draw_box(self, sensor: str, outline_px: _Points, words: str, color: Color = BOX) -> None:
+        """One box; `draw_boxes` keeps the words of several apart."""
+        self.draw_boxes([Boxed(sensor, outline_px, words, color)])
+
+    def draw_tracks(
+        self, tracks: Sequence[Track], words_of: Callable[[Track], str] | None = None
+    ) -> None:
+        """A box round each, with what it is, how sure, its bearing and its range."""
+        words_of = words_of or track_words
+        self.draw_boxes(
+            [
+                Boxed(track.sensor, _outline(track), words_of(track))
+                for track in sorted(tracks, key=lambda track: track.range_m)
+            ]
+        )
+
+    def finished(self) -> UInt8Image:
+        """The picture, black again wherever a mask lies."""
+        if self._hidden is not None:
+            self._picture[self._hidden] = 0
+        return self._picture
+
+    def _write_beside(self, pane: Pane, box: Box, one: Boxed, boxes: Sequence[Box]) -> None:
         """Words above, below or beside a box; over another box only where nothing else is free."""
         width, height = text_size(one.words, self._letter_px)
         places = (
@@ -295,26 +297,24 @@ class Overlay:
         return True
 
 
-class _Boxed(NamedTuple):
-    """Something seen, as points (n, 2) round it in its sensor's picture."""
-
-    sensor: str
-    outline: _Points
-    words: str
-    color: Color
-
-
 def track_words(track: Track) -> str:
     """What an operator reads at a box: `person 87% 124° 14 m`."""
-    return (
-        f"{track.label} {track.confidence * 100:.0f}% "
-        f"{round(track.bearing_deg) % 360}\N{DEGREE SIGN} {range_words(track)}"
-    )
+    return found_words(track.label, track.confidence, track.bearing_deg, track.range_m)
+
+
+def found_words(label: str, confidence: float, bearing_deg: float, range_m: float) -> str:
+    """The same of anything that was found."""
+    sure, bearing = f"{confidence * 100:.0f}%", f"{round(bearing_deg) % 360}\N{DEGREE SIGN}"
+    return f"{label} {sure} {bearing} {_metres(range_m)}"
 
 
 def range_words(track: Track) -> str:
     """How far away it is: `8.9 m`."""
-    return f"{track.range_m:.1f} m" if track.range_m < 10 else f"{track.range_m:.0f} m"
+    return _metres(track.range_m)
+
+
+def _metres(range_m: float) -> str:
+    return f"{range_m:.1f} m" if range_m < 10 else f"{range_m:.0f} m"
 
 
 def _towards(bearing_deg: float) -> _Points:

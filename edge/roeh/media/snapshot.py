@@ -24,9 +24,9 @@ from roeh.optics.view_layout import View
 
 #: Of each layout's view, without its frame.
 SNAPSHOT_SIZES: dict[Layout, Size] = {
-    "picture": Size(272, 272),
+    "picture": Size(320, 272),
     "panorama": Size(560, 132),
-    "double_panorama": Size(400, 216),
+    "double_panorama": Size(340, 272),
     "quad": Size(320, 240),
     "ptz": Size(320, 200),
 }

@@ -78,25 +78,6 @@ def render_thumbnail(
     return encode_picture(picture, max_bytes, picture_format)
 
 
-def render_snapshot(frame: PixelFrame, mask: npt.NDArray[np.bool_] | None) -> bytes:
-    """A JPEG of the whole picture, at most `MAX_THUMBNAIL_BYTES`.
-
-    Args:
-        frame: the picture.
-        mask: true where it must be black, (height, width); None for nothing.
-    """
-    picture = frame.bgr()
-    if mask is not None:
-        # Before it is made small: what is behind a mask bleeds into nothing.
-        picture = picture.copy()
-        picture[mask] = 0
-    height_px, width_px = picture.shape[:2]
-    scale = min(1.0, THUMBNAIL_SIZE.width_px / max(width_px, height_px))
-    size = (max(1, round(width_px * scale)), max(1, round(height_px * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return encode_picture(np.asarray(small, np.uint8), MAX_THUMBNAIL_BYTES, "jpeg")
-
-
 def encode_picture(picture_bgr: UInt8Image, max_bytes: int, picture_format: PictureFormat) -> bytes:
     """The picture in this format, at the best quality that fits into `max_bytes`.
 

@@ -3,8 +3,8 @@
 import threading
 
 import cv2
+import msgspec
 import numpy as np
-import pytest
 
 from roeh.core.config import (
     ComposedSource,
@@ -20,9 +20,10 @@ from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried
 from roeh.core.orders import LogLevelOrder, Outcome, ScheduleOrder, SnapshotOrder
 from roeh.core.types import Frame
+from roeh.core.views import ViewChoice
 from roeh.detect.orders import DetectOrders
 from roeh.media.frames import PixelFrame
-from roeh.media.thumbnail import MAX_THUMBNAIL_BYTES, render_snapshot
+from roeh.media.thumbnail import MAX_THUMBNAIL_BYTES
 from roeh.vision.rules import OrderedSchedule, RuleEngine
 from tests.unit.rule_scenes import node, phases, play, standing
 from tests.waiting import wait_until
@@ -64,29 +65,6 @@ def decoded(jpeg):
 # A snapshot
 
 
-@pytest.mark.parametrize(
-    ("size", "shown"), [(SIZE, (320, 192)), ((2048, 2048), (320, 320)), ((64, 48), (64, 48))]
-)
-def test_a_snapshot_is_the_whole_picture_small_whatever_it_shows(size, shown):
-    for picture in (noise(size=size), np.zeros((size[1], size[0], 3), np.uint8)):
-        jpeg = render_snapshot(frame(picture), None)
-        assert len(jpeg) <= MAX_THUMBNAIL_BYTES
-        height_px, width_px = decoded(jpeg).shape[:2]
-        # Noise does not fit at the lowest quality, and is halved.
-        assert (width_px, height_px) in {shown, (shown[0] // 2, shown[1] // 2)}
-
-
-def test_what_lies_behind_a_mask_changes_not_a_byte():
-    mask = np.zeros((SIZE[1], SIZE[0]), bool)
-    mask[:, :301] = True
-    jpegs = set()
-    for secret in (plain(0), plain(255), noise()):
-        picture = np.where(mask[..., None], secret, plain())
-        jpegs.add(render_snapshot(frame(picture), mask))
-        assert (picture[mask] == secret[mask]).all()  # detection still has its own
-    assert len(jpegs) == 1
-
-
 class Ordered:
     """One order under way in a thread of its own, as the listener carries it out."""
 
@@ -116,9 +94,33 @@ def test_the_next_picture_of_that_very_camera_is_taken_and_its_masks_are_black()
     ordered = Ordered(detect_orders(masked=True), SnapshotOrder(camera_id="north"))
     carried = ordered.see_until_done(frame(plain(250), "south"), frame(plain(120)))
     assert carried.outcome is Outcome.DONE
-    picture = decoded(carried.picture_jpeg)
-    assert picture[:, :150].max() < 8
-    assert abs(int(picture[:, 180:].mean()) - 120) < 5
+    assert len(carried.picture_jpeg) <= MAX_THUMBNAIL_BYTES
+    # Beneath the picture stand the pole's name and the time.
+    picture = decoded(carried.picture_jpeg)[:192]
+    assert picture.shape == (192, 320, 3)
+    assert picture[:, :150].max() < 12
+    assert abs(int(np.median(picture[:, 180:])) - 120) < 5
+
+
+def test_a_snapshot_fits_whatever_is_seen():
+    ordered = Ordered(detect_orders(), SnapshotOrder(camera_id="north"))
+    carried = ordered.see_until_done(frame(noise()))
+    assert len(carried.picture_jpeg) <= MAX_THUMBNAIL_BYTES
+
+
+def test_a_view_is_made_of_all_cameras_and_says_which_gave_nothing():
+    orders = detect_orders(timeout_s=0.5)
+    panorama = SnapshotOrder(camera_id="north", view=ViewChoice(layout="panorama"))
+    both = Ordered(orders, panorama).see_until_done(frame(plain(250), "south"), frame(plain()))
+    one = Ordered(orders, panorama).see_until_done(frame(plain()))
+    whole, part = decoded(both.picture_jpeg), decoded(one.picture_jpeg)
+    assert whole.shape[1] == 560
+    assert part.shape[0] > whole.shape[0]  # a line more
+
+
+def test_an_order_of_a_desk_that_knows_no_views_is_understood():
+    old = b'{"kind":"snapshot","camera_id":"north"}'
+    assert msgspec.json.decode(old, type=SnapshotOrder) == SnapshotOrder(camera_id="north")
 
 
 def test_a_camera_without_pictures_has_no_snapshot():

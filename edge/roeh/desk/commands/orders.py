@@ -26,6 +26,7 @@ from roeh.core.orders import (
     SeqRange,
     SnapshotOrder,
 )
+from roeh.core.views import LAYOUTS, ViewChoice
 from roeh.desk.alarms.view import console_for, print_table, safe
 from roeh.desk.audit.log import AuditAction
 from roeh.desk.commands import Adder
@@ -108,6 +109,16 @@ def _add_orders(orders: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
     snapshot = orders.add_parser("snapshot", help="one small picture now, privacy masks in it")
     snapshot.add_argument("camera", metavar="CAMERA")
+    layouts = [layout.replace("_", "-") for layout in LAYOUTS]
+    snapshot.add_argument(
+        "--view", choices=layouts, help="default: panorama of a fisheye, else its picture"
+    )
+    for option, text in (
+        ("--bearing", "of its middle, degrees from north"),
+        ("--elevation", "of a ptz, 0 horizon, -90 straight down"),
+        ("--fov", "across a ptz, degrees"),
+    ):
+        snapshot.add_argument(option, type=float, metavar="DEG", help=text)
     snapshot.set_defaults(make=_snapshot)
 
     schedule = orders.add_parser("schedule", help="let a rule hold always or never for a time")
@@ -149,7 +160,18 @@ def _hold(chosen: argparse.Namespace, now_us: int) -> Order:
 
 
 def _snapshot(chosen: argparse.Namespace, _now_us: int) -> Order:
-    return SnapshotOrder(camera_id=chosen.camera)
+    view = None
+    angles = {"bearing": chosen.bearing, "elevation": chosen.elevation, "fov": chosen.fov}
+    given = {f"{name}_deg": angle for name, angle in angles.items() if angle is not None}
+    if chosen.view is not None or given:
+        layout = (chosen.view or "ptz").replace("-", "_")
+        try:
+            view = msgspec.convert({"layout": layout, **given}, ViewChoice)
+        except msgspec.ValidationError as error:
+            raise CommandRefused(
+                what="no such view", which=f"{error}", remedy="give angles within these limits"
+            ) from None
+    return SnapshotOrder(camera_id=chosen.camera, view=view)
 
 
 def _schedule(chosen: argparse.Namespace, now_us: int) -> Order:
