@@ -24,7 +24,9 @@ from roeh.core.types import Size
 from roeh.media.compressed import CompressedFormat, CompressedPacket
 from roeh.media.decode import PictureFormat
 from roeh.media.masks import mask_of
+from roeh.optics.configured import sensor_from
 from roeh.sources.coded import CodedObserver, CodedStream
+from roeh.sources.ground_region import ground_region
 from roeh.sources.gstreamer_pipeline import (
     HARDWARE_ENCODER,
     SOFTWARE_ENCODER,
@@ -85,7 +87,10 @@ class GstreamerFrames:
         self.format = PictureFormat.of_video(Size(sensor.lens.width_px, sensor.lens.height_px))
         self.fps = section.fps
         self._sensor = sensor
-        self._camera = Camera(section, sensor.light, self.format)
+        metering = None
+        if sensor.light.metering == "ground" and section.element != "videotestsrc":
+            metering = ground_region(sensor_from(sensor))
+        self._camera = Camera(section, sensor.light, self.format, metering)
         video = video or WantedVideo()
         mask = mask_of(sensor) if video.is_masked else None
         self._reader = _ChildReader(
