@@ -296,10 +296,22 @@ class MappedArray:
         return self.__array
 
 
+class CameraManager:
+    """The list of cameras, looked at once."""
+
+    def __init__(self):
+        self.cameras = {}
+        self.resets = 0
+
+    def reset(self):
+        self.resets += 1
+
+
 class Picamera2:
     """One camera of a board."""
 
     board: Board
+    _cm = CameraManager()
 
     @staticmethod
     def global_camera_info():
@@ -529,6 +541,7 @@ _MODULES = {
     "MappedArray": MappedArray,
     "outputs.Output": Output,
     "Picamera2": Picamera2,
+    "picamera2.CameraManager": CameraManager,
     "request.CompletedRequest": CompletedRequest,
 }
 

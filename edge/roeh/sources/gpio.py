@@ -70,14 +70,14 @@ class GpioIrCut:
                 consumer=_CONSUMER,
                 config={
                     line: gpiod.LineSettings(direction=Direction.OUTPUT, output_value=value)
-                    for line, value in self._values(is_night=False).items()
+                    for line, value in _values(section, is_night=False).items()
                 },
             )
         except (OSError, ValueError) as error:
             raise CameraMissing(
                 what=f"the lines of the infrared filter cannot be had: {_reason(error)}",
                 which=f"sensor {self._camera_id}: light.ir_cut, {section.chip}, lines "
-                f"{', '.join(str(line) for line in self._values(is_night=False))}",
+                f"{', '.join(str(line) for line in line_levels(section, is_night=False))}",
                 remedy="compare chip and lines with `gpioinfo`, and let roeh's user into the "
                 "group gpio",
             ) from None
@@ -102,23 +102,25 @@ class GpioIrCut:
         if self._lines is None:
             raise RuntimeError("lines are set before they are held")
         try:
-            self._lines.set_values(self._values(is_night=is_night))
+            self._lines.set_values(_values(self._section, is_night=is_night))
         except OSError as error:
             raise IrCutFailed(f"the infrared filter does not switch: {_reason(error)}") from None
 
-    def _values(self, *, is_night: bool) -> dict[int | str, Value]:
-        """What each line is to be."""
-        section = self._section
-        high_by_day = not section.filter_low_by_day
-        filter_high = high_by_day != is_night
-        values: dict[int | str, Value] = {section.filter_line: _level(is_high=filter_high)}
-        if section.lamp_line >= 0:
-            values[section.lamp_line] = _level(is_high=is_night)
-        return values
+
+def line_levels(section: IrCutSection, *, is_night: bool) -> dict[int, bool]:
+    """Which line is to be high."""
+    high_by_day = not section.filter_low_by_day
+    levels = {section.filter_line: high_by_day != is_night}
+    if section.lamp_line >= 0:
+        levels[section.lamp_line] = is_night
+    return levels
 
 
-def _level(*, is_high: bool) -> Value:
-    return Value.ACTIVE if is_high else Value.INACTIVE
+def _values(section: IrCutSection, *, is_night: bool) -> dict[int | str, Value]:
+    return {
+        line: Value.ACTIVE if is_high else Value.INACTIVE
+        for line, is_high in line_levels(section, is_night=is_night).items()
+    }
 
 
 def _reason(error: Exception) -> str:

@@ -8,7 +8,7 @@ from roeh.core.types import Light
 from roeh.sources.day_night import DayNight
 from roeh.sources.exposure import Exposure, ExposureLimits, ExposureLoop
 from roeh.sources.gpio import IrCut, IrCutFailed
-from roeh.sources.picamera2_binding import BoardCamera, Metadata
+from roeh.sources.picamera2_camera import BoardCamera, Metadata
 
 _US_PER_S = 1_000_000
 

@@ -27,11 +27,11 @@ from roeh.sources.light_control import LightControl
 from roeh.sources.live_reader import LiveFrames
 from roeh.sources.picamera2_binding import (
     Library,
-    WantedStreams,
     attached_cameras,
     has_hardware_encoder,
     load_library,
 )
+from roeh.sources.picamera2_camera import WantedStreams
 from roeh.sources.picamera2_reading import BoardReading
 from roeh.sources.protocol import SourceFrame, SourceObserver, WantedVideo, ignore_notices
 

@@ -29,7 +29,8 @@ from roeh.sources.held_pictures import HeldRequests
 from roeh.sources.light_control import LightControl
 from roeh.sources.live_reader import LOOK_S, CameraAway, LiveOutput
 from roeh.sources.metering import GroundMeter
-from roeh.sources.picamera2_binding import (
+from roeh.sources.picamera2_binding import Library
+from roeh.sources.picamera2_camera import (
     BoardCamera,
     Broken,
     CameraFailed,
@@ -37,7 +38,6 @@ from roeh.sources.picamera2_binding import (
     CapturedRequest,
     Encoded,
     Event,
-    Library,
     WantedStreams,
 )
 from roeh.sources.timeline import reading_at
