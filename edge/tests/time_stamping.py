@@ -1,7 +1,10 @@
-"""A time-stamping authority (RFC 3161) for tests: its keys, and answers by OpenSSL."""
+"""A time-stamping authority (RFC 3161): its keys, answers by OpenSSL, behind HTTP on loopback."""
 
+import contextlib
 import datetime
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -61,20 +64,61 @@ class TimeStamper:
         (directory / "serial").write_text("01\n")
         (directory / "tsa.cnf").write_text(_SETTINGS.format(directory=directory))
 
-    def stamp(self, content):
-        """The answer for these bytes, DER."""
+    def query(self, content):
+        """A question for these bytes, DER, with a nonce."""
         message, query = self.directory / "message", self.directory / "query.tsq"
         message.write_bytes(content)
-        answer = self.directory / "answer.tsr"
-        self._ts("-query", "-data", message, "-sha256", "-cert", "-out", query)
-        self._ts(
-            *("-reply", "-queryfile", query, "-config", self.directory / "tsa.cnf"),
+        openssl("ts", "-query", "-data", message, "-sha256", "-cert", "-out", query)
+        return query.read_bytes()
+
+    def answer(self, query):
+        """What the authority answers to a query, DER."""
+        posted, answer = self.directory / "posted.tsq", self.directory / "answer.tsr"
+        posted.write_bytes(query)
+        openssl(
+            *("ts", "-reply", "-queryfile", posted, "-config", self.directory / "tsa.cnf"),
             *("-out", answer),
         )
         return answer.read_bytes()
 
-    def _ts(self, *arguments):
-        subprocess.run(["openssl", "ts", *map(str, arguments)], check=True, capture_output=True)
+    def stamp(self, content):
+        """The answer for these bytes, DER."""
+        return self.answer(self.query(content))
+
+
+def openssl(*arguments):
+    """What OpenSSL says to this; it has to succeed."""
+    done = subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+    return done.stdout.decode()
+
+
+@contextlib.contextmanager
+def serving(answer, status=200):
+    """The address of a server that answers a posted query so, one after the other."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            query = self.rfile.read(int(self.headers["Content-Length"]))
+            content = answer(query)
+            self.send_response(status)
+            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/tsa"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

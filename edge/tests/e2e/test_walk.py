@@ -15,7 +15,6 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
@@ -32,7 +31,7 @@ from roeh.demo.scene import composed_scene, on_this_machine, panorama_scene
 from roeh.ledger.note import witness_verifier_key
 from tests.apt import require_packages
 from tests.ports import free_port
-from tests.time_stamping import TimeStamper
+from tests.time_stamping import TimeStamper, serving
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.apt("age ffmpeg openssl poppler-utils unzip"), pytest.mark.timeout(240)]
@@ -97,33 +96,10 @@ def provision(city, config_path):
 
 @contextmanager
 def running_authority(directory):
-    """A time-stamping authority at an address: openssl answers each query."""
+    """A time-stamping authority's address and root: openssl answers each query."""
     stamper = TimeStamper(directory / "tsa")
-    one_at_a_time = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            query, answer = stamper.directory / "posted.tsq", stamper.directory / "posted.tsr"
-            with one_at_a_time:
-                query.write_bytes(self.rfile.read(int(self.headers["Content-Length"])))
-                run("openssl", "ts", "-reply", "-queryfile", query, "-config",
-                    stamper.directory / "tsa.cnf", "-out", answer)  # fmt: skip
-                content = answer.read_bytes()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/timestamp-reply")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_words):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", stamper.root_file
-        server.shutdown()
-        thread.join()
+    with serving(stamper.answer) as url:
+        yield url, stamper.root_file
 
 
 class Officer:

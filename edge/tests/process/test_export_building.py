@@ -27,7 +27,7 @@ from tests.built_exports import (
 from tests.credential_keys import credential_key
 from tests.process.custodians import probed
 from tests.retrieval_node import retrieval_node
-from tests.timestamping import granted, new_authority, openssl, serving
+from tests.time_stamping import TimeStamper, openssl, serving
 
 #: Two groups of pictures a segment, a segment a second.
 SECONDS = 6
@@ -195,8 +195,8 @@ def test_a_redacted_copy_holds_no_original_and_names_them(node):
 
 @pytest.mark.apt("openssl")
 def test_an_authority_stamps_checkpoint_and_manifest(node, tmp_path):
-    authority = new_authority(tmp_path)
-    with serving(lambda query: granted(authority, query)) as url:
+    authority = TimeStamper(tmp_path / "authority")
+    with serving(authority.answer) as url:
         bundle = built(node, 1, tsa_url=url)
     assert bundle.document.timestamp.state == "granted"
     for stamp, content in (
@@ -206,7 +206,8 @@ def test_an_authority_stamps_checkpoint_and_manifest(node, tmp_path):
         (tmp_path / "stamp").write_bytes(bundle.files[stamp])
         (tmp_path / "content").write_bytes(bundle.files[content])
         openssl(
-            tmp_path, "ts", "-verify", "-data", "content", "-in", "stamp", "-CAfile", "root.pem"
+            *("ts", "-verify", "-data", tmp_path / "content", "-in", tmp_path / "stamp"),
+            *("-CAfile", authority.root_file),
         )
 
 

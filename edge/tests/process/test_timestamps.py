@@ -4,14 +4,14 @@ import pytest
 
 from roeh.bundle.timestamps import TimestampAuthority
 from roeh.core.clock import SystemClock
-from tests.timestamping import granted, new_authority, openssl, serving
+from tests.time_stamping import TimeStamper, openssl, serving
 
 CONTENT = b"roeh/hq/pole-1\n17\nroot\n"
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
-    return new_authority(tmp_path_factory.mktemp("tsa"))
+    return TimeStamper(tmp_path_factory.mktemp("tsa"))
 
 
 def stamped(url):
@@ -20,17 +20,16 @@ def stamped(url):
 
 @pytest.mark.apt("openssl")
 def test_openssl_accepts_what_is_taken(authority, tmp_path):
-    with serving(lambda query: granted(authority, query)) as url:
+    with serving(authority.answer) as url:
         stamp = stamped(url)
     assert stamp.entry.state == "granted"
     (tmp_path / "content").write_bytes(CONTENT)
     (tmp_path / "stamp.tsr").write_bytes(stamp.response)
     said = openssl(
-        tmp_path,
-        *("ts", "-verify", "-data", "content", "-in", "stamp.tsr"),
-        *("-CAfile", authority / "root.pem"),
+        *("ts", "-verify", "-data", tmp_path / "content", "-in", tmp_path / "stamp.tsr"),
+        *("-CAfile", authority.root_file),
     )
-    assert b"Verification: OK" in said.stdout
+    assert "Verification: OK" in said
 
 
 @pytest.mark.apt("openssl")
@@ -38,7 +37,7 @@ def test_an_answer_to_another_question_is_not_taken(authority):
     kept = []
 
     def first_always(query):
-        kept.append(granted(authority, query))
+        kept.append(authority.answer(query))
         return kept[0]
 
     with serving(first_always) as url:
@@ -52,8 +51,7 @@ def test_an_answer_to_another_question_is_not_taken(authority):
 @pytest.mark.apt("openssl")
 def test_a_stamp_of_something_else_is_not_taken(authority):
     def of_something_else(_query):
-        openssl(authority, "ts", "-query", "-data", "tsa.conf", "-sha256", "-out", "other.tsq")
-        return granted(authority, (authority / "other.tsq").read_bytes())
+        return authority.stamp(b"something else")
 
     with serving(of_something_else) as url:
         stamp = stamped(url)
