@@ -49,13 +49,27 @@ def _first_picture(sensor: SensorSection, clock: Clock) -> Outcome:
     try:
         # Here and not above: the doctor has to speak where these libraries are missing.
         from roeh.sources.factory import open_source
+        from roeh.sources.protocol import SourceNotice, SourceState
     except ImportError as error:
         return bad(f"cannot be tried ({error})", "mend the libraries first (see above)")
+    stop = threading.Event()
+    stalls: list[str] = []
+
+    def observe(notice: SourceNotice) -> None:
+        # A camera would be tried again and again; to be told of it once is enough.
+        if notice.state is SourceState.STALLED:
+            stalls.append(notice.detail)
+            stop.set()
+
     try:
-        with open_source(sensor.source, sensor=sensor, clock=clock, paced=False) as source:
-            frame = next(iter(source.frames(threading.Event())), None)
+        with open_source(
+            sensor.source, sensor=sensor, clock=clock, paced=False, observer=observe
+        ) as source:
+            frame = next(iter(source.frames(stop)), None)
     except RoehError as error:
         return bad_error(error)
+    if stalls:
+        return bad(f"gives no picture ({stalls[0]})", "mend what it says, or the cable")
     if frame is None:
         return bad("gives no picture", "give a video with at least one frame")
     return good(f"gives pictures of {frame.info.width_px}x{frame.info.height_px} px")

@@ -50,11 +50,6 @@ from roeh.sources.timeline import reading_at
 _LOOK_S = 0.05
 # A camera may take so long from its start to the first picture.
 _START_S = 10.0
-# How long the end of a child is waited for: while somebody waits for the stop, of one that
-# hangs, and of one that closes its camera.
-_ASK_S = 0.05
-_HANGING_S = 0.3
-_CLOSING_S = 2.0
 
 
 class GstreamerFrames:
@@ -138,7 +133,6 @@ class GstreamerFrames:
         traceback: TracebackType | None,
     ) -> None:
         self._live.close()
-        self._reader.close()
 
     def frames(self, stop: threading.Event) -> Iterator[SourceFrame]:
         """The camera's frames until `stop`; `seq` skips what came and was not taken."""
@@ -173,8 +167,6 @@ class _ChildReader:
         self._mask = mask if video is not None else None
         self._encoders: tuple[str, ...] = ()
         self._burnt: _BurntMask | None = None
-        self._ending: list[tuple[GstreamerProcess, float]] = []
-        self._lock = threading.Lock()
 
     def prepare(self) -> None:
         """Find what is there.
@@ -194,35 +186,22 @@ class _ChildReader:
 
     def read(self, output: LiveOutput) -> None:
         """One child, from its start to its end."""
-        self.close()
         pipeline = self._pipeline()
         png = self._burnt.png if self._burnt is not None else b""
         try:
             child = GstreamerProcess(pipeline, self._camera.layout, png, program=self._program)
         except OSError as error:
             raise CameraAway(f"GStreamer's child cannot be started ({error.strerror})") from None
-        connection = _Connection(child, output, self._camera, pipeline, self.coded)
-        patience_s = _HANGING_S
-        try:
-            connection.run()
-            patience_s = _CLOSING_S
-        except CameraAway:
-            if not connection.coded_pictures and len(self._encoders) > 1:
-                # The element may be there without the hardware: an Orin Nano has none.
-                self._encoders = self._encoders[1:]
-            raise
-        finally:
-            child.ask_to_end()
-            child.wait(_ASK_S)
-            with self._lock:
-                self._ending.append((child, patience_s))
-
-    def close(self) -> None:
-        """End every child, with patience for a camera that closes slowly."""
-        with self._lock:
-            ending, self._ending = self._ending, []
-        for child, patience_s in ending:
-            child.close(patience_s)
+        with child:
+            connection = _Connection(child, output, self._camera, pipeline, self.coded)
+            try:
+                connection.run()
+            except CameraAway:
+                child.is_hanging = True
+                if not connection.coded_pictures and len(self._encoders) > 1:
+                    # The element may be there without the hardware: an Orin Nano has none.
+                    self._encoders = self._encoders[1:]
+                raise
 
     def _pipeline(self) -> Pipeline:
         return build(

@@ -40,7 +40,9 @@ _LEFT_FREE = 2
 _CODED_HEADERS_BYTES = 1 << 16
 _RECEIVE_BYTES = 1 << 18
 _CHECK_TIMEOUT_S = 20.0
-_END_S = 0.5
+# How long the end of a child is waited for: of one that closes its camera, of one that hangs.
+_CLOSING_S = 2.0
+_HANGING_S = 0.3
 _LAST_WORDS_BYTES = 300
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
@@ -219,6 +221,9 @@ class GstreamerProcess:
         mask_png: the masks' picture, black where nothing may be seen; empty without masks.
         program: the child's.
 
+    Attributes:
+        is_hanging: set by whoever waits no longer for it: its end is not waited for either.
+
     Raises:
         OSError: it cannot be started.
     """
@@ -231,6 +236,7 @@ class GstreamerProcess:
         *,
         program: ChildProgram,
     ) -> None:
+        self.is_hanging = False
         self._ring = _Ring(layout)
         coded = pipeline.coded
         most_bytes = 0 if coded is None else coded.width * coded.height * 3 // 2
@@ -283,7 +289,7 @@ class GstreamerProcess:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(_END_S)
+        self.close()
 
     @property
     def pid(self) -> int:
@@ -318,11 +324,6 @@ class GstreamerProcess:
 
         return self._ring.lease(slot, let_go)
 
-    def ask_to_end(self) -> None:
-        """It closes the camera and ends; nothing is waited for."""
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_WR)
-
     def wait(self, wait_s: float) -> bool:
         """Whether it has ended within that time."""
         try:
@@ -342,10 +343,11 @@ class GstreamerProcess:
         lines = last.decode("utf-8", "replace").strip().splitlines()
         return "the camera's process ended" + (f" ({one_line(lines[-1])})" if lines else "")
 
-    def close(self, patience_s: float) -> None:
-        """End it: asked first, killed when it takes longer than that."""
-        self.ask_to_end()
-        if not self.wait(patience_s):
+    def close(self) -> None:
+        """End it: asked first, so that it closes the camera, and killed when that takes long."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+        if not self.wait(_HANGING_S if self.is_hanging else _CLOSING_S):
             # Also one that is stopped; reaped only here, so the number is still its own.
             self._process.kill()
             self._process.wait()

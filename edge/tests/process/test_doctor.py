@@ -29,6 +29,7 @@ from roeh.doctor.storage import (
 )
 from roeh.vision.manifest import find_models_dir
 from roeh.vision.runner import INTERPRETER_MODULES
+from tests.apt import require_packages
 from tests.delivering_nodes import AckingDesk
 from tests.process.secured_broker import City, secured_broker
 
@@ -306,6 +307,23 @@ def test_a_network_camera_that_is_away_is_named(tmp_path):
     (outcome,) = check_sources(node(tmp_path, source=source), CLOCK)
     assert outcome.verdict == "FAIL"
     assert f"127.0.0.1:{port}" in outcome.what
+
+
+def test_a_camera_that_gives_nothing_is_told_once_and_not_waited_for(tmp_path):
+    source = f'{{ kind = "v4l2", device = "{tmp_path}/video9" }}'
+    (outcome,) = check_sources(node(tmp_path, source=source), CLOCK)
+    assert outcome.verdict == "FAIL"
+    assert "video9" in outcome.what
+
+
+@pytest.mark.apt("python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-base")
+def test_what_a_jetson_s_camera_needs_is_named_with_its_package(tmp_path):
+    require_packages("python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-base")
+    source = '{ kind = "gstreamer", camera = 0 }'
+    (outcome,) = check_sources(node(tmp_path, source=source), CLOCK)
+    assert outcome.verdict == "FAIL"
+    assert "no nvarguscamerasrc" in outcome.what
+    assert outcome.remedy == "install nvidia-l4t-gstreamer"
 
 
 def test_a_broker_beyond_this_machine_without_tls_is_a_warning_reachable_or_not(tmp_path):
