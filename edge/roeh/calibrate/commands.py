@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from roeh.calibrate import lens_command
+from roeh.calibrate import lens_command, pose_command
 
 _Action = Callable[[argparse.Namespace], int]
 _Commands = argparse._SubParsersAction
@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     lens = _add(commands, "lens", lens_command.TEXT, lens_command.run_lens)
     lens_command.add_options(lens)
+    pose = _add(commands, "pose", pose_command.TEXT, pose_command.run_pose)
+    pose_command.add_options(pose)
 
 
 def run(chosen: argparse.Namespace) -> int:

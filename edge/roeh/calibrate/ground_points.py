@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from roeh.calibrate.attitude import Split, clockwise, rotation_between, turn
-from roeh.calibrate.least_squares import Fit, chi_square_bound, fit
+from roeh.calibrate.least_squares import Fit, chi_square_bound, fit, tamed
 from roeh.calibrate.marked_points import (
     MarkedPoint,
     check_determined,
@@ -37,6 +37,8 @@ _STANDS_ALONE = 9.0
 #: Nobody knows a height or a tilt better.
 _LEAST_SIGMA_M, _LEAST_SIGMA_RAD = 0.001, math.radians(0.01)
 _EVERYWHERE_M = 1e6
+#: From how many sigmas on a point pulls no harder, until it is known whether one is wrong.
+_ROBUST_SIGMAS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class _Problem:
 
     def solved(self) -> Fit:
         """The best unknowns."""
-        near = fit(self._residuals, self._zero(), loss="soft_l1", scale=3.0)
+        near = fit(self._tamed, self._zero())
         # How a spot's sigma looks from here depends on the pose, but little.
         self._whitening = self._whitened_at(near.unknowns)
         return fit(self._residuals, near.unknowns)
@@ -200,6 +202,9 @@ class _Problem:
             growth=growth,
             is_tilt_found=self._tells_tilt,
         )
+
+    def _tamed(self, unknowns: Array) -> Array:
+        return tamed(self._residuals(unknowns), _ROBUST_SIGMAS)
 
     def _residuals(self, unknowns: Array) -> Array:
         off = self._sights.off(self._towards(unknowns))

@@ -47,24 +47,31 @@ class Fit:
         return len(self.residuals) - len(self.unknowns)
 
 
-def fit(
-    residuals: Callable[[Array], Array], start: Array, *, loss: str = "linear", scale: float = 1.0
-) -> Fit:
+def fit(residuals: Callable[[Array], Array], start: Array) -> Fit:
     """The unknowns at which the sum of squares is least.
 
     Args:
         residuals: whitened residuals (r,) of unknowns (m,).
         start: (m,), of about the same scale each.
-        loss: "linear", or a robust one of scipy's ("soft_l1", "cauchy").
-        scale: from which residual on a robust loss counts less.
     """
     begin = np.asarray(start, np.float64)
     found = least_squares(
-        residuals, begin, jac="3-point", loss=loss, f_scale=scale, x_scale=1.0, max_nfev=100
+        residuals, begin, jac="2-point", x_scale=1.0, ftol=1e-7, xtol=1e-9, gtol=1e-6, max_nfev=60
     )
     slopes = np.asarray(found.jac, np.float64)
-    plain = np.asarray(residuals(found.x), np.float64)
-    return Fit(np.asarray(found.x, np.float64), plain, covariance_of(slopes))
+    return Fit(
+        np.asarray(found.x, np.float64), np.asarray(found.fun, np.float64), covariance_of(slopes)
+    )
+
+
+def tamed(residuals: Array, sigmas: float) -> Array:
+    """Residuals (r,) of which those beyond so many sigmas pull no harder than that.
+
+    Source: the square root of Charbonnier's smooth form of Huber's loss.
+    """
+    ratio = np.square(residuals / sigmas)
+    size: Array = np.sign(residuals) * sigmas * np.sqrt(2.0 * (np.sqrt(1.0 + ratio) - 1.0))
+    return size
 
 
 def covariance_of(slopes: Array) -> Array:
