@@ -2,7 +2,7 @@
 
 Chessboards: OpenCV's detector by quadrangles, which is quick and stands the bending of a
 fisheye; where it fails, the one by sectors (Duda & Frese, BMVC 2018). Then each corner's
-gradients (cv2.cornerSubPix) in a window that holds no other corner. Circles: OpenCV's grid finder.
+gradients (cv2.cornerSubPix) in a window that holds no other corner. Circles: `circle_grid.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from roeh.calibrate.board import Board
+from roeh.calibrate.circle_grid import find_circles
 from roeh.media.frames import UInt8Image
 from roeh.optics.polar import Array
 
@@ -85,14 +86,7 @@ def _chessboard(gray: UInt8Image, board: Board) -> Array | None:
 
 
 def _circles(gray: UInt8Image, board: Board) -> Array | None:
-    flags = cv2.CALIB_CB_ASYMMETRIC_GRID
-    for further in (0, cv2.CALIB_CB_CLUSTERING):
-        is_there, centers = cv2.findCirclesGrid(
-            gray, (board.columns, board.rows), flags=flags | further
-        )
-        if is_there:
-            return _rows(centers)
-    return None
+    return find_circles(gray, (board.columns, board.rows))
 
 
 def _refined(gray: UInt8Image, corners_px: Array, spacing_px: float) -> Array:

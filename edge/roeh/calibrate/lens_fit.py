@@ -39,6 +39,8 @@ _MOST_OFF_SHARE = 0.2
 _BAD_VIEW_OF_MEDIAN, _LEAST_BAD_PX = 3.0, 0.5
 _ROUNDS = 3
 _ROUGH_ITERATIONS = 40
+#: Another beginning would lead to the same lens.
+_GOOD_START_PX = 0.5
 #: The normal distribution's, from the median of absolute values.
 _SIGMA_OF_MEDIAN = 1.4826
 #: How much worse a fit with fewer coefficients may be to be preferred to one that folds.
@@ -254,6 +256,8 @@ def _best_start(
                 iterations=_ROUGH_ITERATIONS,
             )
         )
+        if _typical_px(tried[-1]) < _GOOD_START_PX:
+            break
     return min(tried, key=_typical_px)
 
 

@@ -21,7 +21,7 @@ from roeh.calibrate.bundle_fit import (
 from roeh.optics.polar import Array, join
 
 #: From a 220 degree circle in the shorter side to a tele lens.
-_FOCAL_OF_SIDE = np.geomspace(0.22, 4.0, 24)
+_FOCAL_OF_SIDE = np.geomspace(0.22, 4.0, 16)
 #: tan(theta) as a series: a perspective lens in Kannala and Brandt's form.
 _PERSPECTIVE_K = (1 / 3, 2 / 15, 17 / 315, 62 / 2835)
 _ROUND_K = (0.0, 0.0, 0.0, 0.0)
