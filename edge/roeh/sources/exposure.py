@@ -129,7 +129,7 @@ class ExposureLoop:
             return None
         step = 2 ** min(max(off_ev, -_MAX_STEP_EV), _MAX_STEP_EV)
         wanted = self._limits.split(taken_with.total_us * step, self._asked)
-        if abs(_ev(wanted.total_us, self._asked.total_us)) < _DONE_AT_EV / 2:
+        if has_it and abs(_ev(wanted.total_us, self._asked.total_us)) < _DONE_AT_EV / 2:
             # At a limit, or as near as it gets.
             self._is_moving = False
             return None
