@@ -11,8 +11,6 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 
-import cv2
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +25,7 @@ from roeh.media.masks import mask_of
 from roeh.optics.configured import sensor_from
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.ground_region import ground_region
+from roeh.sources.gstreamer_mask import OverlaidMask
 from roeh.sources.gstreamer_pipeline import (
     HARDWARE_ENCODER,
     SOFTWARE_ENCODER,
@@ -166,7 +165,7 @@ class _ChildReader:
         self._video = video
         self._mask = mask if video is not None else None
         self._encoders: tuple[str, ...] = ()
-        self._burnt: _BurntMask | None = None
+        self._burnt: OverlaidMask | None = None
 
     def prepare(self) -> None:
         """Find what is there.
@@ -179,7 +178,7 @@ class _ChildReader:
         named = camera.section.encoder
         wanted = (HARDWARE_ENCODER, SOFTWARE_ENCODER) if named == "auto" else (named,)
         if self._mask is not None:
-            self._burnt = _BurntMask.of(self._mask, camera.record_size)
+            self._burnt = OverlaidMask.of(self._mask, camera.record_size)
         self._encoders = usable_elements(self._program, needed, wanted if is_coded else ())
         # What cannot be built is told here.
         self._pipeline()
@@ -196,11 +195,13 @@ class _ChildReader:
             connection = _Connection(child, output, self._camera, pipeline, self.coded)
             try:
                 connection.run()
-            except CameraAway:
+            except CameraAway as away:
                 child.is_hanging = True
-                if not connection.coded_pictures and len(self._encoders) > 1:
+                if len(self._encoders) > 1 and connection.blames(pipeline.encoder, away.reason):
                     # The element may be there without the hardware: an Orin Nano has none.
                     self._encoders = self._encoders[1:]
+                    reason = f"{away.reason}, from now on {self._encoders[0]} encodes"
+                    raise CameraAway(reason) from None
                 raise
 
     def _pipeline(self) -> Pipeline:
@@ -223,7 +224,6 @@ class _Connection:
         pipeline: Pipeline,
         coded: CodedStream | None,
     ) -> None:
-        self.coded_pictures = 0
         self._child = child
         self._output = output
         self._layout = camera.layout
@@ -231,6 +231,7 @@ class _Connection:
         self._coded = coded if pipeline.coded is not None else None
         self._record_size = camera.record_size
         self._numbered = -1
+        self._recorded = 0
         # The child's stamps are of the kernel's clock; a simulated one stands elsewhere.
         self._ahead_ns = output.clock.mono_ns() - SystemClock().mono_ns()
 
@@ -266,6 +267,10 @@ class _Connection:
             if clock.mono_ns() > due_ns:
                 raise CameraAway(f"no picture for {wait_ns / NS_PER_S:g} s")
 
+    def blames(self, encoder: str, reason: str) -> bool:
+        """Whether it is the encoder that does not work: it says so, or only frames came."""
+        return not self._recorded and (reason.startswith(encoder) or self._numbered >= 0)
+
     def _give(self, frame: FrameWritten) -> None:
         lease = self._child.lease(frame.slot)
         t_mono_ns = frame.taken_ns + self._ahead_ns
@@ -277,7 +282,7 @@ class _Connection:
     def _record(self, given: CodedGiven) -> None:
         if self._coded is None:
             return
-        self.coded_pictures += 1
+        self._recorded += 1
         packet = CompressedPacket(
             content=given.content, dts=_ticks(given.decoded_ns), pts=_ticks(given.taken_ns)
         )
@@ -287,38 +292,3 @@ class _Connection:
 
 def _ticks(at_ns: int) -> int:
     return (2 * at_ns * TICKS_PER_S + NS_PER_S) // (2 * NS_PER_S)
-
-
-class _BurntMask(msgspec.Struct, frozen=True):
-    """The masks as a picture to lay over what is recorded: only as large as they need."""
-
-    png: bytes
-    x_px: int
-    y_px: int
-
-    @classmethod
-    def of(cls, mask: npt.NDArray[np.bool_], size: Size) -> _BurntMask:
-        """From the sensor's mask (height, width), true inside, to a record of that size."""
-        height, width = mask.shape
-        # A pixel, and a colour sample of four, is black when any part of it is masked.
-        rows = np.arange(size.height_px // 2 + 1) * 2 * height / size.height_px
-        columns = np.arange(size.width_px // 2 + 1) * 2 * width / size.width_px
-        sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-        top = np.clip(np.floor(rows[:-1]).astype(int), 0, height - 1)
-        bottom = np.clip(np.ceil(rows[1:]).astype(int), 1, height)
-        left = np.clip(np.floor(columns[:-1]).astype(int), 0, width - 1)
-        right = np.clip(np.ceil(columns[1:]).astype(int), 1, width)
-        inside = (
-            sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)]
-            - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
-        ) > 0  # fmt: skip
-        if not inside.any():
-            # Somewhere, so that the element has a picture: one that hides nothing.
-            inside = np.zeros((1, 1), np.bool_)
-        where = np.argwhere(inside)
-        first, last = (where.min(0), where.max(0)) if len(where) else (np.zeros(2, int),) * 2
-        part = inside[first[0] : last[0] + 1, first[1] : last[1] + 1]
-        opaque = np.repeat(np.repeat(part, 2, 0), 2, 1).astype(np.uint8) * 255
-        picture = np.dstack([np.zeros((*opaque.shape, 3), np.uint8), opaque])
-        _, png = cv2.imencode(".png", picture)
-        return cls(png.tobytes(), int(first[1]) * 2, int(first[0]) * 2)

@@ -1,41 +1,29 @@
-"""GStreamer's child as a process: found, started, listened to, ended.
-
-Frames come in a ring of slots in one memfd that can neither grow nor shrink, so that no read
-of it can fail. A slot is the reader's from the child's word until its lease is let go.
-"""
+"""GStreamer's child as a process: found, started, listened to, ended."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import functools
-import mmap
 import os
 import signal
 import socket
 import subprocess
-import threading
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
-import numpy as np
 
 from roeh.core.clock import SystemClock
 from roeh.core.errors import CameraMissing, one_line
 from roeh.media.decode import PictureFormat
-from roeh.media.frames import UInt8Image
 from roeh.sources.gstreamer_pipeline import Pipeline, WantedCaps, packages_of
 from roeh.sources.gstreamer_protocol import ChildMessage, ChildMessages
+from roeh.sources.gstreamer_ring import SEALS, SLOTS, FrameLease, FrameRing
 
 _BINDING_PACKAGES = ("python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-base")
 
-#: Slots of a ring. The mailbox keeps four frames, one is being looked at, one is written.
-SLOTS = 8
-# So many are left to the child: before that, what is held longest is copied out.
-_LEFT_FREE = 2
 #: A coded picture may be larger than the picture itself by headers alone.
 _CODED_HEADERS_BYTES = 1 << 16
 _RECEIVE_BYTES = 1 << 18
@@ -44,7 +32,6 @@ _CHECK_TIMEOUT_S = 20.0
 _CLOSING_S = 2.0
 _HANGING_S = 0.3
 _LAST_WORDS_BYTES = 300
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class _Missing(msgspec.Struct):
@@ -141,77 +128,6 @@ def _environment() -> dict[str, str]:
     return {**ours, "LC_ALL": "C.UTF-8"}
 
 
-class FrameLease:
-    """The pixels of one frame, in a slot or, when slots grow short, in memory of their own.
-
-    Args:
-        pixels: the slot.
-        layout: of the pixels.
-        let_go: gives the slot back; called once, in whatever thread is the last to hold it.
-    """
-
-    def __init__(
-        self, pixels: UInt8Image, layout: PictureFormat, let_go: Callable[[], None]
-    ) -> None:
-        self._pixels = pixels
-        self._layout = layout
-        self._lock = threading.Lock()
-        self._let_go = weakref.finalize(self, let_go)
-        self._let_go.atexit = False
-
-    def write_into(self, out: UInt8Image) -> None:
-        """Write the pixels into an array of the frames' shape."""
-        with self._lock:
-            np.copyto(out, self._pixels)
-
-    def copy_out(self) -> None:
-        """Keep the pixels elsewhere and give the slot back."""
-        with self._lock:
-            self._pixels = self._pixels.copy()
-        self._let_go()
-
-
-class _Ring:
-    """The memory for frames, and who holds which slot."""
-
-    def __init__(self, layout: PictureFormat) -> None:
-        self._shape = layout.shape()
-        self._layout = layout
-        self._slot_bytes = int(np.prod(self._shape))
-        self.stride_bytes = -(-self._slot_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-        size_bytes = self.stride_bytes * SLOTS
-        self.descriptor = os.memfd_create("roeh-frames", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(self.descriptor, size_bytes)
-            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
-            self._memory = mmap.mmap(self.descriptor, size_bytes, prot=mmap.PROT_READ)
-        except BaseException:
-            self.close()
-            raise
-        self._leases: dict[int, weakref.ref[FrameLease]] = {}
-
-    def lease(self, slot: int, let_go: Callable[[], None]) -> FrameLease:
-        """The frame that now lies in a slot; makes room when too few are free."""
-        start = slot * self.stride_bytes
-        pixels: UInt8Image = np.frombuffer(self._memory, np.uint8, self._slot_bytes, start).reshape(
-            self._shape
-        )
-        lease = FrameLease(pixels, self._layout, let_go)
-        self._leases.pop(slot, None)
-        # In order of time: the first one is held longest.
-        self._leases = {key: one for key, one in self._leases.items() if one() is not None}
-        self._leases[slot] = weakref.ref(lease)
-        for key in list(self._leases)[: max(0, len(self._leases) - (SLOTS - _LEFT_FREE))]:
-            oldest = self._leases.pop(key)()
-            if oldest is not None:
-                oldest.copy_out()
-        return lease
-
-    def close(self) -> None:
-        """Let go of the descriptor; frames keep what they map."""
-        os.close(self.descriptor)
-
-
 class GstreamerProcess:
     """A running child; a context manager that ends it.
 
@@ -237,7 +153,7 @@ class GstreamerProcess:
         program: ChildProgram,
     ) -> None:
         self.is_hanging = False
-        self._ring = _Ring(layout)
+        self._ring = FrameRing(layout)
         coded = pipeline.coded
         most_bytes = 0 if coded is None else coded.width * coded.height * 3 // 2
         self._messages = ChildMessages(SLOTS, most_bytes + _CODED_HEADERS_BYTES if coded else 0)
@@ -364,5 +280,5 @@ def _sealed(name: str, content: bytes) -> int:
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(descriptor), "wb") as file:
         file.write(content)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS | fcntl.F_SEAL_WRITE)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | fcntl.F_SEAL_WRITE)
     return descriptor

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
 from pathlib import Path
 
@@ -32,8 +31,9 @@ from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
 from roeh.sources.gstreamer import GstreamerFrames
 from roeh.sources.gstreamer_pipeline import Camera, build
-from roeh.sources.gstreamer_process import SLOTS, ChildProgram, GstreamerProcess
+from roeh.sources.gstreamer_process import ChildProgram, GstreamerProcess
 from roeh.sources.gstreamer_protocol import ChildWords, FrameSkipped, FrameWritten
+from roeh.sources.gstreamer_ring import SLOTS
 from roeh.sources.protocol import SourceState, WantedVideo
 from tests.apt import require_packages
 from tests.unit import source_conformance as conformance
@@ -278,22 +278,30 @@ PARENT = """
 import os, signal, sys
 sys.path[:0] = {path!r}
 from tests.process.test_source_gstreamer import FrameWritten, camera_of, messages_of, process_of
-child = process_of(camera_of())
-messages_of(child, lambda message: isinstance(message, FrameWritten))
-os.kill(child.pid, {number})
-print(child.pid, flush=True)
+children = [process_of(camera_of()) for _ in range(2)]
+for child in children:
+    messages_of(child, lambda message: isinstance(message, FrameWritten))
+    print(child.pid, flush=True)
+os.kill(child.pid, signal.SIGSTOP)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("number", [0, signal.SIGSTOP])
-def test_a_child_ends_with_its_parent_even_when_it_hangs(number):
-    script = textwrap.dedent(PARENT.format(path=sys.path, number=int(number)))
-    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=False)
+def test_a_child_ends_with_its_parent_even_when_it_hangs():
+    command = [sys.executable, "-c", PARENT.format(path=sys.path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     assert done.returncode == -signal.SIGKILL
-    stat = Path(f"/proc/{int(done.stdout)}/stat")
-    # Gone, or dead and not yet waited for by whoever adopted it.
-    wait_until(lambda: not stat.exists() or stat.read_text().rsplit(") ", 1)[1][0] == "Z")
+    pids = done.stdout.split()
+    assert len(pids) == 2
+    wait_until(lambda: all(has_ended(int(pid)) for pid in pids))
+
+
+def has_ended(pid):
+    """Gone, or dead and not yet waited for by whoever adopted it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 LIAR = """
@@ -321,6 +329,37 @@ def test_a_child_that_says_nonsense_is_ended_and_told(tmp_path):
     assert "said nonsense (a message of kind 7)" in stalled.detail
     assert watched.infos == []
     assert children() == []
+
+
+# A Jetson's plug-ins on a board without the encoder that they drive.
+WITHOUT_ENCODER = """
+import json, os, socket, struct, sys
+if sys.argv[1] == "check":
+    print(json.dumps({{"missing": []}}))
+elif "nvv4l2h264enc" in json.loads(sys.argv[2])["description"]:
+    words = b"nvv4l2h264enc0: Cannot identify device"
+    link = socket.socket(fileno=json.loads(sys.argv[2])["socket"])
+    link.sendall(struct.pack("<BxHIQqq", 4, 0, len(words), 0, 0, 0) + words)
+    link.recv(1)
+else:
+    os.execv(sys.executable, [sys.executable, {script!r}, *sys.argv[1:]])
+"""
+
+
+def test_an_encoder_without_its_hardware_is_given_up_for_the_one_in_software(tmp_path):
+    script = tmp_path / "gstreamer_child_without_encoder.py"
+    script.write_text(WITHOUT_ENCODER.format(script=str(ChildProgram().script)))
+    program = ChildProgram(script=script)
+
+    def build_without(clock, observer, coded):
+        return frames_of(sensor(), clock, observer=observer, coded=coded, program=program)
+
+    log = conformance.CodedLog()
+    with conformance.Watched(build_without, coded=log) as watched:
+        stalled = watched.await_state(SourceState.STALLED)
+        watched.await_frames(1)
+        wait_until(lambda: log.pictures)
+    assert "Cannot identify device, from now on x264enc encodes" in stalled.detail
 
 
 def test_without_the_binding_the_packages_are_named():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from roeh.core.types import Box, Size
 from roeh.media.decode import PictureFormat
 from roeh.optics.configured import sensor_from
 from roeh.sources.ground_region import ground_region
+from roeh.sources.gstreamer_mask import OverlaidMask
 from roeh.sources.gstreamer_pipeline import (
     HARDWARE_ENCODER,
     SOFTWARE_ENCODER,
@@ -201,6 +204,41 @@ def test_metering_of_a_fisheye_looking_down_keeps_off_the_rim():
         assert found == pytest.approx(512 + wanted * half_px, abs=33)
     area = (box.x1_px - box.x0_px) * (box.y1_px - box.y0_px)
     assert area > 0.93 * (2 * half_px) ** 2
+
+
+def overlaid(mask, size):
+    """What an overlay hides of a record of that size, (height, width)."""
+    overlay = OverlaidMask.of(mask, size)
+    picture = cv2.imdecode(np.frombuffer(overlay.png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert not picture[:, :, :3].any()
+    assert set(np.unique(picture[:, :, 3])) <= {0, 255}
+    hidden = np.zeros((size.height_px, size.width_px), bool)
+    height, width = picture.shape[:2]
+    hidden[overlay.y_px : overlay.y_px + height, overlay.x_px : overlay.x_px + width] = (
+        picture[:, :, 3] > 0
+    )
+    return hidden
+
+
+@pytest.mark.parametrize("size", [Size(64, 48), Size(128, 96), Size(32, 24), Size(96, 72)])
+def test_whatever_shows_a_part_of_a_mask_is_hidden_and_little_more(size):
+    mask = np.zeros((48, 64), bool)
+    mask[7:19, 11:30] = mask[30, 63] = True
+    hidden = overlaid(mask, size)
+    scale = size.width_px / 64
+    rows = (np.arange(size.height_px) / scale).astype(int)
+    columns = (np.arange(size.width_px) / scale).astype(int)
+    assert hidden[mask[np.ix_(rows, columns)]].all()
+    # All four pixels of a colour sample, and not farther than one of them from the mask.
+    cells = hidden.reshape(size.height_px // 2, 2, size.width_px // 2, 2)
+    assert np.array_equal(cells.any((1, 3)), cells.all((1, 3)))
+    reach = int(np.ceil(2 / scale)) + 1
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1,) * 2)) > 0
+    assert not hidden[~near[np.ix_(rows, columns)]].any()
+
+
+def test_a_mask_beside_the_picture_hides_nothing():
+    assert not overlaid(np.zeros((48, 64), bool), Size(64, 48)).any()
 
 
 NOW_NS = 1000 * NS_PER_S
