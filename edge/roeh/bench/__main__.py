@@ -100,7 +100,7 @@ def _bench_cameras(console: Console, *, as_json: bool) -> int:
 def _measure_cameras(clip: Path, footage: Path) -> CameraFigures:
     return CameraFigures(
         sources=tuple(measure_sources(clip, FPS, footage)),
-        rigs={name: measure_memory_frames(scene, 3) for name, scene in rig_scenes().items()},
+        rigs={name: measure_memory_frames(scene, 2) for name, scene in rig_scenes().items()},
     )
 
 
