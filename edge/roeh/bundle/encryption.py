@@ -66,15 +66,6 @@ def parse_identities(text: str) -> tuple[AgeIdentity, ...]:
     return tuple(AgeIdentity(str(one), str(one.to_public())) for one in found)
 
 
-def check_recipient(recipient: str) -> None:
-    """Refuse what is not a public key of age.
-
-    Raises:
-        KeyRefused: it is none; nothing could be opened by anybody.
-    """
-    _recipient(recipient)
-
-
 def encrypt(pieces: Iterable[bytes], sink: Writable, recipients: Sequence[str]) -> None:
     """Encrypt a stream so that each of the recipients can open it.
 

@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from roeh.bundle.encryption import (
-    check_recipient,
     decrypt,
     encrypt,
     new_identity,
@@ -86,10 +85,10 @@ def test_an_error_of_the_disk_comes_through_as_it_was():
 
 def test_a_key_that_is_none_is_refused_and_no_secret_is_shown():
     identity = new_identity()
-    check_recipient(identity.recipient)
+    encrypt([CONTENT], io.BytesIO(), [identity.recipient])
     for wrong in ("", "age1", identity.secret, identity.recipient[:-1] + "b"):
         with pytest.raises(KeyRefused):
-            check_recipient(wrong)
+            encrypt([CONTENT], io.BytesIO(), [wrong])
     for text in ("", "# only a remark\n", "AGE-SECRET-KEY-1NONE", f"{identity.secret}\nmore"):
         with pytest.raises(KeyRefused):
             parse_identities(text)
