@@ -24,3 +24,8 @@ lock systemd requirements/systemd.in
 # So is this; what it is compiled with comes first, and both agree with the rest.
 lock tpm_build requirements/tpm_build.in --constraint requirements/dev.txt
 lock tpm requirements/tpm.in --constraint requirements/dev.txt
+# What `make camera-vm` adds to a pole's lock: the real picamera2, as in Debian 13's Python.
+uv pip compile --quiet --universal --python-version 3.13 \
+    --generate-hashes --no-emit-index-url --no-header \
+    --constraint requirements/node.txt \
+    --output-file requirements/camera_vm.txt requirements/camera_vm.in

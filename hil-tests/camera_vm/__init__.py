@@ -1,0 +1,1 @@
+"""`make camera-vm`: the real picamera2 on libcamera's virtual camera, in a Debian 13 machine."""

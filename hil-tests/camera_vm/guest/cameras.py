@@ -1,0 +1,59 @@
+"""The cameras of the machine: which there are, and taking them away."""
+
+import subprocess
+from pathlib import Path
+
+from tests.waiting import wait_until
+
+#: Where libcamera's virtual pipeline reads which cameras there are, when it starts.
+_CONFIGURATION = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
+
+#: One camera; frames for detection and pictures for the record have these sizes.
+FRAMES_PX = (640, 480)
+RECORDED_PX = (1280, 960)
+DEFAULT_CAMERAS = """%YAML 1.1
+---
+"Virtual0":
+  supported_formats:
+  - width: 640
+    height: 480
+    frame_rates: [5, 30]
+  - width: 1280
+    height: 960
+    frame_rates: [5, 30]
+  test_pattern: "bars"
+  location: CameraLocationFront
+  model: "Virtual Video Device"
+"""
+
+
+def write_cameras(text):
+    """What libcamera finds from its next start on; an empty text is a camera unplugged."""
+    _CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
+    if text:
+        _CONFIGURATION.write_text(text)
+    else:
+        _CONFIGURATION.unlink(missing_ok=True)
+
+
+#: The kernel's test camera, a V4L2 device like a USB camera; loaded with conftest.py.
+VIVID_DEVICE = "/dev/video0"
+_VIVID = Path("/sys/bus/platform/drivers/vivid")
+_VIVID_NAME = "vivid.0"
+
+
+def load_vivid():
+    """One camera and no other device of vivid's."""
+    subprocess.run(["modprobe", "vivid", "n_devs=1", "node_types=0x1"], check=True)
+    wait_until(Path(VIVID_DEVICE).exists, 60.0)
+
+
+def unplug_vivid():
+    """The kernel takes the device from whoever has it open: their next call is ENODEV."""
+    (_VIVID / "unbind").write_text(_VIVID_NAME)
+
+
+def plug_vivid_in():
+    """It is there again, under the same name; nothing happens where it was not away."""
+    if not (_VIVID / _VIVID_NAME).exists():
+        (_VIVID / "bind").write_text(_VIVID_NAME)

@@ -1,0 +1,35 @@
+"""What the checks in the machine share: the virtual camera as it stands, and the report."""
+
+from pathlib import Path
+
+from guest.cameras import DEFAULT_CAMERAS, load_vivid, write_cameras
+
+_HEAPS = Path("/dev/dma_heap")
+
+
+def pytest_runtest_makereport(item, call):
+    """The promise that a check holds is the first sentence of its docstring."""
+    if call.when == "call" or call.excinfo is not None:
+        item.user_properties.append(("promise", " ".join((item.obj.__doc__ or "").split())))
+
+
+def pytest_runtest_logreport(report):
+    """One line for each check, or for what kept it from being made (report.py reads it)."""
+    if report.when != "call" and report.passed:
+        return
+    promise = dict(report.user_properties).get("promise", "")
+    if report.skipped:
+        promise = f"{promise} ({report.longrepr[2]})" if report.longrepr else promise
+    outcome = {"passed": "ok", "failed": "failed", "skipped": "skipped"}[report.outcome]
+    name = report.nodeid.rpartition("::")[2]
+    print(f"\nCHECK\t{outcome}\t{report.duration:.1f}\t{name}\t{promise}", flush=True)
+
+
+def pytest_configure():
+    """A Pi's picamera2 takes buffers from `linux,cma`; here they are the system's heap."""
+    heap = _HEAPS / "linux,cma"
+    if not heap.is_symlink():
+        heap.symlink_to("system")
+    write_cameras(DEFAULT_CAMERAS)
+    # Which cameras there are is looked at when checks are collected.
+    load_vivid()
