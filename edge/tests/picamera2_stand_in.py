@@ -64,6 +64,14 @@ class Board:
         self.is_unplugged = threading.Event()
         #: A call that does not come back until the event is set.
         self.hangs: dict[str, threading.Event] = {}
+        self.refuses_to_write = threading.Event()
+        self.encoder_breaks = threading.Event()
+        #: The width of all streams, whatever is asked for; 0 for what is asked for.
+        self.gives_width_px = 0
+        self.pictures = 0
+        #: It falls silent after so many.
+        self.most_pictures = 1 << 62
+        self.looked_anew = 0
         self.is_open = False
         self.opened = self.closed = 0
         self.outstanding = 0
@@ -79,6 +87,7 @@ class Board:
 
         class OnThisBoard(Picamera2):
             board = self
+            _cm = CameraManager(self)
 
             @staticmethod
             def global_camera_info():
@@ -154,6 +163,8 @@ class _Encoder:
         with self._lock:
             if not self._running:
                 return
+            if request.picam2.board.encoder_breaks.is_set():
+                raise OSError("the encoder broke")
             request.acquire()
             self._held.append(request)
             stamp_us = request.stamp_ns // 1000
@@ -267,6 +278,7 @@ class CompletedRequest:
 
     def get_metadata(self):
         assert self.request is not None
+        self.picam2.board.hang_in("metadata")
         return dict(self.metadata)
 
 
@@ -275,6 +287,8 @@ class MappedArray:
 
     def __init__(self, request, stream, reshape=True, write=True):
         assert request.request is not None
+        if write and not reshape and request.picam2.board.refuses_to_write.is_set():
+            raise OSError("no memory")
         self.__request, self.__stream, self.__reshape = request, stream, reshape
         self.__array = None
 
@@ -299,19 +313,19 @@ class MappedArray:
 class CameraManager:
     """The list of cameras, looked at once."""
 
-    def __init__(self):
+    def __init__(self, board):
+        self.board = board
         self.cameras = {}
-        self.resets = 0
 
     def reset(self):
-        self.resets += 1
+        self.board.looked_anew += 1
 
 
 class Picamera2:
     """One camera of a board."""
 
     board: Board
-    _cm = CameraManager()
+    _cm: CameraManager
 
     @staticmethod
     def global_camera_info():
@@ -382,6 +396,8 @@ class Picamera2:
             if stream is None:
                 continue
             width, height = stream["size"]
+            width = self.board.gives_width_px or width
+            stream["size"] = (width, height)
             if width % 2 or height % 2:
                 raise RuntimeError("width and height should be even")
             stream["format"] = self.board.order
@@ -467,6 +483,8 @@ class Picamera2:
         while not self._abort.wait(1 / board.fps):
             if board.is_silent.is_set() or board.is_unplugged.is_set():
                 continue
+            if board.pictures >= board.most_pictures:
+                continue
             with self.request_lock:
                 if not self._free:
                     board.starved += 1
@@ -484,6 +502,7 @@ class Picamera2:
         while len(self._pending) > CONTROL_DELAY:
             self._applied |= self._pending.pop(0)
         self._number += 1
+        board.pictures += 1
         request = CompletedRequest(buffers, self)
         request.stamp_ns = board.clock.boot_ns() + board.stamp_ahead_ns
         request.metadata = {"SensorTimestamp": request.stamp_ns}
@@ -518,13 +537,13 @@ class Picamera2:
 
 
 def draw(buffer, stream, number, level):
-    """The picture of that number: six bits of it along the lower half, a grey above."""
+    """The picture of that number: six bits of it along the lower rim, a grey above."""
     (width, height), stride = stream["size"], stream["stride"]
     luma = buffer[: stride * height].reshape(height, stride)[:, :width]
     luma[:] = 16 + 219 * level
     for bit in range(6):
         left = bit * width // 6
-        luma[height // 2 :, left : left + width // 6] = 235 if number >> bit & 1 else 16
+        luma[height * 7 // 8 :, left : left + width // 6] = 235 if number >> bit & 1 else 16
     chroma = buffer[stride * height :]
     if stream["format"] == "NV12":
         pairs = chroma.reshape(height // 2, stride)

@@ -125,13 +125,13 @@ class ExposureLoop:
             return None
         level = max((mean_luma - _BLACK) / (_WHITE - _BLACK), _LEAST_LEVEL)
         off_ev = _ev(TARGET, level)
-        if not self._is_to_move(off_ev, t_mono_ns):
-            return None
         step = 2 ** min(max(off_ev, -_MAX_STEP_EV), _MAX_STEP_EV)
         wanted = self._limits.split(taken_with.total_us * step, self._asked)
         if has_it and abs(_ev(wanted.total_us, self._asked.total_us)) < _DONE_AT_EV / 2:
             # At a limit, or as near as it gets.
-            self._is_moving = False
+            self._is_moving, self._off_since_ns = False, None
+            return None
+        if not self._is_to_move(off_ev, t_mono_ns):
             return None
         self._asked, self._waited = wanted, 0
         return wanted

@@ -11,7 +11,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import LensError
@@ -212,15 +212,16 @@ class LiveFrames:
         reader.start()
         try:
             while not stop.is_set():
-                for letter in mailbox.take(LOOK_S):
-                    if isinstance(letter, SourceFrame):
-                        yield letter
+                letters = mailbox.take(LOOK_S)
+                while letters:
+                    if isinstance(letters[0], SourceFrame):
+                        # Not held here: whoever takes a frame decides for how long a driver's
+                        # buffer is.
+                        yield cast(SourceFrame, letters.pop(0))
                         if stop.is_set():
                             return
                     else:
-                        self._observer(letter)
-                    # Whoever took a frame decides for how long it holds a driver's buffer.
-                    del letter
+                        self._observer(cast(SourceNotice, letters.pop(0)))
                 if output.is_hanging() and self._coded is not None:
                     self._coded.end(StreamEnd.SOURCE_STALLED)
         finally:

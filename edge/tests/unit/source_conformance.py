@@ -16,6 +16,7 @@ from roeh.bitstream.nal import is_parameter_set, split_length_prefixed
 from roeh.core.clock import NS_PER_S, Clock, SimulatedClock
 from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
 from roeh.core.types import Frame
+from roeh.media.frames import UInt8Image
 from roeh.sources.coded import CodedObserver, CodedPicture
 from roeh.sources.protocol import Source, SourceFrame, SourceNotice, SourceObserver, SourceState
 from tests.clocks import SynchronisedClock
@@ -223,7 +224,7 @@ class Watched:
         self.infos: list[Frame] = []
         self.ages_ns: list[int] = []
         self.failure: Exception | None = None
-        self._last: SourceFrame | None = None
+        self.last_pixels: UInt8Image | None = None
         self._source = build(self.clock, self.notices.append, coded)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read)
@@ -265,7 +266,7 @@ class Watched:
         try:
             for frame in self._source.frames(self._stop):
                 self.ages_ns.append(self.clock.mono_ns() - frame.info.t_mono_ns)
-                frame.read()
+                self.last_pixels = frame.read().pixels
                 self.infos.append(frame.info)
         except Exception as failure:  # noqa: BLE001 - the test that waits tells it
             self.failure = failure
