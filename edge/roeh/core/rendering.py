@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from roeh.core.config import MaskSection, SensorSection
+from roeh.core.config import LensSection, MaskSection, SensorSection
 from roeh.core.config.section import Name
 from roeh.core.custody import SegmentRow
 from roeh.core.retrieval import Region
 from roeh.core.sandbox import SandboxLimits
 from roeh.core.types import Count, TimeUs
+from roeh.core.views import ViewChoice
 
 #: The longest preview.
 MAX_PREVIEW_US = 60_000_000
@@ -32,6 +33,11 @@ MAX_ORDER_BYTES = 64 * 1024 * 1024
 MAX_ANSWER_BYTES = 1024 * 1024
 #: An hour of ten-second segments, and what lies at its ends.
 MAX_SEGMENTS = 400
+
+#: Stands beneath every picture that is a view.
+DEWARPED_WORDS = "VIEW MADE FROM THE RECORDING - NOT THE ORIGINAL PICTURE"
+#: Tilted more than this, a camera looks to all sides.
+_LOOKS_DOWN_DEG = 60.0
 
 PointPx = tuple[float, float]
 
@@ -62,6 +68,28 @@ class Masks(msgspec.Struct, frozen=True):
     polygons_px: Annotated[tuple[tuple[PointPx, ...], ...], Meta(max_length=256)]
 
 
+class Dewarp(msgspec.Struct, frozen=True, kw_only=True):
+    """A view of the picture instead of the picture itself, with words beneath that say so.
+
+    Attributes:
+        camera_id: whose picture it is.
+        lens: of it, for a picture of this shape.
+        azimuth_deg, tilt_deg, roll_deg: how it hangs.
+        heading_deg: of the pole.
+        choice: which view.
+        words: ASCII, beneath the view.
+    """
+
+    camera_id: Name
+    lens: LensSection
+    azimuth_deg: Annotated[float, Meta(ge=-360, le=360)]
+    tilt_deg: Annotated[float, Meta(ge=-90, le=90)]
+    roll_deg: Annotated[float, Meta(ge=-360, le=360)]
+    heading_deg: Annotated[float, Meta(ge=-360, le=360)]
+    choice: ViewChoice
+    words: Annotated[str, Meta(max_length=200)] = ""
+
+
 class StillOrder(msgspec.Struct, frozen=True, kw_only=True, tag="still"):
     """One picture as JPEG: the last one taken at or before `at_utc_us`, else the first after."""
 
@@ -69,10 +97,14 @@ class StillOrder(msgspec.Struct, frozen=True, kw_only=True, tag="still"):
     at_utc_us: TimeUs
     max_side_px: Annotated[int, Meta(ge=16, le=MAX_STILL_SIDE_PX)] = 1280
     masks: Masks | None = None
+    view: Dewarp | None = None
 
 
 class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
-    """A small, short video of a span: fragmented MP4, H.264, as a browser plays it."""
+    """A small, short video of a span: fragmented MP4, H.264, as a browser plays it.
+
+    A view has a size of its own, whatever `height_px`.
+    """
 
     segments: Annotated[tuple[SegmentInput, ...], Meta(min_length=1, max_length=MAX_SEGMENTS)]
     from_utc_us: TimeUs
@@ -80,6 +112,7 @@ class PreviewOrder(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     height_px: Annotated[int, Meta(ge=16, le=MAX_PREVIEW_HEIGHT_PX)] = MAX_PREVIEW_HEIGHT_PX
     fps: Annotated[int, Meta(ge=1, le=MAX_PREVIEW_FPS)] = MAX_PREVIEW_FPS
     masks: Masks | None = None
+    view: Dewarp | None = None
 
 
 class RedactOrder(msgspec.Struct, frozen=True, kw_only=True, tag="redact"):
@@ -183,6 +216,31 @@ def masks_of(sensor: SensorSection) -> Masks | None:
     if not sensor.masks:
         return None
     return Masks(sensor.lens.width_px, sensor.lens.height_px, tuple(map(_polygon_px, sensor.masks)))
+
+
+def looks_to_deg(sensor: SensorSection, heading_deg: float) -> float:
+    """The bearing that a view of a camera has in its middle: north where it looks down."""
+    if sensor.tilt_deg > _LOOKS_DOWN_DEG:
+        return 0.0
+    return (heading_deg + sensor.azimuth_deg) % 360.0
+
+
+def dewarp_of(
+    sensor: SensorSection, heading_deg: float, choice: ViewChoice, words: str
+) -> Dewarp | None:
+    """The view of a camera's picture; None for the picture itself."""
+    if choice.layout == "picture":
+        return None
+    return Dewarp(
+        camera_id=sensor.name,
+        lens=sensor.lens,
+        azimuth_deg=sensor.azimuth_deg,
+        tilt_deg=sensor.tilt_deg,
+        roll_deg=sensor.roll_deg,
+        heading_deg=heading_deg,
+        choice=choice,
+        words=words,
+    )
 
 
 def _polygon_px(mask: MaskSection) -> tuple[PointPx, ...]:

@@ -10,6 +10,14 @@ from msgspec import Meta
 #: "picture" is the sensor's own, as the camera gives it.
 Layout = Literal["picture", "panorama", "double_panorama", "quad", "ptz"]
 LAYOUTS: tuple[Layout, ...] = ("picture", "panorama", "double_panorama", "quad", "ptz")
+#: Height of a view as a share of its width: panoramas go from 10 degrees above the horizon to
+#: 80 below it, the double one to 62.
+HEIGHT_SHARES: dict[Layout, float] = {
+    "panorama": 0.25,
+    "double_panorama": 0.8,
+    "quad": 0.75,
+    "ptz": 0.5625,
+}
 
 
 class ViewChoice(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 from roeh.core.rendering import Finished, StillOrder
-from roeh.core.types import Size
 from roeh.media.decode import DecodedPicture, PictureFormat
+from roeh.media.frames import UInt8Image
 from roeh.render.answers import Answers
+from roeh.render.dewarp import Dewarper
 from roeh.render.obscure import drawn_mask
 from roeh.render.outcome import NoPicture
 from roeh.render.recording import Recording, Stored
@@ -26,6 +27,24 @@ def give_still(order: StillOrder, recording: Recording, answers: Answers) -> Non
     if shown is None:
         raise NoPicture(f"{recording.damaged} groups of pictures cannot be decoded")
     t_utc_us, picture = shown
+    dewarper = Dewarper.of(order.view, order.masks, picture.size, order.max_side_px)
+    pixels = _whole(order, picture) if dewarper is None else dewarper.draw(picture, t_utc_us)
+    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    answers.give(encoded.tobytes())
+    answers.finish(
+        Finished(
+            pictures=1,
+            damaged=recording.damaged,
+            width_px=pixels.shape[1],
+            height_px=pixels.shape[0],
+            from_utc_us=t_utc_us,
+            to_utc_us=t_utc_us,
+        )
+    )
+
+
+def _whole(order: StillOrder, picture: DecodedPicture) -> UInt8Image:
+    """The camera's picture, masked, no larger than is wanted."""
     size = picture.size
     pixels = np.empty((size.height_px, size.width_px, 3), np.uint8)
     picture.write_into(pixels, PictureFormat(size, "bgr24"))
@@ -33,24 +52,10 @@ def give_still(order: StillOrder, recording: Recording, answers: Answers) -> Non
     if mask is not None:
         pixels[mask] = 0
     scale = min(1.0, order.max_side_px / max(size.width_px, size.height_px))
-    shape = Size(max(1, round(size.width_px * scale)), max(1, round(size.height_px * scale)))
-    if scale < 1:
-        pixels = np.asarray(
-            cv2.resize(pixels, (shape.width_px, shape.height_px), interpolation=cv2.INTER_AREA),
-            np.uint8,
-        )
-    _, encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    answers.give(encoded.tobytes())
-    answers.finish(
-        Finished(
-            pictures=1,
-            damaged=recording.damaged,
-            width_px=shape.width_px,
-            height_px=shape.height_px,
-            from_utc_us=t_utc_us,
-            to_utc_us=t_utc_us,
-        )
-    )
+    if scale == 1.0:
+        return pixels
+    shape = (max(1, round(size.width_px * scale)), max(1, round(size.height_px * scale)))
+    return np.asarray(cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _picture(at_utc_us: int, recording: Recording) -> tuple[int, DecodedPicture] | None:

@@ -16,7 +16,7 @@ from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import EXIT_OK, ConfigError, OutputRefused
 from roeh.core.moments import utc_text
 from roeh.core.types import Size
-from roeh.core.views import LAYOUTS, Layout, ViewChoice
+from roeh.core.views import HEIGHT_SHARES, LAYOUTS, Layout, ViewChoice
 from roeh.media.frames import UInt8Image
 from roeh.media.masks import mask_of, outside
 from roeh.media.overlay import Boxed, Overlay, found_words
@@ -33,12 +33,9 @@ from roeh.vision.open import open_model_for, open_still_detector
 _WIDTHS_PX: dict[Layout, int] = {
     "picture": 1280, "panorama": 1920, "double_panorama": 1600, "quad": 1600, "ptz": 1280,
 }  # fmt: skip
-_HEIGHT_SHARES: dict[Layout, float] = {
-    "picture": 4.0, "panorama": 0.25, "double_panorama": 0.8, "quad": 0.75, "ptz": 0.5625,
-}  # fmt: skip
 _PATIENCE_S = 15.0
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_MOST_PX = 8192
+_LEAST_PX, _MOST_PX = 160, 8192
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,9 +154,9 @@ def _drawn(
 ) -> UInt8Image:
     rig = rig_from(config)
     width_px = chosen.width or _WIDTHS_PX[choice.layout]
-    size = Size(
-        min(width_px, _MOST_PX), min(round(width_px * _HEIGHT_SHARES[choice.layout]), _MOST_PX)
-    )
+    width_px = min(max(width_px, _LEAST_PX), _MOST_PX)
+    # A camera's picture may be upright.
+    size = Size(width_px, round(width_px * HEIGHT_SHARES.get(choice.layout, 4.0)))
     view = view_of(rig, [rig.sensor(name) for name in pictures], choice, size)
     masks = {each.name: mask_of(each) for each in config.sensors}
     drawn = draw_view(view, pictures, masks)

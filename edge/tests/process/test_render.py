@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from roeh.bundle.rendering import Renderer, RenderLimits
+from roeh.core.config import ComposedSource, LensSection, SensorSection
 from roeh.core.errors import RenderFailed
 from roeh.core.rendering import (
     FragmentInput,
@@ -23,8 +24,10 @@ from roeh.core.rendering import (
     RedactOrder,
     SegmentInput,
     StillOrder,
+    dewarp_of,
 )
 from roeh.core.retrieval import Region
+from roeh.core.views import ViewChoice
 from tests.recorded_segments import (
     GOP_US,
     PICTURE_US,
@@ -108,6 +111,53 @@ def test_a_preview_holds_the_span_and_shows_a_pause_as_an_empty_picture():
     assert len(times) == 11
     assert shown[5][1].mean() == pytest.approx(37, abs=4)
     assert shown[6][1].mean() == pytest.approx(pictures[20].mean(), abs=4)
+
+
+def fisheye_pictures(count=10, side=240):
+    """What lies north of a camera that looks down is bright, what lies south is dim."""
+    picture = np.full((side, side, 3), 60, np.uint8)
+    picture[: side // 2] = 220
+    return [picture] * count
+
+
+def looking(layout, **angles):
+    sensor = SensorSection(
+        name="dome",
+        source=ComposedSource(),
+        lens=LensSection(width_px=480, height_px=480, fov_deg=185.0),
+    )
+    return dewarp_of(sensor, 90.0, ViewChoice(layout=layout, **angles), "view, not the original")
+
+
+def test_a_view_of_a_fisheye_looks_where_it_is_told_and_is_labelled():
+    segment = without_loss(fisheye_pictures())
+    # The pole's mark points east: what lies ahead of it is bright.
+    for bearing_deg, level in ((90.0, 220), (270.0, 60)):
+        view = looking("ptz", bearing_deg=bearing_deg, elevation_deg=-30.0)
+        shown = still(segment, START_US, view=view, max_side_px=640)
+        jpeg = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.finished.width_px == jpeg.shape[1] == 640
+        assert jpeg.shape[0] > 360  # words stand beneath
+        assert abs(int(np.median(jpeg[:360])) - level) <= 4
+
+
+def test_a_mask_is_black_in_a_view_too():
+    north = Masks(480, 480, (((0, 0), (480, 0), (480, 240), (0, 240)),))
+    view = looking("ptz", bearing_deg=90.0, elevation_deg=-30.0)
+    shown = still(without_loss(fisheye_pictures()), START_US, view=view, masks=north)
+    jpeg = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+    assert jpeg[: jpeg.shape[1] * 9 // 16].max() <= 8
+
+
+def test_a_preview_of_a_view_plays():
+    shown = decoded(preview([without_loss(fisheye_pictures(10))], view=looking("panorama"), fps=5))
+    assert len(shown) == 5
+    height, width, _ = shown[0][1].shape
+    assert width == 1280
+    assert height > 320  # bearings above, words beneath
+    middle = shown[0][1][height // 2]
+    assert middle[700:1200].min() > 200  # east
+    assert middle[60:560].max() < 90
 
 
 def test_a_preview_is_no_larger_than_asked_and_no_longer_than_a_minute():

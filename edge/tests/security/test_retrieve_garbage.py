@@ -212,7 +212,7 @@ def test_whoever_takes_a_preview_slowly_takes_nobodys_turn(pole, visitor):
         visit = Visit(Visitor(visitor.certificate_der), visitor.person.number)
         begins_us = pole.begins_us
         with contextlib.closing(link):
-            async with looking.preview(visit, CAMERA, begins_us, begins_us + 1_000_000):
+            async with looking.preview(visit, CAMERA, (begins_us, begins_us + 1_000_000)):
                 still = looking.still(visit, CAMERA, begins_us + 500_000)
                 return await asyncio.wait_for(still, 10.0)
 

@@ -46,6 +46,7 @@ FAMILIES = {
     "role": [role.value for role in PersonRole],
     "scheme": views.SCHEMES,
     "state": get_args(ExportState),
+    "view": views.SIGHTS,
     "state_means": get_args(ExportState),
     "step": list(custody_view.STEPS),
     "banner": [f"{key}{end}" for key in views.BANNERS for end in ("", "_title")],

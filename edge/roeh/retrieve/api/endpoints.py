@@ -85,8 +85,8 @@ async def thumbnail(service: Service, call: Call[AlertPath, Nothing, None]) -> P
 
 async def still(service: Service, call: Call[CameraPath, MomentQuestion, None]) -> Picture:
     """One picture of a camera."""
-    at_utc_us = call.query.at_utc_us
-    picture = await service.looking.still(call.visit, call.path.camera, at_utc_us)
+    query = call.query
+    picture = await service.looking.still(call.visit, call.path.camera, query.at_utc_us, query)
     return Picture(picture, "image/jpeg")
 
 
@@ -96,7 +96,7 @@ async def preview(
     """A small video of a minute at the most."""
     query = call.query
     making = service.looking.preview(
-        call.visit, call.path.camera, query.from_utc_us, query.to_utc_us
+        call.visit, call.path.camera, (query.from_utc_us, query.to_utc_us), query
     )
     async with making as video:
         response = _of_range(video, call.request.headers.get("Range"))

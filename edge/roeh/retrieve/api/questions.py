@@ -14,6 +14,7 @@ from multidict import MultiMapping
 from roeh.core.config.section import Name
 from roeh.core.retrieval import Purpose
 from roeh.core.types import Sha256, TimeUs, Uuid7
+from roeh.core.views import Layout
 from roeh.retrieve.door.problems import malformed
 
 #: The longest stretch of one timeline.
@@ -44,14 +45,27 @@ class SpanQuestion(Question, frozen=True):
     camera: Name | None = None
 
 
-class PreviewQuestion(Question, frozen=True):
+class ViewQuestion(Question, frozen=True):
+    """Which view of the picture: "picture" is the camera's own, every other is made from it.
+
+    Whole degrees: the bearing of its middle from north (default: where the camera looks), of
+    "ptz" how far below the horizon it looks and how wide.
+    """
+
+    layout: Layout = "picture"
+    bearing_deg: Annotated[int, Meta(ge=0, le=359)] | None = None
+    below_horizon_deg: Annotated[int, Meta(ge=0, le=90)] = 25
+    fov_deg: Annotated[int, Meta(ge=5, le=120)] = 60
+
+
+class PreviewQuestion(ViewQuestion, frozen=True, kw_only=True):
     """A stretch of UTC, at most a minute."""
 
     from_utc_us: TimeUs
     to_utc_us: TimeUs
 
 
-class MomentQuestion(Question, frozen=True):
+class MomentQuestion(ViewQuestion, frozen=True, kw_only=True):
     """A moment of UTC; there is one after it."""
 
     at_utc_us: Annotated[int, Meta(ge=0, lt=2**53 - 1)]

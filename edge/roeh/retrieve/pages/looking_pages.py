@@ -26,7 +26,7 @@ from roeh.retrieve.pages.presenting import (
 from roeh.retrieve.pages.templates import span_path
 from roeh.retrieve.pages.timeline_view import timeline_view
 from roeh.retrieve.pages.times import US_PER_S, Times
-from roeh.retrieve.pages.views import MomentView, Shot
+from roeh.retrieve.pages.views import SIGHTS, MomentView, Shot
 
 _HOUR_US = 3600 * 1_000_000
 #: Of the list on the overview, and of the pages it is put together from.
@@ -80,10 +80,12 @@ async def moment(page: PageVisit) -> web.Response:
         return page.html("moment.html", form=form.wrong(reader.faults))
     to_us = min(wish.to_utc_us, wish.from_utc_us + MAX_PREVIEW_US)
     alert_id = form.value("alert")
+    sight = form.value("view") if form.value("view") in SIGHTS else SIGHTS[0]
     view = MomentView(
         from_utc_us=wish.from_utc_us,
         to_utc_us=to_us,
-        shots=await shots_of(page, wish.cameras[:_MAX_SHOTS], wish.from_utc_us, to_us),
+        shots=await shots_of(page, wish.cameras[:_MAX_SHOTS], wish.from_utc_us, to_us, sight),
+        sight=sight,
         alert_picture=thumbnail_path(alert_id)
         if is_uuid7(alert_id) and page.may(Action.SEE_THUMBNAIL)
         else "",
@@ -143,24 +145,37 @@ async def release(page: PageVisit) -> web.Response:
 
 
 async def shots_of(
-    page: PageVisit, cameras: Iterable[str], from_utc_us: int, to_utc_us: int
+    page: PageVisit,
+    cameras: Iterable[str],
+    from_utc_us: int,
+    to_utc_us: int,
+    sight: str = "picture",
 ) -> tuple[Shot, ...]:
-    """Each camera's picture and preview, from the first moment on that is recorded."""
+    """Each camera's picture and preview, from the first moment on that is recorded.
+
+    `sight` is how a fisheye is looked at; other cameras show their picture.
+    """
     if not page.may(Action.SEE_PREVIEW):
         return ()
     laid = await page.service.looking.timeline(page.visit, from_utc_us, to_utc_us)
     first_us = first_recorded(laid)
-    return tuple(
-        Shot(
-            name,
-            still_path(name, first_us[name]),
-            preview_path(name, from_utc_us, to_utc_us),
-            first_us[name],
+    shots: list[Shot] = []
+    for name in cameras:
+        if name not in first_us:
+            shots.append(Shot(name))
+            continue
+        at_utc_us, recorded = first_us[name], still_path(name, first_us[name])
+        seen = sight if page.service.looking.is_fisheye(name) else "picture"
+        shots.append(
+            Shot(
+                name,
+                still_path(name, at_utc_us, seen),
+                preview_path(name, from_utc_us, to_utc_us, seen),
+                at_utc_us,
+                recorded=recorded if seen != "picture" else "",
+            )
         )
-        if name in first_us
-        else Shot(name)
-        for name in cameras
-    )
+    return tuple(shots)
 
 
 def with_values(form: Form, **values: tuple[str, ...]) -> Form:

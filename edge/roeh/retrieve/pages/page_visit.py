@@ -202,6 +202,7 @@ class PageVisit:
             person=None if node is None else node.person,
             may=frozenset() if node is None else frozenset(node.may),
             is_trust_stale=self.is_trust_stale,
+            has_fisheye=any(map(self.service.looking.is_fisheye, self.cameras)),
             banners=banners,
             notice=done if done in NOTICES and problem is None else "",
             problem=None if problem is None else _problem(problem, self.words),

@@ -15,7 +15,7 @@ from roeh.retrieve.api.answers import Custody, Export, NodeAnswer, Timeline
 from roeh.retrieve.api.routes import API
 from roeh.retrieve.pages.custody_view import Step, step_of
 from roeh.retrieve.pages.timeline_view import Stretch
-from roeh.retrieve.pages.views import Banner, DetailView, OverviewView
+from roeh.retrieve.pages.views import COMPASS, Banner, DetailView, OverviewView
 from roeh.retrieve.pages.wording import Words
 
 _KIB = 1024
@@ -175,15 +175,26 @@ def size_words(size_bytes: int, words: Words) -> Markup:
     return words.plain("size.gib", n=f"{size:.1f}")
 
 
-def still_path(camera_id: str, at_utc_us: int) -> str:
+def still_path(camera_id: str, at_utc_us: int, sight: str = "picture") -> str:
     """The address of a still."""
-    return f"{API}/stills/{urllib.parse.quote(camera_id)}?at_utc_us={at_utc_us}"
+    asked = urllib.parse.urlencode({"at_utc_us": at_utc_us, **_view_asked(sight)})
+    return f"{API}/stills/{urllib.parse.quote(camera_id)}?{asked}"
 
 
-def preview_path(camera_id: str, from_utc_us: int, to_utc_us: int) -> str:
+def preview_path(camera_id: str, from_utc_us: int, to_utc_us: int, sight: str = "picture") -> str:
     """The address of a preview."""
-    span = urllib.parse.urlencode({"from_utc_us": from_utc_us, "to_utc_us": to_utc_us})
+    times = {"from_utc_us": from_utc_us, "to_utc_us": to_utc_us}
+    span = urllib.parse.urlencode({**times, **_view_asked(sight)})
     return f"{API}/previews/{urllib.parse.quote(camera_id)}?{span}"
+
+
+def _view_asked(sight: str) -> dict[str, str | int]:
+    """The parameters of one of `SIGHTS`."""
+    if sight == "picture":
+        return {}
+    if sight in COMPASS:
+        return {"layout": "ptz", "bearing_deg": COMPASS.index(sight) * 360 // len(COMPASS)}
+    return {"layout": sight}
 
 
 def thumbnail_path(alert_id: str) -> str:

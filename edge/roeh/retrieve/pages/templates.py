@@ -15,7 +15,7 @@ from roeh.retrieve.pages.forms import FIELD_WORDS, Form
 from roeh.retrieve.pages.static_files import static_files
 from roeh.retrieve.pages.timeline_view import KINDS, SPANS_S, Stretch
 from roeh.retrieve.pages.times import Times, utc_text
-from roeh.retrieve.pages.views import SCHEMES, Frame
+from roeh.retrieve.pages.views import SCHEMES, SIGHTS, Frame
 from roeh.retrieve.pages.wording import LANGUAGES, Words, latin, visible
 
 _DIRECTORY = Path(__file__).parent / "templates"
@@ -81,6 +81,7 @@ def _environment() -> jinja2.Environment:
         languages=LANGUAGES,
         schemes=SCHEMES,
         kinds=KINDS,
+        sights=SIGHTS,
         spans_us=tuple(span_s * _US_PER_S for span_s in SPANS_S),
         static=lambda name: static_files()[name].path,
         latin=latin,

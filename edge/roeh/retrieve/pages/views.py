@@ -31,6 +31,11 @@ PLACES: tuple[tuple[str, str, Action], ...] = (
 )
 
 
+#: How a fisheye's picture may be looked at; by a letter: a virtual camera that looks there.
+COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
+SIGHTS = ("panorama", "double_panorama", "quad", *COMPASS, "picture")
+
+
 class Banner(msgspec.Struct, frozen=True):
     """Something wrong that a visitor should know before they go on."""
 
@@ -66,6 +71,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         may: what their role may do; evidence judges each deed anyway.
         query: of this page, to come back to it in another language.
+        has_fisheye: a camera's picture may be looked at in several ways.
     """
 
     site: str
@@ -81,6 +87,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     person: Person | None = None
     may: frozenset[Action] = frozenset()
     is_trust_stale: bool = False
+    has_fisheye: bool = False
     banners: tuple[Banner, ...] = ()
     notice: str = ""
     problem: Problem | None = None
@@ -128,6 +135,7 @@ class Shot(msgspec.Struct, frozen=True):
 
     Attributes:
         at_utc_us: of the still.
+        recorded: the still as the camera gave it, where what is shown is a view made of it.
         width_px, height_px: of the recorded picture, which the still may be smaller than; 0:
             not known.
     """
@@ -138,6 +146,7 @@ class Shot(msgspec.Struct, frozen=True):
     at_utc_us: int = 0
     width_px: int = 0
     height_px: int = 0
+    recorded: str = ""
 
 
 class MomentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +155,7 @@ class MomentView(msgspec.Struct, frozen=True, kw_only=True):
     from_utc_us: int
     to_utc_us: int
     shots: tuple[Shot, ...]
+    sight: str = SIGHTS[0]
     alert_picture: str = ""
     is_shortened: bool = False
 

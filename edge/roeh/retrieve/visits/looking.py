@@ -30,12 +30,16 @@ from roeh.core.moments import utc_text
 from roeh.core.paths import segments_dir
 from roeh.core.peers import Verb
 from roeh.core.rendering import (
+    DEWARPED_WORDS,
     MAX_PREVIEW_US,
+    Dewarp,
     FragmentInput,
     Masks,
     PreviewOrder,
     SegmentInput,
     StillOrder,
+    dewarp_of,
+    looks_to_deg,
 )
 from roeh.core.retrieval import (
     Action,
@@ -44,9 +48,10 @@ from roeh.core.retrieval import (
     VisitorHold,
     VisitorRelease,
 )
+from roeh.core.views import ViewChoice
 from roeh.ledger.records import Record, SegmentRecord
 from roeh.retrieve.api.answers import Hold, Holds, Timeline
-from roeh.retrieve.api.questions import MAX_TIMELINE_US, HoldBody
+from roeh.retrieve.api.questions import MAX_TIMELINE_US, HoldBody, ViewQuestion
 from roeh.retrieve.door.problems import HttpProblem, malformed, not_there
 from roeh.retrieve.link import EvidenceLink
 from roeh.retrieve.visits.judging import Judge
@@ -65,6 +70,10 @@ _MAX_PREVIEWS = 4
 _MAX_WAITING = 8
 _PATIENCE_S = 20.0
 _BUSY_S = 5
+
+
+#: The camera's own picture.
+AS_RECORDED = ViewQuestion()
 
 
 class PictureSize(msgspec.Struct, frozen=True):
@@ -92,6 +101,13 @@ class Looking:
     def cameras(self) -> tuple[str, ...]:
         """Of the configuration, by name."""
         return tuple(sensor.name for sensor in self._config.sensors)
+
+    def is_fisheye(self, camera_id: str) -> bool:
+        """Whether its picture has to be bent for people to read it."""
+        return any(
+            sensor.name == camera_id and sensor.lens.model != "pinhole"
+            for sensor in self._config.sensors
+        )
 
     async def timeline(
         self, visit: Visit, from_utc_us: int, to_utc_us: int, camera_id: str | None = None
@@ -149,7 +165,13 @@ class Looking:
             raise not_there("a picture of this alert")
         return thumbnail.picture
 
-    async def still(self, visit: Visit, camera_id: str, at_utc_us: int) -> bytes:
+    async def still(
+        self,
+        visit: Visit,
+        camera_id: str,
+        at_utc_us: int,
+        view: ViewQuestion = AS_RECORDED,
+    ) -> bytes:
         """One picture of a camera, JPEG.
 
         Raises:
@@ -159,7 +181,7 @@ class Looking:
         await self._judge.judge(
             visit,
             Action.SEE_PREVIEW,
-            f"a picture of {camera_id} at {utc_text(at_utc_us)}",
+            f"a picture of {camera_id} at {utc_text(at_utc_us)}{_as_view(view)}",
             cameras=(camera_id,),
             from_utc_us=at_utc_us,
             to_utc_us=at_utc_us + 1,
@@ -171,13 +193,18 @@ class Looking:
                     segments=tuple(_input(row) for row in rows),
                     at_utc_us=at_utc_us,
                     masks=self._masks(camera_id),
+                    view=self._dewarp(camera_id, view),
                 )
                 rendered = await asyncio.to_thread(self._renderer.still, order, descriptors)
         return rendered.content
 
     @contextlib.asynccontextmanager
     async def preview(
-        self, visit: Visit, camera_id: str, from_utc_us: int, to_utc_us: int
+        self,
+        visit: Visit,
+        camera_id: str,
+        span_utc_us: tuple[int, int],
+        view: ViewQuestion = AS_RECORDED,
     ) -> AsyncIterator[bytes]:
         """A minute of video at the most, MP4; a few are kept at a time until they are let go.
 
@@ -185,11 +212,12 @@ class Looking:
             HttpProblem: as `still`, or too long a stretch.
             RoehError: refused, or it cannot be made.
         """
+        from_utc_us, to_utc_us = span_utc_us
         _check_span(from_utc_us, to_utc_us, MAX_PREVIEW_US)
         await self._judge.judge(
             visit,
             Action.SEE_PREVIEW,
-            _of(camera_id, from_utc_us, to_utc_us),
+            f"{_of(camera_id, from_utc_us, to_utc_us)}{_as_view(view)}",
             cameras=(camera_id,),
             from_utc_us=from_utc_us,
             to_utc_us=to_utc_us,
@@ -206,6 +234,7 @@ class Looking:
                         from_utc_us=from_utc_us,
                         to_utc_us=to_utc_us,
                         masks=self._masks(camera_id),
+                        view=self._dewarp(camera_id, view),
                     )
                     video = await asyncio.to_thread(self._preview, order, descriptors)
             # Whoever takes it slowly keeps memory, but nobody's turn.
@@ -340,6 +369,20 @@ class Looking:
             polygons_px=tuple(mask.polygon_px for mask in sensor.masks),
         )
 
+    def _dewarp(self, camera_id: str, view: ViewQuestion) -> Dewarp | None:
+        sensor = next((one for one in self._config.sensors if one.name == camera_id), None)
+        if sensor is None or view.layout == "picture":
+            return None
+        heading_deg = self._config.node.heading_deg
+        bearing_deg = view.bearing_deg
+        choice = ViewChoice(
+            layout=view.layout,
+            bearing_deg=looks_to_deg(sensor, heading_deg) if bearing_deg is None else bearing_deg,
+            elevation_deg=-view.below_horizon_deg,
+            fov_deg=view.fov_deg,
+        )
+        return dewarp_of(sensor, heading_deg, choice, DEWARPED_WORDS)
+
     async def _segments(
         self, from_utc_us: int, to_utc_us: int, *, with_deleted: bool = True
     ) -> AsyncIterator[tuple[SegmentRow, ...]]:
@@ -378,6 +421,13 @@ class Looking:
             for row in page.holds:
                 yield row
             after = page.holds[-1].row
+
+
+def _as_view(view: ViewQuestion) -> str:
+    """What a record of it says besides."""
+    if view.layout == "picture":
+        return ""
+    return f", as {view.layout.replace('_', ' ')}"
 
 
 def _busy() -> HttpProblem:
