@@ -42,6 +42,8 @@ HARDWARE_ENCODER, SOFTWARE_ENCODER = "nvv4l2h264enc", "x264enc"
 # A record whose shape differs more from its lens's shows another field of view.
 _ASPECT_TOLERANCE = 0.01
 _NVMM = "video/x-raw(memory:NVMM)"
+# Bilinear where it scales; of itself it takes the nearest pixel.
+_CONVERT = "nvvidconv interpolation-method=1"
 
 
 class WantedCaps(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -276,7 +278,7 @@ def _frames_branch(camera: Camera, taken: Size) -> tuple[str, ...]:
         # It does not make three bytes a pixel.
         first = f"video/x-raw,format={'BGRx' if is_bgr else 'I420'},{_sides(lens)}"
         more = ("videoconvert", "video/x-raw,format=BGR") if is_bgr else ()
-        return ("nvvidconv", first, *more)
+        return (_CONVERT, first, *more)
     scale = ("videoscale",) if lens != taken else ()
     convert = ("videoconvert",) if is_bgr else ()
     return (*convert, *scale, f"video/x-raw,format={_raw_format(camera)},{_sides(lens)}")
@@ -288,14 +290,14 @@ def _record_branch(
     """From the source's picture to the encoder's, masks burnt in where there are any."""
     size = camera.record_size
     is_hardware = encoder == HARDWARE_ENCODER
-    into_nvmm = ("nvvidconv", f"{_NVMM},format=NV12,{_sides(size)}") if is_hardware else ()
+    into_nvmm = (_CONVERT, f"{_NVMM},format=NV12,{_sides(size)}") if is_hardware else ()
     overlay: tuple[str, ...] = ()
     if mask_at is not None:
         overlay = (f"gdkpixbufoverlay name=mask offset-x={mask_at[0]} offset-y={mask_at[1]}",)
     if _is_nvmm(camera):
         if is_hardware and not overlay:
             return into_nvmm if size != taken else ()
-        return ("nvvidconv", f"video/x-raw,format=I420,{_sides(size)}", *overlay, *into_nvmm)
+        return (_CONVERT, f"video/x-raw,format=I420,{_sides(size)}", *overlay, *into_nvmm)
     scale = ("videoscale", f"video/x-raw,{_sides(size)}") if size != taken else ()
     return (*scale, *overlay, *into_nvmm)
 

@@ -27,7 +27,7 @@ from roeh.core.config import (
     SensorSection,
 )
 from roeh.core.errors import CameraMissing, ConfigError, LensError
-from roeh.core.types import Size
+from roeh.core.types import Box, Size
 from roeh.media.decode import PictureFormat
 from roeh.sources.gstreamer import GstreamerFrames
 from roeh.sources.gstreamer_pipeline import Camera, build
@@ -329,6 +329,37 @@ def test_a_child_that_says_nonsense_is_ended_and_told(tmp_path):
     assert "said nonsense (a message of kind 7)" in stalled.detail
     assert watched.infos == []
     assert children() == []
+
+
+def test_a_jetson_s_pipelines_link_its_elements_and_set_properties_that_they_have():
+    names, descriptions = [], []
+    for lens in ((960, 540), (1921, 1081)):
+        for encoder in ("nvv4l2h264enc", "x264enc"):
+            for mask_at in (None, (40, 8)):
+                section = sensor(
+                    lens=lens, element="nvarguscamerasrc", camera=1, fps=10.0,
+                    record_width_px=1920, record_height_px=1080,
+                )  # fmt: skip
+                layout = PictureFormat.of_video(Size(*lens))
+                camera = Camera(section.source, section.light, layout, Box(0, 200, 900, 540))
+                pipeline = build(camera, WantedVideo(), encoder=encoder, mask_at=mask_at)
+                descriptions.append(pipeline.description)
+                names.append(encoder)
+    script = Path(__file__).with_name("jetson_elements.py")
+    done = subprocess.run(
+        ["/usr/bin/python3", "-I", str(script)],
+        input=msgspec.json.encode(descriptions),
+        capture_output=True,
+        check=True,
+    )
+    for encoder, found in zip(names, msgspec.json.decode(done.stdout), strict=True):
+        assert isinstance(found, dict), found
+        source = found["nvarguscamerasrc"]
+        assert source["sensor-id"] == 1
+        assert source["exposuretimerange"] == "1 40000000"
+        assert source["aeregion"].endswith(" 1")
+        if encoder == "nvv4l2h264enc":
+            assert found[encoder] | {"bitrate": 4_000_000, "insert-sps-pps": True} == found[encoder]
 
 
 # A Jetson's plug-ins on a board without the encoder that they drive.

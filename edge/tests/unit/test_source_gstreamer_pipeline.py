@@ -67,7 +67,7 @@ def test_a_jetson_s_picture_stays_in_its_own_memory_on_the_way_to_its_encoder():
     assert source[1] == f"{NVMM},width=1920,height=1080,framerate=10/1"
     assert source[2] == "tee name=split"
     assert frames[1:] == [
-        "nvvidconv",
+        "nvvidconv interpolation-method=1",
         "video/x-raw,format=I420,width=1920,height=1080",
         "appsink name=frames emit-signals=true sync=false max-buffers=1 drop=true",
     ]
@@ -85,7 +85,7 @@ def test_masks_are_laid_over_before_either_encoder():
     for encoder in (HARDWARE_ENCODER, SOFTWARE_ENCODER):
         *_, record = branches(build(small, VIDEO, encoder=encoder, mask_at=(40, 8)))
         assert record[1:4] == [
-            "nvvidconv",
+            "nvvidconv interpolation-method=1",
             "video/x-raw,format=I420,width=1280,height=720",
             "gdkpixbufoverlay name=mask offset-x=40 offset-y=8",
         ]
@@ -117,7 +117,7 @@ def test_odd_sides_come_as_bgr_and_are_recorded_even():
     source, frames, record = branches(build(camera, VIDEO, encoder=SOFTWARE_ENCODER, mask_at=None))
     assert "width=1922,height=1082" in source[1]
     assert frames[1:5] == [
-        "nvvidconv",
+        "nvvidconv interpolation-method=1",
         "video/x-raw,format=BGRx,width=1921,height=1081",
         "videoconvert",
         "video/x-raw,format=BGR",
