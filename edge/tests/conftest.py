@@ -13,6 +13,9 @@ from roeh.desk.store import open_desk_store
 from tests.desks import desk_in
 from tests.process.postgresql import running_postgresql
 
+# As the command line does, before numpy is imported: our matrices are small.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # The same examples on every machine; HYPOTHESIS_PROFILE=explore looks for new ones.
 hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000, database=None)

@@ -117,10 +117,9 @@ def residuals_of(
     bundle: Bundle, points_m: Array, found: tuple[FoundCorners, ...]
 ) -> tuple[Array, ...]:
     """Found minus projected, one (n, 2) a view."""
-    return tuple(
-        corners.pixels - project(bundle.lens, pose.in_camera(points_m))
-        for pose, corners in zip(bundle.poses, found, strict=True)
-    )
+    placed = np.concatenate([pose.in_camera(points_m) for pose in bundle.poses])
+    pixels = project(bundle.lens, placed).reshape(len(found), -1, 2)
+    return tuple(corners.pixels - seen for corners, seen in zip(found, pixels, strict=True))
 
 
 def fit_bundle(
@@ -168,14 +167,13 @@ def fit_bundle(
 
 
 def _cost(bundle: Bundle, points_m: Array, found: tuple[FoundCorners, ...], robust: bool) -> float:
-    total = float(np.sum(_prior(bundle.lens) ** 2))
-    for residuals, corners in zip(residuals_of(bundle, points_m, found), found, strict=True):
-        off = np.hypot(residuals[:, 0], residuals[:, 1])[corners.is_used]
-        if robust:
-            near = off <= _HUBER_PX
-            total += float(np.sum(np.where(near, off**2, 2 * _HUBER_PX * off - _HUBER_PX**2)))
-        else:
-            total += float(np.sum(off**2))
+    residuals = np.concatenate(residuals_of(bundle, points_m, found))
+    used = np.concatenate([corners.is_used for corners in found])
+    off = np.hypot(residuals[:, 0], residuals[:, 1])[used]
+    square = off**2
+    if robust:
+        square = np.where(off <= _HUBER_PX, square, 2 * _HUBER_PX * off - _HUBER_PX**2)
+    total = float(np.sum(square)) + float(np.sum(_prior(bundle.lens) ** 2))
     return total if np.isfinite(total) else np.inf
 
 
@@ -195,26 +193,27 @@ def _normal_equations(
     robust: bool,
 ) -> tuple[Array, Array]:
     """J'J and J'r with the lens's chosen unknowns first, then six for each view."""
-    lens_size = len(chosen)
-    size = lens_size + _POSE_UNKNOWNS * len(bundle.poses)
+    views, lens_size = len(found), len(chosen)
+    turned = np.concatenate([points_m @ pose.rotation.T for pose in bundle.poses])
+    shifts = np.repeat([pose.translation_m for pose in bundle.poses], len(points_m), axis=0)
+    pixels, by_lens, by_point = _project(bundle.lens, turned + shifts)
+    residuals = np.concatenate([corners.pixels for corners in found]) - pixels
+    weights = np.concatenate([corners.is_used for corners in found]).astype(np.float64)
+    if robust:
+        off = np.hypot(residuals[:, 0], residuals[:, 1])
+        weights *= np.minimum(1.0, _HUBER_PX / np.maximum(off, _NEAR_AXIS))
+    # A small turn w moves a point p by w x p.
+    x, y, z = turned.T
+    nothing = np.zeros_like(x)
+    by_turn = np.array([[nothing, z, -y], [-z, nothing, x], [y, -x, nothing]]).transpose(2, 0, 1)
+    jacobian = np.concatenate([by_lens[:, :, chosen], by_point @ by_turn, by_point], axis=2)
+    jacobian = jacobian.reshape(views, 2 * len(points_m), -1)
+    weighted = (jacobian * np.repeat(weights, 2).reshape(views, -1, 1)).transpose(0, 2, 1)
+    squares = weighted @ jacobian
+    slopes = (weighted @ residuals.reshape(views, -1, 1))[:, :, 0]
+    size = lens_size + _POSE_UNKNOWNS * views
     normal, gradient = np.zeros((size, size)), np.zeros(size)
-    for place, (pose, corners) in enumerate(zip(bundle.poses, found, strict=True)):
-        turned = points_m @ pose.rotation.T
-        pixels, by_lens, by_point = _project(bundle.lens, turned + pose.translation_m)
-        residuals = corners.pixels - pixels
-        weights = corners.is_used.astype(np.float64)
-        if robust:
-            off = np.hypot(residuals[:, 0], residuals[:, 1])
-            weights *= np.minimum(1.0, _HUBER_PX / np.maximum(off, _NEAR_AXIS))
-        # A small turn w moves a point p by w x p.
-        x, y, z = turned.T
-        nothing = np.zeros_like(x)
-        by_turn = np.array([[nothing, z, -y], [-z, nothing, x], [y, -x, nothing]])
-        jacobian = np.concatenate(
-            [by_lens[:, :, chosen], by_point @ by_turn.transpose(2, 0, 1), by_point], axis=2
-        ).reshape(2 * len(pixels), -1)
-        weighted = jacobian * np.repeat(weights, 2)[:, None]
-        square, slope = weighted.T @ jacobian, weighted.T @ residuals.reshape(-1)
+    for place, (square, slope) in enumerate(zip(squares, slopes, strict=True)):
         first = lens_size + _POSE_UNKNOWNS * place
         here = np.r_[0:lens_size, first : first + _POSE_UNKNOWNS]
         normal[np.ix_(here, here)] += square

@@ -29,6 +29,9 @@ from roeh.optics.polar import Array, monotonic_limit_rad, split
 LEAST_VIEWS = 6
 #: Views whose corners all lie this near to those of another one tell nothing new.
 ALIKE_OF_DIAGONAL = 0.01
+#: A board that faces the camera is as well a larger one farther off: some have to lean.
+LEAST_LEAN_DEG = 10.0
+_LEAST_LEANING = 3
 #: A focal length less well known than this is not one.
 MOST_FOCAL_SIGMA = 0.01
 #: From here on no lens explains the views: another board, or not flat, or not this model.
@@ -357,14 +360,15 @@ def _check_result(fit: LensFit) -> None:
             which=f"model {fit.model}",
             remedy="check the board (flat? counted right?) and --model",
         )
+    leaning = sum(view.lean_deg >= LEAST_LEAN_DEG for view in fit.views)
     share = max(
         sigma / focal for sigma, focal in zip(fit.focal_sigma_px, fit.focal_px, strict=True)
     )
-    if not share <= MOST_FOCAL_SIGMA or min(fit.focal_px) <= 0:
+    if leaning < _LEAST_LEANING or not 0 < share <= MOST_FOCAL_SIGMA:
         raise CalibrationFailed(
             what="the views do not tell the focal length",
-            which=f"{len(fit.views)} views, leaning {fit.leans_deg[0]:.0f} to "
-            f"{fit.leans_deg[1]:.0f} degrees: 1 sigma is {100 * min(share, 9.99):.1f} %",
+            which=f"{len(fit.views)} views, {leaning} of them leaning by {LEAST_LEAN_DEG:.0f} "
+            f"degrees or more: known to {100 * min(share, 9.99):.1f} %",
             remedy="lean the board 30 to 45 degrees, each time another way, also near the rim",
         )
     x, y = fit.center_px

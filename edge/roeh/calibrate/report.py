@@ -124,7 +124,7 @@ def write_report(directory: Path, report: Report) -> Path:
             for name, content in _files(report):
                 write_new(unfinished / name, [content])
             sync_directory(unfinished)
-            unfinished.rename(directory)
+            _rename(unfinished, directory)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -177,13 +177,21 @@ def _refusals(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _TAKEN:
-            raise _taken(directory) from None
         raise OutputRefused(
             what=f"the report cannot be written ({error.strerror})",
             which=str(directory),
             remedy="free space there, or name another place with --out; nothing was left there",
         ) from None
+
+
+def _rename(unfinished: Path, directory: Path) -> None:
+    """Give it its name, unless something has that: an empty directory may be replaced."""
+    try:
+        unfinished.rename(directory)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        raise _taken(directory) from None
 
 
 def _taken(directory: Path) -> OutputRefused:
