@@ -402,6 +402,8 @@ def _config(chosen: argparse.Namespace) -> int:
         print(config_as_toml(config), end="")
     else:
         print(f"{chosen.config}: valid; node {config.node.site}/{config.node.name}")
+        if config.node.north_from == "compass":
+            print("  but north is from a compass alone; measure: roeh calibrate pose --points FILE")
     return EXIT_OK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from roeh.calibrate import lens_command, pose_command
+from roeh.calibrate import check_command, lens_command, pose_command, ring_command
 
 _Action = Callable[[argparse.Namespace], int]
 _Commands = argparse._SubParsersAction
@@ -18,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lens_command.add_options(lens)
     pose = _add(commands, "pose", pose_command.TEXT, pose_command.run_pose)
     pose_command.add_options(pose)
+    ring = _add(commands, "ring", ring_command.TEXT, ring_command.run_ring)
+    ring_command.add_options(ring)
+    check = _add(commands, "check", check_command.TEXT, check_command.run_check)
+    check_command.add_options(check)
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -187,7 +187,7 @@ class _Problem:
         off = self._off(best.unknowns)
         # Of a height that no pose gives nothing agrees.
         kept: NDArray[np.bool_] = np.asarray(np.abs(off) <= _MAX_SIGMAS)
-        both: NDArray[np.bool_] = kept.all(axis=1)
+        both: NDArray[np.bool_] = np.asarray(kept.all(axis=1))
         return both
 
     def told(self, best: Fit, used: NDArray[np.bool_]) -> PeoplePose:

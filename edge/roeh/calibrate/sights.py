@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roeh.optics.lens import Lens
 from roeh.optics.polar import Array, rows_of
@@ -54,8 +55,8 @@ class Sights:
         factor = np.where(sine > 1e-9, angle / np.maximum(sine, 1e-9), 1.0)
         return sideways * factor[:, None]
 
-    def at(self, rows: Array) -> Sights:
-        """Some of the sights, by index or mask."""
+    def at(self, rows: NDArray[np.intp]) -> Sights:
+        """Some of the sights, by index."""
         return Sights(self.directions[rows], self.across[rows], self.covariance[rows])
 
 

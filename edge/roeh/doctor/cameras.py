@@ -9,7 +9,7 @@ from pathlib import Path
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig, RtspSource, SensorSection
 from roeh.core.errors import RoehError
-from roeh.doctor.finding import Outcome, bad, bad_error, good
+from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.doctor.machine import models_in
 from roeh.doctor.network import ask_rtsp
 from roeh.vision.manifest import open_model
@@ -43,6 +43,23 @@ def check_chosen_model(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
         yield bad_error(error)
     else:
         yield good(f"{model.name}, sha256 {model.sha256[:16]}...")
+
+
+def check_north(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
+    """Where the pole's heading is from: a compass beside steel may be off by several degrees."""
+    node = config.node
+    heading = f"heading {node.heading_deg:g} +- {node.heading_sigma_deg:g} degrees"
+    remedy = "measure two points on the ground: roeh calibrate pose --points FILE"
+    if node.north_from == "ground_points":
+        yield good(f"{heading}, from ground points")
+    elif node.north_from == "compass":
+        yield doubtful(
+            f"{heading}, from a magnetic compass alone: beside steel it may be off by several "
+            "degrees",
+            remedy,
+        )
+    else:
+        yield doubtful(f"{heading}, and nothing says where that is from", remedy)
 
 
 def _first_picture(sensor: SensorSection, clock: Clock) -> Outcome:

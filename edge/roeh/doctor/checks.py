@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roeh.doctor.access import check_access
-from roeh.doctor.cameras import check_chosen_model, check_sources
+from roeh.doctor.cameras import check_chosen_model, check_north, check_sources
 from roeh.doctor.evidence import check_keys, check_masks, check_recording
 from roeh.doctor.finding import MachineCheck, NodeCheck
 from roeh.doctor.machine import (
@@ -37,6 +37,7 @@ NODE_CHECKS = (
     NodeCheck("recording", check_recording),
     NodeCheck("run_dir", check_run_dir),
     NodeCheck("source", check_sources),
+    NodeCheck("north", check_north),
     NodeCheck("broker", check_broker),
     NodeCheck("port", check_ports),
 )
