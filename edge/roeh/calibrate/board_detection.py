@@ -59,7 +59,7 @@ def find_board_quickly(gray: UInt8Image, board: Board, most_side_px: int) -> Arr
     if board.kind == "circles":
         found = _circles(small, board)
     else:
-        flags = cv2.CALIB_CB_FAST_CHECK | cv2.CALIB_CB_ADAPTIVE_THRESH
+        flags = cv2.CALIB_CB_ADAPTIVE_THRESH | cv2.CALIB_CB_NORMALIZE_IMAGE
         is_there, corners = cv2.findChessboardCorners(
             small, (board.columns, board.rows), flags=flags
         )
