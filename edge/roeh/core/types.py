@@ -119,6 +119,8 @@ class Detection(msgspec.Struct, frozen=True):
             picture (in a fisheye a person's box is turned towards the pole).
         foot_sensor_px: where it touches the ground, (x, y) in the sensor's picture.
         position: the same on the ground plane; None above the horizon or without geometry.
+        jitter: the part of its covariance that is new in each picture; the rest lasts as
+            long as the sensor hangs as it does. None without a position.
         height_m: its physical height if it stands upright at `position`; None likewise.
     """
 
@@ -129,6 +131,7 @@ class Detection(msgspec.Struct, frozen=True):
     outline_sensor_px: tuple[tuple[float, float], ...]
     foot_sensor_px: tuple[float, float]
     position: GroundPoint | None
+    jitter: Covariance | None
     height_m: float | None
 
 
@@ -150,7 +153,8 @@ class Track(msgspec.Struct, frozen=True):
     """One object followed over time, as of `t_mono_ns`.
 
     `confirmed` tracks have been seen often enough to count for rules. Box and outline
-    are the last ones seen; `seen` says whether it was in this very picture.
+    are the last ones seen, in `sensor`; `seen` says whether it was in this very picture.
+    `best_sensor` is the one that of late saw it most surely.
     """
 
     id: int
@@ -169,6 +173,7 @@ class Track(msgspec.Struct, frozen=True):
     confirmed: bool
     seen: bool
     sensor: str
+    best_sensor: str
     box_sensor_px: Box
     outline_sensor_px: tuple[tuple[float, float], ...]
 

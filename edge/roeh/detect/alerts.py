@@ -19,7 +19,6 @@ from roeh.core.types import (
     ClearedBy,
     ClockState,
     EvidenceReference,
-    Frame,
     Track,
     Where,
 )
@@ -103,8 +102,8 @@ class AlertBuilder:
                 synchronised=synchronised,
                 error_us=min(info.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
             ),
-            evidence=_evidence(finding, info),
-            model_sha256=self._models[info.camera_id].sha256,
+            evidence=finding.evidence,
+            model_sha256=self._models[finding.evidence.camera_id].sha256,
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
             cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
         )
@@ -176,14 +175,4 @@ def _rounded(where: Where) -> Where:
         latitude_deg=None if where.latitude_deg is None else round(where.latitude_deg, 7),
         longitude_deg=None if where.longitude_deg is None else round(where.longitude_deg, 7),
         position_sigma_m=round(where.position_sigma_m, 2),
-    )
-
-
-def _evidence(finding: Finding, info: Frame) -> EvidenceReference:
-    return EvidenceReference(
-        camera_id=info.camera_id,
-        first_frame_seq=finding.first_frame_seq,
-        last_frame_seq=info.seq,
-        first_t_mono_us=finding.started_mono_ns // NS_PER_US,
-        last_t_mono_us=info.t_mono_ns // NS_PER_US,
     )

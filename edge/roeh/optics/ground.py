@@ -36,7 +36,7 @@ class GroundFixes:
     Attributes:
         east_north_m: (n, 2).
         covariance_m2: (n, 2, 2), all errors but the heading's.
-        jitter_m2: (n, 2, 2), only what differs from picture to picture (the foot
+        jitter_m2: (n, 2, 2), only what differs from picture to picture (of the foot
             point); the errors of the sensor's pose stay the same all day.
         seen: (n,) whether the pixel shows ground within the range limit.
     """
@@ -45,6 +45,13 @@ class GroundFixes:
     covariance_m2: Array
     jitter_m2: Array
     seen: NDArray[np.bool_]
+
+    def jitters(self) -> list[Covariance | None]:
+        """What differs from picture to picture as a border type, None where no ground is seen."""
+        return [
+            covariance_of(jitter) if seen else None
+            for jitter, seen in zip(self.jitter_m2, self.seen, strict=True)
+        ]
 
     def points(self) -> list[GroundPoint | None]:
         """The fixes as border types, None where no ground is seen."""
@@ -76,6 +83,7 @@ class GroundPlane:
         *,
         foot_sigma_px: float | Array = 0.0,
         foot_sigma_m: float | Array = 0.0,
+        lasting_share: float = 0.0,
     ) -> GroundFixes:
         """Places on the ground of foot points in the sensor's picture.
 
@@ -84,6 +92,8 @@ class GroundPlane:
             foot_sigma_px: one figure or (n,), added in quadrature to the rig's own.
             foot_sigma_m: one figure or (n,): how far the pixel may lie from the spot the
                 object stands on, whatever the distance; each way.
+            lasting_share: of the variances of `foot_sigma_px` and `foot_sigma_m`, the part
+                that is no jitter but the same from picture to picture.
         """
         pixels = rows_of(foot_px, 2)
         rotation = self.rig.camera_to_world(self.sensor)
@@ -114,14 +124,18 @@ class GroundPlane:
         by_pixel, by_turn, by_height = per_sight @ per_pixel, per_sight @ turn, reach / height_m
         # Turned clockwise about its own vertical, the camera puts everything to the left.
         by_azimuth = np.column_stack([-reach[:, 1], reach[:, 0]])
-        pixel_variance = self.rig.pixel_sigma_px**2 + np.square(foot_sigma_px)
-        jitter = _spread(by_pixel, np.broadcast_to(pixel_variance, len(pixels)))
-        spot_variance = np.broadcast_to(np.square(foot_sigma_m), len(pixels))
-        jitter = jitter + spot_variance[:, None, None] * np.eye(2)
+        foot_px2, spot_m2 = (
+            np.broadcast_to(np.square(sigma), len(pixels))
+            for sigma in (foot_sigma_px, foot_sigma_m)
+        )
+        own = _spread(by_pixel, foot_px2) + spot_m2[:, None, None] * np.eye(2)
+        pixel = _spread(by_pixel, np.full(len(pixels), self.rig.pixel_sigma_px**2))
+        jitter = pixel + (1.0 - lasting_share) * own
         tilt_variance = math.radians(sigmas.tilt_deg) ** 2
         azimuth_variance = math.radians(self.rig.azimuth_sigma_deg_of(self.sensor)) ** 2
         covariance = (
-            jitter
+            pixel
+            + own
             + _spread(by_turn, np.full(len(pixels), tilt_variance))
             + sigmas.height_m**2 * by_height[:, :, None] * by_height[:, None, :]
             + azimuth_variance * by_azimuth[:, :, None] * by_azimuth[:, None, :]
@@ -161,14 +175,17 @@ class GroundPlane:
 
 def ground_point(east_north_m: Array, covariance_m2: Array) -> GroundPoint:
     """The border type of a place (2,) and its covariance (2, 2)."""
-    (ee, en), (_, nn) = covariance_m2
     return GroundPoint(
         east_m=float(east_north_m[0]),
         north_m=float(east_north_m[1]),
-        covariance=Covariance(
-            east_east_m2=float(ee), east_north_m2=float(en), north_north_m2=float(nn)
-        ),
+        covariance=covariance_of(covariance_m2),
     )
+
+
+def covariance_of(matrix_m2: Array) -> Covariance:
+    """The border type of a covariance (2, 2)."""
+    (ee, en), (_, nn) = matrix_m2
+    return Covariance(east_east_m2=float(ee), east_north_m2=float(en), north_north_m2=float(nn))
 
 
 def covariance_matrix(covariance: Covariance) -> Array:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from roeh.core.types import Box, Detection, GroundPoint
+from roeh.core.types import Box, Covariance, Detection, GroundPoint
 from roeh.media.frames import UInt8Image
 from roeh.optics.ground import GroundPlane
 from roeh.optics.rig import Rig, Sensor
@@ -26,6 +26,9 @@ Array = npt.NDArray[np.float64]
 
 #: How far a foot point may lie from the spot somebody stands on.
 _FOOT_SIGMA_M = 0.12
+#: How much of the detector's error at the foot is the same from picture to picture: a box
+#: that ends too high does so for seconds (edge/design/tracking.md).
+_FOOT_LASTING_SHARE = 0.5
 
 #: Classes that are one kind of thing when doubles are sought.
 _GROUPS = {"car": "vehicle", "bus": "vehicle", "truck": "vehicle"}
@@ -119,7 +122,10 @@ class SensorDetector:
     def _placed(self, found: Found, tile_indices: Sequence[int]) -> list[Detection]:
         """Each object once, with its place; what cannot stand where it seems to is left out."""
         fixes = self._plane.fix(
-            found.foot_px, foot_sigma_px=found.foot_sigma_px, foot_sigma_m=_FOOT_SIGMA_M
+            found.foot_px,
+            foot_sigma_px=found.foot_sigma_px,
+            foot_sigma_m=_FOOT_SIGMA_M,
+            lasting_share=_FOOT_LASTING_SHARE,
         )
         heights = upright_heights(self._plane, found.foot_px, found.head_px)
         possible = ~np.isnan(found.corners_px).any(axis=(1, 2))
@@ -140,7 +146,7 @@ class SensorDetector:
             sure = self._agreed(found, rows, outlined, seen, tile_indices)
         else:
             sure = [outlined[one.best].confidence for one in seen]
-        points = fixes.points()
+        points, jitters = fixes.points(), fixes.jitters()
         detections = [
             self._detection(
                 found,
@@ -148,6 +154,7 @@ class SensorDetector:
                 confidence=confidence,
                 box=_box([rows[i] for i in (one.best, *one.agreeing)], found),
                 position=points[rows[one.best]],
+                jitter=jitters[rows[one.best]],
                 height_m=float(heights.height_m[rows[one.best]]),
             )
             for one, confidence in zip(seen, sure, strict=True)
@@ -186,6 +193,7 @@ class SensorDetector:
         confidence: float,
         box: Box,
         position: GroundPoint | None,
+        jitter: Covariance | None,
         height_m: float,
     ) -> Detection:
         foot_x, foot_y = found.foot_px[row].tolist()
@@ -197,6 +205,7 @@ class SensorDetector:
             outline_sensor_px=tuple((x, y) for x, y in found.corners_px[row].tolist()),
             foot_sensor_px=(foot_x, foot_y),
             position=position,
+            jitter=jitter,
             height_m=None if math.isnan(height_m) else height_m,
         )
 

@@ -18,21 +18,19 @@ def same_thing(
     jitter_m2: Array,
     boxes_px: Array,
     alike: NDArray[np.bool_],
-    same_sensor: NDArray[np.bool_],
     *,
     within_m: float,
     agreement: float,
     never_beyond_m: float,
     min_cover: float,
 ) -> NDArray[np.bool_]:
-    """Which pairs of detections show one and the same object.
+    """Which pairs of detections of one sensor's picture show one and the same object.
 
     Args:
         position_m: (n, 2).
         jitter_m2: (n, 2, 2) random part of their covariances.
-        boxes_px: (n, 4) corners in their sensor's picture.
+        boxes_px: (n, 4) corners in the sensor's picture.
         alike: (n, n) whether their labels can mean the same object.
-        same_sensor: (n, n); boxes of different sensors are not compared.
         within_m: closer than this is always the same.
         agreement: squared Mahalanobis distance up to which positions agree.
         never_beyond_m: farther apart is never the same.
@@ -49,7 +47,7 @@ def same_thing(
         c * gap[..., 0] ** 2 - 2 * b * gap[..., 0] * gap[..., 1] + a * gap[..., 1] ** 2
     ) / (a * c - b * b)
     agree = (mahalanobis <= agreement) & (squared_m2 <= never_beyond_m**2)
-    agree &= ~same_sensor | (_cover(boxes_px) >= min_cover)
+    agree &= _cover(boxes_px) >= min_cover
     same: NDArray[np.bool_] = alike & ((squared_m2 <= within_m**2) | agree)
     return same
 

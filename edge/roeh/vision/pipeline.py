@@ -6,7 +6,7 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import NodeConfig, SensorSection
-from roeh.core.types import Detection, Track
+from roeh.core.types import Detection, Frame, Track
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of, outside
 from roeh.optics.configured import rig_from
@@ -50,6 +50,7 @@ class Pipeline:
         self._tracker = Tracker(TrackerSettings(start_confidence=config.detect.min_confidence))
         self.rules = RuleEngine(config)
         self._tracks: tuple[Track, ...] = ()
+        self._newest_ns = 0
         self._detectors: dict[str, SensorDetector] = {}
         self._attention: dict[str, Attention] = {}
         self._settling_until_ns: dict[str, int] = {}
@@ -69,12 +70,15 @@ class Pipeline:
             detections = outside(self._detectors[name].look(picture, look.tiles), self._masks[name])
         with self.stages.stage("track"):
             self._tracks = self._tracker.update(
-                detections, frame.info.t_mono_ns, not_looked_at=look.unseen_track_ids
+                detections,
+                frame.info.t_mono_ns,
+                sensor=name,
+                not_looked_at=look.unseen_track_ids,
             )
         findings: tuple[Finding, ...] = ()
         if not self._frozen(frame, is_settling=look.settling):
             with self.stages.stage("rules"):
-                findings = self.rules.update(self._tracks, frame.info)
+                findings = self.rules.update(self._tracks, self._in_order(frame.info))
         return Analysis(
             detections=tuple(detections),
             tracks=self._tracks,
@@ -93,6 +97,13 @@ class Pipeline:
         if is_settling:
             self._settling_until_ns[name] = t_mono_ns + round(_FREEZE_S * NS_PER_S)
         return any(until_ns > t_mono_ns for until_ns in self._settling_until_ns.values())
+
+    def _in_order(self, info: Frame) -> Frame:
+        """The frame as of the newest time: sensors' pictures may cross on their way here."""
+        self._newest_ns = max(self._newest_ns, info.t_mono_ns)
+        if info.t_mono_ns == self._newest_ns:
+            return info
+        return msgspec.structs.replace(info, t_mono_ns=self._newest_ns)
 
     def _open(self, section: SensorSection) -> None:
         detect = self._config.detect

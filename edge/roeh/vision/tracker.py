@@ -1,9 +1,10 @@
 """Detections into tracks, on the ground plane in metres, where no 0/360 seam exists.
 
-Each look: predict every track, drop doubles among the detections, pair confident
-detections with tracks at the greatest joint likelihood, let confirmed tracks that went
-without take a faint one, start a track at every confident detection left over. Why it
-is our own: edge/design/adr/0003-own-tracker.md; how it behaves: edge/design/tracking.md.
+Each look of a sensor: predict every track, drop doubles among the detections, pair
+confident detections with tracks at the greatest joint likelihood, let confirmed tracks
+that went without take a faint one, start a track at every confident detection left over.
+What one sensor sees of whom another follows continues the track (`kalman`). Why it is our
+own: edge/design/adr/0003-own-tracker.md; how it behaves: edge/design/tracking.md.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from roeh.core.clock import NS_PER_S
 from roeh.core.types import Box, Covariance, Detection, GroundPoint, Track
 from roeh.vision.assignment import pair_up
 from roeh.vision.duplicates import keep_best, same_thing
-from roeh.vision.kalman import correct, distances, predict
+from roeh.vision.kalman import Fixes, TrackFilter
 from roeh.vision.mobility import mobility_of
 
 Array = NDArray[np.float64]
 
-_POSITION_FLOOR_M2 = 0.03**2
+# Of nobody the place is known better, each way: a covariance must have an inverse.
+_POSITION_FLOOR_M2 = 0.01**2 * np.eye(2)
 _VOTE_MEMORY = 0.9
 _REACH_M = 1.0
 # A speed not known yet may take a track so far and no farther, however long unseen.
@@ -32,6 +34,8 @@ _DASH_SIGMAS, _DASH_S = 2.5, 0.5
 _OTHER_LABEL_COST = 2.0
 # How much less well a rival may explain a detection and still put it in doubt.
 _RIVAL_MARGIN = 6.0
+# A sensor that has not seen a track for longer does not show it any more.
+_SHOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,12 @@ class TrackerSettings:
             through all but one in a thousand of the right ones.
         merge_within_m: detections closer than this are one object.
         merge_agreement: squared Mahalanobis distance within which two overlapping boxes
-            far away are one object; 11.8 keeps all but three in a thousand together.
+            far away are one object; 18.4 keeps all but one in ten thousand together.
         merge_never_beyond_m: however vague, detections farther apart are two objects.
         merge_cover: least share of the smaller box that the larger covers then.
         contested_doubt: factor on the variance of a detection that another confirmed track,
             left without one, could have taken as well: where two people pass and only one
             is seen, neither track is torn off its course.
-        jitter_share: part of a position's variance that is new in each picture. The rest
-            (tilt, height) is the same all day: it does not average out and stays in the
-            position that a track states.
     """
 
     start_confidence: float = 0.4
@@ -64,11 +65,18 @@ class TrackerSettings:
     coast_s: float = 3.0
     gate: float = 13.8
     merge_within_m: float = 0.35
-    merge_agreement: float = 11.8
+    merge_agreement: float = 18.4
     merge_never_beyond_m: float = 2.0
     merge_cover: float = 0.6
     contested_doubt: float = 100.0
-    jitter_share: float = 0.5
+
+
+@dataclass(slots=True)
+class _Glimpse:
+    """What a sensor last saw of a track."""
+
+    confidence: float
+    t_mono_ns: int
 
 
 @dataclass(slots=True)
@@ -79,27 +87,46 @@ class _History:
     first_seen_mono_ns: int
     last: Detection
     last_seen_mono_ns: int
-    lasting_m2: Array
     confidence: float
     looks: int = 1
     hits: int = 1
     confirmed: bool = False
     seen: bool = True
     votes: dict[str, float] = field(default_factory=dict)
+    glimpses: dict[str, _Glimpse] = field(default_factory=dict)
+
+    @property
+    def best_sensor(self) -> str:
+        """Of the sensors that see the track these days, the one that does most surely."""
+        since_ns = self.last_seen_mono_ns - round(_SHOWN_S * NS_PER_S)
+        return max(
+            (name for name, glimpse in self.glimpses.items() if glimpse.t_mono_ns >= since_ns),
+            key=lambda name: (self.glimpses[name].confidence, name),
+        )
 
     @property
     def label(self) -> str:
         """The label with most votes, older votes counting less."""
         return max(self.votes, key=lambda label: self.votes[label])
 
-    def see(self, detection: Detection, lasting_m2: Array, t_mono_ns: int) -> None:
+    def see(self, detection: Detection, t_mono_ns: int) -> None:
         """Take a detection that belongs to the track."""
-        self.last, self.lasting_m2, self.last_seen_mono_ns = detection, lasting_m2, t_mono_ns
+        self.last, self.last_seen_mono_ns = detection, t_mono_ns
         self.confidence += 0.3 * (detection.confidence - self.confidence)
         self.looks += 1
         self.hits += 1
         self.seen = True
+        self.note(detection, t_mono_ns)
         self.vote(detection)
+
+    def note(self, detection: Detection, t_mono_ns: int) -> None:
+        """Remember how surely the sensor sees the track."""
+        glimpse = self.glimpses.get(detection.sensor)
+        if glimpse is None:
+            self.glimpses[detection.sensor] = _Glimpse(detection.confidence, t_mono_ns)
+            return
+        glimpse.confidence += 0.3 * (detection.confidence - glimpse.confidence)
+        glimpse.t_mono_ns = t_mono_ns
 
     def vote(self, detection: Detection) -> None:
         """Count a detection's label by its confidence."""
@@ -110,12 +137,10 @@ class _History:
 
 @dataclass(frozen=True, slots=True)
 class _Sightings:
-    """Detections of one look as arrays, best first, doubles dropped."""
+    """Detections of one sensor's look as arrays, best first, doubles dropped."""
 
     detections: tuple[Detection, ...]
-    position_m: Array
-    jitter_m2: Array
-    lasting_m2: Array
+    fixes: Fixes
     family: tuple[str, ...]
     label: tuple[str, ...]
     confident: NDArray[np.bool_]
@@ -133,24 +158,26 @@ class Tracker:
         self._next_id = 1
         self._t_mono_ns: int | None = None
         self._histories: list[_History] = []
-        self._state: Array = np.zeros((0, 4))
-        self._covariance: Array = np.zeros((0, 4, 4))
-        self._density: Array = np.zeros(0)
+        self._filter = TrackFilter()
 
     def update(
         self,
         detections: Sequence[Detection],
         t_mono_ns: int,
         *,
+        sensor: str | None = None,
         not_looked_at: Collection[int] = (),
     ) -> tuple[Track, ...]:
         """Take what one picture showed, and tell where everything is now.
 
         Args:
             detections: of one picture; those without a position are passed over, since
-                nobody knows where they are.
-            t_mono_ns: when the picture was taken. One that is older than the last is
-                taken as of the last (two sensors a few milliseconds apart).
+                nobody knows where they are. Of pictures taken at the same moment by
+                several sensors they may come together.
+            t_mono_ns: when the picture was taken. One that is older than the last (of
+                sensors that take turns) tells where things were then.
+            sensor: whose picture it is, if it is one sensor's: of a track that it never
+                saw it need not have seen anything now.
             not_looked_at: ids of tracks on ground that nobody looked at this time, so
                 that not seeing them means nothing.
 
@@ -162,13 +189,17 @@ class Tracker:
             return ()
         for history in self._histories:
             history.seen = False
-        sightings = self._sightings(detections)
-        fresh = self._associate(sightings, now_ns)
+        late_s = (now_ns - t_mono_ns) / NS_PER_S
+        for name in sorted({detection.sensor for detection in detections}):
+            own = [detection for detection in detections if detection.sensor == name]
+            sightings = self._sightings(name, own, late_s)
+            fresh = self._associate(sightings, now_ns, not_looked_at)
+            self._start(sightings, fresh, now_ns)
         for history in self._histories:
-            if not history.seen and history.id not in not_looked_at:
+            may_see = sensor is None or sensor in history.glimpses
+            if may_see and not history.seen and history.id not in not_looked_at:
                 history.looks += 1
         self._settle()
-        self._start(sightings, fresh, now_ns)
         return self._tracks(now_ns)
 
     def _advance(self, t_mono_ns: int) -> int:
@@ -177,30 +208,24 @@ class Tracker:
         now_ns = self._t_mono_ns = max(t_mono_ns, last_ns)
         coast_ns = round(self._settings.coast_s * NS_PER_S)
         self._keep([now_ns - history.last_seen_mono_ns <= coast_ns for history in self._histories])
-        predict(self._state, self._covariance, self._density, (now_ns - last_ns) / NS_PER_S)
+        self._filter.predict((now_ns - last_ns) / NS_PER_S)
         return now_ns
 
-    def _sightings(self, detections: Sequence[Detection]) -> _Sightings:
+    def _sightings(self, sensor: str, detections: Sequence[Detection], late_s: float) -> _Sightings:
         """The detections that count, in an order of their own, each object once."""
         # The order must depend on neither the input's order nor on where north is.
         ordered = sorted(
             (detection for detection in detections if detection.position is not None),
             key=_by_merit,
         )
-        places = [detection.position for detection in ordered if detection.position is not None]
-        position = np.array([(p.east_m, p.north_m) for p in places]).reshape(-1, 2)
-        total = np.array([_entries(p.covariance) for p in places]).reshape(-1, 2, 2)
-        share = self._settings.jitter_share
-        jitter = share * total + _POSITION_FLOOR_M2 * np.eye(2)
+        fixes = _fixes_of(sensor, ordered, late_s)
         kept = list(range(len(ordered)))
         if len(ordered) > 1:
-            kept = self._without_doubles(ordered, position, jitter)
+            kept = self._without_doubles(ordered, fixes)
         chosen = tuple(ordered[row] for row in kept)
         return _Sightings(
             detections=chosen,
-            position_m=position[kept],
-            jitter_m2=jitter[kept],
-            lasting_m2=(1 - share) * total[kept],
+            fixes=fixes.only(np.array(kept, np.intp)),
             family=tuple(mobility_of(detection.label).family for detection in chosen),
             label=tuple(detection.label for detection in chosen),
             confident=np.array(
@@ -208,17 +233,14 @@ class Tracker:
             ),
         )
 
-    def _without_doubles(
-        self, ordered: Sequence[Detection], position: Array, jitter: Array
-    ) -> list[int]:
+    def _without_doubles(self, ordered: Sequence[Detection], fixes: Fixes) -> list[int]:
         settings = self._settings
         boxes = [detection.box_sensor_px for detection in ordered]
         same = same_thing(
-            position,
-            jitter,
+            fixes.place_m,
+            fixes.jitter_m2,
             np.array([(box.x0_px, box.y0_px, box.x1_px, box.y1_px) for box in boxes]),
             _equal_pairs([mobility_of(detection.label).family for detection in ordered]),
-            _equal_pairs([detection.sensor for detection in ordered]),
             within_m=settings.merge_within_m,
             agreement=settings.merge_agreement,
             never_beyond_m=settings.merge_never_beyond_m,
@@ -226,7 +248,9 @@ class Tracker:
         )
         return keep_best(same)
 
-    def _associate(self, sightings: _Sightings, now_ns: int) -> list[int]:
+    def _associate(
+        self, sightings: _Sightings, now_ns: int, not_looked_at: Collection[int]
+    ) -> list[int]:
         """Give detections to tracks; returns the confident detections left over."""
         confident = np.flatnonzero(sightings.confident)
         if not self._histories or not sightings.detections:
@@ -241,24 +265,18 @@ class Tracker:
             faint = np.where(sure[:, None] & ~sightings.confident[None], reward, 0.0)
             more_rows, more_columns = pair_up(faint)
             rows, columns = np.append(rows, more_rows), np.append(columns, more_columns)
-        left = np.array([history.confirmed for history in self._histories])
+        # Whom this sensor does not show was not passed over for somebody else.
+        left = np.array([h.confirmed and h.id not in not_looked_at for h in self._histories])
         left[rows] = False
         claims = reward[left][:, columns]
         rivals = (claims > 0) & (claims >= reward[rows, columns] - _RIVAL_MARGIN)
         contested = rivals.any(axis=0)
         doubt = np.where(contested, self._settings.contested_doubt, 1.0)
-        correct(
-            self._state,
-            self._covariance,
-            rows,
-            sightings.position_m[columns],
-            sightings.jitter_m2[columns] * doubt[:, None, None],
-        )
+        self._filter.correct(rows, sightings.fixes.only(columns), doubt)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            self._histories[row].see(
-                sightings.detections[column], sightings.lasting_m2[column], now_ns
-            )
-        return [int(row) for row in np.setdiff1d(confident, columns)]
+            self._histories[row].see(sightings.detections[column], now_ns)
+        taken = set(columns.tolist())
+        return [row for row in confident.tolist() if row not in taken]
 
     def _rewards(self, sightings: _Sightings, now_ns: int) -> Array:
         """How well every track explains every detection (n, m); 0 where it cannot at all.
@@ -266,9 +284,7 @@ class Tracker:
         The log determinant makes a track that has coasted, and so could be anywhere,
         stand back behind one that was seen just now.
         """
-        squared, log_determinant = distances(
-            self._state, self._covariance, sightings.position_m, sightings.jitter_m2
-        )
+        squared, log_determinant = self._filter.distances(sightings.fixes)
         labels = [history.label for history in self._histories]
         families = [mobility_of(label).family for label in labels]
         alike = np.array(families)[:, None] == np.array(sightings.family)[None]
@@ -293,11 +309,17 @@ class Tracker:
             np.array([now_ns - history.last_seen_mono_ns for history in self._histories]) / NS_PER_S
         )
         stray = np.array([mobility_of(history.label).stray_mps for history in self._histories])
-        speed_sigma = np.sqrt((self._covariance[:, 2, 2] + self._covariance[:, 3, 3]) / 2)
+        velocity_m2ps2 = self._filter.covariance[:, 2:, 2:]
+        speed_sigma = np.sqrt((velocity_m2ps2[:, 0, 0] + velocity_m2ps2[:, 1, 1]) / 2)
         dash_m = _DASH_SIGMAS * speed_sigma * np.minimum(unseen_s, _DASH_S)
-        jitter_m = np.sqrt(np.trace(sightings.jitter_m2, axis1=1, axis2=2))
-        gap = sightings.position_m[None] - self._state[:, None, :2]
-        reach_m = _REACH_M + (stray * unseen_s + dash_m)[:, None] + 3.0 * jitter_m[None]
+        fixes = sightings.fixes
+        jitter_m2 = np.trace(fixes.jitter_m2, axis1=1, axis2=2)[None]
+        # Between two sensors both are off, each in its own way.
+        apart_m2 = 2 * np.trace(fixes.lasting_m2, axis1=1, axis2=2)[None]
+        others = np.array([history.last.sensor != fixes.sensor for history in self._histories])
+        off_m = 3.0 * np.sqrt(jitter_m2 + np.where(others[:, None], apart_m2, 0.0))
+        gap = self._filter.gaps(fixes)
+        reach_m = _REACH_M + (stray * unseen_s + dash_m)[:, None] + off_m
         within: NDArray[np.bool_] = np.hypot(gap[..., 0], gap[..., 1]) <= reach_m
         return within
 
@@ -319,16 +341,10 @@ class Tracker:
         if not rows:
             return
         mobilities = [mobility_of(sightings.detections[row].label) for row in rows]
-        state = np.zeros((len(rows), 4))
-        state[:, :2] = sightings.position_m[rows]
-        covariance = np.zeros((len(rows), 4, 4))
-        covariance[:, :2, :2] = sightings.jitter_m2[rows]
-        for index, mobility in enumerate(mobilities):
-            covariance[index, 2, 2] = covariance[index, 3, 3] = mobility.speed_sigma_mps**2
-        self._state = np.concatenate([self._state, state])
-        self._covariance = np.concatenate([self._covariance, covariance])
-        self._density = np.append(
-            self._density, [mobility.density_m2ps3 for mobility in mobilities]
+        self._filter.start(
+            sightings.fixes.only(np.array(rows, np.intp)),
+            np.array([mobility.density_m2ps3 for mobility in mobilities]),
+            np.array([mobility.speed_sigma_mps for mobility in mobilities]),
         )
         for row in rows:
             detection = sightings.detections[row]
@@ -337,10 +353,10 @@ class Tracker:
                 first_seen_mono_ns=now_ns,
                 last=detection,
                 last_seen_mono_ns=now_ns,
-                lasting_m2=sightings.lasting_m2[row],
                 confidence=detection.confidence,
                 confirmed=self._settings.confirm_hits <= 1,
             )
+            history.note(detection, now_ns)
             history.vote(detection)
             self._histories.append(history)
             self._next_id += 1
@@ -349,21 +365,19 @@ class Tracker:
         if all(wanted):
             return
         self._histories = [h for h, keep in zip(self._histories, wanted, strict=True) if keep]
-        rows = np.array(wanted)
-        self._state, self._covariance = self._state[rows], self._covariance[rows]
-        self._density = self._density[rows]
+        self._filter.keep(np.array(wanted, np.bool_))
 
     def _tracks(self, now_ns: int) -> tuple[Track, ...]:
         """The tracks as others see them."""
         if not self._histories:
             return ()
-        lasting = np.array([history.lasting_m2 for history in self._histories])
-        position_m2 = (self._covariance[:, :2, :2] + lasting).tolist()
-        speed_sigma = _speed_sigma(self._state[:, 2:], self._covariance[:, 2:, 2:]).tolist()
+        state, covariance = self._filter.state, self._filter.covariance
+        position_m2 = covariance[:, :2, :2].tolist()
+        speed_sigma = _speed_sigma(state[:, 2:], covariance[:, 2:, 2:]).tolist()
         return tuple(
             _track(history, row, spread, sigma, now_ns)
             for history, row, spread, sigma in zip(
-                self._histories, self._state.tolist(), position_m2, speed_sigma, strict=True
+                self._histories, state.tolist(), position_m2, speed_sigma, strict=True
             )
         )
 
@@ -395,6 +409,7 @@ def _track(
         confirmed=history.confirmed,
         seen=history.seen,
         sensor=history.last.sensor,
+        best_sensor=history.best_sensor,
         box_sensor_px=history.last.box_sensor_px,
         outline_sensor_px=history.last.outline_sensor_px,
     )
@@ -422,6 +437,23 @@ def _by_merit(detection: Detection) -> tuple[float, str, float, float, float, fl
         box.x1_px,
         box.y1_px,
         detection.label,
+    )
+
+
+def _fixes_of(sensor: str, detections: Sequence[Detection], late_s: float) -> Fixes:
+    """The places of detections, each with one."""
+    places = [d.position for d in detections if d.position is not None]
+    total = np.array([_entries(p.covariance) for p in places]).reshape(-1, 2, 2)
+    # Where nobody told the parts apart all of it is new each time.
+    jitter = np.array(
+        [_entries(d.jitter or p.covariance) for d, p in zip(detections, places, strict=True)]
+    ).reshape(-1, 2, 2)
+    return Fixes(
+        sensor=sensor,
+        place_m=np.array([(p.east_m, p.north_m) for p in places]).reshape(-1, 2),
+        jitter_m2=jitter + _POSITION_FLOOR_M2,
+        lasting_m2=total - jitter,
+        late_s=late_s,
     )
 
 

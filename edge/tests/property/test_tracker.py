@@ -28,9 +28,12 @@ def seen_with_heading(detections: list[Detection], heading_deg: float) -> list[D
     """The same pixels, on a pole whose forward mark points elsewhere."""
     plane = fisheye_plane(heading_deg)
     feet = np.array([d.foot_sensor_px for d in detections]).reshape(-1, 2)
+    fixes = plane.fix(feet)
     return [
-        msgspec.structs.replace(detection, position=point)
-        for detection, point in zip(detections, plane.fix(feet).points(), strict=True)
+        msgspec.structs.replace(detection, position=point, jitter=jitter)
+        for detection, point, jitter in zip(
+            detections, fixes.points(), fixes.jitters(), strict=True
+        )
     ]
 
 

@@ -55,6 +55,8 @@ def track_at(
     sigma_m: float = 0.15,
     label: str = "person",
     confirmed: bool = True,
+    sensor: str = "dome",
+    best_sensor: str | None = None,
 ) -> Track:
     """A track; `last_s` before `t_s` means that it coasts."""
     last_seen_s = t_s if last_s is None else last_s
@@ -80,7 +82,8 @@ def track_at(
         dwell_s=last_seen_s - first_s,
         confirmed=confirmed,
         seen=last_seen_s == t_s,
-        sensor="dome",
+        sensor=sensor,
+        best_sensor=best_sensor or sensor,
         box_sensor_px=Box(0, 0, 10, 20),
         outline_sensor_px=((0, 0), (10, 0), (10, 20), (0, 20)),
     )
@@ -141,8 +144,7 @@ def tracked_stander(
 ) -> Callable[[float], tuple[Track, ...]]:
     """One who stands still, as the tracker sees them.
 
-    Half the variance of each detection is new in each look, the most that the tracker's
-    settings allow for.
+    Half the variance of each detection is new in each look.
     """
     rng = np.random.default_rng(seed)
     tracker = Tracker()

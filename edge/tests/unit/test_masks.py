@@ -34,7 +34,7 @@ def camera(*polygons):
 
 
 def detection(foot_px, box):
-    return Detection("camera", "person", 0.9, Box(*box), (), foot_px, None, None)
+    return Detection("camera", "person", 0.9, Box(*box), (), foot_px, None, None, None)
 
 
 def test_no_masks_is_no_mask():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -247,7 +248,7 @@ def test_who_stays_long_enough_loiters_and_who_leaves_clears_it():
     assert phases(found) == ["raised", "cleared"]
     assert found[0][0] == pytest.approx(10.0, abs=0.21)
     assert found[0][1].dwell_s == pytest.approx(10.0, abs=0.21)
-    assert found[0][1].first_frame_seq == 0
+    assert found[0][1].evidence.first_frame_seq == 0
     assert found[-1][0] == pytest.approx(17.4, abs=0.5)
 
 
@@ -434,17 +435,55 @@ def test_after_a_restart_nothing_is_remembered():
     assert after[0][1].number == 1
 
 
-def test_the_first_frame_named_is_of_the_camera_that_speaks():
+def test_the_frames_named_are_of_the_camera_that_speaks():
     engine = yard_engine()
     for t_s in (0.0, 0.2, 0.4):
-        found = engine.update((track_at(3, 3, t_s),), frame_at(t_s, camera_id="west"))
-    assert [finding.first_frame_seq for finding in found] == [2]
+        found = engine.update(
+            (track_at(3, 3, t_s, sensor="west"),), frame_at(t_s, camera_id="west")
+        )
+    assert [finding.evidence.first_frame_seq for finding in found] == [2]
 
     for t_s in (0.6, 20.0):
-        tracks = (track_at(3, 3, t_s), track_at(4, 4, t_s, track_id=2))
-        found = engine.update(tracks, frame_at(t_s, camera_id="east"))
+        tracks = [track_at(3, 3 + n, t_s, track_id=n, sensor="east") for n in (1, 2)]
+        found = engine.update(tuple(tracks), frame_at(t_s, camera_id="east"))
 
-    assert [(f.phase.value, f.first_frame_seq) for f in found] == [("updated", 3)]
+    assert [(f.phase.value, f.evidence.first_frame_seq) for f in found] == [("updated", 3)]
+    assert found[0].evidence.camera_id == "east"
+    assert found[0].evidence.first_t_mono_us == 600_000
+
+
+def test_a_camera_that_shows_nobody_neither_updates_nor_is_named_when_it_is_over():
+    engine = yard_engine()
+    for t_s in (0.0, 0.2, 0.4):
+        engine.update((track_at(3, 3, t_s, sensor="west"),), frame_at(t_s, camera_id="west"))
+    engine.update((track_at(3, 3, 6.0, sensor="west"),), frame_at(6.0, camera_id="west"))
+
+    tracks = tuple(track_at(3, 3 + n, 9.0, track_id=n, sensor="west", last_s=8.9) for n in (1, 2))
+    assert engine.update(tracks, frame_at(9.0, camera_id="east")) == ()
+    engine.update((), frame_at(30.0, camera_id="east"))
+    (cleared,) = engine.update((), frame_at(33.0, camera_id="east"))
+
+    assert cleared.phase.value == "cleared"
+    assert (cleared.evidence.camera_id, cleared.evidence.last_frame_seq) == ("west", 30)
+
+
+def test_an_alert_waits_a_moment_for_the_camera_that_sees_better():
+    def entering(t_s: float, camera_id: str) -> tuple[Track, ...]:
+        return (track_at(3, 3, t_s, sensor=camera_id, best_sensor="east"),)
+
+    def raised_by(cameras: Sequence[str]) -> list[tuple[float, str]]:
+        engine = yard_engine()
+        return [
+            (number * 0.1, finding.evidence.camera_id)
+            for number, camera_id in enumerate(cameras)
+            for finding in engine.update(
+                entering(number * 0.1, camera_id), frame_at(number * 0.1, camera_id=camera_id)
+            )
+        ]
+
+    assert raised_by(["west"] * 4 + ["east"] * 2) == [(pytest.approx(0.4), "east")]
+    # One that has gone blind is not waited for.
+    assert raised_by(["west"] * 12) == [(pytest.approx(0.7), "west")]
 
 
 def test_a_pole_without_rules_finds_nothing():

@@ -184,8 +184,7 @@ def test_a_picture_a_few_milliseconds_older_than_the_last_is_taken_as_of_the_las
 
 def test_a_lasting_error_does_not_average_out():
     """Tilt is wrong all day: a hundred looks make no position surer than that."""
-    settings = TrackerSettings(jitter_share=0.5)
-    tracker = Tracker(settings)
+    tracker = Tracker()
 
     tracks = run(tracker, [[detection_at(0, 20, sigma_m=1.0)]] * 100)
 

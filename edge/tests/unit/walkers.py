@@ -94,7 +94,8 @@ class Watcher:
         feet = self.plane.pixels_of(places_m) + noise
         corners = self.plane.pixels_of(outline, up_m=up_m).reshape(4, count, 2) + noise
         low, high = corners.min(axis=0), corners.max(axis=0)
-        points = self.plane.fix(feet).points()
+        fixes = self.plane.fix(feet)
+        points, jitters = fixes.points(), fixes.jitters()
         confidences = self.rng.uniform(0.5, 0.9, count)
         return [
             Detection(
@@ -105,6 +106,7 @@ class Watcher:
                 outline_sensor_px=tuple((float(x), float(y)) for x, y in corners[:, row]),
                 foot_sensor_px=(float(feet[row, 0]), float(feet[row, 1])),
                 position=points[row],
+                jitter=jitters[row],
                 height_m=PERSON_HEIGHT_M,
             )
             for row in range(count)
@@ -184,7 +186,7 @@ def detection_at(
     confidence: float = 0.8,
     sensor: str = "dome",
 ) -> Detection:
-    """A detection with a round covariance, for tests that need no lens."""
+    """A detection with a round covariance, half of it jitter, for tests that need no lens."""
     x, y = 1000 + 50 * east_m, 1000 - 50 * north_m
     box = Box(x - 10, y - 60, x + 10, y)
     return Detection(
@@ -205,6 +207,9 @@ def detection_at(
             covariance=Covariance(
                 east_east_m2=sigma_m**2, east_north_m2=0.0, north_north_m2=sigma_m**2
             ),
+        ),
+        jitter=Covariance(
+            east_east_m2=sigma_m**2 / 2, east_north_m2=0.0, north_north_m2=sigma_m**2 / 2
         ),
         height_m=PERSON_HEIGHT_M,
     )

@@ -6,7 +6,14 @@ from typing import Protocol
 
 import msgspec
 
-from roeh.core.types import AlertPhase, Frame, GroundPoint, RuleKind, Track
+from roeh.core.types import (
+    AlertPhase,
+    EvidenceReference,
+    Frame,
+    GroundPoint,
+    RuleKind,
+    Track,
+)
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +44,8 @@ class Finding(msgspec.Struct, frozen=True):
         rule: name from the configuration.
         number: counts the rule's occurrences; raise, updates and clear share it.
         zone: name of the zone or line.
-        started_mono_ns: since when it holds, which may be long before it was raised.
-        first_frame_seq: the earliest frame it rests on, of the camera whose frame the
-            finding was made with.
+        evidence: the pictures that it rests on, from long before it was raised maybe, of the
+            camera whose frame it was made with, if that shows whom it is about.
     """
 
     rule: str
@@ -54,8 +60,7 @@ class Finding(msgspec.Struct, frozen=True):
     track_ids: tuple[int, ...]
     count: int
     dwell_s: float
-    started_mono_ns: int
-    first_frame_seq: int
+    evidence: EvidenceReference
 
 
 class Rule(Protocol):

@@ -1,5 +1,8 @@
 """The life of what a rule finds: raised once, updated while it lasts, cleared once.
 
+Several sensors may see whom it is about. It is raised with a picture of the one that sees
+them best, waiting a moment for it, and refers to pictures of a sensor that saw them.
+
 Time here is monotonic. UTC decides only whether the schedule covers the hour.
 """
 
@@ -7,9 +10,9 @@ from __future__ import annotations
 
 import msgspec
 
-from roeh.core.clock import NS_PER_S
+from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
-from roeh.core.types import AlertPhase, Frame, GroundPoint, Track
+from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint, Track
 from roeh.vision.rules.finding import Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
@@ -19,19 +22,21 @@ UPDATE_PERIOD_S = 5.0
 _UPDATE_MOVED_M = 3.0
 _UPDATE_DWELL_FACTOR = 2.0
 _LEAST_DWELL_S = 1.0
+#: A sensor that sees better is given so long for its next picture.
+_BETTER_PICTURE_S = 0.5
 
 
 class _Occurrence(msgspec.Struct):
     """One that was raised and not cleared; mutable, private to its life.
 
     Attributes:
-        first_seq: by camera, the earliest frame it rests on.
+        first: by camera, the earliest frame it rests on.
         said_ns, said_count, said_dwell_s, said_position: as the last message said.
     """
 
     number: int
     condition: Condition
-    first_seq: dict[str, int]
+    first: dict[str, Frame]
     said_ns: int
     said_count: int
     said_dwell_s: float
@@ -67,6 +72,8 @@ class Life:
         self._ordered: OrderedSchedule | None = None
         self._labels = frozenset(section.labels)
         self._raised: dict[str, _Occurrence] = {}
+        self._waiting_since_ns: dict[str, int] = {}
+        self._newest: dict[str, Frame] = {}
         self._cooling: list[_Cooling] = []
         self._count = 0
 
@@ -85,18 +92,25 @@ class Life:
     def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Finding]:
         """What is raised, updated or cleared, given all confirmed tracks."""
         now_ns = frame.t_mono_ns
+        self._newest[frame.camera_id] = frame
         conditions = self._rule.update(
             tuple(track for track in tracks if track.label in self._labels), frame
         )
         if not self._is_on(frame):
             conditions = []
-        found = self._clear({condition.key for condition in conditions}, frame)
+        holding = {condition.key for condition in conditions}
+        found = self._clear(holding, frame)
+        self._waiting_since_ns = {
+            key: since_ns for key, since_ns in self._waiting_since_ns.items() if key in holding
+        }
         self._cooling = [cooling for cooling in self._cooling if cooling.until_ns > now_ns]
         for condition in conditions:
             occurrence = self._raised.get(condition.key)
             if occurrence is not None:
                 found.extend(self._update(occurrence, condition, frame))
-            elif not any(cooling.holds_back(condition) for cooling in self._cooling):
+            elif not any(
+                cooling.holds_back(condition) for cooling in self._cooling
+            ) and not self._waits(condition, frame):
                 found.append(self._raise(condition, frame))
         return found
 
@@ -106,12 +120,19 @@ class Life:
             return ordered.is_on
         return self._schedule is None or self._schedule.holds(frame.t_utc_ns)
 
+    def _waits(self, condition: Condition, frame: Frame) -> bool:
+        """Whether another sensor's picture, soon to come, shows better what this is about."""
+        if any(track.sensor == track.best_sensor == frame.camera_id for track in condition.tracks):
+            return False
+        since_ns = self._waiting_since_ns.setdefault(condition.key, frame.t_mono_ns)
+        return frame.t_mono_ns - since_ns < _BETTER_PICTURE_S * NS_PER_S
+
     def _raise(self, condition: Condition, frame: Frame) -> Finding:
         self._count += 1
         occurrence = _Occurrence(
             number=self._count,
             condition=condition,
-            first_seq={condition.started.camera_id: condition.started.seq},
+            first={condition.started.camera_id: condition.started},
             said_ns=frame.t_mono_ns,
             said_count=len(condition.tracks),
             said_dwell_s=_dwell_s(condition, frame),
@@ -123,7 +144,9 @@ class Life:
     def _update(self, occurrence: _Occurrence, condition: Condition, frame: Frame) -> list[Finding]:
         """An update, if something that matters changed since the last word."""
         occurrence.condition = condition
-        occurrence.first_seq.setdefault(frame.camera_id, frame.seq)
+        if not _shows(frame, condition):
+            return []
+        occurrence.first.setdefault(frame.camera_id, frame)
         if frame.t_mono_ns - occurrence.said_ns < UPDATE_PERIOD_S * NS_PER_S:
             return []
         dwell_s = _dwell_s(condition, frame)
@@ -151,6 +174,9 @@ class Life:
 
     def _finding(self, phase: AlertPhase, occurrence: _Occurrence, frame: Frame) -> Finding:
         condition = occurrence.condition
+        last = frame
+        if not _shows(frame, condition):
+            last = self._newest.get(condition.tracks[0].sensor, frame)
         return Finding(
             rule=self._section.name,
             rule_kind=self._rule.kind,
@@ -164,9 +190,23 @@ class Life:
             track_ids=tuple(track.id for track in condition.tracks),
             count=len(condition.tracks),
             dwell_s=_dwell_s(condition, frame),
-            started_mono_ns=condition.started.t_mono_ns,
-            first_frame_seq=occurrence.first_seq.get(frame.camera_id, frame.seq),
+            evidence=_evidence(occurrence.first.get(last.camera_id, last), last),
         )
+
+
+def _evidence(first: Frame, last: Frame) -> EvidenceReference:
+    return EvidenceReference(
+        camera_id=last.camera_id,
+        first_frame_seq=first.seq,
+        last_frame_seq=last.seq,
+        first_t_mono_us=first.t_mono_ns // NS_PER_US,
+        last_t_mono_us=last.t_mono_ns // NS_PER_US,
+    )
+
+
+def _shows(frame: Frame, condition: Condition) -> bool:
+    """Whether a frame's camera is one that shows somebody whom a condition is about."""
+    return any(track.sensor == frame.camera_id for track in condition.tracks)
 
 
 def _dwell_s(condition: Condition, frame: Frame) -> float:
