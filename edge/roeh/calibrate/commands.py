@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from roeh.calibrate import check_command, lens_command, pose_command, ring_command
+from roeh.calibrate import board_command, check_command, lens_command, pose_command, ring_command
 
 _Action = Callable[[argparse.Namespace], int]
 _Commands = argparse._SubParsersAction
@@ -14,6 +14,8 @@ _Commands = argparse._SubParsersAction
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The commands under `roeh calibrate` with their options."""
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    board = _add(commands, "board", board_command.TEXT, board_command.run_board)
+    board_command.add_options(board)
     lens = _add(commands, "lens", lens_command.TEXT, lens_command.run_lens)
     lens_command.add_options(lens)
     pose = _add(commands, "pose", pose_command.TEXT, pose_command.run_pose)

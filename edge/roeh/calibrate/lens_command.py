@@ -14,7 +14,8 @@ import cv2
 import msgspec
 import numpy as np
 
-from roeh.calibrate.board import Board, parse_board
+from roeh.calibrate.board import Board
+from roeh.calibrate.board_command import add_board_options, board_of
 from roeh.calibrate.board_views import BoardViews
 from roeh.calibrate.lens_fit import LEAST_VIEWS, LensFit, fit_lens
 from roeh.calibrate.lens_report import lens_report
@@ -39,7 +40,6 @@ TEXT = "A lens from views of a chessboard or a grid of circles: pictures, or a r
 
 _MODELS: tuple[LensModel, ...] = ("kannala_brandt", "equidistant", "pinhole")
 _MOST_VIEWS = 200
-_MOST_SQUARE_M = 5.0
 _DEFAULT_COUNT = 20
 
 PictureOf = Callable[[str], UInt8Image | None]
@@ -69,23 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"views to take from it, default {_DEFAULT_COUNT}",
     )
-    parser.add_argument(
-        "--board",
-        nargs=2,
-        default=["chessboard", "9x6"],
-        metavar=("KIND", "COLUMNSxROWS"),
-        help="chessboard 9x6 (inner corners; the default), or circles 4x11 (asymmetric)",
-    )
-    parser.add_argument(
-        "--square",
-        type=_length_m,
-        default=0.025,
-        metavar="METRES",
-        help="side of a square, or distance of two rows of circles; default 0.025",
-    )
-    parser.add_argument(
-        "--circle", type=_length_m, metavar="METRES", help="diameter of a circle; default --square"
-    )
+    add_board_options(parser)
     parser.add_argument(
         "--model", choices=_MODELS, default="kannala_brandt", help="default kannala_brandt"
     )
@@ -108,7 +92,7 @@ def run_lens(chosen: argparse.Namespace) -> int:
     """
     # What is wrong with a picture is said by us.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    board = parse_board(chosen.board[0], chosen.board[1], chosen.square, chosen.circle)
+    board = board_of(chosen)
     if bool(chosen.pictures) == (chosen.config is not None):
         raise CalibrationFailed(
             what="not clear where the views come from",
@@ -282,16 +266,8 @@ def _count(text: str) -> int:
     return value
 
 
-def _length_m(text: str) -> float:
-    return _within(text, 0.0, _MOST_SQUARE_M)
-
-
 def _fov_deg(text: str) -> float:
-    return _within(text, 1.0, MAX_FISHEYE_FOV_DEG)
-
-
-def _within(text: str, low: float, high: float) -> float:
     value = float(text)
-    if not low < value <= high:
-        raise argparse.ArgumentTypeError(f"must be greater than {low:g}, at most {high:g}")
+    if not 1 <= value <= MAX_FISHEYE_FOV_DEG:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MAX_FISHEYE_FOV_DEG:g}")
     return value

@@ -3,6 +3,7 @@
 import re
 import resource
 import threading
+from xml.etree import ElementTree
 
 import cv2
 import msgspec
@@ -11,6 +12,8 @@ import pytest
 from board_views import Look, held, held_about, picture_of
 
 from roeh.calibrate.board import parse_board
+from roeh.calibrate.board_command import board_svg
+from roeh.calibrate.board_detection import find_board
 from roeh.calibrate.lens_command import calibrated, from_sensor
 from roeh.calibrate.report import Figure, Report, Table, check_free, write_report
 from roeh.calibrate.residual_drawing import draw_residuals
@@ -253,3 +256,37 @@ def test_the_guide_wants_every_part_of_the_picture_and_boards_that_lean():
     assert guide.refusal(leaning) == ""
     assert guide.missing not in ("middle", "upper left", "right", "bottom")
     assert not guide.is_complete
+
+
+@pytest.mark.parametrize(
+    ("kind", "grid", "marks"), [("chessboard", "9x6", 35), ("circles", "4x11", 44)]
+)
+def test_a_board_is_drawn_in_its_true_size(tmp_path, capsys, kind, grid, marks):
+    out = tmp_path / "board.svg"
+    arguments = ["calibrate", "board", "--board", kind, grid, "--square", "0.02", "--out", str(out)]
+    assert main(arguments) == 0
+    drawing = ElementTree.parse(out).getroot()
+    inside = "{http://www.w3.org/2000/svg}"
+    shapes = drawing.findall(f"{inside}rect")[1:] or drawing.findall(f"{inside}circle")
+    assert len(shapes) == marks
+    assert drawing.get("width").endswith("mm")
+    # One unit of the drawing is a millimetre.
+    assert drawing.get("viewBox").split()[2] + "mm" == drawing.get("width")
+    assert float(shapes[0].get("width") or shapes[0].get("r")) in (20, 10)
+    assert main(arguments) == OutputRefused.exit_status
+    assert "OUTPUT_REFUSED" in capsys.readouterr().err
+
+
+def test_the_board_that_is_printed_is_the_board_that_is_found(tmp_path):
+    """Drawn by its own rectangles, as a printer would, and seen by the detector."""
+    scale, points = 6.0, BOARD.points_m[:, :2] * 1000 + 2.5 * 30
+    drawing = ElementTree.fromstring(board_svg(BOARD))
+    paper = np.full((round(270 * scale), round(360 * scale)), 255, np.uint8)
+    for rect in drawing.findall("{http://www.w3.org/2000/svg}rect")[1:]:
+        x, y, side = (round(float(rect.get(name)) * scale) for name in ("x", "y", "width"))
+        paper[y : y + side, x : x + side] = 0
+    small = cv2.resize(paper, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    found = find_board(small, BOARD).corners_px
+    expected = points * scale / 4 - 0.5
+    nearest = min(np.abs(found - way).max() for way in (expected, expected[::-1]))
+    assert nearest < 0.2
