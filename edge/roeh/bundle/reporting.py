@@ -22,8 +22,18 @@ from roeh.core.config import SensorSection
 from roeh.core.custody import SegmentRow
 from roeh.core.errors import RenderFailed, RoehError, StorageFailed
 from roeh.core.moments import utc_text
-from roeh.core.rendering import ReportOrder, StillOrder, masks_of, segment_input
+from roeh.core.rendering import (
+    DEWARPED_WORDS,
+    Dewarp,
+    ReportOrder,
+    StillOrder,
+    dewarp_of,
+    looks_to_deg,
+    masks_of,
+    segment_input,
+)
 from roeh.core.retrieval import Approval, ExportBegun
+from roeh.core.views import ViewChoice
 from roeh.ledger.segments import SegmentFiles
 
 #: Of one report: each is decoded in a child of its own.
@@ -61,14 +71,26 @@ class Reporter(Protocol):
 
 
 class RenderedReports:
-    """Reports with stills and PDF from the sandboxed child."""
+    """Reports with stills and PDF from the sandboxed child.
+
+    Of a fisheye, what was seen when an alert was raised is shown upright as well.
+    """
 
     def __init__(
-        self, renderer: Renderer, files: SegmentFiles, sensors: Sequence[SensorSection]
+        self,
+        renderer: Renderer,
+        files: SegmentFiles,
+        sensors: Sequence[SensorSection],
+        heading_deg: float,
     ) -> None:
         self._renderer = renderer
         self._files = files
         self._masks = {sensor.name: masks_of(sensor) for sensor in sensors}
+        self._views = {
+            sensor.name: _upright(sensor, heading_deg)
+            for sensor in sensors
+            if sensor.lens.model != "pinhole"
+        }
 
     def report(
         self,
@@ -84,6 +106,8 @@ class RenderedReports:
         if document.kind == "full":
             for wanted in _wanted(document, digest):
                 self._take(wanted, plans, pictures, notes)
+                if wanted.of_alert and wanted.camera_id in self._views:
+                    self._take(_view_of(wanted), plans, pictures, notes)
         facts = ReportFacts(
             export=msgspec.structs.replace(document, notes=tuple(notes)),
             digest=digest,
@@ -128,6 +152,7 @@ class RenderedReports:
             at_utc_us=wanted.t_utc_us,
             max_side_px=_SIDE_PX,
             masks=self._masks.get(wanted.camera_id),
+            view=self._views.get(wanted.camera_id) if wanted.is_view else None,
         )
         try:
             with self._files.reading(row.camera_id, row.segment) as descriptor:
@@ -137,6 +162,8 @@ class RenderedReports:
             when = utc_text(wanted.t_utc_us)
             notes.append(f"no picture of {wanted.camera_id} at {when} could be made: {why}")
             return
+        if wanted.is_view and not rendered.finished.is_view:
+            return  # recorded by another camera than today's: the original is there
         shown = msgspec.structs.replace(wanted, t_utc_us=rendered.finished.from_utc_us)
         pictures[shown] = rendered.content
 
@@ -160,6 +187,20 @@ def _wanted(document: ExportDocument, digest: Digest) -> list[Still]:
     # Alerts first: they are why it was asked for.
     chosen = sorted(found, key=lambda still: not still.of_alert)[:_MAX_STILLS]
     return sorted(chosen, key=lambda still: (still.camera_id, still.t_utc_us))
+
+
+def _view_of(still: Still) -> Still:
+    """The same moment as a view."""
+    return msgspec.structs.replace(
+        still, name=f"{still.name.removesuffix('.jpg')}-view.jpg", is_view=True
+    )
+
+
+def _upright(sensor: SensorSection, heading_deg: float) -> Dewarp | None:
+    """All round, large enough to recognise somebody at a few metres."""
+    bearing_deg = looks_to_deg(sensor, heading_deg)
+    choice = ViewChoice(layout="double_panorama", bearing_deg=bearing_deg)
+    return dewarp_of(sensor, heading_deg, choice, DEWARPED_WORDS)
 
 
 def _row_at(plans: Sequence[CameraPlan], wanted: Still) -> SegmentRow | None:

@@ -173,6 +173,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
         from_utc_us, to_utc_us: of the first and the last picture in it; 0 of a report.
         obscured: the regions as they were rounded out, of a copy.
         size_bytes: of what was written or sent.
+        is_view: what was asked for as a view is one; else it is the picture as recorded.
     """
 
     pictures: int = 0
@@ -183,6 +184,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     to_utc_us: int = 0
     obscured: tuple[Region, ...] = ()
     size_bytes: int = 0
+    is_view: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

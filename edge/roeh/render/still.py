@@ -39,6 +39,7 @@ def give_still(order: StillOrder, recording: Recording, answers: Answers) -> Non
             height_px=pixels.shape[0],
             from_utc_us=t_utc_us,
             to_utc_us=t_utc_us,
+            is_view=dewarper is not None,
         )
     )
 

@@ -136,6 +136,7 @@ def test_a_view_of_a_fisheye_looks_where_it_is_told_and_is_labelled():
         view = looking("ptz", bearing_deg=bearing_deg, elevation_deg=-30.0)
         shown = still(segment, START_US, view=view, max_side_px=640)
         jpeg = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
+        assert shown.finished.is_view
         assert shown.finished.width_px == jpeg.shape[1] == 640
         assert jpeg.shape[0] > 360  # words stand beneath
         assert abs(int(np.median(jpeg[:360])) - level) <= 4
@@ -147,6 +148,12 @@ def test_a_mask_is_black_in_a_view_too():
     shown = still(without_loss(fisheye_pictures()), START_US, view=view, masks=north)
     jpeg = cv2.imdecode(np.frombuffer(shown.content, np.uint8), cv2.IMREAD_COLOR)
     assert jpeg[: jpeg.shape[1] * 9 // 16].max() <= 8
+
+
+def test_what_a_camera_of_another_shape_recorded_is_shown_as_it_is_and_said_not_to_be_a_view():
+    shown = still(without_loss(grey_steps()), START_US, view=looking("panorama"))
+    assert not shown.finished.is_view
+    assert (shown.finished.width_px, shown.finished.height_px) == (160, 96)
 
 
 def test_a_preview_of_a_view_plays():

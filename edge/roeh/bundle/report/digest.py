@@ -97,12 +97,16 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Still(msgspec.Struct, frozen=True):
-    """A picture below data/report/stills/; `of_alert`: what was seen when one was raised."""
+    """A picture below data/report/stills/; `of_alert`: what was seen when one was raised.
+
+    `is_view`: bent for people, not the picture as it was recorded.
+    """
 
     name: str
     camera_id: str
     t_utc_us: int
     of_alert: bool = False
+    is_view: bool = False
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -269,13 +269,19 @@ def _stills(words: Words, stills: tuple[Still, ...]) -> tuple[Block, ...]:
     pictures = tuple(
         Picture(
             still.name,
-            (words.still_of_alert if still.of_alert else words.still_of_camera).format(
+            _still_words(words, still).format(
                 camera=isolated(still.camera_id), when=_time(still.t_utc_us)
             ),
         )
         for still in stills
     )
     return (Pictures(pictures), Paragraph(words.stills_note))
+
+
+def _still_words(words: Words, still: Still) -> str:
+    if still.is_view:
+        return words.still_view
+    return words.still_of_alert if still.of_alert else words.still_of_camera
 
 
 def _clock(words: Words, facts: ReportFacts) -> tuple[Block, ...]:

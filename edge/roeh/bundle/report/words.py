@@ -89,6 +89,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     still_of_alert: str
     still_of_camera: str
+    still_view: str
     no_stills: str
     stills_note: str
 

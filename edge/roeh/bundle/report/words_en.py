@@ -81,6 +81,7 @@ EN = Words(
     picture_size="Picture",
     still_of_alert="{camera}, {when}: when an alert was raised",
     still_of_camera="{camera}, {when}",
+    still_view="{camera}, {when}: view made from the recording, not the original picture",
     no_stills="There are no still pictures: none could be made, or none was asked for.",
     stills_note="Made for this report from the recording, with the camera's privacy masks in"
     " black. The recording itself is what counts.",

@@ -131,7 +131,9 @@ class Builder:
                 files=files,
                 clock=self._clock,
                 timestamps=TimestampAuthority(access.tsa_url, self._clock),
-                reporter=RenderedReports(self._renderer, files, self._config.sensors),
+                reporter=RenderedReports(
+                    self._renderer, files, self._config.sensors, self._config.node.heading_deg
+                ),
                 redactor=Redactor(
                     self._renderer, files, self._config.sensors, self._spool.directory
                 ),
