@@ -162,7 +162,6 @@ class BoardCamera:
         self._put = put
         self._encoder: Any = None
         self._mask: Callable[[Octets1D], None] | None = None
-        self._is_broken = False
         self._numbers = 0
         self.encoder_name = ""
         with _driver("opening the camera"):
@@ -321,9 +320,6 @@ class BoardCamera:
             self._put(Captured(CapturedRequest(self._library, request, self._numbers)))
 
     def _encoded(self, frame: Any, timestamp: int | None) -> None:  # noqa: ANN401
-        # What could not be masked is not handed on.
-        if self._is_broken:
-            return
         first_us = self._encoder.firsttimestamp
         if timestamp is None or first_us is None:
             self._break("the encoder gives pictures without a time")
@@ -331,7 +327,7 @@ class BoardCamera:
             self._put(Encoded(bytes(frame), first_us + timestamp))
 
     def _break(self, reason: str) -> None:
-        self._is_broken = True
+        """Before the picture can be encoded: whoever reads the events stops at this one."""
         self._put(Broken(reason))
 
 

@@ -127,6 +127,13 @@ def test_a_driver_that_never_gives_what_was_asked_for_is_not_waited_for_for_ever
     assert loop.asked.total_us <= STREET.most_us * STREET.most_gain
 
 
+def test_nothing_more_is_asked_for_while_a_step_is_under_way():
+    loop = ExposureLoop(STREET)
+    before = Exposure(20_000, 1.0)
+    assert loop.see(16.0, before, 0) is not None
+    assert [loop.see(16.0, before, number * FRAME_NS) for number in range(1, 6)] == [None] * 5
+
+
 def test_full_darkness_takes_all_there_is_and_stays():
     loop = ExposureLoop(STREET)
     camera = Camera(1e-12, 1.0, 2)
