@@ -11,7 +11,7 @@ from roeh.calibrate.lens_fit import LensFit
 from roeh.optics.polar import Array
 
 #: Past this angle off the axis OpenCV's perspective model has nothing to say.
-_WIDEST_PERSPECTIVE_DEG = 75.0
+_WIDEST_PERSPECTIVE_DEG = 55.0
 
 
 @dataclass(frozen=True, slots=True)
