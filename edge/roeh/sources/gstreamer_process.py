@@ -32,6 +32,9 @@ _CHECK_TIMEOUT_S = 20.0
 _CLOSING_S = 2.0
 _HANGING_S = 0.3
 _LAST_WORDS_BYTES = 300
+# What the child and its libraries may write on stderr before it is written over.
+_WORDS_BYTES = 1 << 16
+_PASSED_ON = frozenset({"HOME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "XDG_CACHE_HOME"})
 
 
 class _Missing(msgspec.Struct):
@@ -123,9 +126,13 @@ def _ask_child(program: ChildProgram, elements: tuple[str, ...]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would change its Python, and with messages in English."""
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    return {**ours, "LC_ALL": "C.UTF-8"}
+    """What GStreamer and a board's drivers may need of ours, and nothing that is a secret."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key in _PASSED_ON or key.startswith("GST_")
+    }
+    return {**kept, "LC_ALL": "C.UTF-8"}
 
 
 class GstreamerProcess:
@@ -158,7 +165,7 @@ class GstreamerProcess:
         most_bytes = 0 if coded is None else coded.width * coded.height * 3 // 2
         self._messages = ChildMessages(SLOTS, most_bytes + _CODED_HEADERS_BYTES if coded else 0)
         self._kernel_clock = SystemClock()
-        self._words = os.memfd_create("roeh-gstreamer-words", os.MFD_CLOEXEC)
+        self._words = _sealed("roeh-words", bytes(_WORDS_BYTES), more=0)
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         mask = _sealed("roeh-mask", mask_png) if mask_png else None
         order = _Order(
@@ -218,6 +225,8 @@ class GstreamerProcess:
         Raises:
             ChildGarbage: while iterating: it said what it may not.
         """
+        if os.lseek(self._words, 0, os.SEEK_CUR) > _WORDS_BYTES // 2:
+            os.lseek(self._words, 0, os.SEEK_SET)
         self._connection.settimeout(wait_s)
         try:
             received = self._connection.recv(_RECEIVE_BYTES)
@@ -254,8 +263,9 @@ class GstreamerProcess:
         code = self._process.returncode
         if code is not None and code < 0:
             return f"the camera's process was ended by {signal.Signals(-code).name}"
-        size = os.fstat(self._words).st_size
-        last = os.pread(self._words, _LAST_WORDS_BYTES, max(0, size - _LAST_WORDS_BYTES))
+        # The place where the child writes next is shared with it.
+        end = os.lseek(self._words, 0, os.SEEK_CUR)
+        last = os.pread(self._words, min(end, _LAST_WORDS_BYTES), max(0, end - _LAST_WORDS_BYTES))
         lines = last.decode("utf-8", "replace").strip().splitlines()
         return "the camera's process ended" + (f" ({one_line(lines[-1])})" if lines else "")
 
@@ -275,10 +285,11 @@ class GstreamerProcess:
         os.close(self._words)
 
 
-def _sealed(name: str, content: bytes) -> int:
-    """A descriptor of memory with that content, which nobody changes."""
+def _sealed(name: str, content: bytes, *, more: int = fcntl.F_SEAL_WRITE) -> int:
+    """A descriptor of memory with that content and size; by default nobody changes either."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with os.fdopen(os.dup(descriptor), "wb") as file:
         file.write(content)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | fcntl.F_SEAL_WRITE)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | more)
     return descriptor
