@@ -13,7 +13,6 @@ from collections import deque
 from fractions import Fraction
 
 import av
-import numpy as np
 
 from roeh.core.clock import NS_PER_S, SystemClock
 from roeh.core.types import Size
@@ -22,13 +21,6 @@ from roeh.sources import videodev2 as v4l2
 CLOCK = SystemClock()
 SIZE = Size(320, 240)
 _BUFFER_BYTES = 1 << 18
-
-
-def bars(size=SIZE, shade=200):
-    """A picture of two halves that survives any compression, BGR."""
-    picture = np.full((size.height_px, size.width_px, 3), 40, np.uint8)
-    picture[:, : size.width_px // 2] = (30, 160, shade)
-    return picture
 
 
 def raw_pixels(picture, pixel_format):
@@ -53,25 +45,6 @@ def jpeg(picture):
     encoder.time_base = Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format="yuvj420p")
     return bytes(encoder.encode(frame)[0])
-
-
-def h264(pictures, key_every=5):
-    """Each picture as its camera sends it: annex B, parameter sets before every key picture."""
-    height, width = pictures[0].shape[:2]
-    encoder = av.CodecContext.create("libx264", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.options = {
-        "preset": "ultrafast",
-        "tune": "zerolatency",
-        "x264-params": f"keyint={key_every}:scenecut=0:repeat-headers=1",
-    }
-    packets = []
-    for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(picture, "bgr24")
-        frame.pts = number
-        packets += [bytes(packet) for packet in encoder.encode(frame)]
-    return packets
 
 
 class UsbCamera:

@@ -110,6 +110,9 @@ class VideoTrouble(enum.Enum):
     REFUSED = "the camera refuses the user name or password"
     NOT_FOUND = "the camera has no stream of that name"
     SILENT = "no answer in time"
+    UNABLE = "the camera says that it cannot serve now"
+    NOTHING_THERE = "there is nothing to be read from it"
+    GARBLED = "what comes makes no sense"
     OTHER = "it cannot be read"
 
 
@@ -258,7 +261,14 @@ def _failure(error: av.error.FFmpegError) -> VideoFailed:
         return VideoFailed(VideoTrouble.NOT_FOUND, VideoTrouble.NOT_FOUND.value)
     if isinstance(error, av.error.ExitError | av.error.TimeoutError):
         return VideoFailed(VideoTrouble.SILENT, VideoTrouble.SILENT.value)
-    return VideoFailed(VideoTrouble.OTHER, error.strerror or VideoTrouble.OTHER.value)
+    trouble = VideoTrouble.OTHER
+    if isinstance(error, av.error.HTTPServerError):
+        return VideoFailed(VideoTrouble.UNABLE, VideoTrouble.UNABLE.value)
+    if isinstance(error, av.error.InvalidDataError):
+        trouble = VideoTrouble.GARBLED
+    elif isinstance(error, av.error.PermissionError):
+        trouble = VideoTrouble.NOTHING_THERE
+    return VideoFailed(trouble, error.strerror or trouble.value)
 
 
 def _pts_ns(frame: VideoFrame) -> int | None:

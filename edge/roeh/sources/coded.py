@@ -230,7 +230,8 @@ class CodedStream:
         if dts is not None and pts is not None and not abs(pts - dts) <= _MAX_LEAP:
             pts = None
         stamp = pts if dts is None else dts
-        if stamp is None:
+        if stamp is None or stamp == self._last:
+            # One that stands still tells as little as none.
             return None, None
         if self._last is not None and not (
             self._last - _MAX_BACK <= stamp <= self._last + _MAX_LEAP

@@ -33,6 +33,11 @@ from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
 from roeh.sources.timeline import LiveTimeline, reading_at
 
 _SILENT_SHARE = 0.9
+_NOT_RTSP = "it hangs up or does not answer as RTSP wants it"
+_REASONS = {
+    VideoTrouble.NOTHING_THERE: "the camera offers no video there",
+    VideoTrouble.NOT_VIDEO: "the camera offers no video there",
+}
 
 
 class RtspFrames:
@@ -135,12 +140,17 @@ class _Camera:
             "fpsprobesize": "0",
             "analyzeduration": "1000000",
         }
+        began_ns = output.clock.mono_ns()
         try:
             with VideoInput(self._address.opened, options=options, timeout_s=stall_s) as video:
+                began_ns = output.clock.mono_ns()
                 _Stream(video, output, self._address.shown, stall_s, self._coded).run()
         except VideoFailed as failed:
+            took_ns = output.clock.mono_ns() - began_ns
+            is_silent = took_ns > _SILENT_SHARE * stall_s * NS_PER_S
+            # A camera locks the account out that guesses on.
             is_slow = failed.trouble is VideoTrouble.REFUSED
-            raise CameraAway(failed.reason, is_slow=is_slow) from None
+            raise CameraAway(_plain(failed, is_silent=is_silent), is_slow=is_slow) from None
 
 
 class _Stream:
@@ -231,6 +241,13 @@ class _Stream:
         if max(self._silence_ns, since_ns) > _SILENT_SHARE * self._stall_ns:
             return VideoTrouble.SILENT.value
         return "the camera ended the stream"
+
+
+def _plain(failed: VideoFailed, *, is_silent: bool) -> str:
+    """What FFmpeg calls the same for a camera that is silent, hangs up or sends anything."""
+    if failed.trouble is VideoTrouble.GARBLED:
+        return VideoTrouble.SILENT.value if is_silent else _NOT_RTSP
+    return _REASONS.get(failed.trouble, failed.reason)
 
 
 def _stamp_ns(packet: CompressedPacket) -> int | None:

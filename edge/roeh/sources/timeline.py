@@ -68,7 +68,8 @@ class LiveTimeline:
     """A camera's own stamps set against their arrival, without the network's jitter.
 
     A picture never arrives before it was taken, so the least transit seen is the best
-    estimate of the constant part; it may grow by the drift of the camera's clock.
+    estimate of the constant part; it may grow by the drift of the camera's clock. A stamp that
+    stands still tells nothing: then the arrival is the time.
 
     Args:
         after_ns: time of the last frame before; all of these are later.
@@ -76,16 +77,16 @@ class LiveTimeline:
 
     def __init__(self, after_ns: int = 0) -> None:
         self._transit_ns: int | None = None
-        self._last_pts_ns = 0
+        self._last_pts_ns: int | None = None
         self._last_ns = after_ns
 
     def place(self, pts_ns: int | None, arrival_ns: int) -> int:
         """Monotonic time of a frame that arrived at `arrival_ns`."""
         taken_ns = arrival_ns
-        if pts_ns is not None:
+        if pts_ns is not None and pts_ns != self._last_pts_ns:
             transit_ns = arrival_ns - pts_ns
             if self._transit_ns is not None and abs(transit_ns - self._transit_ns) < MAX_TRANSIT_NS:
-                drift_ns = abs(pts_ns - self._last_pts_ns) * MAX_DRIFT_PPM // 1_000_000
+                drift_ns = abs(pts_ns - (self._last_pts_ns or 0)) * MAX_DRIFT_PPM // 1_000_000
                 transit_ns = min(transit_ns, self._transit_ns + drift_ns)
             self._transit_ns, self._last_pts_ns = transit_ns, pts_ns
             taken_ns = pts_ns + transit_ns
@@ -97,7 +98,7 @@ class LiveTimeline:
 
         Unlike `place` it changes nothing: pictures are coded in another order than shown.
         """
-        if pts_ns is None:
+        if pts_ns is None or pts_ns == self._last_pts_ns:
             return arrival_ns
         transit_ns = arrival_ns - pts_ns
         if self._transit_ns is not None and abs(transit_ns - self._transit_ns) < MAX_TRANSIT_NS:

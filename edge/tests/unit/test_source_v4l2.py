@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
 import pytest
 
 from roeh.core.clock import SystemClock
 from roeh.core.config import V4l2Source
 from roeh.core.gop import StreamEnd
 from roeh.sources.v4l2 import V4l2Frames
+from tests.annex_b import annex_b, bars, shows_the_bars
 from tests.unit import source_conformance as conformance
-from tests.usb_camera import SIZE, UsbCamera, bars, h264, jpeg, raw_pixels
+from tests.usb_camera import SIZE, UsbCamera, jpeg, raw_pixels
 
 pytestmark = pytest.mark.timeout(30)
 
 DEVICE = "/dev/v4l/by-id/usb-Street_Camera-video-index0"
 BARS = bars()
 FORMATS = {
-    "H264": h264([BARS] * 20),
+    "H264": annex_b([BARS] * 20),
     "MJPG": [jpeg(BARS)],
     "YUYV": [raw_pixels(BARS, "yuyv422")],
 }
@@ -41,14 +41,6 @@ def live(camera, *, observer=lambda _: None, clock=None, coded=None, light=None,
         coded=coded,
         jitter=random.Random(1),
         kernel=camera,
-    )
-
-
-def shows_the_bars(frame):
-    picture = frame.read().bgr().astype(int)
-    return (
-        np.abs(picture[120, 80] - (30, 160, 200)).max() < 12
-        and np.abs(picture[120, 240] - 40).max() < 12
     )
 
 
