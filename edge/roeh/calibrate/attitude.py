@@ -53,13 +53,17 @@ class Split:
         """As a pose in node.toml has it."""
         return cls(pose.azimuth_deg, pose.to_pole(), abs(pose.tilt_deg) > _STEEP_DEG)
 
+    def heading_of(self, to_world: Array) -> float:
+        """The heading in a rotation (3, 3) from camera to world, in [0, 360)."""
+        if self.is_steep:
+            return wrap_deg(twist_deg(to_world @ self.to_pole.T))
+        bearing_deg = math.degrees(math.atan2(to_world[0, 2], to_world[1, 2]))
+        return wrap_deg(bearing_deg - self.azimuth_deg)
+
     def apart(self, to_world: Array) -> tuple[float, Attitude]:
         """Heading, and the attitude on the pole, of a rotation from camera to world."""
-        if self.is_steep:
-            heading_deg = twist_deg(to_world @ self.to_pole.T)
-        else:
-            heading_deg = attitude_of(to_world).azimuth_deg - self.azimuth_deg
-        return wrap_deg(heading_deg), attitude_of(clockwise(-heading_deg) @ to_world)
+        heading_deg = self.heading_of(to_world)
+        return heading_deg, attitude_of(clockwise(-heading_deg) @ to_world)
 
 
 def turn(vector_rad: Array) -> Array:
@@ -67,7 +71,7 @@ def turn(vector_rad: Array) -> Array:
 
     Source: Rodrigues' formula.
     """
-    x, y, z = np.asarray(vector_rad, dtype=np.float64)
+    x, y, z = vector_rad.tolist()
     angle = math.sqrt(x * x + y * y + z * z)
     cross = np.asarray([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     small: Array = np.eye(3) + cross
@@ -98,7 +102,8 @@ def turn_vector(rotation: Array) -> Array:
 
 def clockwise(angle_deg: float) -> Array:
     """The turn (3, 3) about the vertical, clockwise seen from above."""
-    return turn(np.asarray([0.0, 0.0, -math.radians(angle_deg)]))
+    sine, cosine = math.sin(math.radians(angle_deg)), math.cos(math.radians(angle_deg))
+    return np.asarray([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 def twist_deg(rotation: Array) -> float:
@@ -122,7 +127,7 @@ def attitude_of(to_pole: Array) -> Attitude:
         # Looking down the picture's upper edge gives the azimuth, looking up its lower edge.
         side = 1.0 if up > 0 else -1.0
         azimuth = math.atan2(side * across[0], side * across[1])
-        return Attitude(wrap_deg(math.degrees(azimuth)), tilt_deg, 0.0)
+        return Attitude(wrap_deg(math.degrees(azimuth)), -90.0 * side, 0.0)
     azimuth = math.atan2(axis[0], axis[1])
     # The camera's x, as it would lie without roll, and its y.
     level_x = np.asarray([math.cos(azimuth), -math.sin(azimuth), 0.0])

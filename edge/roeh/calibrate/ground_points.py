@@ -231,7 +231,7 @@ class _Problem:
 
     def _eye(self, rotation: Array, unknowns: Array) -> Array:
         """Where the lens is, in the world that the points were measured in."""
-        heading_deg, _ = self._split.apart(rotation)
+        heading_deg = self._split.heading_of(rotation)
         eye: Array = clockwise(heading_deg) @ self._mounted.sensor.pose.eye_m
         eye[2] += unknowns[3]
         if self._mounted.shift_sigma_m:

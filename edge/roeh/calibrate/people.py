@@ -249,7 +249,11 @@ class _Problem:
         """How far each look's height and lean are off, whitened: (n, 2)."""
         expected = self._known.mean_m + unknowns[3] + unknowns[self._COMMON :][self._person]
         lacking = unknowns[5] * self._head_m_per_px
-        height = (self._heights(unknowns) + lacking - expected) / self._height_sigma
+        # Heights grow with the camera's and so does what they are off: not scaled back, a
+        # lower camera would always fit better.
+        scale = 1.0 + unknowns[2] / self._sensor.pose.height_m
+        off_m = (self._heights(unknowns) + lacking - expected) / max(scale, 0.1)
+        height = off_m / self._height_sigma
         lean = np.where(self._shows_lean, self._leans(unknowns) / self._lean_sigma, 0.0)
         return np.column_stack([height, lean])
 
