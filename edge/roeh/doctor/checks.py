@@ -15,6 +15,7 @@ from roeh.doctor.machine import (
 )
 from roeh.doctor.medium import check_medium
 from roeh.doctor.network import check_broker, check_ports
+from roeh.doctor.rig import check_rig
 from roeh.doctor.storage import check_data_dir, check_run_dir, check_users
 
 MACHINE_CHECKS = (
@@ -33,6 +34,7 @@ NODE_CHECKS = (
     NodeCheck("medium", check_medium),
     NodeCheck("keys", check_keys),
     NodeCheck("access", check_access),
+    NodeCheck("rig", check_rig),
     NodeCheck("masks", check_masks),
     NodeCheck("recording", check_recording),
     NodeCheck("run_dir", check_run_dir),

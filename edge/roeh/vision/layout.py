@@ -6,6 +6,7 @@ The figures were chosen by measurement: edge/design/detection-quality.md.
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from roeh.core.types import Size
 from roeh.optics.lens import Pinhole
@@ -79,13 +80,17 @@ def still_tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
 
 
 def _tiles_of(ring: Ring, sensor: Sensor, size: Size) -> tuple[Tile, ...]:
-    return overhead_tiles(
+    """The tiles whose middles the lens shows: all of one that looks down."""
+    tiles = overhead_tiles(
         sensor,
         _TILE_COUNT,
         size,
         fov_h_deg=ring.fov_h_deg,
         elevation_deg=ring.elevation_deg,
     )
+    middle = np.asarray([[(size.width_px - 1) / 2, (size.height_px - 1) / 2]])
+    shown = [tile for tile in tiles if sensor.lens.inside(tile.to_source_px(middle)).all()]
+    return tuple(shown) or tiles
 
 
 def _interpolation(sensor: Sensor, size: Size) -> Interpolation:
