@@ -10,8 +10,8 @@ from msgspec import Meta
 #: "picture" is the sensor's own, as the camera gives it.
 Layout = Literal["picture", "panorama", "double_panorama", "quad", "ptz"]
 LAYOUTS: tuple[Layout, ...] = ("picture", "panorama", "double_panorama", "quad", "ptz")
-#: Height of a view as a share of its width: panoramas go from 10 degrees above the horizon to
-#: 80 below it, the double one to 62.
+#: Height of a view as a share of its width: a panorama shows 90 degrees up and down, the double
+#: one 72, from what the cameras see above the horizon (10 degrees at the most).
 HEIGHT_SHARES: dict[Layout, float] = {
     "panorama": 0.25,
     "double_panorama": 0.8,

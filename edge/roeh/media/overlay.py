@@ -314,7 +314,7 @@ def range_words(track: Track) -> str:
 
 
 def _metres(range_m: float) -> str:
-    return f"{range_m:.1f} m" if range_m < 10 else f"{range_m:.0f} m"
+    return f"{range_m:.1f} m" if range_m < 9.95 else f"{range_m:.0f} m"
 
 
 def _towards(bearing_deg: float) -> _Points:

@@ -17,11 +17,12 @@ from roeh.core.errors import LensError
 from roeh.core.types import Size
 from roeh.core.views import Layout, ViewChoice
 from roeh.optics.projection import Cylindrical, Perspective, Projection
-from roeh.optics.rig import Rig, Sensor
-from roeh.optics.view_pane import Pane, SensorPicture, pieces_of
+from roeh.optics.rig import Rig, Sensor, directions_of
+from roeh.optics.view_pane import Pane, SensorPicture, pieces_of, responsible
 
-#: Of a panorama's upper edge: enough above the horizon to know a place by its houses.
-_TOP_DEG = 10.0
+#: Of a panorama's upper edge at the most: enough above the horizon to know a place by its
+#: houses. Where the cameras see less, it is lower.
+_TOP_DEG, _LEAST_TOP_DEG = 10, -20
 _LOWEST_DEG = -89.0
 _MIN_SIDE_PX = 32
 _QUAD_FOV_DEG = 90.0
@@ -80,7 +81,7 @@ def view_of(rig: Rig, sensors: Sequence[Sensor], choice: ViewChoice, size: Size)
         placed: list[tuple[int, int, Projection]] = [(0, 0, SensorPicture(shown))]
         size = Size(shown.lens.width_px, shown.lens.height_px)
     else:
-        placed = _placed(rig, choice, size)
+        placed = _placed(rig, sensors, choice, size)
         drawn = tuple(_reduced(sensor, [each for _, _, each in placed]) for sensor in sensors)
     panes = tuple(
         Pane(rig, drawn, left, top, projection, pieces_of(drawn, projection))
@@ -110,17 +111,19 @@ class ViewMaker:
         return view_of(self.rig, sensors, choice, size)
 
 
-def _placed(rig: Rig, choice: ViewChoice, size: Size) -> list[tuple[int, int, Projection]]:
+def _placed(
+    rig: Rig, sensors: Sequence[Sensor], choice: ViewChoice, size: Size
+) -> list[tuple[int, int, Projection]]:
     """Left, top and projection of each pane."""
     width, height = size.width_px, size.height_px
     azimuth = rig.azimuth_of(choice.bearing_deg)
     if choice.layout == "panorama":
-        return [(0, 0, _strip(width, height, azimuth, 360.0))]
+        return [(0, 0, _strip(size, azimuth, 360.0, _top_deg(sensors)))]
     if choice.layout == "double_panorama":
-        half = height // 2
+        half, top_deg = Size(width, height // 2), _top_deg(sensors)
         return [
-            (0, 0, _strip(width, half, azimuth, 180.0)),
-            (0, half, _strip(width, half, azimuth + 180.0, 180.0)),
+            (0, 0, _strip(half, azimuth, 180.0, top_deg)),
+            (0, half.height_px, _strip(half, azimuth + 180.0, 180.0, top_deg)),
         ]
     if choice.layout == "quad":
         wide, tall = width // 2, height // 2
@@ -138,12 +141,25 @@ def _placed(rig: Rig, choice: ViewChoice, size: Size) -> list[tuple[int, int, Pr
     return [(0, 0, Perspective(width, height, azimuth, choice.elevation_deg, choice.fov_deg))]
 
 
-def _strip(width_px: int, height_px: int, azimuth_deg: float, fov_h_deg: float) -> Cylindrical:
+def _strip(size: Size, azimuth_deg: float, fov_h_deg: float, top_deg: float) -> Cylindrical:
     """Degrees are as long down as across, from the top as far as the height goes."""
-    fov_v_deg = min(fov_h_deg * height_px / width_px, _TOP_DEG - _LOWEST_DEG)
+    width_px, height_px = size.width_px, size.height_px
+    fov_v_deg = min(fov_h_deg * height_px / width_px, top_deg - _LOWEST_DEG)
     return Cylindrical(
-        width_px, height_px, azimuth_deg % 360.0, _TOP_DEG - fov_v_deg / 2, fov_h_deg, fov_v_deg
+        width_px, height_px, azimuth_deg % 360.0, top_deg - fov_v_deg / 2, fov_h_deg, fov_v_deg
     )
+
+
+def _top_deg(sensors: Sequence[Sensor]) -> float:
+    """Up to where the sensors see half as far round the pole as they do at their widest."""
+    azimuths = np.arange(0.0, 360.0, 10.0)
+    seen: list[int] = []
+    for elevation_deg in range(_LEAST_TOP_DEG, _TOP_DEG + 1):
+        sights = directions_of(azimuths, np.full_like(azimuths, elevation_deg))
+        seen.append(int(np.count_nonzero(responsible(sensors, sights) >= 0)))
+    widest = max(seen)
+    enough = [step for step, count in enumerate(seen) if 2 * count >= widest > 0]
+    return float(_LEAST_TOP_DEG + enough[-1]) if enough else float(_TOP_DEG)
 
 
 def _within(sensor: Sensor, size: Size) -> Sensor:
