@@ -61,7 +61,7 @@ def copy_as_i420(buffer: Octets1D, layout: PlaneLayout, out: UInt8Image) -> None
 class PlaneMask:
     """A privacy mask that blackens pictures where they lie.
 
-    Two operations on the masked part's rectangle: a 27th of what setting pixel by pixel
+    Two operations on the masked part's rectangle: a fifteenth of what setting pixel by pixel
     takes (edge/design/cameras.md).
 
     Args:
