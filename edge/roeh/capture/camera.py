@@ -13,7 +13,7 @@ from roeh.core.errors import RoehError
 from roeh.core.flows import FRAMES
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.slots import FrameRing, FrameServer
-from roeh.core.log import log_for
+from roeh.core.log import log_error, log_for
 from roeh.core.types import Size
 from roeh.media.frames import UInt8Image, pixel_bytes, pixel_shape
 from roeh.sources.factory import open_source
@@ -69,12 +69,12 @@ class Camera:
         self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
 
     def start(self) -> None:
-        """Open the source in the caller's thread, so that what is wrong is told at once.
-
-        Raises:
-            SourceUnreadable: the source is not there or is not video.
-        """
-        self._source.__enter__()
+        """Open the source in the caller's thread; what is wrong with it is `failure` at once."""
+        try:
+            self._source.__enter__()
+        except RoehError as error:
+            self.failure = error
+            return
         self._thread.start()
 
     @property
@@ -138,11 +138,12 @@ class Camera:
         try:
             self._offer_all()
         except RoehError as error:
+            # At once: other cameras may go on for long.
+            log_error(_log, error)
             self.failure = error
         finally:
             self._source.__exit__(None, None, None)
             if self._recording is not None and not self._stop.is_set():
-                # Other cameras may go on for long.
                 self._recording.source_gives_none(StreamEnd.SOURCE_ENDED)
 
     def _offer_all(self) -> None:

@@ -34,8 +34,10 @@ _log = log_for("capture")
 def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     """Read the cameras until `stop` or until every source has ended.
 
+    One that cannot be opened, or fails for good, is blind; the others go on.
+
     Raises:
-        SourceUnreadable: a source cannot be opened at all, or failed for good.
+        SourceUnreadable: no source can be opened, or one failed and the others have ended.
     """
     notifier = Notifier()
     server = FrameServer(
@@ -61,11 +63,13 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     try:
         for camera in cameras:
             camera.start()
+        _tell_failures(cameras)
         notifier.ready("reading cameras")
         _watch(cameras, clock, stop, notifier, reporter)
         for camera in cameras:
             camera.join()
-            if camera.failure is not None:
+        for camera in cameras:
+            if camera.failure is not None and not stop.is_set():
                 raise camera.failure
     finally:
         notifier.stopping()
@@ -76,6 +80,19 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         reporter.close()
         server.close()
     return EXIT_OK
+
+
+def _tell_failures(cameras: list[Camera]) -> None:
+    """Those that cannot be opened, at once: the others may go on for months.
+
+    Raises:
+        SourceUnreadable: none can be, so this pole sees nothing at all.
+    """
+    failures = [camera.failure for camera in cameras if camera.failure is not None]
+    if len(failures) == len(cameras):
+        raise failures[0]
+    for failure in failures:
+        log_error(_log, failure)
 
 
 def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None]:

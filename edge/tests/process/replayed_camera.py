@@ -38,7 +38,8 @@ EXTRAS = {
     "audio": "audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay1 pt=0",
     "audio-first": "audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay0 pt=0",
     "second-video": "videotestsrc is-live=true"
-    " ! video/x-raw,format=I420,width=160,height=96,framerate=10/1 ! jpegenc ! rtpjpegpay name=pay1 pt=26",
+    " ! video/x-raw,format=I420,width=160,height=96,framerate=10/1"
+    " ! jpegenc ! rtpjpegpay name=pay1 pt=26",
 }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
+import subprocess
+import sys
 import threading
 
 import av
@@ -22,13 +25,17 @@ from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.ipc.stream import StreamClient, StreamServer
 from roeh.core.paths import evidence_socket, segments_dir
 from roeh.core.peers import Done, EndStream, GopStored, Role, Verb
+from roeh.core.types import Size
 from roeh.core.users import node_users
+from tests.annex_b import annex_b, bars
 from tests.apt import require_packages
 from tests.coded_clips import decoded, numbers_in, write_coded_clip
 from tests.gops import GopSource
 from tests.process.children import Evidence
-from tests.process.network_camera import PACKAGES, Camera
+from tests.process.network_camera import PACKAGES, Camera, ReplayedCameras
+from tests.process.test_recording import records
 from tests.unit.source_conformance import number_in, numbered_pictures, write_clip
+from tests.usb_camera import jpeg
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(60)
@@ -193,6 +200,22 @@ def test_the_end_of_one_camera_is_told_while_another_goes_on(tmp_path):
     assert storing.ends[0][0] is StreamEnd.SOURCE_ENDED
     (gop,) = [gop for gop in storing.gops if gop.camera_id == "gate"]
     assert numbers_in(gop) == [*range(5)]
+
+
+def test_a_camera_that_cannot_be_opened_is_blind_and_the_others_go_on(tmp_path, caplog):
+    clip = write_coded_clip(tmp_path / "long.mp4", numbered_pictures(20))
+    other = (
+        f'[[sensors]]\nname = "yard"\nsource = {file_source(clip, loop=True)}\n'
+        "lens = { width_px = 64, height_px = 48, fov_deg = 90 }"
+    )
+    with capturing(tmp_path, file_source(tmp_path / "missing.mp4"), more=other) as (_, storing):
+        wait_until(lambda: len(storing.gops) >= 2)
+        report = wait_until(
+            lambda: next((one for one in storing.reports if one.state == "blind"), None)
+        )
+    assert {gop.camera_id for gop in storing.gops} == {"yard"}
+    assert "gate: no such file" in report.detail
+    assert "SOURCE_UNREADABLE: no such file" in caplog.text
 
 
 def test_masks_are_black_in_what_is_recorded_of_drawn_pictures(tmp_path):
@@ -524,3 +547,64 @@ def test_a_network_camera_is_recorded_over_its_restart(tmp_path, camera_of):
     assert {len(gop.units) for gop in gops if gop.is_complete} == {20}
     for gop in gops[1:2]:
         assert np.isclose((gop.t_end_mono_us - gop.t_first_mono_us) / 1e6, 0.8, atol=0.1)
+
+
+@pytest.mark.apt(" ".join(PACKAGES))
+def test_a_camera_that_changes_size_and_codec_is_stored_and_every_gap_has_its_reason(tmp_path):
+    """H.264 that grows in flight, then H.265, then JPEG: as it comes, and encoded here."""
+    require_packages(*PACKAGES)
+    small, large = bars(Size(320, 240)), bars(Size(640, 480))
+    (tmp_path / "streams").mkdir()
+    cameras = ReplayedCameras(tmp_path / "streams")
+    streams = {
+        "h264": annex_b([small] * 20) + annex_b([large] * 80),
+        "h265": annex_b([small] * 100, codec="h265"),
+        "jpeg": [jpeg(small)] * 100,
+    }
+    source = f'{{ kind = "rtsp", url = "{cameras.url("live")}", stall_timeout_s = 1.0 }}'
+    config = parse_config(
+        NODE.format(
+            directory=tmp_path,
+            source=source,
+            evidence="encode_gop_s = 0.5",
+            more="",
+            width=320,
+            height=240,
+        ),
+        name="node.toml",
+    )
+    evidence = Evidence(config)
+    evidence.start()
+    capture = Capturing(config)
+    segments = segments_dir(config) / "gate"
+    try:
+        for codec, wanted in (("h264", 2), ("h265", 3), ("jpeg", 4)):
+            cameras.add("live", streams[codec], codec=codec, rate=50)
+            cameras.start()
+            wait_until(lambda count=wanted: len([*segments.glob("*.mp4")]) >= count, 20)
+            cameras.close()
+        capture.stop()
+        assert evidence.stop() == 0
+    finally:
+        capture.stop()
+        evidence.close()
+    found = [shown_by(path) for path in sorted(segments.glob("*.mp4"))]
+    assert found[:4] == [
+        ("h264", 320, 240),
+        ("h264", 640, 480),
+        ("hevc", 320, 240),
+        ("h264", 320, 240),
+    ]
+    command = [sys.executable, "-m", "roeh", "verify", config.paths.data_dir, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert {one["weight"] for one in report["findings"]} == {"not checked"}
+    ends = [one.end_reason for one in records(config, "segment")]
+    assert ends[:3] == ["format_changed", "source_stalled", "source_stalled"]
+    assert [one.reason for one in records(config, "gap")] == ["source_stalled"] * 2
+
+
+def shown_by(path):
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        return container.streams.video[0].codec_context.name, frame.width, frame.height
