@@ -16,6 +16,7 @@ from roeh.media.frames import UInt8Image
 #: squares less, because their corners run into each other.
 _MOST_EDGE_PX, _MOST_EDGE_OF_SQUARE = 8.0, 0.5
 _SHARP_EDGE_PX = 4.5
+_LEAST_SIDE_PX = 32
 
 
 @dataclass(slots=True)
@@ -54,7 +55,9 @@ class BoardViews:
                 remedy="use pictures of one camera in one size, neither cropped nor turned",
             )
         np.maximum(self.brightest, gray, out=self.brightest)
-        sighting = find_board(gray, self.board)
+        # OpenCV's finders have no answer for a picture that is hardly one.
+        is_picture = min(gray.shape) >= _LEAST_SIDE_PX
+        sighting = find_board(gray, self.board) if is_picture else None
         if sighting is None:
             reason = "no whole board found"
         elif sighting.spacing_px < LEAST_SPACING_PX:

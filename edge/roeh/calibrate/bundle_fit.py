@@ -149,7 +149,11 @@ def fit_bundle(
         improved = False
         while damping < _LAST_DAMPING and not improved:
             damped = normal + np.diag(damping * np.maximum(np.diag(normal), 1e-12))
-            step: Array = np.asarray(np.linalg.solve(damped, gradient), np.float64)
+            try:
+                step: Array = np.asarray(np.linalg.solve(damped, gradient), np.float64)
+            except np.linalg.LinAlgError:
+                damping *= 10
+                continue
             trial = _stepped(bundle, step, chosen)
             trial_cost = _cost(trial, points_m, found, robust)
             improved = bool(trial_cost < cost)

@@ -34,6 +34,10 @@ LEAST_LEAN_DEG = 10.0
 _LEAST_LEANING = 3
 #: A focal length less well known than this is not one.
 MOST_FOCAL_SIGMA = 0.01
+#: In longer sides of the picture: from a 220 degree circle to a lens that shows 3 degrees.
+_FOCAL_OF_SIDE = (0.1, 20.0)
+#: Pixels are square, or nearly.
+_MOST_ASPECT = 1.25
 #: From here on no lens explains the views: another board, or not flat, or not this model.
 MOST_RMS_PX = 3.0
 
@@ -364,11 +368,11 @@ def _check_result(fit: LensFit) -> None:
     share = max(
         sigma / focal for sigma, focal in zip(fit.focal_sigma_px, fit.focal_px, strict=True)
     )
-    if leaning < _LEAST_LEANING or not 0 < share <= MOST_FOCAL_SIGMA:
+    if leaning < _LEAST_LEANING or not _is_plausible(fit) or share > MOST_FOCAL_SIGMA:
         raise CalibrationFailed(
             what="the views do not tell the focal length",
             which=f"{len(fit.views)} views, {leaning} of them leaning by {LEAST_LEAN_DEG:.0f} "
-            f"degrees or more: known to {100 * min(share, 9.99):.1f} %",
+            f"degrees or more: known to {100 * min(abs(share), 9.99):.1f} %",
             remedy="lean the board 30 to 45 degrees, each time another way, also near the rim",
         )
     x, y = fit.center_px
@@ -378,6 +382,14 @@ def _check_result(fit: LensFit) -> None:
             which=f"center ({x:.0f}, {y:.0f}) in {fit.width_px}x{fit.height_px}",
             remedy="show the board on every side of the picture; pictures must not be cropped",
         )
+
+
+def _is_plausible(fit: LensFit) -> bool:
+    """Whether any camera has such a focal length."""
+    side_px = max(fit.width_px, fit.height_px)
+    least, most = (share * side_px for share in _FOCAL_OF_SIDE)
+    fx, fy = fit.focal_px
+    return least < min(fx, fy) and max(fx, fy) < most and max(fx / fy, fy / fx) < _MOST_ASPECT
 
 
 def _result(

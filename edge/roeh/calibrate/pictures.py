@@ -23,7 +23,10 @@ def picture_paths(named: Iterable[Path]) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for path in named:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            try:
+                inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
+            except OSError as error:
+                raise _nothing(f"the directory cannot be read ({error.strerror})", path) from None
             if not inside:
                 raise _nothing("no pictures in the directory", path)
             found.update(dict.fromkeys(inside))

@@ -160,6 +160,21 @@ def test_boards_that_never_lean_tell_no_focal_length():
         fit_points(points_through(lens, CHESSBOARD, facing), CHESSBOARD, lens, model="pinhole")
 
 
+@pytest.mark.parametrize("model", ["kannala_brandt", "equidistant", "pinhole"])
+def test_views_without_perspective_tell_no_focal_length(model):
+    """Seen from so far away that near and far are the same: any lens would do."""
+    rng = np.random.default_rng(4)
+    flat = CHESSBOARD.points_m[:, :2] - CHESSBOARD.points_m[:, :2].mean(axis=0)
+    ways = [rng.normal(0, 1, (2, 2)) for _ in range(8)]
+    views = tuple(LensView(str(n), flat @ way * 800 + 320) for n, way in enumerate(ways))
+    with pytest.raises(CalibrationFailed):
+        fit_lens(views, CHESSBOARD, model=model, width_px=640, height_px=640)
+    # Facing it, and enlarged: not even that.
+    facing = tuple(LensView(str(n), flat * (500 + 200 * n) + 320) for n in range(8))
+    with pytest.raises(CalibrationFailed):
+        fit_lens(facing, CHESSBOARD, model=model, width_px=640, height_px=640)
+
+
 def test_the_same_view_again_and_again_is_one_view():
     lens = LENSES["160"]
     pose = held_about(CHESSBOARD, lens, 1, seed=1)[0]
@@ -203,6 +218,7 @@ def test_pictures_without_a_sharp_board_are_refused_and_say_why():
     far = held(5, 0, 3.0, 20, 0, 0, CHESSBOARD)
     far_reason = views.add("far", picture_of(CHESSBOARD, lens, far, Look(), rng))
     assert far_reason in ("no whole board found", "its squares are 5 px: hold the board nearer")
+    assert BoardViews(CHESSBOARD).add("a line", np.zeros((3, 400), np.uint8))
     with pytest.raises(CalibrationFailed, match="different sizes, 480x480 and 100x80"):
         views.add("small", np.zeros((80, 100), np.uint8))
     with pytest.raises(CalibrationFailed, match="empty: no whole board found; blurred: blurred"):
