@@ -18,12 +18,12 @@ from roeh.media.lettering import Color, trace, write
 from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array
 from roeh.optics.remap import FixedPointMap, pixel_grid
-from roeh.optics.rig import Rig, Sensor
+from roeh.optics.rig import Rig
 
 PointM = tuple[float, float]
 _At = Callable[[npt.ArrayLike], Array]
 
-SIDE_PX = 1200
+SIDE_PX = 1000
 _NORTH: Color = (80, 110, 255)
 _FORWARD: Color = (120, 255, 120)
 _RING: Color = (255, 230, 140)
@@ -41,7 +41,7 @@ def draw_birds_eye(
     range_m: float,
     outlines: Sequence[tuple[str, Sequence[PointM]]] = (),
 ) -> UInt8Image:
-    """The ground round the pole, (1200, 1200, 3) BGR.
+    """The ground round the pole, (1000, 1000, 3) BGR.
 
     Args:
         rig: all sensors.
@@ -54,12 +54,16 @@ def draw_birds_eye(
     middle = (SIDE_PX - 1) / 2
     spots = (pixel_grid(SIDE_PX, SIDE_PX) - middle) / scale * np.asarray([1.0, -1.0])
     canvas = np.full((SIDE_PX, SIDE_PX, 3), _NOWHERE, np.uint8)
-    shown = _shown_by(rig, [s for s in rig.sensors if s.name in pictures], spots)
+    shown = np.full(len(spots), -1, np.intp)
+    most_along = np.full(len(spots), -np.inf)
     for number, sensor in enumerate(rig.sensors):
-        mine = shown == number
-        if not mine.any():
+        if sensor.name not in pictures:
             continue
-        pixels = GroundPlane(rig, sensor).pixels_of(spots)
+        sights = GroundPlane(rig, sensor).sights_of(spots)
+        pixels = sensor.pixels_of(sights)
+        along = sights @ sensor.pose.to_pole()[:, 2] / np.linalg.norm(sights, axis=1)
+        mine = ~np.isnan(pixels[:, 0]) & (along > most_along)
+        shown[mine], most_along[mine] = number, along[mine]
         drawn = FixedPointMap.of(pixels, SIDE_PX, SIDE_PX).render(pictures[sensor.name])
         where = mine.reshape(SIDE_PX, SIDE_PX)
         canvas[where] = drawn[where]
@@ -82,23 +86,6 @@ def draw_birds_eye(
         write(canvas, name, (x, y), _LETTER_PX, _ZONE)
     _draw_compass(canvas, rig, at, 0.94 * range_m)
     return canvas
-
-
-def _shown_by(rig: Rig, sensors: Sequence[Sensor], spots: Array) -> npt.NDArray[np.intp]:
-    """Which sensor shows each spot (n,): its place in the rig; -1 none."""
-    shown = np.full(len(spots), -1, np.intp)
-    best = np.full(len(spots), -np.inf)
-    for number, sensor in enumerate(rig.sensors):
-        if sensor not in sensors:
-            continue
-        plane = GroundPlane(rig, sensor)
-        seen = ~np.isnan(plane.pixels_of(spots)).any(axis=1)
-        sights = plane.sights_of(spots)
-        axis = sensor.pose.to_pole()[:, 2]
-        along = sights @ axis / np.linalg.norm(sights, axis=1)
-        nearer = seen & (along > best)
-        shown[nearer], best[nearer] = number, along[nearer]
-    return shown
 
 
 def _seams(shown: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:

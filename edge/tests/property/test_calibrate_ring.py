@@ -166,7 +166,7 @@ def test_a_lens_that_is_wrong_does_not_close():
         0.0,
         0.0,
     )
-    with pytest.raises(CalibrationFailed, match="close|fit the others"):
+    with pytest.raises(CalibrationFailed, match=r"close|fit the others"):
         ring_from_spots(spots, narrow)
 
 

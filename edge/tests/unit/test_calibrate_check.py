@@ -79,8 +79,8 @@ def test_from_above_each_sensor_shows_its_side_and_north_is_up():
     assert names == ["front", "back", "from-above"]
     above = report.figures[-1].picture
     # Forward is 25 degrees east of north: above and a little right of the middle.
-    assert tuple(above[320, 730]) == SOURCES["front"]
-    assert tuple(above[880, 470]) == SOURCES["back"]
+    assert tuple(above[280, 600]) == SOURCES["front"]
+    assert tuple(above[720, 400]) == SOURCES["back"]
     assert [name for name, _ in outlines_of(config)] == ["gate", "yard", "kerb"]
     assert report.verdict == "doubtful"
 
@@ -90,7 +90,7 @@ def test_a_sensor_away_is_named_and_the_others_are_drawn():
     del pictures["back"]
     report = check_report(node('north_from = "ground_points"'), pictures, 10.0, "now")
     assert report.summary[0] == "no picture of back"
-    assert (report.figures[-1].picture[880, 470] < 60).all()
+    assert (report.figures[-1].picture[720, 400] < 60).all()
 
 
 def test_check_writes_pictures_and_says_where_they_are(tmp_path, capsys):
