@@ -16,7 +16,9 @@ from roeh.core.config import BrokerSection, NodeConfig, RtspSource, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.paths import evidence_socket
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
+from roeh.doctor.rtsp_login import StreamAnswer, ask_for_stream
 from roeh.keys.tls_files import tls_pair
+from roeh.sources.camera_address import camera_address
 from roeh.transport.desk_keys import read_desk_keys
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.tls import TlsFiles, tls_context
@@ -26,6 +28,9 @@ _REFUSAL_S = 1.0
 _TIMEOUT_S = 5.0
 _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 _MAX_ANSWER_BYTES = 4096
+_OK = 200
+_REFUSED = frozenset({401, 403})
+_NOT_FOUND = 404
 
 
 def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
@@ -100,17 +105,22 @@ def check_ports(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
 
 
 def ask_rtsp(source: RtspSource) -> Outcome:
-    """Whether an RTSP server answers, without asking it for video."""
+    """Whether an RTSP server answers and lets this node in, without asking it for video.
+
+    A password is tried once: cameras lock accounts out.
+    """
     url = urllib.parse.urlsplit(source.url)
     try:
         host, port = url.hostname or "", url.port or _RTSP_PORTS[url.scheme]
     except ValueError as error:
         return bad(f"not an address ({error})", "correct the source's url")
     where = f"{host}:{port}"
-    if source.password_file and not _readable(source.password_file):
-        return bad(f"cannot read {source.password_file}", "correct password_file or its owner")
+    try:
+        address = camera_address(source)
+    except ConfigError as error:
+        return bad_error(error)
     # The address without credentials: a camera that wants them says so, and answers.
-    bare = f"{url.scheme}://{where}{url.path}"
+    bare = f"{url.scheme}://{where}{url.path}{'?' * bool(url.query)}{url.query}"
     request = f"OPTIONS {bare} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: roeh\r\n\r\n"
     try:
         with socket.create_connection((host, port), _TIMEOUT_S) as connection:
@@ -119,14 +129,38 @@ def ask_rtsp(source: RtspSource) -> Outcome:
             connection.settimeout(_TIMEOUT_S)
             connection.sendall(request.encode())
             answer = connection.recv(_MAX_ANSWER_BYTES)
+            if answer.startswith(b"RTSP/"):
+                return _judged(where, ask_for_stream(connection, address, bare))
     except OSError as error:
         reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return bad(
             f"camera {where}: {reason}", "check the camera, its cable, its address and its port"
         )
-    if not answer.startswith(b"RTSP/"):
-        return bad(f"{where} does not speak RTSP", "correct the port in the source's url")
-    return good(f"{where} speaks RTSP")
+    return bad(f"{where} does not speak RTSP", "correct the port in the source's url")
+
+
+def _judged(where: str, answer: StreamAnswer) -> Outcome:
+    """What a camera that speaks RTSP said when asked for the stream."""
+    if answer.status == _OK:
+        return good(f"{where} speaks RTSP and describes the stream")
+    if answer.status in _REFUSED and answer.is_login_tried:
+        return bad(
+            f"camera {where} refuses the user name or password",
+            "correct password_file (or the url), and wait some minutes: after a few wrong "
+            "ones many cameras refuse right ones too",
+        )
+    if answer.status in _REFUSED:
+        return bad(
+            f"camera {where} wants a user name and a password",
+            "write user:password into a file and set password_file",
+        )
+    if answer.status == _NOT_FOUND:
+        return bad(f"camera {where} has no stream of that name", "correct the url's path")
+    if answer.status is None:
+        return good(f"{where} speaks RTSP (it hung up when asked for the stream)")
+    return doubtful(
+        f"camera {where} answers {answer.status} when asked for the stream", "look at it"
+    )
 
 
 def _credentials(broker: BrokerSection) -> Iterator[Outcome]:

@@ -31,6 +31,7 @@ from roeh.vision.manifest import find_models_dir
 from roeh.vision.runner import INTERPRETER_MODULES
 from tests.apt import require_packages
 from tests.delivering_nodes import AckingDesk
+from tests.process.network_camera import PACKAGES, Camera
 from tests.process.secured_broker import City, secured_broker
 
 CLOCK = SystemClock()
@@ -299,6 +300,32 @@ def test_a_network_camera_has_to_speak_rtsp(tmp_path, reply, verdict):
         (outcome,) = check_sources(node(tmp_path, source=source), CLOCK)
     assert outcome.verdict == verdict
     assert "secret" not in outcome.what
+
+
+@pytest.mark.apt(" ".join(PACKAGES))
+@pytest.mark.parametrize("method", ["basic", "digest"])
+def test_a_wrong_password_of_a_network_camera_is_said_and_never_shown(tmp_path, method):
+    require_packages(*PACKAGES)
+    camera = Camera("viewer", "right", method)
+    camera.start()
+    try:
+        verdicts = {}
+        for password in ("right", "wr0ng"):
+            url = camera.url.replace("//", f"//viewer:{password}@")
+            source = f'{{ kind = "rtsp", url = "{url}" }}'
+            (verdicts[password],) = check_sources(node(tmp_path, source=source), CLOCK)
+        source = f'{{ kind = "rtsp", url = "{camera.url}" }}'
+        (nameless,) = check_sources(node(tmp_path, source=source), CLOCK)
+        source = f'{{ kind = "rtsp", url = "{camera.url}x" }}'
+        (elsewhere,) = check_sources(node(tmp_path, source=source), CLOCK)
+    finally:
+        camera.kill()
+    assert verdicts["right"].verdict == "OK"
+    assert verdicts["wr0ng"].verdict == "FAIL"
+    assert "refuses the user name or password" in verdicts["wr0ng"].what
+    assert "wr0ng" not in str(verdicts["wr0ng"])
+    assert "wants a user name" in nameless.what
+    assert elsewhere.verdict == "FAIL"
 
 
 def test_a_network_camera_that_is_away_is_named(tmp_path):
