@@ -89,7 +89,6 @@ class GstreamerFrames:
         mask = mask_of(sensor) if video.is_masked else None
         self._reader = _ChildReader(
             self._camera,
-            clock=clock,
             video=None if coded is None else video,
             coded=None if coded is None else CodedStream(coded, is_masked=mask is not None),
             mask=mask,
@@ -152,7 +151,6 @@ class _ChildReader:
         self,
         camera: Camera,
         *,
-        clock: Clock,
         video: WantedVideo | None,
         coded: CodedStream | None,
         mask: npt.NDArray[np.bool_] | None,
@@ -161,7 +159,6 @@ class _ChildReader:
         self._program = program
         self.coded = coded
         self._camera = camera
-        self._clock = clock
         self._video = video
         self._mask = mask if video is not None else None
         self._encoders: tuple[str, ...] = ()
@@ -197,7 +194,7 @@ class _ChildReader:
                 connection.run()
             except CameraAway as away:
                 child.is_hanging = True
-                if len(self._encoders) > 1 and connection.blames(pipeline.encoder, away.reason):
+                if len(self._encoders) > 1 and connection.is_encoder_failing:
                     # The element may be there without the hardware: an Orin Nano has none.
                     self._encoders = self._encoders[1:]
                     reason = f"{away.reason}, from now on {self._encoders[0]} encodes"
@@ -230,8 +227,10 @@ class _Connection:
         self._stall_ns = camera.section.stall_timeout_s * NS_PER_S
         self._coded = coded if pipeline.coded is not None else None
         self._record_size = camera.record_size
+        self._encoder = pipeline.encoder
         self._numbered = -1
-        self._recorded = 0
+        #: Whether it is the encoder that does not work.
+        self.is_encoder_failing = False
         # The child's stamps are of the kernel's clock; a simulated one stands elsewhere.
         self._ahead_ns = output.clock.mono_ns() - SystemClock().mono_ns()
 
@@ -244,32 +243,34 @@ class _Connection:
         if self._coded is not None:
             described = CompressedFormat(codec="h264", extradata=b"", size=self._record_size)
             self._coded.begin(described, Discontinuity.SOURCE_RECONNECTED)
-        clock = self._output.clock
-        wait_ns = max(_START_S * NS_PER_S, self._stall_ns)
-        due_ns = clock.mono_ns() + wait_ns
+        frame_due = _Due(self._output.clock, max(_START_S * NS_PER_S, self._stall_ns))
+        coded_due: _Due | None = None
         while not self._output.leaving.is_set():
             messages = self._child.receive(_LOOK_S)
             if messages is None:
                 raise CameraAway(self._child.ending())
             try:
                 for message in messages:
+                    if isinstance(message, ChildWords):
+                        self.is_encoder_failing = message.text.startswith(self._encoder or "-")
+                        raise CameraAway(message.text, is_slow=message.is_unfit)
+                    if isinstance(message, CodedGiven):
+                        self._record(message)
+                        coded_due = _Due(self._output.clock, self._stall_ns)
+                        continue
                     if isinstance(message, FrameWritten):
                         self._give(message)
-                    elif isinstance(message, CodedGiven):
-                        self._record(message)
-                        continue
-                    elif isinstance(message, ChildWords):
-                        raise CameraAway(message.text, is_slow=message.is_unfit)
-                    wait_ns = self._stall_ns
-                    due_ns = clock.mono_ns() + wait_ns
+                    frame_due = _Due(self._output.clock, self._stall_ns)
+                    if coded_due is None and self._coded is not None:
+                        coded_due = frame_due
             except ChildGarbage as garbage:
                 raise CameraAway(f"the camera's process said nonsense ({garbage})") from None
-            if clock.mono_ns() > due_ns:
-                raise CameraAway(f"no picture for {wait_ns / NS_PER_S:g} s")
-
-    def blames(self, encoder: str, reason: str) -> bool:
-        """Whether it is the encoder that does not work: it says so, or only frames came."""
-        return not self._recorded and (reason.startswith(encoder) or self._numbered >= 0)
+            if frame_due.is_over():
+                raise CameraAway(f"no picture for {frame_due.wait_ns / NS_PER_S:g} s")
+            if coded_due is not None and coded_due.is_over():
+                self.is_encoder_failing = True
+                seconds = coded_due.wait_ns / NS_PER_S
+                raise CameraAway(f"{self._encoder} gave no picture for {seconds:g} s")
 
     def _give(self, frame: FrameWritten) -> None:
         lease = self._child.lease(frame.slot)
@@ -282,12 +283,24 @@ class _Connection:
     def _record(self, given: CodedGiven) -> None:
         if self._coded is None:
             return
-        self._recorded += 1
         packet = CompressedPacket(
             content=given.content, dts=_ticks(given.decoded_ns), pts=_ticks(given.taken_ns)
         )
         at = reading_at(self._output.clock, given.taken_ns + self._ahead_ns)
         self._coded.take(packet, self._record_size, at)
+
+
+class _Due:
+    """When something has to have come."""
+
+    def __init__(self, clock: Clock, wait_ns: float) -> None:
+        self.wait_ns = wait_ns
+        self._clock = clock
+        self._at_ns = clock.mono_ns() + wait_ns
+
+    def is_over(self) -> bool:
+        """Whether it has not."""
+        return self._clock.mono_ns() > self._at_ns
 
 
 def _ticks(at_ns: int) -> int:

@@ -158,13 +158,14 @@ def build(
     taken = _taken_size(camera, is_coded=video is not None)
     rate = (camera.rate.numerator, camera.rate.denominator)
     # Whoever is slow loses whole frames in front of the encoder, never coded ones behind it.
+    # Sinks are not async: frames do not wait for the encoder's first picture.
     parts = [
         *_source(camera, taken),
         "tee name=split",
         "split.",
         "queue name=arrivals leaky=downstream max-size-buffers=1 max-size-bytes=0 max-size-time=0",
         *_frames_branch(camera, taken),
-        "appsink name=frames emit-signals=true sync=false max-buffers=1 drop=true",
+        "appsink name=frames emit-signals=true sync=false async=false max-buffers=1 drop=true",
     ]
     coded = None
     if video is not None:
@@ -176,7 +177,7 @@ def build(
             _encoding(encoder, video, camera.section.fps),
             "h264parse config-interval=-1",
             "video/x-h264,stream-format=byte-stream,alignment=au",
-            "appsink name=coded emit-signals=true sync=false",
+            "appsink name=coded emit-signals=true sync=false async=false",
         ]
         coded = WantedCaps(
             media="video/x-h264",

@@ -69,14 +69,14 @@ def test_a_jetson_s_picture_stays_in_its_own_memory_on_the_way_to_its_encoder():
     assert frames[1:] == [
         "nvvidconv interpolation-method=1",
         "video/x-raw,format=I420,width=1920,height=1080",
-        "appsink name=frames emit-signals=true sync=false max-buffers=1 drop=true",
+        "appsink name=frames emit-signals=true sync=false async=false max-buffers=1 drop=true",
     ]
     assert record[1:] == [
         "nvv4l2h264enc bitrate=4000000 control-rate=1 iframeinterval=20 idrinterval=20"
         " insert-sps-pps=true profile=4",
         "h264parse config-interval=-1",
         "video/x-h264,stream-format=byte-stream,alignment=au",
-        "appsink name=coded emit-signals=true sync=false",
+        "appsink name=coded emit-signals=true sync=false async=false",
     ]
 
 
