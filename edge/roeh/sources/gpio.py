@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from roeh.core.config import IrCutSection
 from roeh.core.errors import CameraMissing
 
 _CONSUMER = "roeh"
+
+RequestLines = Callable[..., gpiod.LineRequest]
 
 
 class IrCut(Protocol):
@@ -50,9 +53,16 @@ class GpioIrCut:
     Args:
         section: which lines, and what they mean.
         camera_id: whose they are, for messages.
+        request: asks the kernel for lines.
     """
 
-    def __init__(self, section: IrCutSection, camera_id: str) -> None:
+    def __init__(
+        self,
+        section: IrCutSection,
+        camera_id: str,
+        request: RequestLines = gpiod.request_lines,
+    ) -> None:
+        self._request = request
         self._section = section
         self._camera_id = camera_id
         self._lines: gpiod.LineRequest | None = None
@@ -65,7 +75,7 @@ class GpioIrCut:
         """
         section = self._section
         try:
-            self._lines = gpiod.request_lines(
+            self._lines = self._request(
                 section.chip,
                 consumer=_CONSUMER,
                 config={

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gpiod.line import Direction, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from roeh.media.planes import PlaneLayout, PlaneMask, copy_as_i420
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, Sensor
 from roeh.sources.boot_stamps import BootStamps, suspended_ns
-from roeh.sources.gpio import GpioIrCut, line_levels
+from roeh.sources.gpio import GpioIrCut, IrCutFailed, line_levels
 from roeh.sources.metering import GroundMeter, metered_pixels
 
 PAD = 77
@@ -155,6 +156,44 @@ def test_the_filter_is_away_and_the_lamps_are_on_by_night(low_by_day):
     assert line_levels(section, is_night=False) == {17: not low_by_day, 27: False}
     assert line_levels(section, is_night=True) == {17: low_by_day, 27: True}
     assert line_levels(IrCutSection(filter_line=5), is_night=True) == {5: False}
+
+
+class KernelLines:
+    """What the kernel keeps of lines that somebody asked for."""
+
+    def __init__(self):
+        self.levels = {}
+        self.is_gone = False
+
+    def request(self, path, consumer=None, config=None):
+        assert (path, consumer) == ("/dev/gpiochip0", "roeh")
+        for line, wanted in config.items():
+            assert wanted.direction is Direction.OUTPUT
+            self.levels[line] = wanted.output_value
+        return self
+
+    def set_values(self, values):
+        if self.is_gone:
+            raise OSError(19, "No such device")
+        self.levels |= values
+
+    def release(self):
+        self.levels = {}
+
+
+def test_lines_are_held_as_by_day_switched_together_and_let_go():
+    kernel = KernelLines()
+    lines = GpioIrCut(IrCutSection(filter_line=17, lamp_line=27), "gate", kernel.request)
+    with lines:
+        assert kernel.levels == {17: Value.ACTIVE, 27: Value.INACTIVE}
+        lines.switch(is_night=True)
+        assert kernel.levels == {17: Value.INACTIVE, 27: Value.ACTIVE}
+        lines.switch(is_night=False)
+        assert kernel.levels == {17: Value.ACTIVE, 27: Value.INACTIVE}
+        kernel.is_gone = True
+        with pytest.raises(IrCutFailed, match="No such device"):
+            lines.switch(is_night=True)
+    assert kernel.levels == {}
 
 
 def test_a_chip_that_is_not_there_is_told_before_anything_begins(tmp_path):

@@ -17,6 +17,7 @@ from roeh.core.config import (
     SensorSection,
 )
 from roeh.core.errors import CameraMissing, LensError
+from roeh.sources.factory import open_source
 from roeh.sources.picamera2 import Picamera2Frames
 from roeh.sources.picamera2_binding import USED, has_hardware_encoder, load_library
 from roeh.sources.protocol import SourceState, WantedVideo
@@ -51,7 +52,7 @@ class NoWait:
 
 
 def section_of(**changes):
-    return Picamera2Source(**{"fps": 60.0, "stall_timeout_s": 0.3} | changes)
+    return Picamera2Source(**{"fps": 60.0, "stall_timeout_s": 0.2} | changes)
 
 
 def sensor_of(section, **changes):
@@ -123,7 +124,7 @@ def test_it_keeps_what_every_live_source_promises(board):
 
 def test_a_stall_is_told_and_over_when_pictures_come_again(board):
     told = check_stall_and_recovery(built_on(board), board.is_silent.set, board.is_silent.clear)
-    assert "no picture for 0.3 s" in told.detail
+    assert "no picture for 0.2 s" in told.detail
     assert board.opened == board.closed > 1
 
 
@@ -261,13 +262,11 @@ def test_a_thread_of_the_driver_that_dies_is_a_stall():
 @pytest.mark.parametrize("call", ["open", "stop", "close", "metadata"])
 def test_a_driver_that_hangs_for_good_is_told_and_holds_up_nobody(board, call):
     log = CodedLog()
-    with Watched(built_on(board, section=section_of(stall_timeout_s=0.1)), coded=log) as watched:
+    with Watched(built_on(board, section=section_of(stall_timeout_s=0.05)), coded=log) as watched:
         if call != "open":
             watched.await_frames(2)
         board.hangs[call] = threading.Event()
-        if call == "open":
-            board.is_silent.set()
-        if call in {"stop", "close"}:
+        if call in {"open", "stop", "close"}:
             board.is_silent.set()
         wait_until(lambda: any("restart capture" in one.detail for one in watched.notices))
         assert watched.states()[-1] is SourceState.STALLED
@@ -303,6 +302,15 @@ def test_what_is_not_there_is_told_at_entry():
     assert "odd side" in entering(lens=odd)
     cut = LightSection(ir_cut=IrCutSection(filter_line=1, chip="/dev/no-such-chip"))
     assert "infrared filter" in entering(light=cut)
+
+
+def test_the_configuration_leads_to_it_and_here_to_what_is_missing():
+    section = section_of()
+    source = open_source(
+        section, sensor=sensor_of(section), clock=SynchronisedClock(), paced=True, coded=CodedLog()
+    )
+    with pytest.raises(CameraMissing, match="picamera2 cannot be loaded"), source:
+        pass
 
 
 def test_the_encoder_is_the_boards_only_where_the_kernel_says_that_it_has_one(tmp_path):
