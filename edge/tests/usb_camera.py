@@ -21,21 +21,19 @@ from roeh.sources import videodev2 as v4l2
 CLOCK = SystemClock()
 SIZE = Size(320, 240)
 _BUFFER_BYTES = 1 << 18
+_PIXEL_BYTES = {"yuyv422": 2, "uyvy422": 2, "rgb24": 3, "bgr24": 3}
 
 
 def raw_pixels(picture, pixel_format):
+    """A picture (BGR) in that format, no row longer than its pixels."""
     frame = av.VideoFrame.from_ndarray(picture, "bgr24").reformat(format=pixel_format)
-    return b"".join(
-        bytes(plane)[row * plane.line_size :][: plane.width * _bytes_a_pixel(pixel_format, plane)]
-        for plane in frame.planes
-        for row in range(plane.height)
-    )
-
-
-def _bytes_a_pixel(pixel_format, plane):
-    return {"yuyv422": 2, "uyvy422": 2, "rgb24": 3, "bgr24": 3}.get(
-        pixel_format, 2 if pixel_format == "nv12" and plane.index == 1 else 1
-    )
+    rows = []
+    for number, plane in enumerate(frame.planes):
+        interleaved = 2 if pixel_format == "nv12" and number else 1
+        length = plane.width * _PIXEL_BYTES.get(pixel_format, interleaved)
+        content = bytes(plane)
+        rows += [content[row * plane.line_size :][:length] for row in range(plane.height)]
+    return b"".join(rows)
 
 
 def jpeg(picture):
