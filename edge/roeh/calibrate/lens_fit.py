@@ -265,6 +265,12 @@ def _best_start(
         )
         if _typical_px(tried[-1]) < _GOOD_START_PX:
             break
+    if not tried:
+        raise CalibrationFailed(
+            what="no lens sees the board where the views have it",
+            which=f"model {model}",
+            remedy="check the board (flat? counted right?) and --model",
+        )
     return min(tried, key=_typical_px)
 
 

@@ -26,6 +26,8 @@ _FOCAL_OF_SIDE = np.geomspace(0.22, 4.0, 16)
 _PERSPECTIVE_K = (1 / 3, 2 / 15, 17 / 315, 62 / 2835)
 _ROUND_K = (0.0, 0.0, 0.0, 0.0)
 _WIDEST_RAD = np.radians(115)
+#: So many views choose the focal length to begin with.
+_VIEWS_ASKED = 7
 
 
 def starts(
@@ -39,21 +41,25 @@ def starts(
     """Beginnings, the likeliest first: as a fisheye and, where it may be, in perspective."""
     begun: list[tuple[float, Bundle]] = []
     forms = (_ROUND_K, _PERSPECTIVE_K) if kind == "fisheye" else (_ROUND_K,)
+    some = found[:: max(1, len(found) // _VIEWS_ASKED)]
     for k in forms:
-        best: tuple[float, Bundle] | None = None
+        best: tuple[float, LensUnknowns] | None = None
+        is_perspective = kind == "pinhole" or k is _PERSPECTIVE_K
         for ratio in _FOCAL_OF_SIDE:
             focal_px = float(ratio) * min(width_px, height_px)
             center = ((width_px - 1) / 2, (height_px - 1) / 2)
             lens = LensUnknowns(kind, np.array([focal_px, focal_px, *center, *k]))
-            is_perspective = kind == "pinhole" or k is _PERSPECTIVE_K
-            bundle = _placed(lens, points_m, found, is_perspective=is_perspective)
+            bundle = _placed(lens, points_m, some, is_perspective=is_perspective)
             if bundle is None:
                 continue
-            error = _typical_error(bundle, points_m, found)
+            error = _typical_error(bundle, points_m, some)
             if best is None or error < best[0]:
-                best = error, bundle
-        if best is not None:
-            begun.append(best)
+                best = error, lens
+        if best is None:
+            continue
+        whole = _placed(best[1], points_m, found, is_perspective=is_perspective)
+        if whole is not None:
+            begun.append((best[0], whole))
     return tuple(bundle for _, bundle in sorted(begun, key=lambda entry: entry[0]))
 
 
