@@ -140,13 +140,14 @@ class Overlay:
     def draw_outline(self, name: str, outline_m: Sequence[tuple[float, float]]) -> None:
         """The edge of a zone, or a line (two points), on the ground, metres east and north."""
         corners = np.asarray(outline_m, np.float64)
+        middle: _Points = corners.mean(axis=0)
         if len(corners) > 2:
             corners = np.vstack([corners, corners[:1]])
         edge = _denser(corners)
         for pane in self._view.panes:
             for _, points in pane.ground_points(edge):
                 self._draw(pane, points, _ZONE, thick_px=2)
-            self._label(pane, name, corners[:-1].mean(axis=0), _ZONE)
+            self._label(pane, name, middle, _ZONE)
 
     def draw_boxes(self, boxed: Sequence[Boxed]) -> None:
         """Boxes with words; words keep off all boxes where they can, the first ones first."""

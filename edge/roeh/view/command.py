@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from roeh.core.clock import NS_PER_US, SystemClock
-from roeh.core.config import NodeConfig, SensorSection, load_config
+from roeh.core.config import NodeConfig, SensorSection, ZoneSection, load_config
 from roeh.core.errors import EXIT_OK, ConfigError, OutputRefused
 from roeh.core.moments import utc_text
 from roeh.core.types import Size
@@ -20,6 +20,7 @@ from roeh.core.views import HEIGHT_SHARES, LAYOUTS, Layout, ViewChoice
 from roeh.media.frames import UInt8Image
 from roeh.media.masks import mask_of, outside
 from roeh.media.overlay import Boxed, Overlay, found_words
+from roeh.media.polar import sector_outline_m
 from roeh.media.view_frame import framed, words_of
 from roeh.media.views import draw_view
 from roeh.optics.configured import rig_from
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--clip", type=Path, metavar="FILE", help="a video or a recorded segment")
     parser.add_argument("--at", type=float, default=0.0, metavar="S", help="seconds into the clip")
     parser.add_argument("--rings", action="store_true", help="draw rings of metres and bearings")
+    parser.add_argument("--zones", action="store_true", help="draw the node's zones and lines")
     parser.add_argument("--detect", action="store_true", help="draw boxes round what is found")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.jpg", help="or png, webp")
 
@@ -161,6 +163,11 @@ def _drawn(
     masks = {each.name: mask_of(each) for each in config.sensors}
     drawn = draw_view(view, pictures, masks)
     overlay = Overlay(view, drawn.picture, drawn.hidden)
+    if chosen.zones:
+        for zone in config.zones:
+            overlay.draw_outline(zone.name, _outline_m(zone))
+        for line in config.lines:
+            overlay.draw_outline(line.name, (line.from_m, line.to_m))
     if chosen.rings:
         overlay.draw_rings()
         overlay.draw_bearings()
@@ -171,6 +178,14 @@ def _drawn(
             overlay.draw_boxes(_found(config, rig, name, pictures[name]))
     lines = [f"{config.node.site}/{config.node.name}  {words}  {words_of(choice)}"]
     return framed(view, overlay.finished(), lines)
+
+
+def _outline_m(zone: ZoneSection) -> tuple[tuple[float, float], ...]:
+    if zone.bearing_from_deg is None or zone.bearing_to_deg is None or zone.range_to_m is None:
+        return zone.polygon_m
+    return sector_outline_m(
+        zone.bearing_from_deg, zone.bearing_to_deg, zone.range_from_m, zone.range_to_m
+    )
 
 
 def _found(config: NodeConfig, rig: Rig, name: str, picture: UInt8Image) -> list[Boxed]:

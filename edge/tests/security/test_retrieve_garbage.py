@@ -99,6 +99,8 @@ TRAVERSALS = {
     "asterisk": b"*",
     "fragment": b"/api/v1/node#x",
     "end_of_time": b"/api/v1/stills/north?at_utc_us=9007199254740991",
+    "no_layout": b"/api/v1/stills/north?at_utc_us=1&layout=cube",
+    "no_bearing": b"/api/v1/stills/north?at_utc_us=1&layout=ptz&bearing_deg=360",
     "query_twice": b"/api/v1/custody?after=1&after=2",
     "query_unknown": b"/api/v1/custody?path=/etc/passwd",
     "query_no_number": b"/api/v1/custody?after=1e3",
