@@ -66,6 +66,7 @@ class Board:
         self.hangs: dict[str, threading.Event] = {}
         self.refuses_to_write = threading.Event()
         self.encoder_breaks = threading.Event()
+        self.encoder_is_silent = threading.Event()
         #: The width of all streams, whatever is asked for; 0 for what is asked for.
         self.gives_width_px = 0
         self.pictures = 0
@@ -165,6 +166,8 @@ class _Encoder:
                 return
             if request.picam2.board.encoder_breaks.is_set():
                 raise OSError("the encoder broke")
+            if request.picam2.board.encoder_is_silent.is_set():
+                return
             request.acquire()
             self._held.append(request)
             stamp_us = request.stamp_ns // 1000

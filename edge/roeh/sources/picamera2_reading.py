@@ -170,7 +170,7 @@ class BoardReading:
         stall_ns = self._section.stall_timeout_s * NS_PER_S
         with output.calling("capturing", within_s):
             connection.camera.capture()
-        last_ns = output.clock.mono_ns()
+        last_ns = coded_ns = output.clock.mono_ns()
         while not output.leaving.is_set():
             try:
                 letter = letters.get(timeout=LOOK_S)
@@ -183,6 +183,8 @@ class BoardReading:
             if isinstance(letter, Captured):
                 last_ns = output.clock.mono_ns()
                 try:
+                    if self._wanted.recorded is not None and last_ns - coded_ns >= stall_ns:
+                        raise CameraFailed("pictures come, and the encoder gives none")
                     with output.calling("capturing", within_s):
                         connection.camera.capture()
                         self._give(connection, output, letter.request, last_ns)
@@ -190,6 +192,7 @@ class BoardReading:
                     letter.request.release()
                     raise
             elif isinstance(letter, Encoded):
+                coded_ns = output.clock.mono_ns()
                 self._hand_over(letter, connection, output)
             elif isinstance(letter, Broken):
                 raise CameraFailed(letter.reason)

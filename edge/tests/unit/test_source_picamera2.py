@@ -128,6 +128,13 @@ def test_a_stall_is_told_and_over_when_pictures_come_again(board):
     assert board.opened == board.closed > 1
 
 
+def test_an_encoder_that_falls_silent_is_a_stall_though_frames_come(board):
+    told = check_stall_and_recovery(
+        built_on(board), board.encoder_is_silent.set, board.encoder_is_silent.clear
+    )
+    assert "the encoder gives none" in told.detail
+
+
 def test_a_stop_ends_at_once(board):
     check_stops_in_time(built_on(board), board.is_silent.set)
 
