@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ _MAX_RANGE_M = 25.0
 _SLENDER = (1.3, 4.5)
 #: A box that ends this near to where the lens sees nothing may be cut off.
 _EDGE_PX = 6.0
+_LEAST_LOOKS = 3
 
 
 class SeenPerson(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +132,7 @@ class Watcher:
         self._tracker = Tracker(TrackerSettings(start_confidence=_MIN_CONFIDENCE))
 
     def look(self, frame: SourceFrame, t_ns: int) -> list[SeenPerson]:
-        """Everybody upright in a picture who is followed for some looks already."""
+        """Everybody upright in a picture."""
         picture = frame.read().bgr()
         found = self._detector.look(picture, range(len(self._detector.tiles)))
         found = outside(found, self._mask)
@@ -138,7 +140,7 @@ class Watcher:
         people = []
         for track in self._tracker.update(found, t_ns):
             detection = by_box.get(track.box_sensor_px)
-            if track.seen and track.confirmed and detection is not None:
+            if track.seen and detection is not None:
                 person = self._upright(detection, track.id, t_ns)
                 if person is not None:
                     people.append(person)
@@ -173,6 +175,8 @@ def watch(
 ) -> list[SeenPerson]:
     """Everybody seen until the recording ends, the time is up or `stop` is set.
 
+    Who was seen a few times only may be a bush: such looks are left out.
+
     Raises:
         SourceUnreadable, CameraMissing: there are no pictures.
     """
@@ -183,7 +187,8 @@ def watch(
             people.extend(watcher.look(frame, t_ns))
             if looks % 40 == 0:
                 told(f"{watcher.sensor.name}: {looks} pictures, {len(people)} looks at people")
-    return people
+    times = Counter(person.person for person in people)
+    return [person for person in people if times[person.person] >= _LEAST_LOOKS]
 
 
 def _chosen(
