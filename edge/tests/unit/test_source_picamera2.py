@@ -8,7 +8,9 @@ import av
 import pytest
 
 from roeh.bitstream.nal import split_length_prefixed
+from roeh.capture.recording import CameraRecording
 from roeh.core.config import (
+    EvidenceSection,
     IrCutSection,
     LensSection,
     LightSection,
@@ -17,6 +19,10 @@ from roeh.core.config import (
     SensorSection,
 )
 from roeh.core.errors import CameraMissing, LensError
+from roeh.core.gop import StreamEnd
+from roeh.core.ids import ClockIds
+from roeh.core.ipc.stream import StreamClient
+from roeh.core.peers import Role
 from roeh.sources.factory import open_source
 from roeh.sources.picamera2 import Picamera2Frames
 from roeh.sources.picamera2_binding import USED, has_hardware_encoder, load_library
@@ -201,6 +207,37 @@ def test_masks_are_burnt_into_what_is_recorded_and_not_into_frames(any_board, sc
         assert inside.max() < 30
         assert beside.min() > 60
     assert frame[:30, :46].min() > 60
+
+
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_capture_records_a_camera_with_masks_only_masked(board, tmp_path, is_masked):
+    section = section_of()
+    sensor = sensor_of(section, masks=(MASK,))
+    clock = SynchronisedClock()
+    recording = CameraRecording(
+        sensor,
+        EvidenceSection(refuse_unmasked=True),
+        capture_id=ClockIds(clock).new(),
+        client=StreamClient(tmp_path / "nobody.sock", Role.CAPTURE, clock),
+        clock=clock,
+    )
+
+    def build(clock, observer, coded):
+        return Picamera2Frames(
+            section,
+            sensor=sensor,
+            clock=clock,
+            observer=observer,
+            coded=coded,
+            video=WantedVideo(gop_s=GOP_S, is_masked=is_masked),
+            library=board.library,
+        )
+
+    with Watched(build, coded=recording):
+        wait_until(lambda: recording.trouble() or recording.counters().ring_bytes)
+    assert ("cannot be masked" in recording.trouble()) is not is_masked
+    assert (recording.counters().ring_bytes > 0) is is_masked
+    recording.close(StreamEnd.CAPTURE_STOPPED, 0.0)
 
 
 def test_where_masks_are_not_asked_for_pictures_say_that_they_have_none(board):
