@@ -10,7 +10,7 @@ _CONFIGURATION = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
 
 #: One camera; frames for detection and pictures for the record have these sizes.
 FRAMES_PX = (640, 480)
-RECORDED_PX = (1280, 960)
+RECORDED_PX = (800, 600)
 DEFAULT_CAMERAS = """%YAML 1.1
 ---
 "Virtual0":
@@ -18,8 +18,8 @@ DEFAULT_CAMERAS = """%YAML 1.1
   - width: 640
     height: 480
     frame_rates: [5, 30]
-  - width: 1280
-    height: 960
+  - width: 800
+    height: 600
     frame_rates: [5, 30]
   test_pattern: "bars"
   location: CameraLocationFront

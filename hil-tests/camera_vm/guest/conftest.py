@@ -10,7 +10,12 @@ _HEAPS = Path("/dev/dma_heap")
 def pytest_runtest_makereport(item, call):
     """The promise that a check holds is the first sentence of its docstring."""
     if call.when == "call" or call.excinfo is not None:
-        item.user_properties.append(("promise", " ".join((item.obj.__doc__ or "").split())))
+        promise = item.obj.__doc__ or f"{_words(item.module.__name__)}: {_words(item.name)}"
+        item.user_properties.append(("promise", " ".join(promise.split())))
+
+
+def _words(name):
+    return name.rpartition(".")[2].removeprefix("test_").partition("[")[0].replace("_", " ")
 
 
 def pytest_runtest_logreport(report):
@@ -22,6 +27,9 @@ def pytest_runtest_logreport(report):
         promise = f"{promise} ({report.longrepr[2]})" if report.longrepr else promise
     outcome = {"passed": "ok", "failed": "failed", "skipped": "skipped"}[report.outcome]
     name = report.nodeid.rpartition("::")[2]
+    if report.failed:
+        # At once: who waits wants to know why.
+        print(f"\n{report.longreprtext}")
     print(f"\nCHECK\t{outcome}\t{report.duration:.1f}\t{name}\t{promise}", flush=True)
 
 

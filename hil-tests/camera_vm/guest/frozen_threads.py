@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from roeh.core.clock import SystemClock
+
 _SEIZE, _INTERRUPT, _DETACH = 0x4206, 0x4207, 17
 _PPOLL = 271  # on x86-64
 _WALL = 0x40000000  # wait for threads too
@@ -50,26 +52,17 @@ def frozen(thread):
             _ptrace(_DETACH, thread)
 
 
-class Freezer:
-    """Freezes threads of this very process, which only another process may."""
+@contextlib.contextmanager
+def frozen_by_another(thread, duration_s):
+    """A thread of this very process stands still for a while: only another process may do that.
 
-    def __init__(self):
-        self._child = None
-
-    def freeze(self, thread):
-        """The thread stands still from now on."""
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "guest.frozen_threads", str(thread)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._child.stdout.readline() == b"frozen\n"
-
-    def thaw(self):
-        """It goes on."""
-        if self._child is not None:
-            self._child.communicate()
-            self._child = None
+    While libcamera's thread stands still, stopping the camera holds Python's interpreter lock:
+    nothing of this process runs, so the other process lets go by itself.
+    """
+    command = [sys.executable, "-m", "guest.frozen_threads", str(thread), str(duration_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"frozen\n"
+        yield
 
 
 def _ptrace(request, thread):
@@ -81,4 +74,4 @@ def _ptrace(request, thread):
 if __name__ == "__main__":
     with frozen(int(sys.argv[1])):
         print("frozen", flush=True)
-        sys.stdin.read()
+        SystemClock().wait(float(sys.argv[2]))

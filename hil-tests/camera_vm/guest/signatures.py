@@ -3,6 +3,9 @@
 import importlib
 import inspect
 
+#: Defaults that anybody can write down: these have to be the same.
+_PLAIN = (type(None), bool, int, float, str, bytes, tuple, list, dict)
+
 
 def real(package, dotted):
     """What `package` itself has under a dotted name: through modules, classes, attributes."""
@@ -54,16 +57,25 @@ def _kind(thing):
 
 def _parameters_unlike(theirs, ours):
     """Names, order, kinds and defaults; not annotations, which nobody is called by."""
-    real_ones = [_face(one) for one in inspect.signature(theirs).parameters.values()]
-    our_ones = [_face(one) for one in inspect.signature(ours).parameters.values()]
-    if real_ones == our_ones:
-        return []
-    shown = ", ".join(one for one, *_ in our_ones)
-    for number, (real_one, our_one) in enumerate(zip(real_ones, our_ones, strict=False)):
-        if real_one != our_one:
-            return [f"parameter {number + 1} is {real_one} and {our_one} in the stand-in"]
-    return [f"{len(real_ones)} parameters, and {len(our_ones)} in the stand-in: {shown}"]
+    real_ones = list(inspect.signature(theirs).parameters.values())
+    our_ones = list(inspect.signature(ours).parameters.values())
+    for number, (real_one, our_one) in enumerate(zip(real_ones, our_ones, strict=False), 1):
+        if not _is_alike(real_one, our_one):
+            return [f"parameter {number} is `{real_one}`, and `{our_one}` in the stand-in"]
+    if len(real_ones) != len(our_ones):
+        return [f"{len(real_ones)} parameters, and {len(our_ones)} in the stand-in"]
+    return []
 
 
-def _face(parameter):
-    return parameter.name, parameter.kind.description, parameter.default
+def _is_alike(real_one, our_one):
+    if (real_one.name, real_one.kind) != (our_one.name, our_one.kind):
+        return False
+    has_default = our_one.default is not inspect.Parameter.empty
+    if isinstance(real_one.default, _PLAIN):
+        return has_default and _same(real_one.default, our_one.default)
+    # An object of the package's own: what stands for it is another, or None.
+    return has_default == (real_one.default is not inspect.Parameter.empty)
+
+
+def _same(real_default, our_default):
+    return type(real_default) is type(our_default) and real_default == our_default

@@ -40,7 +40,7 @@ def node():
 def _stand_still(node):
     (driver,) = node.wait_until(lambda: driver_threads(node.pid(Role.CAPTURE)))
     with frozen(driver):
-        node.wait_for_line("gate stalled: no picture for 2 s")
+        node.wait_for_line("gate stalled: no picture for 5 s")
     node.wait_for_line("gate reconnected")
     node.wait_for_fragments(3)
 
@@ -51,7 +51,7 @@ def _unplug(node):
     (driver,) = node.wait_until(lambda: driver_threads(node.pid(Role.CAPTURE)))
     with frozen(driver):
         write_cameras("")
-        node.wait_for_line("gate stalled: no picture for 2 s", position)
+        node.wait_for_line("gate stalled: no picture for 5 s", position)
     node.wait_for_line("gate stalled: .*No camera|gate stalled: .*no camera", position)
     write_cameras(DEFAULT_CAMERAS)
     node.wait_for_line("gate reconnected", position)
@@ -90,7 +90,7 @@ def test_a_stalled_camera_leaves_a_signed_gap(node):
     """The driver stood still: recovered by itself, and the gap stands in the ledger with why."""
     stalled = node.records("gap")[0]
     assert (stalled.camera_id, stalled.reason) == ("gate", "source_stalled")
-    assert stalled.to_mono_us - stalled.from_mono_us > 1_500_000
+    assert stalled.to_mono_us - stalled.from_mono_us > 4_000_000
 
 
 def test_an_unplugged_camera_leaves_a_signed_gap(node):

@@ -1,12 +1,16 @@
 """What the real picamera2 needs to run on libcamera's virtual camera instead of a Pi's.
 
-Loaded by virtual_camera.pth at the start of Python, in the machine only. Two changes, made
+Loaded by virtual_camera.pth at the start of Python, in the machine only. Three changes, made
 when picamera2's modules are imported; all else is the package as it is:
 
 1. A virtual camera has no raw stream, and picamera2 asks every camera for its raw modes.
    Its answer here is one mode of the virtual sensor's size, used for nothing.
 2. picamera2 describes a buffer as one plane. libcamera's virtual camera writes luma and
    colour into two (a Pi's driver takes one): the same buffer is described as two.
+
+3. libcamera 0.4's virtual camera leaves the status of a picture as it was in memory, and
+   picamera2 drops each picture whose status is not a success. Every picture that comes with
+   a completed request is one here.
 
 The heap that buffers come from is the kernel's `system` instead of a Pi's `linux,cma`: a
 link beside it, see guest/conftest.py. pykms.py beside this file is the third absence.
@@ -57,6 +61,33 @@ def _answer_raw_modes(module: ModuleType):
     class_._get_raw_modes = raw_modes
 
 
+def _take_every_status(module: ModuleType):
+    real = module.libcamera
+
+    class AnyStatus(real.FrameMetadata.Status):
+        """Equal to each: a derived class is asked before the one that it derives from."""
+
+        __hash__ = None
+
+        def __eq__(self, other):
+            return True
+
+    class Libcamera(ModuleType):
+        """The real one but for this."""
+
+        FrameMetadata = SimpleNamespace(Status=SimpleNamespace(Success=AnyStatus(0)))
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+    module.libcamera = Libcamera("libcamera")
+
+
+def _change_camera(module: ModuleType):
+    _answer_raw_modes(module)
+    _take_every_status(module)
+
+
 def _describe_two_planes(module: ModuleType):
     libcamera = module.libcamera
 
@@ -75,7 +106,7 @@ def _describe_two_planes(module: ModuleType):
 
 
 _CHANGES = {
-    "picamera2.picamera2": _answer_raw_modes,
+    "picamera2.picamera2": _change_camera,
     "picamera2.allocators.dmaallocator": _describe_two_planes,
 }
 sys.meta_path.insert(0, _Finder())
