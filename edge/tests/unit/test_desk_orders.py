@@ -101,11 +101,29 @@ def ordered(city, capsys, *arguments):
     return json.loads(said)
 
 
+def test_a_view_that_cannot_be_is_refused_before_it_is_sent(city, capsys):
+    with pytest.raises(CommandRefused, match="no such view"):
+        ordered(city, capsys, "snapshot", "north", "--view", "ptz", "--bearing", "400")
+
+
 @pytest.mark.parametrize(
     ("arguments", "order", "state", "reason"),
     [
         (("resend", "1-3", "9"), {"kind": "resend"}, "done", ""),
         (("snapshot", "north"), {"kind": "snapshot", "camera_id": "north"}, "accepted", ""),
+        (
+            ("snapshot", "north", "--view", "ptz", "--bearing", "120"),
+            {
+                "view": {
+                    "layout": "ptz",
+                    "bearing_deg": 120.0,
+                    "elevation_deg": -25.0,
+                    "fov_deg": 60.0,
+                }
+            },
+            "accepted",
+            "",
+        ),
         (("snapshot", "south"), {"camera_id": "south"}, "refused", "no_such_camera"),
         (("restart", "capture"), {"kind": "restart", "process": "capture"}, "accepted", ""),
         (("log-level", "detect", "debug"), {"kind": "log_level", "level": "debug"}, "accepted", ""),
