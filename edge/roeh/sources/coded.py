@@ -95,6 +95,7 @@ class CodedStream:
     def __init__(self, observer: CodedObserver, *, is_masked: bool = False) -> None:
         self._observer = observer
         self._is_masked = is_masked
+        self._is_open = False
         self._codec: Codec | None = None
         self._length_bytes = 0
         self._sets: tuple[bytes, ...] = ()
@@ -110,7 +111,8 @@ class CodedStream:
         self._origin = self._last = None
         self._waiting = []
         self._codec = RECORDED_AS_IT_COMES.get(video.codec)
-        self._observer.begins(video.codec, is_coded=self._codec is not None)
+        self._is_open = self._codec is not None
+        self._observer.begins(video.codec, is_coded=self._is_open)
         if self._codec is None:
             return
         self._sets = ()
@@ -147,8 +149,9 @@ class CodedStream:
             self._observer.damaged()
 
     def end(self, reason: StreamEnd) -> None:
-        """The connection or the file ended."""
-        if self._codec is not None:
+        """The connection or the file ended; told once for each that began."""
+        if self._is_open:
+            self._is_open = False
             self._observer.ended(reason)
 
     def _configure(self, codec: Codec, extradata: bytes) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import Picamera2Source, SensorSection
 from roeh.core.errors import LensError
-from roeh.core.gop import TICKS_PER_S, Discontinuity
+from roeh.core.gop import TICKS_PER_S, Discontinuity, StreamEnd
 from roeh.core.log import log_for
 from roeh.core.types import Size
 from roeh.media.compressed import CompressedFormat, CompressedPacket
@@ -44,6 +44,8 @@ from roeh.sources.timeline import reading_at
 
 #: A call into the driver that takes so many times `stall_timeout_s` will not come back.
 _HANGS_AFTER_STALLS = 3
+#: Within which capture's report and the last group have left this process.
+_HEARD_S = 1.5
 _US_PER_S = 1_000_000
 
 _log = log_for("sources")
@@ -110,12 +112,23 @@ class BoardReading:
                 connection = self._start(camera, output, letters)
             self._watch(connection, output, letters, within_s)
         except CameraFailed as failed:
-            # Told before the driver is stopped, which may take for ever.
-            output.stalled(str(failed))
+            self._tell(output, str(failed))
             raise
         finally:
             with output.calling("stopping", within_s):
                 _give_back(camera, connection, letters)
+
+    def _tell(self, output: LiveOutput, reason: str) -> None:
+        """Say what is wrong, and let it be heard: stopping may hang this whole process.
+
+        libcamera's binding holds the interpreter's lock while it stops a camera (0.4.0). If its
+        own thread stands still, nothing in this process runs any more.
+        """
+        output.stalled(reason)
+        if self._coded is not None:
+            self._coded.end(StreamEnd.SOURCE_STALLED)
+        heard_s = min(_HEARD_S, self._section.stall_timeout_s / 2)
+        output.clock.wait(heard_s, output.leaving)
 
     def _start(
         self,

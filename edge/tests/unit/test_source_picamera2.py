@@ -274,11 +274,26 @@ def test_a_picture_that_could_not_be_masked_is_not_handed_on(board):
 
 
 def test_an_unplugged_camera_is_told_and_looked_for_until_it_is_back(board):
-    def unplug():
-        board.is_unplugged.set()
+    def plug_in():
+        wait_until(lambda: board.looked_anew > 0)
+        board.is_unplugged.clear()
 
-    check_stall_and_recovery(built_on(board), unplug, board.is_unplugged.clear)
-    assert board.looked_anew > 0
+    check_stall_and_recovery(built_on(board), board.is_unplugged.set, plug_in)
+
+
+def test_a_stall_is_told_and_the_recording_ended_before_the_driver_is_stopped(board):
+    log = CodedLog()
+    with Watched(built_on(board), coded=log) as watched:
+        watched.await_frames(2)
+        wait_until(lambda: log.pictures)
+        frozen = board.hangs["stop"] = threading.Event()
+        board.is_silent.set()
+        told = watched.await_state(SourceState.STALLED)
+        assert "no picture" in told.detail
+        assert log.ends == [StreamEnd.SOURCE_STALLED]
+        assert board.closed == 0
+        del board.hangs["stop"]
+        frozen.set()
 
 
 def test_a_camera_that_another_program_has_is_waited_for(board):
