@@ -28,7 +28,7 @@ def section_of(**changes):
     return Picamera2Source(**fields | {"stall_timeout_s": 3.0} | changes)
 
 
-def build(clock, observer=lambda _: None, coded=None, *, **changes):
+def build(clock, observer=lambda _: None, coded=None, **changes):
     section = section_of(**changes)
     width, height = FRAMES_PX
     sensor = SensorSection(
