@@ -28,18 +28,20 @@ else:
     import tomli as tomllib
 
 _MAX_BYTES = 1_000_000
+_Metres = Annotated[float, Meta(ge=-1000, le=1000)]
+_Pixel = Annotated[float, Meta(ge=-1, le=16384)]
 _Sigma = Annotated[float, Meta(gt=0, le=1000)]
 
 
 class PointRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A row of the file, as it stands there."""
 
-    x_px: float
-    y_px: float
+    x_px: _Pixel
+    y_px: _Pixel
     name: str = ""
     sensor: str = ""
-    east_m: float | None = None
-    north_m: float | None = None
+    east_m: _Metres | None = None
+    north_m: _Metres | None = None
     latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
     bearing_deg: Annotated[float, Meta(ge=0, le=360)] | None = None
@@ -192,6 +194,8 @@ def _csv_rows(text: str, path: Path) -> Iterator[object]:
     if not rows:
         raise _wrong(path, "empty", "write a line of column names and a line for each point")
     columns = rows[0]
+    if len(set(columns)) != len(columns):
+        raise _wrong(path, "two columns of one name", "name each column once")
     for number, row in enumerate(rows[1:], start=1):
         if len(row) > len(columns):
             raise _wrong(

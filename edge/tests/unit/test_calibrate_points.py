@@ -103,6 +103,8 @@ def test_a_spreadsheet_with_decimal_commas_and_toml_are_read_alike(tmp_path):
         ("x_px,y_px,east_m,north_m\n1,oops,3,4\n", "point 1.*float"),
         ("x_px,y_px,east_m,north_m\n1,nan,3,4\n", "not a finite number"),
         ("x,y,east_m,north_m\n1,2,3,4\n", "point 1.*unknown field"),
+        ("x_px,y_px,east_m,north_m\n1,2,1e300,4\n", "point 1.*1000"),
+        ("x_px,y_px,east_m,north_m,x_px\n1,2,3,4,5\n", "two columns of one name"),
         ("x_px,y_px,latitude_deg,longitude_deg\n1,2,95,4\n", "point 1.*90"),
     ],
 )
