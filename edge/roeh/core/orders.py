@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from roeh.core.types import Count, TimeUs, Uuid7
-from roeh.core.views import ViewChoice
+from roeh.core.views import Layout, ViewChoice
 
 #: The most ranges of numbers that one order asks for again.
 MAX_RESEND_RANGES = 32
@@ -54,6 +54,33 @@ class HoldOrder(_Order, frozen=True, kw_only=True, tag="hold"):
     reason: Text
 
 
+class OrderedView(msgspec.Struct, frozen=True, kw_only=True):
+    """Which view, in whole degrees: an order goes into the ledger, which has no fractions.
+
+    Attributes:
+        layout: "picture" the sensor's own; "panorama" 360 degrees across; "double_panorama"
+            two strips of 180; "quad" four virtual cameras a quarter turn apart; "ptz" one
+            virtual camera.
+        bearing_deg: of the middle (of the upper strip, of the first of four), from north.
+        elevation_deg: of a "ptz"; 0 horizon, -90 straight down.
+        fov_deg: across a "ptz".
+    """
+
+    layout: Layout = "panorama"
+    bearing_deg: Annotated[int, Meta(ge=0, le=360)] = 0
+    elevation_deg: Annotated[int, Meta(ge=-90, le=30)] = -25
+    fov_deg: Annotated[int, Meta(ge=5, le=120)] = 60
+
+    def choice(self) -> ViewChoice:
+        """The same for who draws it."""
+        return ViewChoice(
+            layout=self.layout,
+            bearing_deg=self.bearing_deg,
+            elevation_deg=self.elevation_deg,
+            fov_deg=self.fov_deg,
+        )
+
+
 class SnapshotOrder(_Order, frozen=True, kw_only=True, tag="snapshot"):
     """One small picture now, privacy masks in it, with boxes, bearings and rings of metres.
 
@@ -64,7 +91,7 @@ class SnapshotOrder(_Order, frozen=True, kw_only=True, tag="snapshot"):
     """
 
     camera_id: Text
-    view: ViewChoice | None = None
+    view: OrderedView | None = None
 
 
 class ScheduleOrder(_Order, frozen=True, kw_only=True, tag="schedule"):

@@ -50,7 +50,7 @@ class Snapshots:
 
     def take(self, order: SnapshotOrder) -> bytes | None:
         """The snapshot; None where no camera of it gave a picture."""
-        choice = order.view or self._default(order.camera_id)
+        choice = order.view.choice() if order.view else self._default(order.camera_id)
         view = self._view(order.camera_id, choice)
         shown = {view.sensors[piece.sensor].name for pane in view.panes for piece in pane.pieces}
         self._awaited = awaited = _Awaited(shown)

@@ -116,9 +116,9 @@ def test_a_view_that_cannot_be_is_refused_before_it_is_sent(city, capsys):
             {
                 "view": {
                     "layout": "ptz",
-                    "bearing_deg": 120.0,
-                    "elevation_deg": -25.0,
-                    "fov_deg": 60.0,
+                    "bearing_deg": 120,
+                    "elevation_deg": -25,
+                    "fov_deg": 60,
                 }
             },
             "accepted",

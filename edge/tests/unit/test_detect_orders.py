@@ -18,9 +18,8 @@ from roeh.core.config import (
 )
 from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried
-from roeh.core.orders import LogLevelOrder, Outcome, ScheduleOrder, SnapshotOrder
+from roeh.core.orders import LogLevelOrder, OrderedView, Outcome, ScheduleOrder, SnapshotOrder
 from roeh.core.types import Frame
-from roeh.core.views import ViewChoice
 from roeh.detect.orders import DetectOrders
 from roeh.media.frames import PixelFrame
 from roeh.media.thumbnail import MAX_THUMBNAIL_BYTES
@@ -110,7 +109,7 @@ def test_a_snapshot_fits_whatever_is_seen():
 
 def test_a_view_is_made_of_all_cameras_and_says_which_gave_nothing():
     orders = detect_orders(timeout_s=0.5)
-    panorama = SnapshotOrder(camera_id="north", view=ViewChoice(layout="panorama"))
+    panorama = SnapshotOrder(camera_id="north", view=OrderedView(layout="panorama"))
     both = Ordered(orders, panorama).see_until_done(frame(plain(250), "south"), frame(plain()))
     one = Ordered(orders, panorama).see_until_done(frame(plain()))
     whole, part = decoded(both.picture_jpeg), decoded(one.picture_jpeg)

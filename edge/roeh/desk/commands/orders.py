@@ -20,13 +20,14 @@ from roeh.core.orders import (
     HoldOrder,
     LogLevelOrder,
     Order,
+    OrderedView,
     ResendOrder,
     RestartOrder,
     ScheduleOrder,
     SeqRange,
     SnapshotOrder,
 )
-from roeh.core.views import LAYOUTS, ViewChoice
+from roeh.core.views import LAYOUTS
 from roeh.desk.alarms.view import console_for, print_table, safe
 from roeh.desk.audit.log import AuditAction
 from roeh.desk.commands import Adder
@@ -118,7 +119,7 @@ def _add_orders(orders: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         ("--elevation", "of a ptz, 0 horizon, -90 straight down"),
         ("--fov", "across a ptz, degrees"),
     ):
-        snapshot.add_argument(option, type=float, metavar="DEG", help=text)
+        snapshot.add_argument(option, type=int, metavar="DEG", help=text)
     snapshot.set_defaults(make=_snapshot)
 
     schedule = orders.add_parser("schedule", help="let a rule hold always or never for a time")
@@ -166,7 +167,7 @@ def _snapshot(chosen: argparse.Namespace, _now_us: int) -> Order:
     if chosen.view is not None or given:
         layout = (chosen.view or "ptz").replace("-", "_")
         try:
-            view = msgspec.convert({"layout": layout, **given}, ViewChoice)
+            view = msgspec.convert({"layout": layout, **given}, OrderedView)
         except msgspec.ValidationError as error:
             raise CommandRefused(
                 what="no such view", which=f"{error}", remedy="give angles within these limits"
