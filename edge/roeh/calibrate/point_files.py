@@ -76,12 +76,6 @@ def read_points(path: Path) -> PointFile:
             row = msgspec.convert(values, PointRow, strict=False)
         except msgspec.ValidationError as error:
             raise _wrong(path, f"point {number}: {error}", "correct that value") from None
-        if not all(
-            math.isfinite(value)
-            for value in msgspec.structs.astuple(row)
-            if isinstance(value, float)
-        ):
-            raise _wrong(path, f"point {number}: not a finite number", "correct that value")
         rows.append(row if row.name else msgspec.structs.replace(row, name=f"point-{number}"))
     return PointFile(str(path), tuple(rows))
 
