@@ -147,12 +147,8 @@ def check_report(
         )
     )
     missing = tuple(each.name for each in config.sensors if each.name not in pictures)
-    doubts = [f"no picture of {', '.join(missing)}"] if missing else []
+    doubts = doubts_of(config, missing)
     node = config.node
-    if node.north_from == "compass":
-        doubts += [COMPASS_WARNING, COMPASS_REMEDY]
-    elif node.north_from == "unknown":
-        doubts.append("nothing says where north is from (node.north_from): " + COMPASS_REMEDY)
     return Report(
         title=f"Check of {node.site}/{node.name}",
         made=made,
@@ -172,6 +168,16 @@ def check_report(
             north_from=node.north_from,
         ),
     )
+
+
+def doubts_of(config: NodeConfig, missing: Sequence[str]) -> tuple[str, ...]:
+    """What a technician has to know before looking: sensors away, north from nowhere sure."""
+    doubts = [f"no picture of {', '.join(missing)}"] if missing else []
+    if config.node.north_from == "compass":
+        doubts += [COMPASS_WARNING, COMPASS_REMEDY]
+    elif config.node.north_from == "unknown":
+        doubts.append("nothing says where north is from (node.north_from): " + COMPASS_REMEDY)
+    return tuple(doubts)
 
 
 def draw_check(

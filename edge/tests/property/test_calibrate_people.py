@@ -56,7 +56,7 @@ def spots(rng, count, *, from_m=4.0, to_m=13.0, from_deg=0.0, to_deg=360.0):
 )
 def test_tilt_and_roll_to_three_tenths_of_a_degree_with_sigmas_that_hold(kind, shows_lean, count):
     turns, normalised = [], []
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng([seed, 3])
         sensor = sensor_of(kind, rng)
         azimuth_deg = sensor.pose.azimuth_deg
@@ -70,13 +70,13 @@ def test_tilt_and_roll_to_three_tenths_of_a_degree_with_sigmas_that_hold(kind, s
         normalised.append(rad @ np.linalg.solve(found.covariance, rad))
         assert abs(found.pose.height_m - 5.0) <= 4 * found.sigmas.height_m
     assert np.sqrt(np.mean(np.square(turns))) <= 0.3
-    # Chi-square of two figures each over 6 seeds: 2 +- 0.8.
+    # Chi-square of two figures each over 4 seeds: 2 +- 1.
     assert 0.4 <= np.mean(normalised) <= 4.5
 
 
 def test_people_say_how_high_the_camera_hangs_as_well_as_they_are_known_tall():
     off, sigmas = [], []
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng([seed, 4])
         sensor = sensor_of("looking down", rng)
         looks = looks_at(sensor, rng, spots(rng, 150), people=6)

@@ -17,7 +17,7 @@ from tests.known_rigs import (
     turned_deg,
 )
 
-SEEDS = range(20)
+SEEDS = range(12)
 POINTS = 16
 
 
@@ -63,7 +63,7 @@ def test_pose_heading_and_ground_are_found_and_as_good_as_their_sigmas_say(kind)
     # Of the promise of 0.1 degree: at least 19 of 20 figures keep it.
     assert np.mean(np.abs(turns) <= 0.1) >= 0.95
     assert max(ground_m) <= 0.05
-    # Chi-square of three figures each: its mean over 20 seeds is 3 +- 0.55.
+    # Chi-square of three figures each: its mean over 12 seeds is 3 +- 0.7.
     assert 1.5 <= np.mean(normalised) <= 4.5
     assert np.sqrt(np.mean(np.square(heights))) <= 1.5
 
@@ -118,7 +118,7 @@ def test_one_mistyped_point_is_named_and_does_not_count(kind, count):
 
 def test_two_points_give_the_heading_alone_and_a_sigma_that_knows_of_the_tilt():
     off, sigmas = [], []
-    for seed in range(20):
+    for seed in range(15):
         rng = np.random.default_rng([seed, 2])
         sensor = sensor_of("looking down", rng)
         points = marked(sensor, 50.0, rng, 2, from_m=5.0, apart_m=6.0)

@@ -91,7 +91,7 @@ def against_each_other_deg(found, true):
 @pytest.mark.parametrize("kind", list(SPOTS_A_PAIR))
 def test_azimuths_close_and_are_as_good_as_their_sigmas_say(kind):
     yaws, normalised, tilts, closures = [], [], [], []
-    for seed in range(8):
+    for seed in range(6):
         rng = np.random.default_rng([seed, 5])
         rig = true_rig(kind, rng)
         spots = spots_of(rig, rng, SPOTS_A_PAIR[kind])
@@ -110,7 +110,7 @@ def test_azimuths_close_and_are_as_good_as_their_sigmas_say(kind):
     assert 0.6 <= np.sqrt(np.mean(np.square(normalised))) <= 1.5
     assert 0.6 <= np.sqrt(np.mean(np.square(tilts))) <= 1.5
     assert all(abs(closure) < 4.0 for closure in closures)
-    assert len(closures) == (8 if kind == "ring of four" else 0)
+    assert len(closures) == (6 if kind == "ring of four" else 0)
 
 
 def test_spots_that_are_none_do_not_count():
