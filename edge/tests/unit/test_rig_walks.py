@@ -155,6 +155,22 @@ def test_a_sensor_that_sees_nobody_takes_nobody_from_another():
     assert [(track.id, track.confirmed) for track in tracks] == [(1, True)]
 
 
+def test_whom_a_sensor_cannot_show_is_no_rival_for_what_it_does_show():
+    """One comes up to another at a seam, each before a sensor of their own: no doubt who is who."""
+    tracker = Tracker()
+    for number in range(40):
+        t_ns = number * NS_PER_S // 5
+        here = [detection_at(0.0, 9.0, sigma_m=0.3, sensor="left")]
+        there = [detection_at(max(0.8, 3.0 - 0.1 * number), 9.0, sigma_m=0.3, sensor="right")]
+        tracker.update(here, t_ns, sensor="left", not_looked_at={2})
+        tracks = tracker.update(there, t_ns + 50_000_000, sensor="right", not_looked_at={1})
+
+    spread = [track.position.covariance.east_east_m2 for track in tracks]
+    assert [track.id for track in tracks] == [1, 2]
+    assert [track.position.east_m for track in tracks] == pytest.approx([0.0, 0.8], abs=0.1)
+    assert spread[1] == pytest.approx(spread[0], rel=0.15)
+
+
 def test_a_blind_sensor_ends_only_whom_nobody_else_sees():
     rig, rng = ring(), np.random.default_rng(5)
     stays = [Walker(6.0, 0.0, 0.02, 0.0), Walker(6.0, math.pi / 2, 0.02, 0.0)]
