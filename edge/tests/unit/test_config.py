@@ -479,3 +479,41 @@ def test_with_the_desks_keys_only_its_word_takes_an_alert_out_unless_told_otherw
 def test_a_desk_that_could_not_be_believed_is_refused():
     with pytest.raises(ConfigError, match="without desk"):
         parse_config(f'{SENSOR}\n[broker]\nack = "desk"\n', name="node.toml")
+
+
+TWO_CAMERAS = """
+[[sensors]]
+name = "north"
+source = {{ {first} }}
+lens = {{ width_px = 640, height_px = 480, fov_deg = 90 }}
+[[sensors]]
+name = "south"
+source = {{ {second} }}
+lens = {{ width_px = 640, height_px = 480, fov_deg = 90 }}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['kind = "picamera2"', 'kind = "gstreamer"', 'kind = "v4l2", device = "/dev/video2"'],
+)
+def test_a_camera_on_the_board_is_one_sensor(source):
+    found = refusal(TWO_CAMERAS.format(first=source, second=source))
+
+    assert found.startswith("CONFIG: one camera cannot be two sensors: ")
+    assert "of north and south in node.toml; give each sensor a camera of its own" in found
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ('kind = "picamera2"', 'kind = "picamera2", camera = 1'),
+        ('kind = "picamera2"', 'kind = "gstreamer"'),
+        ('kind = "gstreamer", element = "videotestsrc"',) * 2,
+        ('kind = "composed"', 'kind = "composed"'),
+    ],
+)
+def test_cameras_that_differ_may_be_several_sensors(first, second):
+    config = parse_config(TWO_CAMERAS.format(first=first, second=second), name="node.toml")
+
+    assert len(config.sensors) == 2

@@ -18,6 +18,8 @@ from roeh.core.config.sensor_schema import (
     MaskSection,
     Picamera2Source,
     SensorSection,
+    SourceSection,
+    V4l2Source,
 )
 from roeh.core.errors import ConfigError, LensError
 
@@ -34,6 +36,7 @@ def check_config(config: NodeConfig, name: str) -> None:
     for index, sensor in enumerate(config.sensors):
         _check_sensor(sensor, f"sensors[{index}]", name)
     _check_unique("sensors", [sensor.name for sensor in config.sensors], name)
+    _check_own_cameras(config.sensors, name)
     _check_unique("zones", [zone.name for zone in config.zones], name)
     _check_unique("lines", [line.name for line in config.lines], name)
     _check_unique("rules", [rule.name for rule in config.rules], name)
@@ -145,6 +148,29 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
         _check_mask(mask, sensor.lens, f"{place}.masks[{index}] {mask.name}", name)
+
+
+def _check_own_cameras(sensors: Sequence[SensorSection], name: str) -> None:
+    """A camera on the board is opened once."""
+    known: dict[str, str] = {}
+    for sensor in sensors:
+        camera = _board_camera(sensor.source)
+        if camera and camera in known:
+            raise ConfigError(
+                what="one camera cannot be two sensors",
+                which=f"{camera} of {known[camera]} and {sensor.name} in {name}",
+                remedy="give each sensor a camera of its own",
+            )
+        known[camera] = sensor.name
+
+
+def _board_camera(source: SourceSection) -> str:
+    """Which camera on the board it is; empty for any other source."""
+    if isinstance(source, Picamera2Source):
+        return f"picamera2 camera {source.camera}"
+    if isinstance(source, GstreamerSource) and source.element == "nvarguscamerasrc":
+        return f"{source.element} camera {source.camera}"
+    return source.device if isinstance(source, V4l2Source) else ""
 
 
 def _check_record_size(
