@@ -27,8 +27,8 @@ from roeh.sources.timeline import frame_at, reading_at
 
 #: How long the iterating thread sleeps at most before it looks at `stop`.
 LOOK_S = 0.1
-# How long leaving waits for the reader; a silent one ends by itself at its timeout.
-_LEAVE_S = 3.0
+#: How long leaving waits for the reader to give a driver's camera back.
+LEAVE_S = 3.0
 
 WritePixels = Callable[[UInt8Image], None]
 
@@ -176,6 +176,7 @@ class LiveFrames:
         observer: told in the iterating thread.
         coded: ended with each connection.
         jitter: source of randomness for the back-off.
+        leave_s: how long leaving waits for the thread that reads.
     """
 
     def __init__(
@@ -189,9 +190,11 @@ class LiveFrames:
         observer: SourceObserver,
         coded: CodedStream | None,
         jitter: random.Random,
+        leave_s: float = LEAVE_S,
     ) -> None:
         self._camera = camera
         self._camera_id = camera_id
+        self._leave_s = leave_s
         self._shown = shown
         self._clock = clock
         self._layout = layout
@@ -231,7 +234,7 @@ class LiveFrames:
     def close(self) -> None:
         """End every reader."""
         while self._readers:
-            self._readers.pop().leave()
+            self._readers.pop().leave(self._leave_s)
 
 
 class _Reader(threading.Thread):
@@ -251,11 +254,11 @@ class _Reader(threading.Thread):
         self._coded = coded
         self._backoff = Backoff(jitter)
 
-    def leave(self) -> None:
+    def leave(self, wait_s: float) -> None:
         """Ask it to end, and wait a little for it."""
         self._output.leaving.set()
         if self.is_alive():
-            self.join(_LEAVE_S)
+            self.join(wait_s)
 
     def run(self) -> None:
         output = self._output

@@ -33,6 +33,8 @@ from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
 from roeh.sources.timeline import LiveTimeline, reading_at
 
 _SILENT_SHARE = 0.9
+# A read of a silent camera ends by itself at its timeout; nothing but a socket hangs on it.
+_LEAVE_S = 1.0
 _NOT_RTSP = "it hangs up or does not answer as RTSP wants it"
 _REASONS = {
     VideoTrouble.NOTHING_THERE: "the camera offers no video there",
@@ -95,6 +97,7 @@ class RtspFrames:
             observer=self._observer,
             coded=self._coded,
             jitter=self._jitter,
+            leave_s=_LEAVE_S,
         )
         return self
 
