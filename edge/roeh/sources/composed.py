@@ -106,7 +106,8 @@ class ComposedFrames:
         self._pacer = Pacer(clock, paced=paced)
         self._observer = observer
         if paths is None:
-            paths = paths_of(section.seed, section.people, walked_sector(rig, sensor))
+            sector = Sector() if section.all_round else walked_sector(rig, sensor)
+            paths = paths_of(section.seed, section.people, sector)
         self._people = [
             (index, looks_of(section.seed, index), path) for index, path in enumerate(paths)
         ]

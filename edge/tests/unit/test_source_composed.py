@@ -148,6 +148,19 @@ def test_the_street_lies_where_it_lies_however_the_lens_hangs():
     assert np.abs(seen[0] - np.roll(seen[1], 1, axis=0)).max() > 60
 
 
+def test_all_round_every_sensor_of_a_rig_shows_the_same_people():
+    behind = replace(GATE, name="behind", pose=replace(GATE.pose, azimuth_deg=210.0))
+    section = ComposedSource(seed=9, people=40, all_round=True)
+    seen = {}
+    for sensor in (SHARP, GATE, behind):
+        with composed(section, sensor) as source:
+            truth = source.truth(nth(source, 20).info)
+        seen[sensor.name] = {person.id: (person.east_m, person.north_m) for person in truth}
+    assert seen["gate"]
+    assert seen["behind"]
+    assert {**seen["dome"], **seen["gate"], **seen["behind"]} == seen["dome"]
+
+
 def test_a_nearer_person_hides_a_farther_one():
     far, near = Route((Stop(0.0, 8.0),)), Route((Stop(0.0, 6.5),))
     alone, _ = changed_pixels(SHARP, (far,))

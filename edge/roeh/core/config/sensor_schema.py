@@ -98,7 +98,9 @@ class PanoramaSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="
 class ComposedSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="composed"):
     """Drawn people on a drawn street with exact ground truth.
 
-    `night` and `flicker` in [0, 1]; `rain_drops` streaks in each frame.
+    `night` and `flicker` in [0, 1]; `rain_drops` streaks in each frame. An ordinary camera's
+    people stay before it; `all_round` lets them walk all round the pole, the same people
+    for every sensor with the same seed.
     """
 
     seed: Annotated[int, Meta(ge=0)] = 1
@@ -108,6 +110,7 @@ class ComposedSource(Section, frozen=True, kw_only=True, tag_field="kind", tag="
     night: Share = 0.0
     rain_drops: Annotated[int, Meta(ge=0, le=5000)] = 0
     flicker: Share = 0.0
+    all_round: bool = False
 
 
 class _BoardCamera(Section, frozen=True, kw_only=True, tag_field="kind"):
