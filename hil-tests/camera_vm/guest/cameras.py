@@ -8,12 +8,14 @@ from tests.waiting import wait_until
 #: Where libcamera's virtual pipeline reads which cameras there are, when it starts.
 _CONFIGURATION = Path("/usr/share/libcamera/pipeline/virtual/virtual.yaml")
 
-#: One camera; frames for detection and pictures for the record have these sizes.
+#: Frames for detection and pictures for the record have these sizes.
 FRAMES_PX = (640, 480)
 RECORDED_PX = (800, 600)
-DEFAULT_CAMERAS = """%YAML 1.1
----
-"Virtual0":
+#: The one that is unplugged, as picamera2 counts: it sorts them by name, the last one first.
+UNPLUGGED_NUMBER = 1
+
+_CAMERA = """
+"{name}":
   supported_formats:
   - width: 640
     height: 480
@@ -27,13 +29,24 @@ DEFAULT_CAMERAS = """%YAML 1.1
 """
 
 
-def write_cameras(text):
-    """What libcamera finds from its next start on; an empty text is a camera unplugged."""
+def plug_cameras_in():
+    """Two virtual cameras, from libcamera's next start on."""
+    _write("Virtual0", "Virtual9")
+
+
+def unplug_camera():
+    """One less: number `UNPLUGGED_NUMBER` is not there any more.
+
+    Another has to stay: libcamera 0.4's virtual pipeline, once it found no camera at all, finds
+    none again for as long as its process lives.
+    """
+    _write("Virtual9")
+
+
+def _write(*names):
     _CONFIGURATION.parent.mkdir(parents=True, exist_ok=True)
-    if text:
-        _CONFIGURATION.write_text(text)
-    else:
-        _CONFIGURATION.unlink(missing_ok=True)
+    cameras = "".join(_CAMERA.format(name=name) for name in names)
+    _CONFIGURATION.write_text(f"%YAML 1.1\n---{cameras}")
 
 
 #: The kernel's test camera, a V4L2 device like a USB camera; loaded with conftest.py.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from guest.cameras import DEFAULT_CAMERAS, load_vivid, write_cameras
+from guest.cameras import load_vivid, plug_cameras_in
 
 _HEAPS = Path("/dev/dma_heap")
 
@@ -38,6 +38,6 @@ def pytest_configure():
     heap = _HEAPS / "linux,cma"
     if not heap.is_symlink():
         heap.symlink_to("system")
-    write_cameras(DEFAULT_CAMERAS)
+    plug_cameras_in()
     # Which cameras there are is looked at when checks are collected.
     load_vivid()

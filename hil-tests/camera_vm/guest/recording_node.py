@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from guest.cameras import FRAMES_PX, RECORDED_PX
+from guest.cameras import FRAMES_PX, RECORDED_PX, UNPLUGGED_NUMBER
 
 from roeh.core.paths import node_database
 from roeh.ledger.database import open_database
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 PATIENCE_S = 180.0
 
 PICAMERA2 = (
-    '{ kind = "picamera2", fps = 5.0, stall_timeout_s = 5.0, '
+    f'{{ kind = "picamera2", camera = {UNPLUGGED_NUMBER}, fps = 5.0, stall_timeout_s = 5.0, '
     f"record_width_px = {RECORDED_PX[0]}, record_height_px = {RECORDED_PX[1]} }}"
 )
 
