@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from roeh.calibrate.board import Board
-from roeh.calibrate.bundle_fit import BoardPose
+from roeh.calibrate.lens.board import Board
+from roeh.calibrate.lens.bundle_fit import BoardPose
 from roeh.optics.lens import Lens
 
 _FINE = 3

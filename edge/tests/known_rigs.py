@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from roeh.calibrate.attitude import attitude_of, clockwise, turn, turn_vector
+from roeh.calibrate.pose.attitude import attitude_of, clockwise, turn, turn_vector
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from roeh.calibrate import board_command, check_command, lens_command, pose_command, ring_command
+from roeh.calibrate.check import command as check_command
+from roeh.calibrate.lens import board_command
+from roeh.calibrate.lens import command as lens_command
+from roeh.calibrate.pose import command as pose_command
+from roeh.calibrate.ring import command as ring_command
 
 _Action = Callable[[argparse.Namespace], int]
 _Commands = argparse._SubParsersAction

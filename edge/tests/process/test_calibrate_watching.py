@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from roeh.calibrate.pose_command import upright_looks
-from roeh.calibrate.watching import Watched, Watcher, apart, watch
+from roeh.calibrate.pose.command import upright_looks
+from roeh.calibrate.pose.watching import Watched, Watcher, apart, watch
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import parse_config
 from roeh.optics.configured import rig_from

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from roeh.calibrate.people import UprightLook, pose_from_people
+from roeh.calibrate.pose.people import UprightLook, pose_from_people
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.ground import GroundPlane
 from roeh.optics.rig import Rig

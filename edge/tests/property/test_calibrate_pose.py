@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from roeh.calibrate.ground_points import Mounted, pose_from_points
-from roeh.calibrate.marked_points import MarkedPoint
+from roeh.calibrate.pose.ground_points import Mounted, pose_from_points
+from roeh.calibrate.pose.marked_points import MarkedPoint
 from roeh.core.errors import CalibrationFailed
 from tests.known_rigs import (
     KINDS,

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from roeh.calibrate.attitude import attitude_of, turn, turn_vector
-from roeh.calibrate.overlaps import spots_of_people
-from roeh.calibrate.ring import ring_from_spots
-from roeh.calibrate.ring_checks import SharedSpot, neighbours
-from roeh.calibrate.watching import SeenPerson
+from roeh.calibrate.pose.attitude import attitude_of, turn, turn_vector
+from roeh.calibrate.pose.watching import SeenPerson
+from roeh.calibrate.ring.checks import SharedSpot, neighbours
+from roeh.calibrate.ring.extrinsics import ring_from_spots
+from roeh.calibrate.ring.overlaps import spots_of_people
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, Pinhole

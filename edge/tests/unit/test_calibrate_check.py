@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tomllib
 
-from roeh.calibrate.check_command import check_report, doubts_of, draw_check, outlines_of
-from roeh.calibrate.compass import heading_by_compass
+from roeh.calibrate.check.command import check_report, doubts_of, draw_check, outlines_of
+from roeh.calibrate.pose.compass import heading_by_compass
 from roeh.cli import main
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import parse_config

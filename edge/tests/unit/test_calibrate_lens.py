@@ -9,11 +9,11 @@ import pytest
 from apt import require_packages
 from board_views import Look, held, held_about, picture_of, points_seen
 
-from roeh.calibrate.board import parse_board
-from roeh.calibrate.board_views import BoardViews
-from roeh.calibrate.lens_fit import LensView, fit_lens
-from roeh.calibrate.opencv_reference import opencv_opinions
-from roeh.calibrate.seen_rim import seen_fov_deg
+from roeh.calibrate.lens.board import parse_board
+from roeh.calibrate.lens.board_views import BoardViews
+from roeh.calibrate.lens.fit import LensView, fit_lens
+from roeh.calibrate.lens.opencv_reference import opencv_opinions
+from roeh.calibrate.lens.seen_rim import seen_fov_deg
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.lens import KannalaBrandt, Pinhole
 

@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from roeh.calibrate.attitude import Split, attitude_of, clockwise, turn, turn_vector
-from roeh.calibrate.ground_points import Mounted, pose_from_points
-from roeh.calibrate.marked_points import MarkedPoint
-from roeh.calibrate.point_files import marked_points, read_points
+from roeh.calibrate.pose.attitude import Split, attitude_of, clockwise, turn, turn_vector
+from roeh.calibrate.pose.ground_points import Mounted, pose_from_points
+from roeh.calibrate.pose.marked_points import MarkedPoint
+from roeh.calibrate.pose.point_files import marked_points, read_points
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.geodesy import PolePosition
 from roeh.optics.ground import GroundPlane

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from board_views import Look, held, held_about, picture_of
 
-from roeh.calibrate.board import parse_board
-from roeh.calibrate.board_command import board_svg
-from roeh.calibrate.board_detection import find_board
-from roeh.calibrate.lens_command import calibrated, from_sensor
+from roeh.calibrate.lens.board import parse_board
+from roeh.calibrate.lens.board_command import board_svg
+from roeh.calibrate.lens.board_detection import find_board
+from roeh.calibrate.lens.command import calibrated, from_sensor
+from roeh.calibrate.lens.view_guide import ViewGuide
 from roeh.calibrate.report import Figure, Report, Table, check_free, write_report
 from roeh.calibrate.residual_drawing import draw_residuals
-from roeh.calibrate.view_guide import ViewGuide
 from roeh.cli import main
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import FileSource, LensSection, SensorSection, parse_config

@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from roeh.calibrate.marked_points import MarkedPoint
+from roeh.calibrate.pose.marked_points import MarkedPoint
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.geodesy import Geodetic, PolePosition
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from roeh.calibrate.board import Board
-from roeh.calibrate.bundle_fit import (
+from roeh.calibrate.lens.board import Board
+from roeh.calibrate.lens.bundle_fit import (
     BoardPose,
     Bundle,
     FittedBundle,
@@ -21,7 +21,7 @@ from roeh.calibrate.bundle_fit import (
     fit_bundle,
     project,
 )
-from roeh.calibrate.lens_start import starts
+from roeh.calibrate.lens.start import starts
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.lens import KannalaBrandt, Lens, LensModel, Pinhole
 from roeh.optics.polar import Array, monotonic_limit_rad, split

@@ -13,7 +13,7 @@ from roeh.optics.polar import Array
 from roeh.optics.rig import Rig, Sensor
 
 if TYPE_CHECKING:
-    from roeh.calibrate.people import UprightLook
+    from roeh.calibrate.pose.people import UprightLook
 
 _LEAST_LOOKS = 30
 #: Nearer than this in camera heights one looks down on heads.

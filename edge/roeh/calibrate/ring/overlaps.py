@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roeh.calibrate.point_files import PointFile, PointRow
-from roeh.calibrate.ring_checks import SharedSpot
-from roeh.calibrate.watching import SeenPerson
+from roeh.calibrate.pose.point_files import PointFile, PointRow
+from roeh.calibrate.pose.watching import SeenPerson
+from roeh.calibrate.ring.checks import SharedSpot
 from roeh.core.clock import NS_PER_S
 from roeh.core.errors import CalibrationFailed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from roeh.calibrate.pose_fragment import HeadingKeys, heading_keys
+from roeh.calibrate.pose.fragment import HeadingKeys, heading_keys
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.rig import wrap_deg
 

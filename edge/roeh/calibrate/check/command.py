@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from roeh.calibrate.birds_eye import draw_birds_eye
-from roeh.calibrate.compass import COMPASS_REMEDY, COMPASS_WARNING
+from roeh.calibrate.check.birds_eye import draw_birds_eye
 from roeh.calibrate.numbers import between
+from roeh.calibrate.pose.compass import COMPASS_REMEDY, COMPASS_WARNING
 from roeh.calibrate.report import Figure, Report, check_free, write_report
 from roeh.calibrate.sensor_picture import live_picture, picture_from, section_of
 from roeh.core.clock import NS_PER_US, Clock, SystemClock

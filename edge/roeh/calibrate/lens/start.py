@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from roeh.calibrate.bundle_fit import (
+from roeh.calibrate.lens.bundle_fit import (
     BoardPose,
     Bundle,
     FoundCorners,

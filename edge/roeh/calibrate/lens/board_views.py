@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from roeh.calibrate.board import Board
-from roeh.calibrate.board_detection import LEAST_SPACING_PX, find_board
-from roeh.calibrate.lens_fit import LensView, RefusedView
+from roeh.calibrate.lens.board import Board
+from roeh.calibrate.lens.board_detection import LEAST_SPACING_PX, find_board
+from roeh.calibrate.lens.fit import LensView, RefusedView
 from roeh.core.errors import CalibrationFailed
 from roeh.media.frames import UInt8Image
 

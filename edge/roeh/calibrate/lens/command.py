@@ -14,17 +14,17 @@ import cv2
 import msgspec
 import numpy as np
 
-from roeh.calibrate.board import Board
-from roeh.calibrate.board_command import add_board_options, board_of
-from roeh.calibrate.board_views import BoardViews
-from roeh.calibrate.lens_fit import LEAST_VIEWS, LensFit, fit_lens
-from roeh.calibrate.lens_report import lens_report
-from roeh.calibrate.live_views import take_views
-from roeh.calibrate.opencv_reference import opencv_opinions
+from roeh.calibrate.lens.board import Board
+from roeh.calibrate.lens.board_command import add_board_options, board_of
+from roeh.calibrate.lens.board_views import BoardViews
+from roeh.calibrate.lens.fit import LEAST_VIEWS, LensFit, fit_lens
+from roeh.calibrate.lens.live_views import take_views
+from roeh.calibrate.lens.opencv_reference import opencv_opinions
+from roeh.calibrate.lens.report import lens_report
+from roeh.calibrate.lens.seen_rim import seen_fov_deg
+from roeh.calibrate.lens.view_guide import ViewGuide
 from roeh.calibrate.pictures import picture_paths, read_gray
 from roeh.calibrate.report import Report, check_free, write_report
-from roeh.calibrate.seen_rim import seen_fov_deg
-from roeh.calibrate.view_guide import ViewGuide
 from roeh.core.clock import NS_PER_US, Clock, SystemClock
 from roeh.core.config import SensorSection, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, one_line

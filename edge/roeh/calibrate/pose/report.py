@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from roeh.calibrate.compass import COMPASS_REMEDY, COMPASS_WARNING
-from roeh.calibrate.ground_points import PointPose, PointResidual
-from roeh.calibrate.marked_points import MarkedPoint
-from roeh.calibrate.people import PeoplePose, UprightLook
-from roeh.calibrate.pose_fragment import (
+from roeh.calibrate.pose.compass import COMPASS_REMEDY, COMPASS_WARNING
+from roeh.calibrate.pose.fragment import (
     HeadingKeys,
     SensorKeys,
     fragment,
     heading_keys,
     pose_keys,
 )
+from roeh.calibrate.pose.ground_points import PointPose, PointResidual
+from roeh.calibrate.pose.marked_points import MarkedPoint
+from roeh.calibrate.pose.people import PeoplePose, UprightLook
 from roeh.calibrate.report import Figure, Report, Table
 from roeh.calibrate.residual_drawing import draw_residuals
 from roeh.core.config import NodeConfig, SensorSection

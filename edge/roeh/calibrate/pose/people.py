@@ -16,9 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from roeh.calibrate.attitude import Split, clockwise, turn
 from roeh.calibrate.least_squares import Fit, fit, tamed
-from roeh.calibrate.people_checks import check_looks, check_told
+from roeh.calibrate.pose.attitude import Split, clockwise, turn
+from roeh.calibrate.pose.people_checks import check_looks, check_told
 from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, PoseSigmas, Sensor
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from roeh.calibrate.compass import COMPASS_SIGMA_DEG, heading_by_compass
-from roeh.calibrate.ground_points import Mounted, pose_from_points
 from roeh.calibrate.numbers import between
-from roeh.calibrate.people import KnownHeights, UprightLook, pose_from_people
-from roeh.calibrate.point_files import marked_points, read_points
-from roeh.calibrate.pose_report import compass_report, people_report, points_report
+from roeh.calibrate.pose.compass import COMPASS_SIGMA_DEG, heading_by_compass
+from roeh.calibrate.pose.ground_points import Mounted, pose_from_points
+from roeh.calibrate.pose.people import KnownHeights, UprightLook, pose_from_people
+from roeh.calibrate.pose.point_files import marked_points, read_points
+from roeh.calibrate.pose.report import compass_report, people_report, points_report
+from roeh.calibrate.pose.watching import SeenPerson, Watched, Watcher, apart, watch
 from roeh.calibrate.report import Report, check_free, write_report
 from roeh.calibrate.sensor_picture import live_picture, picture_from, section_of
-from roeh.calibrate.watching import SeenPerson, Watched, Watcher, apart, watch
 from roeh.core.clock import NS_PER_US, Clock, SystemClock
 from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import (

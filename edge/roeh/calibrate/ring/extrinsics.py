@@ -18,9 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from roeh.calibrate.attitude import attitude_of, turn
 from roeh.calibrate.least_squares import Fit, fit, tamed
-from roeh.calibrate.ring_checks import (
+from roeh.calibrate.pose.attitude import attitude_of, turn
+from roeh.calibrate.pose.sights import Sights, whitening
+from roeh.calibrate.ring.checks import (
     SharedSpot,
     check_agreeing,
     check_closing,
@@ -28,7 +29,6 @@ from roeh.calibrate.ring_checks import (
     check_told,
     neighbours,
 )
-from roeh.calibrate.sights import Sights, whitening
 from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from roeh.calibrate.board_detection import find_board_quickly
-from roeh.calibrate.board_views import BoardViews
-from roeh.calibrate.view_guide import ViewGuide
+from roeh.calibrate.lens.board_detection import find_board_quickly
+from roeh.calibrate.lens.board_views import BoardViews
+from roeh.calibrate.lens.view_guide import ViewGuide
 from roeh.media.frames import UInt8Image
 from roeh.sources.protocol import Source
 

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from roeh.calibrate.board import Board
+from roeh.calibrate.lens.board import Board
 from roeh.optics.polar import Array
 
 _AROUND = (

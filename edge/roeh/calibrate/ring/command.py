@@ -11,17 +11,17 @@ from pathlib import Path
 
 import msgspec
 
-from roeh.calibrate.birds_eye import draw_birds_eye
+from roeh.calibrate.check.birds_eye import draw_birds_eye
 from roeh.calibrate.numbers import between
-from roeh.calibrate.overlaps import spots_of_people, spots_of_points
-from roeh.calibrate.point_files import read_points
-from roeh.calibrate.pose_command import finish
-from roeh.calibrate.pose_fragment import SensorKeys, fragment, pose_keys
+from roeh.calibrate.pose.command import finish
+from roeh.calibrate.pose.fragment import SensorKeys, fragment, pose_keys
+from roeh.calibrate.pose.point_files import read_points
+from roeh.calibrate.pose.watching import SeenPerson, Watched, Watcher, watch
 from roeh.calibrate.report import Figure, Report, Table, check_free
-from roeh.calibrate.ring import PairLink, RingPose, ring_from_spots
-from roeh.calibrate.ring_checks import SharedSpot, neighbours
+from roeh.calibrate.ring.checks import SharedSpot, neighbours
+from roeh.calibrate.ring.extrinsics import PairLink, RingPose, ring_from_spots
+from roeh.calibrate.ring.overlaps import spots_of_people, spots_of_points
 from roeh.calibrate.sensor_picture import live_picture
-from roeh.calibrate.watching import SeenPerson, Watched, Watcher, watch
 from roeh.core.clock import NS_PER_US, Clock, SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, RoehError, one_line

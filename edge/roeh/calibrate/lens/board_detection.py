@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from roeh.calibrate.board import Board
-from roeh.calibrate.circle_grid import find_circles
+from roeh.calibrate.lens.board import Board
+from roeh.calibrate.lens.circle_grid import find_circles
 from roeh.media.frames import UInt8Image
 from roeh.optics.polar import Array
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from roeh.calibrate.board import Board, parse_board
+from roeh.calibrate.lens.board import Board, parse_board
 from roeh.core.durable_files import sync_directory, write_new
 from roeh.core.errors import EXIT_OK, OutputRefused, one_line
 

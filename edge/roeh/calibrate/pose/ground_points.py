@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from roeh.calibrate.attitude import Split, clockwise, rotation_between, turn
 from roeh.calibrate.least_squares import Fit, chi_square_bound, fit, tamed
-from roeh.calibrate.marked_points import (
+from roeh.calibrate.pose.attitude import Split, clockwise, rotation_between, turn
+from roeh.calibrate.pose.marked_points import (
     MarkedPoint,
     check_determined,
     check_points,
     refuse_disagreeing,
 )
-from roeh.calibrate.sights import Sights, whitening
+from roeh.calibrate.pose.sights import Sights, whitening
 from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor

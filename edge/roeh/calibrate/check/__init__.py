@@ -1,0 +1,1 @@
+"""The picture in which a wrong calibration shows at a glance."""

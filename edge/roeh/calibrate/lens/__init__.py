@@ -1,0 +1,1 @@
+"""A lens from views of a board."""

@@ -1,0 +1,1 @@
+"""How a camera hangs and where north is: from ground points, people, or a compass."""

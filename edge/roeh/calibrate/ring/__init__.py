@@ -1,0 +1,1 @@
+"""How the cameras of a rig stand to each other."""
