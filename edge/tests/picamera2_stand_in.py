@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from roeh.core.clock import Clock
-from roeh.sources.picamera2_binding import Library
+from roeh.sources.picamera2.binding import Library
 from tests.clocks import SynchronisedClock
 
 PADDING = 77

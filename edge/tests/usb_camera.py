@@ -1,7 +1,7 @@
 """A USB camera as the kernel shows it: V4L2's calls answered as the kernel's documents say.
 
-It stands behind `roeh.sources.videodev2.Kernel` and checks what a driver checks: formats before
-buffers, buffers before a stream, only buffers that were queued are filled.
+It stands behind `roeh.sources.v4l2.videodev2.Kernel` and checks what a driver checks: formats
+before buffers, buffers before a stream, only buffers that were queued are filled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import av
 
 from roeh.core.clock import NS_PER_S, SystemClock
 from roeh.core.types import Size
-from roeh.sources import videodev2 as v4l2
+from roeh.sources.v4l2 import videodev2 as v4l2
 
 CLOCK = SystemClock()
 SIZE = Size(320, 240)

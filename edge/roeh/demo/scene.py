@@ -27,7 +27,7 @@ from roeh.core.config import (
     ZoneSection,
 )
 from roeh.detect.ordinary import ordinary_video
-from roeh.sources.demo_scene import DEMO_HEIGHT_M, demo_views
+from roeh.sources.drawn.demo_scene import DEMO_HEIGHT_M, demo_views
 from roeh.sources.footage import probe
 
 #: One hemispheric camera, as on a real pole.

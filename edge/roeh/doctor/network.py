@@ -18,7 +18,7 @@ from roeh.core.paths import evidence_socket
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.doctor.rtsp_login import StreamAnswer, ask_for_stream
 from roeh.keys.tls_files import tls_pair
-from roeh.sources.camera_address import camera_address
+from roeh.sources.network.camera_address import camera_address
 from roeh.transport.desk_keys import read_desk_keys
 from roeh.transport.dialling import explain_failed_dial
 from roeh.transport.tls import TlsFiles, tls_context

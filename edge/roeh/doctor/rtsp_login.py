@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from roeh.sources.camera_address import CameraAddress
+from roeh.sources.network.camera_address import CameraAddress
 
 _MAX_ANSWER_BYTES = 65536
 _UNAUTHORISED = 401

@@ -18,14 +18,14 @@ from roeh.core.types import Size
 from roeh.optics.configured import sensor_from
 from roeh.optics.rig import Rig
 from roeh.sources.coded import CodedObserver
-from roeh.sources.composed import ComposedFrames
+from roeh.sources.drawn.composed import ComposedFrames
+from roeh.sources.drawn.panorama import PanoramaFrames
 from roeh.sources.file import FileFrames
-from roeh.sources.gstreamer import GstreamerFrames
-from roeh.sources.panorama import PanoramaFrames
-from roeh.sources.picamera2 import Picamera2Frames
+from roeh.sources.gstreamer.frames import GstreamerFrames
+from roeh.sources.network.rtsp import RtspFrames
+from roeh.sources.picamera2.frames import Picamera2Frames
 from roeh.sources.protocol import Source, SourceObserver, WantedVideo, ignore_notices
-from roeh.sources.rtsp import RtspFrames
-from roeh.sources.v4l2 import V4l2Frames
+from roeh.sources.v4l2.frames import V4l2Frames
 
 
 def open_source(

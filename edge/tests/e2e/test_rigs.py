@@ -23,8 +23,8 @@ from roeh.detect.alerts import AlertBuilder
 from roeh.media.frames import PixelFrame
 from roeh.optics.ground import bearing_of, range_of
 from roeh.optics.rig import Rig
-from roeh.sources.composed import ComposedFrames
-from roeh.sources.paths import Circle
+from roeh.sources.drawn.composed import ComposedFrames
+from roeh.sources.drawn.paths import Circle
 from roeh.vision.pipeline import Pipeline
 
 #: Twice a second a camera, each at its own time.

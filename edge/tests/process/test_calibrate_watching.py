@@ -10,7 +10,7 @@ from roeh.calibrate.pose.watching import Watched, Watcher, apart, watch
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import parse_config
 from roeh.optics.configured import rig_from
-from roeh.sources.composed import ComposedFrames
+from roeh.sources.drawn.composed import ComposedFrames
 
 NODE = """
 [[sensors]]

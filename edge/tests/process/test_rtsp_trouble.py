@@ -16,8 +16,8 @@ from roeh.core.clock import NS_PER_S, SystemClock
 from roeh.core.config import RtspSource
 from roeh.core.gop import Discontinuity
 from roeh.core.types import Size
+from roeh.sources.network.rtsp import RtspFrames
 from roeh.sources.protocol import SourceState
-from roeh.sources.rtsp import RtspFrames
 from tests.annex_b import annex_b, bars, shows_the_bars
 from tests.apt import require_packages
 from tests.process.network_camera import PACKAGES, ReplayedCameras

@@ -30,11 +30,11 @@ from roeh.core.errors import CameraMissing, ConfigError, LensError
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
-from roeh.sources.gstreamer import GstreamerFrames
-from roeh.sources.gstreamer_pipeline import Camera, build
-from roeh.sources.gstreamer_process import ChildProgram, GstreamerProcess
-from roeh.sources.gstreamer_protocol import ChildWords, FrameSkipped, FrameWritten
-from roeh.sources.gstreamer_ring import SLOTS
+from roeh.sources.gstreamer.frames import GstreamerFrames
+from roeh.sources.gstreamer.pipeline import Camera, build
+from roeh.sources.gstreamer.process import ChildProgram, GstreamerProcess
+from roeh.sources.gstreamer.protocol import ChildWords, FrameSkipped, FrameWritten
+from roeh.sources.gstreamer.ring import SLOTS
 from roeh.sources.protocol import SourceState, WantedVideo
 from tests.apt import require_packages
 from tests.process.test_capture_recording import capturing
@@ -99,7 +99,8 @@ def children():
     for task in Path("/proc/self/task").iterdir():
         for pid in (task / "children").read_text().split():
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if b"gstreamer_child" in command and b"run" in command:
+            is_child = b"gstreamer/child" in command or b"gstreamer_child" in command
+            if is_child and b"run" in command:
                 found.append(int(pid))
     return found
 
@@ -301,8 +302,8 @@ import os, signal, sys
 from roeh.core.config import GstreamerSource, LightSection
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
-from roeh.sources.gstreamer_pipeline import Camera, build
-from roeh.sources.gstreamer_process import ChildProgram, GstreamerProcess
+from roeh.sources.gstreamer.pipeline import Camera, build
+from roeh.sources.gstreamer.process import ChildProgram, GstreamerProcess
 layout = PictureFormat.of_video(Size(320, 240))
 camera = Camera(GstreamerSource(element="videotestsrc"), LightSection(), layout)
 pipeline = build(camera, None, encoder="", mask_at=None)

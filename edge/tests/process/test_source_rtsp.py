@@ -15,9 +15,9 @@ from roeh.core.clock import NS_PER_S, SimulatedClock, SystemClock
 from roeh.core.config import RtspSource
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
-from roeh.sources.camera_address import camera_address
+from roeh.sources.network.camera_address import camera_address
+from roeh.sources.network.rtsp import RtspFrames
 from roeh.sources.protocol import SourceState
-from roeh.sources.rtsp import RtspFrames
 from tests.apt import require_packages
 from tests.process.network_camera import PACKAGES, SIZE, Camera
 from tests.unit import source_conformance as conformance

@@ -17,8 +17,8 @@ from roeh.core.clock import NS_PER_S, SystemClock
 from roeh.core.config import V4l2Source
 from roeh.core.types import Size
 from roeh.sources.protocol import SourceState
-from roeh.sources.v4l2 import V4l2Frames
-from roeh.sources.v4l2_device import DeviceAway, NotACamera, V4l2Device
+from roeh.sources.v4l2.device import DeviceAway, NotACamera, V4l2Device
+from roeh.sources.v4l2.frames import V4l2Frames
 from tests.unit import source_conformance as conformance
 
 FPS = 15

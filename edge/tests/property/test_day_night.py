@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import IrCutSection
-from roeh.sources.day_night import SETTLE_S, DayNight
+from roeh.sources.light.day_night import SETTLE_S, DayNight
 
 quick = settings(max_examples=20, deadline=None)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from roeh.sources.exposure import TARGET, Exposure, ExposureLimits, ExposureLoop
+from roeh.sources.light.exposure import TARGET, Exposure, ExposureLimits, ExposureLoop
 
 quick = settings(max_examples=25, deadline=None)
 

@@ -10,7 +10,7 @@ from camera_vm.report import Check, Outcome, Took, check_in, closing_lines, is_g
 from camera_vm.snapshot import only_one
 from camera_vm.troubles import MachineFailed
 
-from roeh.sources.picamera2_binding import USED
+from roeh.sources.picamera2.binding import USED
 from tests.picamera2_stand_in import named
 
 OK = Check("test_streams", Outcome.OK, 3.25, "Both streams come.")

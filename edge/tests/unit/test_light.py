@@ -20,8 +20,8 @@ from roeh.core.config import (
 from roeh.core.types import AlertPhase, Light
 from roeh.media.frames import PixelFrame
 from roeh.optics.configured import rig_from
-from roeh.sources.composed import ComposedFrames
-from roeh.sources.paths import Route, Stop
+from roeh.sources.drawn.composed import ComposedFrames
+from roeh.sources.drawn.paths import Route, Stop
 from roeh.vision.light import LightFollower, LightStep
 from roeh.vision.motion import MotionDetector
 from roeh.vision.pipeline import Pipeline

@@ -16,7 +16,7 @@ from roeh.core.types import Box
 from roeh.media.frames import UInt8Image
 from roeh.optics.lens import Equidistant
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.composed import ComposedFrames
+from roeh.sources.drawn.composed import ComposedFrames
 from roeh.vision.motion import Motion, MotionDetector, MovingRegion
 
 FPS = 10.0

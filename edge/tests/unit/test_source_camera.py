@@ -11,10 +11,10 @@ from roeh.core.clock import SimulatedClock
 from roeh.core.config import RtspSource
 from roeh.core.errors import ConfigError
 from roeh.core.types import Frame, Size
-from roeh.sources.camera_address import camera_address
 from roeh.sources.mailbox import KEPT_FRAMES, Mailbox
+from roeh.sources.network.camera_address import camera_address
+from roeh.sources.network.rtsp import RtspFrames
 from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState
-from roeh.sources.rtsp import RtspFrames
 
 
 @pytest.mark.parametrize(

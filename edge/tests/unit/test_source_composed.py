@@ -15,8 +15,8 @@ from roeh.core.config import ComposedSource
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.composed import ComposedFrames
-from roeh.sources.paths import Circle, Route, Stop
+from roeh.sources.drawn.composed import ComposedFrames
+from roeh.sources.drawn.paths import Circle, Route, Stop
 from tests.unit import source_conformance as conformance
 
 DOME = Sensor("dome", Equidistant(320, 320, 185.0), Pose(0.0, 90.0, 0.0, 5.0))

@@ -9,7 +9,7 @@ from roeh.core.config import ComposedSource
 from roeh.core.types import Box
 from roeh.optics.lens import Equidistant
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.composed import ComposedFrames
+from roeh.sources.drawn.composed import ComposedFrames
 from roeh.vision.open import open_detector, open_model_for
 from tests.unit.source_conformance import take_frames
 

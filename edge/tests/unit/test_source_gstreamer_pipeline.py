@@ -16,9 +16,9 @@ from roeh.core.errors import LensError
 from roeh.core.types import Box, Size
 from roeh.media.decode import PictureFormat
 from roeh.optics.configured import sensor_from
-from roeh.sources.ground_region import ground_region
-from roeh.sources.gstreamer_mask import OverlaidMask
-from roeh.sources.gstreamer_pipeline import (
+from roeh.sources.gstreamer.ground_region import ground_region
+from roeh.sources.gstreamer.mask import OverlaidMask
+from roeh.sources.gstreamer.pipeline import (
     HARDWARE_ENCODER,
     SOFTWARE_ENCODER,
     Camera,
@@ -28,7 +28,7 @@ from roeh.sources.gstreamer_pipeline import (
     needed_elements,
     packages_of,
 )
-from roeh.sources.gstreamer_protocol import (
+from roeh.sources.gstreamer.protocol import (
     CODED,
     FRAME,
     HEADER,

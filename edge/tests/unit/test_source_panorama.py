@@ -13,10 +13,10 @@ from roeh.core.errors import SourceUnreadable
 from roeh.core.types import Size
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.demo_scene import DEMO_HEIGHT_M, demo_views
-from roeh.sources.pane import Pane
-from roeh.sources.panorama import PanoramaFrames
-from roeh.sources.sight import SightField
+from roeh.sources.drawn.demo_scene import DEMO_HEIGHT_M, demo_views
+from roeh.sources.drawn.pane import Pane
+from roeh.sources.drawn.panorama import PanoramaFrames
+from roeh.sources.drawn.sight import SightField
 from tests.unit import source_conformance as conformance
 from tests.unit.source_conformance import number_in, numbered_pictures, write_clip
 

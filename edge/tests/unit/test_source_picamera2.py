@@ -24,8 +24,8 @@ from roeh.core.ids import ClockIds
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.peers import Role
 from roeh.sources.factory import open_source
-from roeh.sources.picamera2 import Picamera2Frames
-from roeh.sources.picamera2_binding import USED, has_hardware_encoder, load_library
+from roeh.sources.picamera2.binding import USED, has_hardware_encoder, load_library
+from roeh.sources.picamera2.frames import Picamera2Frames
 from roeh.sources.protocol import SourceState, WantedVideo
 from tests.clocks import SynchronisedClock
 from tests.picamera2_stand_in import CHROMA_U, CHROMA_V, PADDING, Board, named

@@ -15,11 +15,11 @@ from roeh.core.config import LightSection, V4l2Source
 from roeh.core.errors import LensError, SourceUnreadable
 from roeh.core.gop import StreamEnd
 from roeh.core.types import Size
-from roeh.sources import videodev2 as v4l2
 from roeh.sources.protocol import SourceState
-from roeh.sources.v4l2 import V4l2Frames
-from roeh.sources.v4l2_device import V4l2Device
-from roeh.sources.v4l2_formats import CODINGS, without_padding
+from roeh.sources.v4l2 import videodev2 as v4l2
+from roeh.sources.v4l2.device import V4l2Device
+from roeh.sources.v4l2.formats import CODINGS, without_padding
+from roeh.sources.v4l2.frames import V4l2Frames
 from tests.annex_b import annex_b, bars, shows_the_bars
 from tests.unit import source_conformance as conformance
 from tests.usb_camera import SIZE, UsbCamera, jpeg, raw_pixels

@@ -10,7 +10,7 @@ from roeh.core.errors import LensError, SourceUnreadable
 from roeh.detect.stills import detect_stills, pictures_at
 from roeh.optics.lens import Equidistant
 from roeh.optics.rig import Pose, Rig, Sensor
-from roeh.sources.composed import ComposedFrames
+from roeh.sources.drawn.composed import ComposedFrames
 from tests.unit.source_conformance import take_frames
 
 SENSOR = Sensor("dome", Equidistant(1024, 1024, 180.0), Pose(0.0, 90.0, 0.0, 3.5))

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from roeh.sources import videodev2 as v4l2
-from roeh.sources.v4l2_formats import CODINGS
+from roeh.sources.v4l2 import videodev2 as v4l2
+from roeh.sources.v4l2.formats import CODINGS
 from tests.apt import require_packages
 
 STRUCTURES = {

@@ -5,8 +5,8 @@ import types
 
 from guest.signatures import differences, real
 
-from roeh.sources import picamera2_binding
-from roeh.sources.picamera2_binding import USED
+from roeh.sources.picamera2 import binding
+from roeh.sources.picamera2.binding import USED
 from tests.picamera2_stand_in import named
 
 
@@ -46,7 +46,7 @@ def test_a_doctored_stand_in_is_found():
 
 def test_what_the_binding_takes_of_objects_is_there():
     """The attributes that the binding reads and sets on objects exist on real ones."""
-    library = picamera2_binding.load_library()
+    library = binding.load_library()
     encoder = library.LibavH264Encoder(bitrate=1, repeat=True, iperiod=5, framerate=5)
     assert encoder.firsttimestamp is None
     camera = library.Picamera2(0)

@@ -12,9 +12,9 @@ from guest.frozen_threads import driver_threads, frozen_by_another
 from roeh.core.config import LensSection, Picamera2Source, SensorSection
 from roeh.core.errors import CameraMissing
 from roeh.core.types import Size
-from roeh.sources.picamera2 import Picamera2Frames
-from roeh.sources.picamera2_binding import load_library
-from roeh.sources.picamera2_camera import BoardCamera, Captured, WantedStreams
+from roeh.sources.picamera2.binding import load_library
+from roeh.sources.picamera2.camera import BoardCamera, Captured, WantedStreams
+from roeh.sources.picamera2.frames import Picamera2Frames
 from roeh.sources.protocol import SourceState, WantedVideo
 from tests.clocks import SynchronisedClock
 from tests.unit import source_conformance as conformance

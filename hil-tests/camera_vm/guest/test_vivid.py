@@ -9,7 +9,7 @@ from guest.cameras import VIVID_DEVICE, plug_vivid_in, unplug_vivid
 from guest.recording_node import RecordingNode, answers, write_node
 
 from roeh.core.types import Size
-from roeh.sources.v4l2_device import V4l2Device
+from roeh.sources.v4l2.device import V4l2Device
 from tests.process.test_source_v4l2 import *  # noqa: F403 - the suite, run on this kernel's camera
 
 

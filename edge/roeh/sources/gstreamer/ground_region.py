@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from roeh.core.types import Box
 from roeh.optics.rig import Sensor
-from roeh.sources.metering import BELOW_HORIZON_DEG
+from roeh.sources.light.metering import BELOW_HORIZON_DEG
 
 #: Cells along each side that are looked at.
 _CELLS = 64

@@ -21,8 +21,10 @@ from roeh.core.types import Size
 from roeh.media.decode import DecodedPicture, PictureFormat
 from roeh.media.frames import UInt8Image
 from roeh.optics.rig import Rig, Sensor
+from roeh.sources.drawn.pane import Pane
+from roeh.sources.drawn.sight import SightField
+from roeh.sources.drawn.street import calm_picture
 from roeh.sources.footage import Footage, FootagePicture
-from roeh.sources.pane import Pane
 from roeh.sources.protocol import (
     SourceFrame,
     SourceNotice,
@@ -30,8 +32,6 @@ from roeh.sources.protocol import (
     SourceState,
     ignore_notices,
 )
-from roeh.sources.sight import SightField
-from roeh.sources.street import calm_picture
 from roeh.sources.timeline import Pacer, frame_at
 
 

@@ -18,9 +18,9 @@ import msgspec
 from roeh.core.clock import SystemClock
 from roeh.core.errors import CameraMissing, one_line
 from roeh.media.decode import PictureFormat
-from roeh.sources.gstreamer_pipeline import Pipeline, WantedCaps, packages_of
-from roeh.sources.gstreamer_protocol import ChildMessage, ChildMessages
-from roeh.sources.gstreamer_ring import SEALS, SLOTS, FrameLease, FrameRing
+from roeh.sources.gstreamer.pipeline import Pipeline, WantedCaps, packages_of
+from roeh.sources.gstreamer.protocol import ChildMessage, ChildMessages
+from roeh.sources.gstreamer.ring import SEALS, SLOTS, FrameLease, FrameRing
 
 _BINDING_PACKAGES = ("python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-base")
 
@@ -61,7 +61,7 @@ class ChildProgram(msgspec.Struct, frozen=True):
     """What is run: the system's Python, whose binding of GStreamer is of no other, and ours."""
 
     python: Path = Path("/usr/bin/python3")
-    script: Path = Path(__file__).with_name("gstreamer_child.py")
+    script: Path = Path(__file__).with_name("child.py")
 
     def command(self, *arguments: str) -> list[str]:
         """The command line: without anybody's directories in Python's path."""

@@ -1,6 +1,6 @@
 """Cameras behind GStreamer: a Jetson's CSI sensors, or GStreamer's own test picture.
 
-GStreamer runs in a child (`gstreamer_child`), which is ended and started again when no frame
+GStreamer runs in a child (`child.py`), which is ended and started again when no frame
 comes, when it ends by itself, and when it says what it may not.
 """
 
@@ -24,9 +24,9 @@ from roeh.media.decode import PictureFormat
 from roeh.media.masks import mask_of
 from roeh.optics.configured import sensor_from
 from roeh.sources.coded import CodedObserver, CodedStream
-from roeh.sources.ground_region import ground_region
-from roeh.sources.gstreamer_mask import OverlaidMask
-from roeh.sources.gstreamer_pipeline import (
+from roeh.sources.gstreamer.ground_region import ground_region
+from roeh.sources.gstreamer.mask import OverlaidMask
+from roeh.sources.gstreamer.pipeline import (
     HARDWARE_ENCODER,
     SOFTWARE_ENCODER,
     Camera,
@@ -34,8 +34,8 @@ from roeh.sources.gstreamer_pipeline import (
     build,
     needed_elements,
 )
-from roeh.sources.gstreamer_process import ChildProgram, GstreamerProcess, usable_elements
-from roeh.sources.gstreamer_protocol import (
+from roeh.sources.gstreamer.process import ChildProgram, GstreamerProcess, usable_elements
+from roeh.sources.gstreamer.protocol import (
     ChildGarbage,
     ChildWords,
     CodedGiven,

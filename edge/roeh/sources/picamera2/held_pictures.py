@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from roeh.media.frames import UInt8Image
-from roeh.sources.picamera2_camera import CapturedRequest
+from roeh.sources.picamera2.camera import CapturedRequest
 
 #: Buffers held for frames: the one that is looked at, and the one that just came.
 HELD = 2

@@ -22,17 +22,17 @@ from roeh.media.decode import PictureFormat
 from roeh.media.masks import mask_of
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
-from roeh.sources.gpio import GpioIrCut, IrCut
-from roeh.sources.light_control import LightControl
+from roeh.sources.light.control import LightControl
+from roeh.sources.light.gpio import GpioIrCut, IrCut
 from roeh.sources.live_reader import LiveFrames
-from roeh.sources.picamera2_binding import (
+from roeh.sources.picamera2.binding import (
     Library,
     attached_cameras,
     has_hardware_encoder,
     load_library,
 )
-from roeh.sources.picamera2_camera import WantedStreams
-from roeh.sources.picamera2_reading import BoardReading
+from roeh.sources.picamera2.camera import WantedStreams
+from roeh.sources.picamera2.reading import BoardReading
 from roeh.sources.protocol import SourceFrame, SourceObserver, WantedVideo, ignore_notices
 
 

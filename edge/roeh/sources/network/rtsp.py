@@ -25,10 +25,10 @@ from roeh.media.decode import (
     VideoInput,
     VideoTrouble,
 )
-from roeh.sources.camera_address import CameraAddress, camera_address
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
 from roeh.sources.live_reader import CameraAway, LiveFrames, LiveOutput
+from roeh.sources.network.camera_address import CameraAddress, camera_address
 from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
 from roeh.sources.timeline import LiveTimeline, reading_at
 

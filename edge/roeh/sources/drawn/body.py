@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roeh.sources.paths import WALKING_MPS, Stance
+from roeh.sources.drawn.paths import WALKING_MPS, Stance
 
 Colour = tuple[float, float, float]
 """Blue, green, red, 0 to 255."""

@@ -20,7 +20,7 @@ import msgspec
 from roeh.core.log import log_for
 from roeh.core.types import Size
 from roeh.media.planes import Octets1D, PlaneLayout
-from roeh.sources.picamera2_binding import (
+from roeh.sources.picamera2.binding import (
     Library,
     forget_cameras,
     has_hardware_encoder,

@@ -18,7 +18,7 @@ from roeh.optics.lens import Pinhole
 from roeh.optics.polar import Array
 from roeh.optics.remap import FixedPointMap
 from roeh.optics.rig import Pose, Sensor
-from roeh.sources.sight import PixelBox, SightField, bands
+from roeh.sources.drawn.sight import PixelBox, SightField, bands
 
 _OUTLINE_STEPS = 64
 _UNIT_HEIGHT_M = 1.0

@@ -19,10 +19,12 @@ from roeh.media.decode import PictureFormat
 from roeh.media.frames import UInt8Image
 from roeh.optics.lens import Pinhole
 from roeh.optics.rig import Rig, Sensor
-from roeh.sources.body import Looks, Parts, looks_of, parts_of
-from roeh.sources.degrade import Weather
-from roeh.sources.figures import FigurePainter, Outline, outline_of
-from roeh.sources.paths import Path, Sector, Stance, paths_of
+from roeh.sources.drawn.body import Looks, Parts, looks_of, parts_of
+from roeh.sources.drawn.degrade import Weather
+from roeh.sources.drawn.figures import FigurePainter, Outline, outline_of
+from roeh.sources.drawn.paths import Path, Sector, Stance, paths_of
+from roeh.sources.drawn.sight import SightField
+from roeh.sources.drawn.street import street_picture
 from roeh.sources.protocol import (
     SourceFrame,
     SourceNotice,
@@ -30,8 +32,6 @@ from roeh.sources.protocol import (
     SourceState,
     ignore_notices,
 )
-from roeh.sources.sight import SightField
-from roeh.sources.street import street_picture
 from roeh.sources.timeline import Pacer, frame_at
 
 # An ordinary camera sees ground from where its picture begins to where people are small.

@@ -23,15 +23,15 @@ from roeh.sources.live_reader import LOOK_S, CameraAway, LiveFrames, LiveOutput
 from roeh.sources.pace import OfferPace
 from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
 from roeh.sources.timeline import MIN_STEP_NS, reading_at
-from roeh.sources.v4l2_device import (
+from roeh.sources.v4l2.device import (
     DeviceAway,
     FilledBuffer,
     Negotiated,
     NotACamera,
     V4l2Device,
 )
-from roeh.sources.v4l2_formats import without_padding
-from roeh.sources.videodev2 import Kernel
+from roeh.sources.v4l2.formats import without_padding
+from roeh.sources.v4l2.videodev2 import Kernel
 
 #: A driver's stamp farther from now is of another clock than ours, whatever it says.
 _MAX_AGE_NS = 2 * NS_PER_S

@@ -19,8 +19,8 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.types import Size
-from roeh.sources import videodev2 as v4l2
-from roeh.sources.v4l2_formats import CODINGS, PictureCoding, Video
+from roeh.sources.v4l2 import videodev2 as v4l2
+from roeh.sources.v4l2.formats import CODINGS, PictureCoding, Video
 
 #: Of all video devices (the kernel's admin-guide/devices.txt).
 _VIDEO_MAJOR = 81

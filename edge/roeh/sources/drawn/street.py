@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from roeh.media.frames import UInt8Image
-from roeh.sources.sight import Floats, SightField, bands
+from roeh.sources.drawn.sight import Floats, SightField, bands
 
 # Blue, green, red.
 _PAVING = np.asarray([128, 134, 138], np.float32)

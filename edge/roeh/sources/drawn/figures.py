@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from roeh.core.types import Box
 from roeh.media.frames import UInt8Image
-from roeh.sources.body import Looks, Parts
-from roeh.sources.sight import Floats, PixelBox, SightField
+from roeh.sources.drawn.body import Looks, Parts
+from roeh.sources.drawn.sight import Floats, PixelBox, SightField
 
 _OUTLINE_POINTS = 8
 _MARGIN_PX = 2

@@ -5,8 +5,8 @@ environment, and imports nothing but the standard library and `gi`. Frames go in
 shared memory, coded pictures and all words over a socket. What it is told and says:
 edge/design/cameras.md, "GStreamer's child".
 
-Usage: gstreamer_child.py check ELEMENT...   which of these are missing, as JSON
-       gstreamer_child.py run ORDER          ORDER is JSON, as `sources.gstreamer_process` writes it
+Usage: child.py check ELEMENT...   which of these are missing, as JSON
+       child.py run ORDER          ORDER is JSON, as `sources.gstreamer.process` writes it
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import Gst, GstVideo  # noqa: E402 - after the versions
 
-# What `sources.gstreamer_protocol` reads: kind, slot, payload bytes, number, pts, dts.
+# What `sources.gstreamer.protocol` reads: kind, slot, payload bytes, number, pts, dts.
 _HEADER = struct.Struct("<BxHIQqq")
 _FRAME, _SKIPPED, _CODED, _TROUBLE, _UNFIT = range(1, 6)
 _MAX_TEXT_BYTES = 400

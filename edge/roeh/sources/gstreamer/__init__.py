@@ -1,0 +1,1 @@
+"""Cameras behind GStreamer, such as a Jetson's."""

@@ -1,0 +1,1 @@
+"""Exposure, the infrared filter and the lamps of cameras on the board."""
