@@ -8,7 +8,8 @@ _HEAPS = Path("/dev/dma_heap")
 
 
 def pytest_runtest_makereport(item, call):
-    """The promise that a check holds is the first sentence of its docstring."""
+    """The promise that a check holds is its docstring; what it took begins with its fixtures."""
+    item.user_properties.append(("took_s", call.duration))
     if call.when == "call" or call.excinfo is not None:
         promise = item.obj.__doc__ or f"{_words(item.module.__name__)}: {_words(item.name)}"
         item.user_properties.append(("promise", " ".join(promise.split())))
@@ -30,7 +31,8 @@ def pytest_runtest_logreport(report):
     if report.failed:
         # At once: who waits wants to know why.
         print(f"\n{report.longreprtext}")
-    print(f"\nCHECK\t{outcome}\t{report.duration:.1f}\t{name}\t{promise}", flush=True)
+    took_s = sum(value for key, value in report.user_properties if key == "took_s")
+    print(f"\nCHECK\t{outcome}\t{took_s:.1f}\t{name}\t{promise}", flush=True)
 
 
 def pytest_configure():
