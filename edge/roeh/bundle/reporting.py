@@ -89,7 +89,7 @@ class RenderedReports:
         self._views = {
             sensor.name: _upright(sensor, heading_deg)
             for sensor in sensors
-            if sensor.lens.model != "pinhole"
+            if sensor.lens.is_fisheye
         }
 
     def report(

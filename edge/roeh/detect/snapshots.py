@@ -17,7 +17,7 @@ from roeh.media.masks import mask_of
 from roeh.media.snapshot import SNAPSHOT_SIZES, render_snapshot
 from roeh.media.view_frame import words_of
 from roeh.optics.configured import rig_from
-from roeh.optics.lens import Pinhole
+from roeh.optics.lens import is_fisheye
 from roeh.optics.view_layout import View, ViewMaker
 
 _POLL_S = 0.25
@@ -74,8 +74,8 @@ class Snapshots:
         )
 
     def _default(self, camera_id: str) -> ViewChoice:
-        is_narrow = isinstance(self._views.rig.sensor(camera_id).lens, Pinhole)
-        return ViewChoice(layout="picture" if is_narrow else "panorama")
+        is_wide = is_fisheye(self._views.rig.sensor(camera_id).lens)
+        return ViewChoice(layout="panorama" if is_wide else "picture")
 
     def _view(self, camera_id: str, choice: ViewChoice) -> View:
         rig = self._views.rig

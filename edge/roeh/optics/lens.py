@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from roeh.core.config.sensor_schema import FISHEYE_FROM_DEG
 from roeh.core.errors import LensError
 from roeh.optics.lens_checks import (
     check_center,
@@ -397,6 +398,14 @@ class Pinhole:
             focal_px=(self.focal_px[0] * scale, self.focal_px[1] * scale),
             center_px=_scaled_point(self.axis_px, scale),
         )
+
+
+def is_fisheye(lens: Lens) -> bool:
+    """Whether the picture has to be taken apart: the lens sees too far round for one tile.
+
+    Not so a calibrated ordinary lens, though it is a `KannalaBrandt`.
+    """
+    return not isinstance(lens, Pinhole) and lens.max_angle_rad > math.radians(FISHEYE_FROM_DEG / 2)
 
 
 def lens_of(

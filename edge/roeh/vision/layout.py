@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from roeh.core.types import Size
-from roeh.optics.lens import Pinhole
+from roeh.optics.lens import is_fisheye
 from roeh.optics.rig import Sensor
 from roeh.optics.tiles import Interpolation, Tile, overhead_tiles, whole_picture_tile
 from roeh.vision.overlap import FROM_ABOVE, FROM_THE_SIDE, Sameness
@@ -45,31 +45,26 @@ _PARTS_REDUCTION = 1.2
 _PART_SHARE = 0.6
 
 
-def is_fisheye(sensor: Sensor) -> bool:
-    """Whether the picture has to be taken apart: the lens sees too far round for one tile."""
-    return not isinstance(sensor.lens, Pinhole)
-
-
 def default_model(sensor: Sensor) -> str:
     """Name of the model that fits the sensor's tiles."""
-    return SQUARE_MODEL if is_fisheye(sensor) else WIDE_MODEL
+    return SQUARE_MODEL if is_fisheye(sensor.lens) else WIDE_MODEL
 
 
 def sameness_for(sensor: Sensor) -> Sameness:
     """When two detections of the sensor are one object."""
-    return FROM_ABOVE if is_fisheye(sensor) else FROM_THE_SIDE
+    return FROM_ABOVE if is_fisheye(sensor.lens) else FROM_THE_SIDE
 
 
 def tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
     """The sensor's tiles, each of the model's input size."""
-    if is_fisheye(sensor):
+    if is_fisheye(sensor.lens):
         return _tiles_of(_RING, sensor, size)
     return (whole_picture_tile(sensor, size, interpolation=_interpolation(sensor, size)),)
 
 
 def still_tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
     """The tiles of a single picture, for which there is more time."""
-    if is_fisheye(sensor):
+    if is_fisheye(sensor.lens):
         return tuple(tile for ring in _STILL_RINGS for tile in _tiles_of(ring, sensor, size))
     whole = tiles_for(sensor, size)
     if _reduction(sensor, size) < _PARTS_REDUCTION:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from roeh.optics.lens import is_fisheye
 from roeh.optics.rig import Rig, Sensor
 from roeh.vision.detector import SensorDetector
-from roeh.vision.layout import default_model, is_fisheye, sameness_for, still_tiles_for, tiles_for
+from roeh.vision.layout import default_model, sameness_for, still_tiles_for, tiles_for
 from roeh.vision.manifest import VerifiedModel, open_model
 from roeh.vision.nanodet import NanodetDecoder, same_threshold
 from roeh.vision.runner import open_runner
@@ -79,7 +80,7 @@ def open_still_detector(
     Raises:
         ModelRefused, RuntimeMissing: the model cannot be run here.
     """
-    careful = is_fisheye(sensor)
+    careful = is_fisheye(sensor.lens)
     if careful:
         min_confidence = min(min_confidence, _VOTE_CONFIDENCE)
     return SensorDetector(

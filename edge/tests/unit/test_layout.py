@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from roeh.core.config import LensSection
 from roeh.core.types import Size
-from roeh.optics.lens import Equidistant, Pinhole
+from roeh.optics.configured import lens_from
+from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole, is_fisheye
 from roeh.optics.rig import Pose, Sensor
-from roeh.vision.layout import still_tiles_for, tiles_for
+from roeh.vision.layout import default_model, sameness_for, still_tiles_for, tiles_for
 
 SQUARE, WIDE = Size(416, 416), Size(640, 384)
 
@@ -44,6 +46,24 @@ def test_whoever_stands_between_1_and_3_heights_away_is_whole_in_a_tile_in_every
 def test_a_fisheye_is_looked_at_in_eight_directions():
     assert len(tiles_for(dome(5.0), SQUARE)) == 8
     assert len(still_tiles_for(dome(5.0), SQUARE)) % 8 == 0
+
+
+def test_an_ordinary_camera_that_was_calibrated_is_looked_at_as_before():
+    measured = KannalaBrandt(1280, 720, (1100.0, 1100.0), (640.0, 360.0), (0.01, 0, 0, 0), 70.0)
+    sensor = Sensor("street", measured, Pose(0.0, 30.0, 0.0, 5.0))
+    before = street(1280, 720)
+
+    assert len(tiles_for(sensor, WIDE)) == len(tiles_for(before, WIDE)) == 1
+    assert len(still_tiles_for(sensor, WIDE)) == len(still_tiles_for(before, WIDE))
+    assert default_model(sensor) == default_model(before) != default_model(dome(5.0))
+    assert sameness_for(sensor) == sameness_for(before) != sameness_for(dome(5.0))
+
+
+@pytest.mark.parametrize(("fov_deg", "is_wide"), [(100.0, False), (130.0, False), (160.0, True)])
+def test_what_a_fisheye_is_reads_the_same_in_the_configuration_and_in_the_lens(fov_deg, is_wide):
+    section = LensSection(model="kannala_brandt", width_px=800, height_px=600, fov_deg=fov_deg)
+
+    assert section.is_fisheye is is_fisheye(lens_from(section)) is is_wide
 
 
 def test_a_small_picture_is_one_tile_and_a_large_one_is_looked_at_in_parts_as_well():

@@ -23,6 +23,9 @@ from roeh.core.config.section import (
     Share,
 )
 
+#: A lens that sees more than this bends its picture too much to be looked at whole.
+FISHEYE_FROM_DEG = 130.0
+
 
 class LensSection(Section, frozen=True, kw_only=True):
     """A lens: `equidistant` and `kannala_brandt` need fov_deg, `pinhole` hfov by fov_deg too.
@@ -38,6 +41,14 @@ class LensSection(Section, frozen=True, kw_only=True):
     center_px: PointPx | None = None
     focal_px: tuple[Positive, Positive] | None = None
     k: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def is_fisheye(self) -> bool:
+        """Whether its picture has to be taken apart, for the detector and for people.
+
+        Not so a calibrated ordinary lens, though it is described as a fisheye's.
+        """
+        return self.model != "pinhole" and self.fov_deg > FISHEYE_FROM_DEG
 
 
 class StandaloneLens(LensSection, frozen=True, kw_only=True):

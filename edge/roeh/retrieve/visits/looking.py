@@ -105,8 +105,7 @@ class Looking:
     def is_fisheye(self, camera_id: str) -> bool:
         """Whether its picture has to be bent for people to read it."""
         return any(
-            sensor.name == camera_id and sensor.lens.model != "pinhole"
-            for sensor in self._config.sensors
+            sensor.name == camera_id and sensor.lens.is_fisheye for sensor in self._config.sensors
         )
 
     async def timeline(

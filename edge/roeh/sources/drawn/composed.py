@@ -17,7 +17,7 @@ from roeh.core.config import ComposedSource
 from roeh.core.types import Box, Frame, Size
 from roeh.media.decode import PictureFormat
 from roeh.media.frames import UInt8Image
-from roeh.optics.lens import Pinhole
+from roeh.optics.lens import Lens, is_fisheye
 from roeh.optics.rig import Rig, Sensor
 from roeh.sources.drawn.body import Looks, Parts, looks_of, parts_of
 from roeh.sources.drawn.degrade import Weather
@@ -204,12 +204,19 @@ class ComposedFrames:
 
 def walked_sector(rig: Rig, sensor: Sensor) -> Sector:
     """The ground that people walk on so that the sensor sees them."""
-    if not isinstance(sensor.lens, Pinhole):
+    if is_fisheye(sensor.lens):
         return Sector()
-    half_deg = math.degrees(math.atan2(sensor.lens.width_px / 2, sensor.lens.focal_px[0]))
+    half_deg = _half_width_deg(sensor.lens)
     return Sector(
         bearing_deg=rig.bearing_of(sensor.pose.azimuth_deg),
         half_width_deg=2 * _PINHOLE_SHARE * half_deg,
         near_m=_PINHOLE_NEAR_M,
         far_m=_PINHOLE_FAR_M,
     )
+
+
+def _half_width_deg(lens: Lens) -> float:
+    """From the optical axis to the picture's side."""
+    x_px, y_px = lens.axis_px
+    (side,) = lens.unproject(np.asarray([[x_px - lens.width_px / 2, y_px]]))
+    return math.degrees(math.atan2(math.hypot(side[0], side[1]), side[2]))
