@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from roeh.bench.processes import pss_bytes
@@ -116,6 +117,8 @@ def soak(directory, plan, *, duration_s: float, speed: float) -> Soaked:
             process.terminate()
             process.join(_END_PATIENCE_S)
             soaked.statuses[name] = process.exitcode
+    samples = "\n".join(json.dumps(asdict(sample)) for sample in soaked.samples)
+    (directory / "samples.jsonl").write_text(samples, encoding="utf-8")
     return soaked
 
 
