@@ -115,7 +115,7 @@ class CommandedNode:
         return self.commands.role_answerers[Verb.ORDERS_TAKE](role, request).items
 
     def done(self, role, row, outcome, reason="", picture=None):
-        request = OrderDone(row=row, outcome=outcome, reason=reason, picture_jpeg=picture)
+        request = OrderDone(row=row, outcome=outcome, reason=reason, picture=picture)
         self.commands.role_answerers[Verb.ORDER_DONE](role, request)
 
     def recorded(self):

@@ -134,7 +134,7 @@ class AnswerItem(msgspec.Struct, frozen=True):
     row: int
     command_id: str
     statement: bytes
-    picture_jpeg: bytes | None
+    picture: bytes | None
 
 
 class LeaseAnswers(msgspec.Struct, frozen=True):
@@ -190,7 +190,7 @@ class OrderDone(msgspec.Struct, frozen=True):
     row: Count
     outcome: Outcome
     reason: Annotated[str, Meta(max_length=500)] = ""
-    picture_jpeg: Annotated[bytes, Meta(max_length=MAX_SNAPSHOT_BYTES)] | None = None
+    picture: Annotated[bytes, Meta(max_length=MAX_SNAPSHOT_BYTES)] | None = None
 
 
 class ConnectionBegin(msgspec.Struct, frozen=True):

@@ -34,7 +34,7 @@ class Carried(msgspec.Struct, frozen=True):
 
     outcome: Outcome = Outcome.DONE
     reason: str = ""
-    picture_jpeg: bytes | None = None
+    picture: bytes | None = None
 
 
 CarryOut = Callable[[OrderItem], Carried]
@@ -123,7 +123,7 @@ class OrderListener:
                 row=item.row,
                 outcome=carried.outcome,
                 reason=carried.reason,
-                picture_jpeg=carried.picture_jpeg,
+                picture=carried.picture,
             )
         )
 

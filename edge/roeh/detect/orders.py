@@ -57,7 +57,7 @@ class DetectOrders:
         picture = self._snapshots.take(order)
         if picture is None:
             return Carried(Outcome.FAILED, Reason.NO_PICTURE.value)
-        return Carried(picture_jpeg=picture)
+        return Carried(picture=picture)
 
     def _order_schedule(self, order: ScheduleOrder, until_mono_us: int | None) -> Carried:
         ordered = None

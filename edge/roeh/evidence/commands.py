@@ -269,7 +269,7 @@ class Commands:
                     row=answer.row,
                     command_id=answer.command_id,
                     statement=self._signed(answer.body),
-                    picture_jpeg=answer.picture_jpeg,
+                    picture=answer.picture,
                 )
                 for answer in found
             )
@@ -312,7 +312,7 @@ class Commands:
 
     def _order_done(self, role: Role, done: OrderDone) -> Done:
         """A process speaks for its own orders alone; what was said before stays said."""
-        picture = done.picture_jpeg
+        picture = done.picture
         with self._writing() as connection:
             known = self._book.of_row(connection, done.row)
             if known is None or known.process is not role:
@@ -334,7 +334,7 @@ class Commands:
                 done.row,
                 done.outcome,
                 done.reason,
-                picture_jpeg=picture,
+                picture=picture,
                 picture_sha256=None if picture is None else hashlib.sha256(picture).hexdigest(),
             )
         return Done()

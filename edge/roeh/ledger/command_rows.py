@@ -41,7 +41,7 @@ class AnswerRow(msgspec.Struct, frozen=True):
     row: int
     command_id: str
     body: bytes
-    picture_jpeg: bytes | None
+    picture: bytes | None
 
 
 class Horizon(msgspec.Struct, frozen=True):

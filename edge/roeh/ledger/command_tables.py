@@ -18,7 +18,7 @@ COMMAND_TABLES = (
         until_mono_us     INTEGER,               -- of a schedule: when it ends
         state             TEXT NOT NULL,         -- refused, accepted, taken, done, failed
         answer_json       BLOB NOT NULL,         -- the newest, as it is signed
-        picture_jpeg      BLOB                   -- that belongs to it
+        picture           BLOB                   -- that belongs to it: WebP
     ) STRICT
     """,
     "CREATE INDEX command_open ON command (process, row) WHERE state IN ('accepted', 'taken')",

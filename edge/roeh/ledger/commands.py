@@ -119,7 +119,7 @@ class CommandBook:
         *,
         absent: tuple[SeqRange, ...] = (),
         hold_id: str | None = None,
-        picture_jpeg: bytes | None = None,
+        picture: bytes | None = None,
         picture_sha256: str | None = None,
     ) -> bool:
         """What became of an order, once; False when that was said before."""
@@ -136,8 +136,8 @@ class CommandBook:
             answer, absent=absent, hold_id=hold_id, picture_sha256=picture_sha256
         )
         connection.execute(
-            "UPDATE command SET state = ?, answer_json = ?, picture_jpeg = ? WHERE row = ?",
-            (DONE if done else FAILED, msgspec.json.encode(answer), picture_jpeg, row),
+            "UPDATE command SET state = ?, answer_json = ?, picture = ? WHERE row = ?",
+            (DONE if done else FAILED, msgspec.json.encode(answer), picture, row),
         )
         connection.execute("DELETE FROM answer WHERE command_row = ?", (row,))
         queue_answer(connection, row)
@@ -186,7 +186,7 @@ class CommandBook:
         """Answers that were not delivered, oldest first, without those named."""
         known = set(known_rows)
         rows = connection.execute(
-            "SELECT answer.row, command.id, answer.answer_json, command.picture_jpeg FROM answer"
+            "SELECT answer.row, command.id, answer.answer_json, command.picture FROM answer"
             " JOIN command ON command.row = answer.command_row ORDER BY answer.row"
         )
         found = (AnswerRow(*row) for row in rows if row[0] not in known)
@@ -251,8 +251,8 @@ class CommandBook:
         with overwriting(connection):
             connection.executemany("DELETE FROM command WHERE row = ?", [(row[0],) for row in over])
             connection.execute(
-                "UPDATE command SET picture_jpeg = NULL WHERE row IN (SELECT row FROM command"
-                " WHERE picture_jpeg IS NOT NULL ORDER BY row DESC LIMIT -1 OFFSET ?)",
+                "UPDATE command SET picture = NULL WHERE row IN (SELECT row FROM command"
+                " WHERE picture IS NOT NULL ORDER BY row DESC LIMIT -1 OFFSET ?)",
                 (_MAX_PICTURES,),
             )
         horizon = self.horizon(connection)

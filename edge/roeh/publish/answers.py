@@ -89,9 +89,9 @@ class Answers:
             return
         item = self._waiting.popleft()
         message = answer_message(self._site, self._node, item.statement)
-        is_picture = item.picture_jpeg is not None and self._pictured != item.row
-        if item.picture_jpeg is not None and is_picture:
-            message = snapshot_message(self._site, self._node, item.command_id, item.picture_jpeg)
+        is_picture = item.picture is not None and self._pictured != item.row
+        if item.picture is not None and is_picture:
+            message = snapshot_message(self._site, self._node, item.command_id, item.picture)
         size_bytes = packet_bytes(message)
         if size_bytes > self.max_packet_bytes:
             # It would end the connection, each time anew.

@@ -70,7 +70,7 @@ class Commanding:
         for item in items:
             answer = self._read(item.statement)
             if answer.outcome is not Outcome.ACCEPTED:
-                self._finals[answer.command_id] = answer, item.picture_jpeg
+                self._finals[answer.command_id] = answer, item.picture
         rows = tuple(item.row for item in items)
         self._ask(Verb.ANSWERS_DELIVERED, AnswersDelivered(rows), Done)
         return self._finals.get(command.id)

@@ -87,7 +87,7 @@ def listening(evidence):
     def begin():
         def carry_out(item):
             done.append(item.row)
-            return Carried(picture_jpeg=b"jpeg")
+            return Carried(picture=b"jpeg")
 
         listeners.append(OrderListener(evidence.path, Role.DETECT, CLOCK, stop, carry_out))
         return done, stop
@@ -117,7 +117,7 @@ def test_an_order_is_carried_out_once_and_told(evidence, listening):
     wait_until(lambda: evidence.asked[-1:] == [7])
     assert done == [4, 7]
     assert evidence.asked[0] == -1
-    assert [(one.row, one.outcome, one.picture_jpeg) for one in evidence.told] == [
+    assert [(one.row, one.outcome, one.picture) for one in evidence.told] == [
         (4, Outcome.DONE, b"jpeg"),
         (7, Outcome.DONE, b"jpeg"),
     ]

@@ -289,7 +289,7 @@ def test_pictures_that_nobody_fetches_are_bounded(node):
     with node.ring.database.reading() as connection:
         found = connection.execute(
             "SELECT count(*), max(row) = (SELECT max(row) FROM command) FROM command"
-            " WHERE picture_jpeg IS NOT NULL"
+            " WHERE picture IS NOT NULL"
         ).fetchone()
     assert found == (256, 1)
 
@@ -376,7 +376,7 @@ def test_a_picture_travels_with_its_answer(node):
     (item,) = node.orders()
     node.done(Role.DETECT, item.row, Outcome.DONE, picture=b"jpeg")
     (leased,) = node.leased()
-    assert (leased.command_id, leased.picture_jpeg) == (command.id, b"jpeg")
+    assert (leased.command_id, leased.picture) == (command.id, b"jpeg")
     (answer,) = node.deliver()
     assert answer.picture_sha256 is not None
 

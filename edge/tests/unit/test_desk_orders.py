@@ -76,8 +76,8 @@ class City:
         for message in take_due(self.store, self.signer, CLOCK.read().t_utc_ns // 1000):
             self.pole.give(message.payload)
         for item in self.pole.leased():
-            if item.picture_jpeg is not None:
-                self.hear(snapshot_message(*pole_name(), item.command_id, item.picture_jpeg))
+            if item.picture is not None:
+                self.hear(snapshot_message(*pole_name(), item.command_id, item.picture))
             self.hear(answer_message(*pole_name(), item.statement))
         self.pole.deliver()
 

@@ -93,9 +93,9 @@ def test_the_next_picture_of_that_very_camera_is_taken_and_its_masks_are_black()
     ordered = Ordered(detect_orders(masked=True), SnapshotOrder(camera_id="north"))
     carried = ordered.see_until_done(frame(plain(250), "south"), frame(plain(120)))
     assert carried.outcome is Outcome.DONE
-    assert len(carried.picture_jpeg) <= MAX_THUMBNAIL_BYTES
+    assert len(carried.picture) <= MAX_THUMBNAIL_BYTES
     # Beneath the picture stand the pole's name and the time.
-    picture = decoded(carried.picture_jpeg)[:192]
+    picture = decoded(carried.picture)[:192]
     assert picture.shape == (192, 320, 3)
     assert picture[:, :150].max() < 12
     assert abs(int(np.median(picture[:, 180:])) - 120) < 5
@@ -104,7 +104,7 @@ def test_the_next_picture_of_that_very_camera_is_taken_and_its_masks_are_black()
 def test_a_snapshot_fits_whatever_is_seen():
     ordered = Ordered(detect_orders(), SnapshotOrder(camera_id="north"))
     carried = ordered.see_until_done(frame(noise()))
-    assert len(carried.picture_jpeg) <= MAX_THUMBNAIL_BYTES
+    assert len(carried.picture) <= MAX_THUMBNAIL_BYTES
 
 
 def test_a_view_is_made_of_all_cameras_and_says_which_gave_nothing():
@@ -112,7 +112,7 @@ def test_a_view_is_made_of_all_cameras_and_says_which_gave_nothing():
     panorama = SnapshotOrder(camera_id="north", view=OrderedView(layout="panorama"))
     both = Ordered(orders, panorama).see_until_done(frame(plain(250), "south"), frame(plain()))
     one = Ordered(orders, panorama).see_until_done(frame(plain()))
-    whole, part = decoded(both.picture_jpeg), decoded(one.picture_jpeg)
+    whole, part = decoded(both.picture), decoded(one.picture)
     assert whole.shape[1] == 560
     assert part.shape[0] > whole.shape[0]  # a line more
 
