@@ -10,8 +10,8 @@ from tests.soak.outcome import judge
 from tests.soak.plan import Misfortune, draw
 from tests.soak.suite import STALL_S, Sample, soak
 
-_SPEED = 30.0
-_DURATION_S = 180.0
+_SPEED = 40.0
+_DURATION_S = 160.0
 
 
 @pytest.mark.timeout(90)

@@ -22,7 +22,7 @@ _TICKS = 90_000 // FPS
 _ACCEPT_S = 0.05
 #: Nothing happens to a connection before so many pictures: whoever connects looks at them
 #: for a while, and what nobody recorded yet can leave no trace.
-_CALM_PICTURES = 150
+_CALM_PICTURES = 100
 #: Late by more than this it does not catch up: no camera sends its past.
 _LATE_S = 20.0
 
