@@ -22,10 +22,17 @@ class Backoff:
         """Seconds to wait now; `slowly` for what only a person can mend."""
         if slowly:
             return self._jitter.uniform(CAP_S / 2, CAP_S)
-        limit_s = min(CAP_S, FIRST_S * 2**self._failures)
+        limit_s = self._limit_s()
         self._failures = min(self._failures + 1, 16)
         return self._jitter.uniform(0.0, limit_s)
 
-    def reset(self) -> None:
-        """It worked: the next failure is a first one."""
-        self._failures = 0
+    def worked(self, for_s: float) -> None:
+        """It worked for so long: if that is as long as the next wait, a failure is a first one.
+
+        What works for a moment each time is asked less and less often.
+        """
+        if for_s >= self._limit_s():
+            self._failures = 0
+
+    def _limit_s(self) -> float:
+        return min(CAP_S, FIRST_S * 2**self._failures)

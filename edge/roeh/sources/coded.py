@@ -139,6 +139,8 @@ class CodedStream:
             self.lost()
             return
         if picture is not None:
+            # Also one that was taken for ended, while its driver seemed to hang.
+            self._is_open = True
             self._observer.picture(picture)
             self._why = None
 
@@ -149,7 +151,7 @@ class CodedStream:
             self._observer.damaged()
 
     def end(self, reason: StreamEnd) -> None:
-        """The connection or the file ended; told once for each that began."""
+        """The connection or the file ended; told once for what was told since the last end."""
         if self._is_open:
             self._is_open = False
             self._observer.ended(reason)

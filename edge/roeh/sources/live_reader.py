@@ -10,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol, cast
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import LensError
 from roeh.core.gop import StreamEnd
+from roeh.core.log import log_for
 from roeh.core.types import Light, Size
 from roeh.media.decode import PictureFormat
 from roeh.media.frames import UInt8Image
@@ -31,6 +34,8 @@ LOOK_S = 0.1
 LEAVE_S = 3.0
 
 WritePixels = Callable[[UInt8Image], None]
+
+_log = log_for("sources")
 
 
 class CameraAway(Exception):
@@ -82,7 +87,9 @@ class LiveOutput:
         self.last_mono_ns = 0
         #: Frames given so far.
         self.given = 0
-        self._camera_id = camera_id
+        #: Time of the connection's first frame; None before it.
+        self.first_mono_ns: int | None = None
+        self.camera_id = camera_id
         self._shown = shown
         self._mailbox = mailbox
         self._seq = 0
@@ -135,9 +142,11 @@ class LiveOutput:
         """
         self._seen(size)
         self.last_mono_ns = t_mono_ns
+        if self.first_mono_ns is None:
+            self.first_mono_ns = t_mono_ns
         self._seq += missed
         info = frame_at(
-            self._camera_id, self._seq, reading_at(self.clock, t_mono_ns), self.layout, light
+            self.camera_id, self._seq, reading_at(self.clock, t_mono_ns), self.layout, light
         )
         self._seq += 1
         self.given += 1
@@ -161,7 +170,7 @@ class LiveOutput:
         self._tell(state, f"{detail} from {self._shown}")
 
     def _tell(self, state: SourceState, detail: str) -> None:
-        self._mailbox.put(SourceNotice(self._camera_id, state, detail, self.clock.mono_ns()))
+        self._mailbox.put(SourceNotice(self.camera_id, state, detail, self.clock.mono_ns()))
 
 
 class LiveFrames:
@@ -210,7 +219,7 @@ class LiveFrames:
         self.close()
         mailbox = Mailbox()
         output = LiveOutput(self._camera_id, self._shown, self._clock, self._layout, mailbox)
-        reader = _Reader(self._camera, output, self._coded, self._camera_id, self._jitter)
+        reader = _Reader(self._camera, output, self._coded, self._jitter, tuple(self._readers))
         self._readers.append(reader)
         reader.start()
         try:
@@ -232,23 +241,28 @@ class LiveFrames:
             output.leaving.set()
 
     def close(self) -> None:
-        """End every reader."""
-        while self._readers:
-            self._readers.pop().leave(self._leave_s)
+        """End every reader; one whose driver hangs is left to itself."""
+        for reader in self._readers:
+            reader.leave(self._leave_s)
+        self._readers = [reader for reader in self._readers if reader.is_alive()]
 
 
 class _Reader(threading.Thread):
-    """Reads one camera until told to leave: connects, reads, and again."""
+    """Reads one camera until told to leave: connects, reads, and again.
+
+    It waits for `earlier` ones of the same camera: no two have it at once.
+    """
 
     def __init__(
         self,
         camera: LiveCamera,
         output: LiveOutput,
         coded: CodedStream | None,
-        camera_id: str,
         jitter: random.Random,
+        earlier: tuple[_Reader, ...],
     ) -> None:
-        super().__init__(name=f"camera-{camera_id}", daemon=True)
+        super().__init__(name=f"camera-{output.camera_id}", daemon=True)
+        self._earlier = earlier
         self._camera = camera
         self._output = output
         self._coded = coded
@@ -262,8 +276,13 @@ class _Reader(threading.Thread):
 
     def run(self) -> None:
         output = self._output
+        for one in self._earlier:
+            while one.is_alive() and not output.leaving.is_set():
+                output.stalled("its driver still hangs in what was asked of it before")
+                one.join(LOOK_S)
+        self._earlier = ()
         while not output.leaving.is_set():
-            before = output.given
+            output.first_mono_ns = None
             is_slow = False
             try:
                 self._camera.read(output)
@@ -273,12 +292,25 @@ class _Reader(threading.Thread):
             except LensError as error:
                 # Somebody set the camera to it, and may set it back.
                 reason = f"{error.what} ({error.which}; {error.remedy})"
+            except Exception as error:  # noqa: BLE001 - one camera must not end the others
+                reason, is_slow = self._unforeseen(error), True
             if output.leaving.is_set():
                 return
-            if output.given > before:
-                self._backoff.reset()
+            if output.first_mono_ns is not None:
+                self._backoff.worked((output.last_mono_ns - output.first_mono_ns) / NS_PER_S)
             if self._coded is not None:
                 self._coded.end(StreamEnd.SOURCE_STALLED)
             output.stalled(reason)
             if output.clock.wait(self._backoff.next_s(slowly=is_slow), output.leaving):
                 return
+
+    def _unforeseen(self, error: Exception) -> str:
+        """What a mistake of ours, or of a library, is told as: where, and never its words.
+
+        Those may hold the camera's address with its password.
+        """
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{Path(places[-1].filename).name}:{places[-1].lineno}"
+        steps = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(places))
+        _log.error("%s: %s at %s", self._output.camera_id, type(error).__name__, steps)
+        return f"reading it failed, which is a mistake of roeh ({type(error).__name__}, {where})"

@@ -112,6 +112,6 @@ def test_back_off_grows_to_its_cap_and_starts_again():
     assert all(0 <= wait <= FIRST_S * 2**index for index, wait in enumerate(waits[:6]))
     assert CAP_S / 2 < max(waits[10:]) <= CAP_S
     assert min(waits[10:]) < CAP_S / 10
-    backoff.reset()
+    backoff.worked(CAP_S)
     assert backoff.next_s() <= FIRST_S
     assert CAP_S / 2 <= backoff.next_s(slowly=True) <= CAP_S
