@@ -65,6 +65,7 @@ class Board:
         #: A call that does not come back until the event is set.
         self.hangs: dict[str, threading.Event] = {}
         self.refuses_to_write = threading.Event()
+        self.refuses_to_read = threading.Event()
         self.encoder_breaks = threading.Event()
         self.encoder_is_silent = threading.Event()
         #: The width of all streams, whatever is asked for; 0 for what is asked for.
@@ -292,6 +293,8 @@ class MappedArray:
         assert request.request is not None
         if write and not reshape and request.picam2.board.refuses_to_write.is_set():
             raise OSError("no memory")
+        if not write and request.picam2.board.refuses_to_read.is_set():
+            raise OSError("no descriptor is left")
         self.__request, self.__stream, self.__reshape = request, stream, reshape
         self.__array = None
 

@@ -35,4 +35,5 @@ class Backoff:
             self._failures = 0
 
     def _limit_s(self) -> float:
-        return min(CAP_S, FIRST_S * 2**self._failures)
+        limit_s: float = min(CAP_S, FIRST_S * 2**self._failures)
+        return limit_s

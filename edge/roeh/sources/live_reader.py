@@ -87,8 +87,7 @@ class LiveOutput:
         self.last_mono_ns = 0
         #: Frames given so far.
         self.given = 0
-        #: Time of the connection's first frame; None before it.
-        self.first_mono_ns: int | None = None
+        self._first_mono_ns: int | None = None
         self.camera_id = camera_id
         self._shown = shown
         self._mailbox = mailbox
@@ -142,8 +141,8 @@ class LiveOutput:
         """
         self._seen(size)
         self.last_mono_ns = t_mono_ns
-        if self.first_mono_ns is None:
-            self.first_mono_ns = t_mono_ns
+        if self._first_mono_ns is None:
+            self._first_mono_ns = t_mono_ns
         self._seq += missed
         info = frame_at(
             self.camera_id, self._seq, reading_at(self.clock, t_mono_ns), self.layout, light
@@ -151,6 +150,17 @@ class LiveOutput:
         self._seq += 1
         self.given += 1
         self._mailbox.put(SourceFrame(info, write))
+
+    def begin(self) -> None:
+        """A connection begins."""
+        self._first_mono_ns = None
+
+    @property
+    def lasted_s(self) -> float | None:
+        """From the connection's first frame to its last one; None if it gave none."""
+        if self._first_mono_ns is None:
+            return None
+        return (self.last_mono_ns - self._first_mono_ns) / NS_PER_S
 
     def stalled(self, reason: str) -> None:
         """There are no pictures, and why; each reason is told once."""
@@ -282,7 +292,7 @@ class _Reader(threading.Thread):
                 one.join(LOOK_S)
         self._earlier = ()
         while not output.leaving.is_set():
-            output.first_mono_ns = None
+            output.begin()
             is_slow = False
             try:
                 self._camera.read(output)
@@ -296,8 +306,8 @@ class _Reader(threading.Thread):
                 reason, is_slow = self._unforeseen(error), True
             if output.leaving.is_set():
                 return
-            if output.first_mono_ns is not None:
-                self._backoff.worked((output.last_mono_ns - output.first_mono_ns) / NS_PER_S)
+            if output.lasted_s is not None:
+                self._backoff.worked(output.lasted_s)
             if self._coded is not None:
                 self._coded.end(StreamEnd.SOURCE_STALLED)
             output.stalled(reason)

@@ -89,3 +89,13 @@ def test_a_lens_that_was_covered_is_day_again_soon():
 def test_a_camera_that_cannot_expose_for_long_sees_night_all_the_same(most_s):
     street = Street(0.1, 2.0, most_s=most_s)
     assert street.lasts(0.0, 60) == [True]
+
+
+def test_a_gap_in_the_pictures_is_no_night():
+    """The camera was away from one dark moment to another, a day later."""
+    day_night = DayNight(SECTION, MOST_S)
+    day_ns = 86_400 * NS_PER_S
+    assert not day_night.see(MOST_S, 1)
+    day_night.interrupt()
+    assert not day_night.see(MOST_S, day_ns)
+    assert day_night.see(MOST_S, day_ns + round(SECTION.switch_after_s * NS_PER_S))

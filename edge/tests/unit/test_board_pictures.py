@@ -178,7 +178,8 @@ class KernelLines:
         self.levels |= values
 
     def release(self):
-        self.levels = {}
+        # As most chips do: what was set last stays.
+        self.left, self.levels = self.levels, {}
 
 
 def test_lines_are_held_as_by_day_switched_together_and_let_go():
@@ -194,6 +195,14 @@ def test_lines_are_held_as_by_day_switched_together_and_let_go():
         with pytest.raises(IrCutFailed, match="No such device"):
             lines.switch(is_night=True)
     assert kernel.levels == {}
+
+
+def test_lines_that_are_let_go_by_night_are_left_as_by_day():
+    """Nobody would put out the lamps of a pole that was stopped at night."""
+    kernel = KernelLines()
+    with GpioIrCut(IrCutSection(filter_line=17, lamp_line=27), "gate", kernel.request) as lines:
+        lines.switch(is_night=True)
+    assert kernel.left == {17: Value.ACTIVE, 27: Value.INACTIVE}
 
 
 def test_a_chip_that_is_not_there_is_told_before_anything_begins(tmp_path):

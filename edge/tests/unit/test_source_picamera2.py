@@ -18,7 +18,7 @@ from roeh.core.config import (
     Picamera2Source,
     SensorSection,
 )
-from roeh.core.errors import CameraMissing, LensError
+from roeh.core.errors import CameraMissing, LensError, SourceUnreadable
 from roeh.core.gop import StreamEnd
 from roeh.core.ids import ClockIds
 from roeh.core.ipc.stream import StreamClient
@@ -172,6 +172,25 @@ def test_a_picture_that_nobody_wants_any_more_gives_its_buffer_back_at_once(boar
         del kept
         wait_until(lambda: board.outstanding == 0)
         stop.set()
+
+
+def test_pictures_that_cannot_be_read_are_told_and_the_camera_is_given_back(board):
+    """Kept ones among them: their frames say so, and the camera can be opened again."""
+    told, stop = [], threading.Event()
+    with source_on(board, board.clock, told.append) as source:
+        frames = source.frames(stop)
+        kept = next(frames)
+        board.refuses_to_read.set()
+        with pytest.raises(SourceUnreadable, match="no descriptor is left"):
+            kept.read()
+        wait_until(lambda: board.closed)
+        with pytest.raises(SourceUnreadable, match="no descriptor is left"):
+            kept.read()
+        board.refuses_to_read.clear()
+        later = next(frame for frame in frames if told[-1].state is SourceState.RECONNECTED)
+        assert later.read().pixels.any()
+        stop.set()
+    assert [notice.state for notice in told[:2]] == [SourceState.CONNECTED, SourceState.STALLED]
 
 
 def test_frames_that_were_missed_are_counted(board):
@@ -333,6 +352,14 @@ def test_a_driver_that_hangs_for_good_is_told_and_holds_up_nobody(board, call):
             wait_until(lambda: log.ends)
         assert watched.stop() < STOP_NS + BUSY_NS
         board.hangs.pop(call).set()
+
+
+def test_a_library_built_for_another_numpy_is_told_at_entry(tmp_path, monkeypatch):
+    """The commonest mistake in a venv on a Pi: no ImportError, and no traceback either."""
+    (tmp_path / "picamera2.py").write_text("raise ValueError('numpy.dtype size changed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CameraMissing, match="numpy.dtype size changed"):
+        load_library()
 
 
 def test_what_is_not_there_is_told_at_entry():

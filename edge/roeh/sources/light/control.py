@@ -47,6 +47,8 @@ class LightControl:
             CameraFailed: it refuses.
         """
         self._loop = None
+        if self._day_night is not None:
+            self._day_night.interrupt()
         limits = self._limits(camera)
         if limits is not None:
             self._loop = ExposureLoop(limits, self._last)

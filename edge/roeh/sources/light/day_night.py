@@ -67,6 +67,10 @@ class DayNight:
         self._switched_ns, self._beyond_since_ns = t_mono_ns, None
         return True
 
+    def interrupt(self) -> None:
+        """Pictures were missing: what they would have shown speaks for nothing."""
+        self._beyond_since_ns = None
+
     def _is_beyond(self, exposure_s: float) -> bool:
         """Whether this speaks for a switch."""
         if not self.is_night:

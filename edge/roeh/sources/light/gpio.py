@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
@@ -33,7 +34,7 @@ class IrCut(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Let them go."""
+        """Let them go, as by day."""
 
     def switch(self, *, is_night: bool) -> None:
         """Set the filter and the lamps.
@@ -100,8 +101,12 @@ class GpioIrCut:
         traceback: TracebackType | None,
     ) -> None:
         lines, self._lines = self._lines, None
-        if lines is not None:
-            lines.release()
+        if lines is None:
+            return
+        # Most chips keep a level that nobody holds: no lamp burns for nobody.
+        with contextlib.suppress(OSError):
+            lines.set_values(_values(self._section, is_night=False))
+        lines.release()
 
     def switch(self, *, is_night: bool) -> None:
         """Set the filter and the lamps.

@@ -14,8 +14,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from roeh.core.errors import SourceUnreadable
 from roeh.media.frames import UInt8Image
-from roeh.sources.picamera2.camera import CapturedRequest
+from roeh.sources.picamera2.camera import CameraFailed, CapturedRequest
 
 #: Buffers held for frames: the one that is looked at, and the one that just came.
 HELD = 2
@@ -30,7 +31,15 @@ class HeldPicture:
         shape: of the frame.
     """
 
-    __slots__ = ("__weakref__", "_copy", "_lock", "_pixels", "_request", "_shape")
+    __slots__ = (
+        "__weakref__",
+        "_copy",
+        "_lock",
+        "_lost_because",
+        "_pixels",
+        "_request",
+        "_shape",
+    )
 
     def __init__(
         self,
@@ -42,23 +51,39 @@ class HeldPicture:
         self._copy = copy
         self._shape = shape
         self._pixels: UInt8Image | None = None
+        self._lost_because = ""
         self._lock = threading.Lock()
 
     def write_into(self, out: UInt8Image) -> None:
-        """Write the pixels."""
+        """Write the pixels.
+
+        Raises:
+            SourceUnreadable: the driver does not let them be read.
+        """
         with self._lock:
             if self._request is not None:
-                self._copy(self._request, out)
+                try:
+                    self._copy(self._request, out)
+                except CameraFailed as failed:
+                    raise _unreadable(str(failed)) from None
             elif self._pixels is not None:
                 np.copyto(out, self._pixels)
+            else:
+                raise _unreadable(self._lost_because)
 
     def keep(self) -> None:
-        """From now on without the request."""
+        """From now on without the request, and without pixels where they cannot be read."""
         with self._lock:
-            if self._request is not None:
-                pixels = np.empty(self._shape, np.uint8)
-                self._copy(self._request, pixels)
-                self._pixels, self._request = pixels, None
+            request, self._request = self._request, None
+            if request is None:
+                return
+            pixels = np.empty(self._shape, np.uint8)
+            try:
+                self._copy(request, pixels)
+            except CameraFailed as failed:
+                self._lost_because = str(failed)
+            else:
+                self._pixels = pixels
 
 
 class HeldRequests:
@@ -100,3 +125,11 @@ class HeldRequests:
         """Its frame is gone."""
         self._held = [one for one in self._held if one[0] is not request]
         request.release()
+
+
+def _unreadable(reason: str) -> SourceUnreadable:
+    return SourceUnreadable(
+        what=f"the pixels of a frame are lost ({reason})",
+        which="a frame of picamera2",
+        remedy="none: the next one is read; if it stays so, restart capture",
+    )

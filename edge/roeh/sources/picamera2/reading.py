@@ -309,7 +309,10 @@ def _give_back(
             letter = letters.get_nowait()
             if isinstance(letter, Captured | _Dropped):
                 letter.request.release()
-    if connection is not None:
-        connection.held.settle(0)
-    for wrong in camera.close():
-        _log.warning("closing a camera: %s", wrong)
+    try:
+        if connection is not None:
+            connection.held.settle(0)
+    finally:
+        # A camera that stays open could not be opened again.
+        for wrong in camera.close():
+            _log.warning("closing a camera: %s", wrong)
