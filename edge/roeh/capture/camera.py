@@ -9,7 +9,7 @@ import numpy as np
 from roeh.capture.recording import CameraRecording
 from roeh.core.clock import NS_PER_S, Clock, thread_cpu_ns
 from roeh.core.config import SensorSection
-from roeh.core.errors import RoehError
+from roeh.core.errors import RoehError, SourceUnreadable
 from roeh.core.flows import FRAMES
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.slots import FrameRing, FrameServer
@@ -53,6 +53,9 @@ class Camera:
         self._stop = stop
         self._notice: SourceNotice | None = None
         self._scratch: UInt8Image | None = None
+        self._ring: FrameRing | None = None
+        #: Frames whose pixels could not be had.
+        self._lost = 0
         self._last_frame_mono_ns = clock.mono_ns()
         self._frames = self._offered = self._not_offered = 0
         self._cpu_source_ns = self._cpu_offer_ns = self._age_ns = 0
@@ -147,8 +150,6 @@ class Camera:
                 self._recording.source_gives_none(StreamEnd.SOURCE_ENDED)
 
     def _offer_all(self) -> None:
-        # The source's format may become known only with its first picture.
-        ring: FrameRing | None = None
         first_ns: int | None = None
         mark_ns = thread_cpu_ns()
         for frame in self._source.frames(self._stop):
@@ -160,31 +161,46 @@ class Camera:
             self._last_frame_mono_ns = self._clock.mono_ns()
             wanted = self._pace.wants(frame.info.t_mono_ns)
             buffer = self._claim_for_recording(frame)
-            if wanted:
-                ring = self._offer(frame, ring, buffer)
-            elif buffer is not None:
-                self._record(frame, buffer)
+            try:
+                if wanted:
+                    self._offer(frame, buffer)
+                elif buffer is not None:
+                    self._record(frame, buffer)
+            except SourceUnreadable as lost:
+                # Of this frame: the source itself tells when there are no more.
+                self._lose(lost, buffer)
             self._cpu_source_ns += read_ns - mark_ns
             mark_ns = thread_cpu_ns()
             self._cpu_offer_ns += mark_ns - read_ns
 
-    def _offer(
-        self, frame: SourceFrame, ring: FrameRing | None, buffer: UInt8Image | None
-    ) -> FrameRing:
+    def _lose(self, lost: SourceUnreadable, buffer: UInt8Image | None) -> None:
+        """Go on without a frame whose pixels cannot be had; said once."""
+        if buffer is not None and self._recording is not None:
+            self._recording.give_back(buffer)
+        if not self._lost:
+            log_error(_log, lost)
+        self._lost += 1
+
+    def _ring_of(self, size_bytes: int) -> FrameRing:
+        """For frames of that size: a source's format may be known only with its first picture."""
+        if self._ring is not None and self._ring.slot_bytes != size_bytes:
+            self._ring.close()
+            self._ring = None
+        if self._ring is None:
+            self._ring = self._server.open_ring(self.name, size_bytes)
+        return self._ring
+
+    def _offer(self, frame: SourceFrame, buffer: UInt8Image | None) -> None:
         """Offer a frame to detect; where `buffer` is one, record it too."""
         info = frame.info
         size_bytes = pixel_bytes(info.width_px, info.height_px, info.pixel_format)
-        if ring is not None and ring.slot_bytes != size_bytes:
-            ring.close()
-            ring = None
-        if ring is None:
-            ring = self._server.open_ring(self.name, size_bytes)
+        ring = self._ring_of(size_bytes)
         slot = ring.claim()
         if slot is None:
             self._not_offered += self._server.connected
             if buffer is not None:
                 self._record(frame, buffer)
-            return ring
+            return
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         pixels = np.frombuffer(ring.memory(slot), np.uint8).reshape(shape)
         try:
@@ -198,7 +214,6 @@ class Camera:
         if ring.offer(slot, info, size_bytes):
             self._offered += 1
             self._age_ns += self._clock.mono_ns() - info.t_mono_ns
-        return ring
 
     def _claim_for_recording(self, frame: SourceFrame) -> UInt8Image | None:
         """A buffer, if this frame is to be encoded and the encoder keeps up."""

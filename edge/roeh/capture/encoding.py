@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -59,6 +59,7 @@ class FrameEncoding:
         mask: (height, width), true where what is recorded is black; None for nothing.
         observer: told in the encoding thread.
         clock: gives each picture its UTC.
+        opener: opens an encoder.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class FrameEncoding:
         mask: npt.NDArray[np.bool_] | None,
         observer: CodedObserver,
         clock: Clock,
+        opener: Callable[..., H264Encoder] = open_encoder,
     ) -> None:
+        self._open_encoder = opener
         self._settings = settings
         self._fps = fps
         self._clock = clock
@@ -87,6 +90,8 @@ class FrameEncoding:
         self._not_encoded = 0
         self._cpu_ns = 0
         self._failure = ""
+        #: Why the last picture was not encoded, though the next one may be.
+        self._fails_because = ""
         self._thread = threading.Thread(target=self._run, name=f"encode-{camera_id}", daemon=True)
         self._thread.start()
 
@@ -102,13 +107,13 @@ class FrameEncoding:
 
     @property
     def failure(self) -> str:
-        """Why nothing can be encoded; empty when it can."""
-        return self._failure
+        """Why nothing is encoded; empty when it is."""
+        return self._failure or self._fails_because
 
     def claim(self, size: Size) -> UInt8Image | None:
         """A buffer for a frame of that size, to be given to `put`; None when none is free.
 
-        Call `put` or `give_back` with it before the next `claim`.
+        Call `put` or `give_back` with it.
         """
         shape = i420_shape(encoded_size(size))
         with self._lock:
@@ -128,6 +133,12 @@ class FrameEncoding:
         write_i420(pixels, info.pixel_format, buffer)
         size = encoded_size(Size(info.width_px, info.height_px))
         self._work.put(_Waiting(buffer, reading_at(self._clock, info.t_mono_ns), size))
+
+    def give_back(self, buffer: UInt8Image) -> None:
+        """There is no frame for it after all."""
+        with self._lock:
+            self._free.append(buffer)
+            self._not_encoded += 1
 
     def end(self, reason: StreamEnd) -> None:
         """No more frames for now."""
@@ -161,14 +172,16 @@ class FrameEncoding:
             self._failure = str(error)
             return
         except EncoderFailed as failed:
-            _log.warning("%s; the encoder is opened anew", failed)
+            if not self._fails_because:
+                _log.warning("%s; the encoder is opened anew", failed)
+            self._fails_because = str(failed)
             self._not_encoded += 1
             self._encoder = None
             return
         finally:
             with self._lock:
                 self._free.append(waiting.i420)
-        self._begins = False
+        self._begins, self._fails_because = False, ""
         self._last_at = waiting.at
         self._hand_over(packets)
 
@@ -176,7 +189,7 @@ class FrameEncoding:
         if size != self._encoder_size:
             self._drop_encoder()
         if self._encoder is None:
-            self._encoder = open_encoder(
+            self._encoder = self._open_encoder(
                 size,
                 fps=self._fps,
                 bps=self._settings.encode_bps,

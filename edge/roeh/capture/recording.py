@@ -140,7 +140,7 @@ class CameraRecording:
         return self._takes_frames and not self._refused_because
 
     def claim(self, size: Size, fps: float) -> UInt8Image | None:
-        """A buffer for the next frame, to be given to `frame`; None when it is left out."""
+        """A buffer for the next frame, for `frame` or `give_back`; None when it is left out."""
         if self._encoding is None:
             mask = mask_of(self._section) if self._settings.mask_recording else None
             with self._lock:
@@ -160,6 +160,11 @@ class CameraRecording:
         """A frame to be encoded; its pixels are copied before this returns."""
         if self._encoding is not None:
             self._encoding.put(buffer, info, pixels)
+
+    def give_back(self, buffer: UInt8Image) -> None:
+        """The frame that a buffer was claimed for cannot be had."""
+        if self._encoding is not None:
+            self._encoding.give_back(buffer)
 
     def source_gives_none(self, reason: StreamEnd) -> None:
         """No more frames for now; ends what is encoded from them, behind what waits."""

@@ -12,6 +12,7 @@ from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.config import EvidenceSection
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.types import Frame, Size
+from roeh.media.encode import EncoderFailed, H264Encoder, open_encoder
 from tests.waiting import wait_until
 
 SIZE = Size(64, 48)
@@ -39,17 +40,22 @@ class Taking:
         assert (codec, is_coded) == ("h264", True)
 
 
-@pytest.fixture
-def encoding():
-    taking = Taking()
-    encoding = FrameEncoding(
+def encoding_to(taking, **more):
+    return FrameEncoding(
         "gate",
         EvidenceSection(),
         fps=10,
         mask=None,
         observer=taking,
         clock=SimulatedClock(t_mono_ns=NS_PER_S),
+        **more,
     )
+
+
+@pytest.fixture
+def encoding():
+    taking = Taking()
+    encoding = encoding_to(taking)
     yield encoding, taking
     taking.goes_on.set()
     encoding.close()
@@ -113,3 +119,43 @@ def test_what_waits_is_encoded_before_it_closes(encoding):
     encoding.close()
     assert len(taking.pictures) == given
     assert encoding.cpu_ns > 0
+
+
+class Breaking(H264Encoder):
+    """Breaks with every picture."""
+
+    def encode(self, i420, t_mono_ns, *, begins):
+        raise EncoderFailed("libx264: no memory")
+
+
+def test_an_encoder_that_breaks_again_and_again_is_said_once_and_known_as_not_recording(caplog):
+    breaks = threading.Event()
+    breaks.set()
+
+    def opener(size, **how):
+        return (
+            Breaking(size, name="libx264", **how) if breaks.is_set() else open_encoder(size, **how)
+        )
+
+    taking = Taking()
+    taking.goes_on.set()
+    encoding = encoding_to(taking, opener=opener)
+    for seq in range(4):
+        assert give(encoding, seq)
+        wait_until(lambda seq=seq: encoding.not_encoded > seq)
+    assert encoding.failure == "libx264: no memory"
+    assert caplog.text.count("opened anew") == 1
+    breaks.clear()
+    assert give(encoding, 4)
+    wait_until(lambda: taking.pictures)
+    assert encoding.failure == ""
+    encoding.close()
+
+
+def test_a_buffer_without_a_frame_is_there_for_the_next_one(encoding):
+    encoding, taking = encoding
+    for _ in range(20):
+        encoding.give_back(encoding.claim(SIZE))
+    taking.goes_on.set()
+    assert give(encoding, 0)
+    wait_until(lambda: taking.pictures)

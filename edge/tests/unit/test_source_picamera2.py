@@ -358,7 +358,7 @@ def test_a_library_built_for_another_numpy_is_told_at_entry(tmp_path, monkeypatc
     """The commonest mistake in a venv on a Pi: no ImportError, and no traceback either."""
     (tmp_path / "picamera2.py").write_text("raise ValueError('numpy.dtype size changed')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(CameraMissing, match="numpy.dtype size changed"):
+    with pytest.raises(CameraMissing, match=r"numpy\.dtype size changed"):
         load_library()
 
 
