@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -295,6 +296,29 @@ def test_a_child_has_no_descriptor_and_no_secret_of_ours(tmp_path, monkeypatch):
             assert b"of ours" not in Path(f"/proc/{child.pid}/environ").read_bytes()
     assert not ours & theirs
     assert {one for one in theirs if one.startswith("/") and "memfd" not in one} == {"/dev/null"}
+
+
+def test_a_start_that_finds_no_more_descriptors_keeps_none():
+    def open_files():
+        return len([*Path("/proc/self/fd").iterdir()])
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    program = ChildProgram(python=Path("/bin/false"))
+    camera = camera_of()
+    pipeline = build(camera, None, encoder="", mask_at=None)
+    before = open_files()
+    refused = 0
+    for more in range(7):
+        # Counted with the directory that is being listed.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before - 1 + more, hard))
+        try:
+            GstreamerProcess(pipeline, camera.layout, b"a mask", program=program).close()
+        except OSError:
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert open_files() == before
+    assert refused >= 5
 
 
 PARENT = """

@@ -230,6 +230,20 @@ def test_a_camera_that_is_away_at_the_start_is_waited_for(trouble, reason):
     assert notices[-1].state is SourceState.CONNECTED
 
 
+@pytest.mark.parametrize("request_number", [v4l2.TRY_FMT, v4l2.S_FMT])
+def test_a_camera_that_is_unplugged_while_it_is_asked_is_waited_for(request_number):
+    class Leaving(UsbCamera):
+        def ioctl(self, descriptor, request, argument):
+            self.is_plugged = request != request_number
+            super().ioctl(descriptor, request, argument)
+
+    camera = Leaving({"MJPG": FORMATS["MJPG"]})
+    notices, _ = watch(camera, lambda notices, _: notices)
+    assert notices[0].state is SourceState.STALLED
+    assert "plugged" in notices[0].detail
+    assert camera.opened == 0
+
+
 @pytest.mark.parametrize(
     ("camera", "reason"),
     [

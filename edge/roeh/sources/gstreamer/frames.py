@@ -258,8 +258,9 @@ class _Connection:
                         self._record(message)
                         coded_due = _Due(self._output.clock, self._stall_ns)
                         continue
-                    if isinstance(message, FrameWritten):
-                        self._give(message)
+                    if not isinstance(message, FrameWritten):
+                        continue
+                    self._give(message)
                     frame_due = _Due(self._output.clock, self._stall_ns)
                     if coded_due is None and self._coded is not None:
                         coded_due = frame_due

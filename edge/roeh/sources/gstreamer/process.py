@@ -160,29 +160,35 @@ class GstreamerProcess:
         program: ChildProgram,
     ) -> None:
         self.is_hanging = False
-        self._ring = FrameRing(layout)
         coded = pipeline.coded
         most_bytes = 0 if coded is None else coded.width * coded.height * 3 // 2
         self._messages = ChildMessages(SLOTS, most_bytes + _CODED_HEADERS_BYTES if coded else 0)
         self._kernel_clock = SystemClock()
-        self._words = _sealed("roeh-words", bytes(_WORDS_BYTES), more=0)
-        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        mask = _sealed("roeh-mask", mask_png) if mask_png else None
-        order = _Order(
-            description=pipeline.description,
-            frames=pipeline.frames,
-            coded=coded,
-            parent=os.getpid(),
-            socket=theirs.fileno(),
-            memory=self._ring.descriptor,
-            slots=SLOTS,
-            stride_bytes=self._ring.stride_bytes,
-            mask=mask,
-        )
-        inherited = [theirs.fileno(), self._ring.descriptor]
-        if mask is not None:
-            inherited.append(mask)
-        try:
+        with contextlib.ExitStack() as undo, contextlib.ExitStack() as only_theirs:
+            self._ring = FrameRing(layout)
+            undo.callback(self._ring.close)
+            self._words = _sealed("roeh-words", bytes(_WORDS_BYTES), more=0)
+            undo.callback(os.close, self._words)
+            self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            undo.callback(self._connection.close)
+            only_theirs.callback(theirs.close)
+            inherited = [theirs.fileno(), self._ring.descriptor]
+            mask = None
+            if mask_png:
+                mask = _sealed("roeh-mask", mask_png)
+                only_theirs.callback(os.close, mask)
+                inherited.append(mask)
+            order = _Order(
+                description=pipeline.description,
+                frames=pipeline.frames,
+                coded=coded,
+                parent=os.getpid(),
+                socket=theirs.fileno(),
+                memory=self._ring.descriptor,
+                slots=SLOTS,
+                stride_bytes=self._ring.stride_bytes,
+                mask=mask,
+            )
             self._process = subprocess.Popen(
                 program.command("run", msgspec.json.encode(order).decode()),
                 stdin=subprocess.DEVNULL,
@@ -194,14 +200,7 @@ class GstreamerProcess:
                 env=_environment(),
                 start_new_session=True,
             )
-        except BaseException:
-            self._give_back()
-            raise
-        finally:
-            # What only the child needs is not held here.
-            theirs.close()
-            if mask is not None:
-                os.close(mask)
+            undo.pop_all()
 
     def __enter__(self) -> GstreamerProcess:
         return self
@@ -288,8 +287,12 @@ class GstreamerProcess:
 def _sealed(name: str, content: bytes, *, more: int = fcntl.F_SEAL_WRITE) -> int:
     """A descriptor of memory with that content and size; by default nobody changes either."""
     descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | more)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS | more)
+    except BaseException:
+        os.close(descriptor)
+        raise
     return descriptor

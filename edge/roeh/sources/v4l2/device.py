@@ -146,8 +146,12 @@ class V4l2Device:
         found = []
         for coding in CODINGS:
             if video in {"auto", coding.video} and v4l2.fourcc(coding.fourcc) in codes:
-                with contextlib.suppress(OSError):
+                try:
                     found.append(self._format(v4l2.TRY_FMT, coding, wanted))
+                except OSError as error:
+                    # EINVAL: not in any size. Whatever else says nothing of what it has.
+                    if error.errno != errno.EINVAL:
+                        raise DeviceAway(_reason(error)) from None
         return found
 
     def choose(self, offer: Negotiated, fps: float) -> Negotiated:
@@ -212,6 +216,8 @@ class V4l2Device:
             except BlockingIOError:
                 # Nothing to take, and yet it woke us: the device has only a complaint.
                 raise DeviceAway(_AWAY[errno.EIO]) from None
+            if buffer.index >= len(self._mapped):
+                raise DeviceAway("the camera's driver names a buffer that it does not have")
             try:
                 return self._copied(buffer)
             finally:

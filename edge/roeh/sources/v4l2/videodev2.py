@@ -294,7 +294,13 @@ class LinuxKernel:
 
     def ioctl(self, descriptor: int, request: int, argument: ctypes.Structure) -> None:
         """One of the requests above; the kernel writes its answer into `argument`."""
-        fcntl.ioctl(descriptor, request, argument, True)
+        while True:
+            try:
+                fcntl.ioctl(descriptor, request, argument, True)
+            except InterruptedError:
+                # By a signal of ours; of all calls Python repeats all but this one.
+                continue
+            return
 
     def wait(self, descriptor: int, timeout_s: float) -> bool:
         """Whether a buffer is filled, or the device has something to complain of."""
