@@ -1,5 +1,7 @@
 """Views for people: everything is where optics says, seams show nothing, masks hide everything."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from roeh.optics.projection import Cylindrical
 from roeh.optics.remap import pixel_grid
 from roeh.optics.rig import Pose, Rig, Sensor
 from roeh.optics.view_layout import view_of
-from roeh.optics.view_pane import shares
+from roeh.optics.view_pane import responsible, shares
 
 few = settings(max_examples=8)
 SIDE = 240  # a pixel's column and row fit into eight bits
@@ -132,6 +134,51 @@ def test_no_seam_is_seen_between_sensors_nor_where_north_comes_round(rig, layout
         truth = 127 + 120 * sight @ rig.to_world().T
         assert seen.mean() > 0.5
         assert np.abs(drawn[seen] - truth[seen]).max() <= 4
+
+
+@dataclass(frozen=True)
+class CountedLens(Pinhole):
+    """A lens that counts the directions it is asked for."""
+
+    asked: list = field(default_factory=list, compare=False)
+
+    def project(self, directions, *, beyond=False):
+        self.asked.append(len(directions))
+        return super().project(directions, beyond=beyond)
+
+
+@few
+@given(rigs(), st.integers(0, 2**32 - 1))
+def test_who_shows_what_is_as_if_every_sensor_were_asked_for_every_direction(rig, seed):
+    sight = np.random.default_rng(seed).normal(size=(4000, 3))
+    sight /= np.linalg.norm(sight, axis=1)[:, None]
+    axes = np.array([each.pose.to_pole()[:, 2] for each in rig.sensors])
+    off_deg = np.degrees(np.arccos(np.clip(axes @ sight.T, -1, 1)))
+    unseen = np.array([np.isnan(each.pixels_of(sight)[:, 0]) for each in rig.sensors])
+    off_deg[unseen] = 999.0
+    is_seen = ~unseen.all(axis=0)
+    assert np.array_equal(responsible(rig.sensors, sight) >= 0, is_seen)
+    found = shares(rig.sensors, sight)
+    assert np.allclose(found.sum(axis=0), is_seen)
+    for number, off in enumerate(off_deg):
+        lead = np.delete(off_deg, number, axis=0).min(axis=0, initial=999.0) - off
+        # Over two degrees from one sensor's part into the other's.
+        assert ((found[number] == 0) == (unseen[number] | (lead <= -1))).all()
+        assert ((found[number] == 1) == (~unseen[number] & (lead >= 1))).all()
+        if len(rig.sensors) == 2:
+            is_shared = is_seen & (np.abs(lead) < 1)
+            assert np.allclose(found[number][is_shared], 0.5 + lead[is_shared] / 2)
+
+
+def test_a_direction_is_asked_of_whoever_shows_it():
+    poses = [Pose(azimuth, 35, 0, 5.0) for azimuth in (0, 90, 180, 270)]
+    plain = Pinhole.from_hfov(SIDE, SIDE, 110)
+    lens = CountedLens(SIDE, SIDE, plain.focal_px, plain.center_px)
+    sensors = tuple(Sensor(f"{number}", lens, pose) for number, pose in enumerate(poses))
+    size = Size(400, 300)
+    view = view_of(Rig(sensors, 0.0, 0.0), sensors, ViewChoice(layout="quad"), size)
+    assert view.sensors == sensors
+    assert sum(lens.asked) < 1.4 * size.width_px * size.height_px
 
 
 @few
