@@ -231,7 +231,9 @@ def _judged(report: ProcessReport, now_us: int) -> ProcessReport:
     if report.state == "stopped" or age_us <= _SILENT_AFTER_US:
         return report
     detail = f"no report for more than {_SILENT_AFTER_US // 1_000_000} s"
-    return msgspec.structs.replace(report, state="degraded", detail=detail)
+    # Nothing is known to be seen.
+    state = "blind" if report.process == Role.CAPTURE.value else "degraded"
+    return msgspec.structs.replace(report, state=state, detail=detail)
 
 
 def log_refusal(error: Exception) -> None:

@@ -56,12 +56,14 @@ class Supervisor:
         self._children = {
             role: Child(role, config_path, self._exits, clock, quiet=quiet) for role in PROCESSES
         }
+        self._silent_us = round(config.supervise.silent_s * NS_PER_S) // NS_PER_US
         self._limits = {role: RestartLimit(config.supervise) for role in PROCESSES}
         self._due_mono_ns: dict[Role, int] = {}
         self._given_up: set[Role] = set()
         self._done: set[Role] = set()
         self._reports: tuple[ProcessReport, ...] = ()
         self._restarting: tuple[str, ...] = ()
+        self._answers_since_us: int | None = None
         self._shown = ""
         self._inherited = -1
         self._evidence = StreamClient(evidence_socket(config), Role.SUPERVISE, clock, timeout_s=2.0)
@@ -97,6 +99,7 @@ class Supervisor:
             if now_ns >= next_poll_ns:
                 next_poll_ns = now_ns + int(_POLL_S * NS_PER_S)
                 self._show_state()
+                self._end_hanging(now_ns // NS_PER_US)
         return RestartsExhausted.exit_status if self._given_up else EXIT_OK
 
     def _next_exit(self, timeout_s: float) -> Exit | None:
@@ -144,10 +147,32 @@ class Supervisor:
         self._look_at_status()
         return ended.role is Role.EVIDENCE or ended.role.value in self._restarting
 
+    def _end_hanging(self, now_us: int) -> None:
+        """Kill a capture that ran well and is silent: a driver may hold up all of it for ever.
+
+        Only where evidence has answered for as long: what it was told before it was away
+        says nothing. The others wait for each other on purpose, and keep what they have.
+        """
+        child = self._children[Role.CAPTURE]
+        if self._silent_us == 0 or child.pid is None or self._answers_since_us is None:
+            return
+        for report in self._reports:
+            started_us = child.started_mono_ns // NS_PER_US
+            if report.process != Role.CAPTURE.value or report.t_mono_us < started_us:
+                continue
+            silent_us = now_us - max(report.t_mono_us, self._answers_since_us)
+            if silent_us > self._silent_us:
+                _log.warning("capture says nothing for %d s: ending it", silent_us // 1_000_000)
+                child.kill()
+
     def _look_at_status(self) -> None:
         status = self._status()
-        if status is not None:
-            self._reports, self._restarting = status.reports, status.restarting
+        if status is None:
+            self._answers_since_us = None
+            return
+        self._reports, self._restarting = status.reports, status.restarting
+        if self._answers_since_us is None:
+            self._answers_since_us = self._clock.mono_ns() // NS_PER_US
 
     def _show_state(self) -> None:
         """One line whenever the state of the node changed."""

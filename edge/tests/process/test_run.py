@@ -1,5 +1,6 @@
 """`roeh run`: one node on its directories, no orphans, restarts within limits."""
 
+import os
 import shutil
 import signal
 import socket
@@ -27,7 +28,7 @@ def street(tmp_path_factory):
             directory,
             port=nobody.getsockname()[1],
             paths=f'model_dir = "{models}"',
-            supervise="max_restarts = 2\nbackoff_s = 0.05",
+            supervise="max_restarts = 2\nbackoff_s = 0.05\nsilent_s = 9.0",
         )
         with running_node(config_path) as node:
             yield node
@@ -72,6 +73,22 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_one_takes_over(street
     assert not set(before.values()) & street.leftovers()
     street.wait_for_line("detect ok", since=said)
     assert "Traceback" not in street.said()
+
+
+def test_a_capture_that_hangs_is_ended_and_started_again(street):
+    street.wait_for_news(Role.CAPTURE)
+    before = street.pids()
+    said = len(street.said())
+    os.kill(before[Role.CAPTURE], signal.SIGSTOP)
+    street.wait_for_line(r"capture says nothing for \d+ s: ending it", since=said)
+    street.wait_for_line("capture was ended by SIGKILL; starting it again", since=said)
+    wait_until(lambda: set(street.pids()) == set(ROLES), PATIENCE_S)
+    street.wait_for_news(Role.CAPTURE)
+    after = street.pids()
+    assert after[Role.CAPTURE] != before[Role.CAPTURE]
+    assert {role: pid for role, pid in after.items() if role is not Role.CAPTURE} == {
+        role: pid for role, pid in before.items() if role is not Role.CAPTURE
+    }
 
 
 def test_what_keeps_failing_is_left_alone_and_the_others_go_on(street):

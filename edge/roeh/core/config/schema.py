@@ -316,11 +316,16 @@ class AccessSection(Section, frozen=True, kw_only=True):
 
 
 class SuperviseSection(Section, frozen=True, kw_only=True):
-    """`roeh run`: how often a process may end before it is left for a person."""
+    """`roeh run`: how often a process may end before it is left for a person.
+
+    A capture that ran well and says nothing for `silent_s` hangs in a camera's driver, and is
+    ended (0: never).
+    """
 
     max_restarts: Count = 10
     window_s: Positive = 60.0
     backoff_s: Positive = 0.2
+    silent_s: NotNegative = 30.0
 
 
 class UsersSection(Section, frozen=True, kw_only=True):
