@@ -16,7 +16,7 @@ from roeh.core.config import BrokerSection, NodeConfig, RtspSource, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.paths import evidence_socket
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
-from roeh.doctor.rtsp_login import StreamAnswer, ask_for_stream
+from roeh.doctor.rtsp_login import StreamAnswer, ask_for_stream, exchange
 from roeh.keys.tls_files import tls_pair
 from roeh.sources.network.camera_address import camera_address
 from roeh.transport.desk_keys import read_desk_keys
@@ -27,7 +27,6 @@ from roeh.transport.tls import TlsFiles, tls_context
 _REFUSAL_S = 1.0
 _TIMEOUT_S = 5.0
 _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
-_MAX_ANSWER_BYTES = 4096
 _OK = 200
 _REFUSED = frozenset({401, 403})
 _NOT_FOUND = 404
@@ -127,10 +126,8 @@ def ask_rtsp(source: RtspSource) -> Outcome:
             if url.scheme == "rtsps":
                 return good(f"{where} takes connections (TLS not tried)")
             connection.settimeout(_TIMEOUT_S)
-            connection.sendall(request.encode())
-            answer = connection.recv(_MAX_ANSWER_BYTES)
-            if answer.startswith(b"RTSP/"):
-                return _judged(where, ask_for_stream(connection, address, bare))
+            if exchange(connection, request).startswith("RTSP/"):
+                return _judged(source, where, ask_for_stream(connection, address, bare))
     except OSError as error:
         reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return bad(
@@ -139,10 +136,21 @@ def ask_rtsp(source: RtspSource) -> Outcome:
     return bad(f"{where} does not speak RTSP", "correct the port in the source's url")
 
 
-def _judged(where: str, answer: StreamAnswer) -> Outcome:
+def _described(source: RtspSource, where: str, answer: StreamAnswer) -> Outcome:
+    """What is to be said of a stream that can be had."""
+    if answer.is_h265 and source.transport == "udp":
+        return doubtful(
+            f"{where} sends H.265 over UDP: nobody notices a packet that is lost, and smeared "
+            "pictures may raise or hide something",
+            'set transport = "tcp", or H.264 in the camera',
+        )
+    return good(f"{where} speaks RTSP and describes the stream")
+
+
+def _judged(source: RtspSource, where: str, answer: StreamAnswer) -> Outcome:
     """What a camera that speaks RTSP said when asked for the stream."""
     if answer.status == _OK:
-        return good(f"{where} speaks RTSP and describes the stream")
+        return _described(source, where, answer)
     if answer.status in _REFUSED and answer.is_login_tried:
         return bad(
             f"camera {where} refuses the user name or password",

@@ -25,6 +25,7 @@ class StreamAnswer(msgspec.Struct, frozen=True):
 
     status: int | None
     is_login_tried: bool
+    is_h265: bool = False
 
 
 def ask_for_stream(connection: socket.socket, address: CameraAddress, url: str) -> StreamAnswer:
@@ -34,21 +35,27 @@ def ask_for_stream(connection: socket.socket, address: CameraAddress, url: str) 
         OSError: the connection broke.
     """
     request = f"DESCRIBE {url} RTSP/1.0\r\nAccept: application/sdp\r\nUser-Agent: roeh\r\n"
-    answer = _asked(connection, f"{request}CSeq: 2\r\n\r\n")
+    answer = exchange(connection, f"{request}CSeq: 2\r\n\r\n")
     credentials = urlsplit(address.opened)
     user, password = unquote(credentials.username or ""), unquote(credentials.password or "")
     login = _login(answer, user, password, url) if user else ""
     if _status(answer) != _UNAUTHORISED or not login:
-        return StreamAnswer(status=_status(answer), is_login_tried=False)
-    answer = _asked(connection, f"{request}CSeq: 3\r\nAuthorization: {login}\r\n\r\n")
-    return StreamAnswer(status=_status(answer), is_login_tried=True)
+        return _told(answer, is_login_tried=False)
+    answer = exchange(connection, f"{request}CSeq: 3\r\nAuthorization: {login}\r\n\r\n")
+    return _told(answer, is_login_tried=True)
 
 
-def _asked(connection: socket.socket, request: str) -> str:
-    """The head of the answer; empty when the camera hung up."""
+def exchange(connection: socket.socket, request: str) -> str:
+    """The whole answer, so that what follows is the next one's; empty when it hung up.
+
+    Of what is no RTSP, as much as came at once.
+
+    Raises:
+        OSError: the connection broke, or there was no answer in time.
+    """
     connection.sendall(request.encode())
     answer = b""
-    while b"\r\n\r\n" not in answer and len(answer) < _MAX_ANSWER_BYTES:
+    while len(answer) < _MAX_ANSWER_BYTES and not _is_whole(answer):
         try:
             received = connection.recv(_MAX_ANSWER_BYTES)
         except ConnectionError:
@@ -57,6 +64,20 @@ def _asked(connection: socket.socket, request: str) -> str:
             break
         answer += received
     return answer.decode("latin-1")
+
+
+def _is_whole(answer: bytes) -> bool:
+    if not answer.startswith(b"RTSP/"[: len(answer)]):
+        return True
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^Content-Length: *(\d{1,6})\s*$", head)
+    return bool(end) and len(body) >= (int(length[1]) if length else 0)
+
+
+def _told(answer: str, *, is_login_tried: bool) -> StreamAnswer:
+    # By the stream's description (RFC 4566, 7798): "a=rtpmap:96 H265/90000".
+    is_h265 = re.search(r"(?im)^a=rtpmap:\d+ H265/", answer) is not None
+    return StreamAnswer(_status(answer), is_login_tried=is_login_tried, is_h265=is_h265)
 
 
 def _status(answer: str) -> int | None:

@@ -302,6 +302,56 @@ def test_a_network_camera_has_to_speak_rtsp(tmp_path, reply, verdict):
     assert "secret" not in outcome.what
 
 
+HEAD = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"
+REFUSAL = b'RTSP/1.0 401 No\r\nContent-Length: 5\r\nWWW-Authenticate: Basic realm="c"\r\n\r\n'
+H265 = b"v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n"
+DESCRIBED = b"RTSP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(H265)
+
+
+@contextlib.contextmanager
+def answering_in_pieces(*answers):
+    """The port of a server that answers each request in pieces, a moment apart."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            connection, _ = listening.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with connection:
+                for pieces in answers:
+                    connection.recv(65536)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                        CLOCK.wait(0.02)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answers", "transport", "verdict", "words"),
+    [
+        (([HEAD], [REFUSAL, b"no", b" no"], [REFUSAL, b"no no"]), "tcp", "FAIL",
+         "refuses the user name or password"),
+        (([HEAD[:9], HEAD[9:]], [DESCRIBED, H265[:40], H265[40:]]), "udp", "WARN",
+         "H.265 over UDP"),
+        (([HEAD], [DESCRIBED, H265]), "tcp", "OK", "describes the stream"),
+    ],
+)  # fmt: skip
+def test_a_network_camera_s_answers_are_read_to_their_end(
+    tmp_path, answers, transport, verdict, words
+):
+    """A refusal with a page in it is a refusal all the same; H.265 stands in the description."""
+    with answering_in_pieces(*answers) as port:
+        url = f"rtsp://user:secret@127.0.0.1:{port}/live"
+        source = f'{{ kind = "rtsp", url = "{url}", transport = "{transport}" }}'
+        (outcome,) = check_sources(node(tmp_path, source=source), CLOCK)
+    assert outcome.verdict == verdict
+    assert words in outcome.what
+    assert "secret" not in outcome.what
+
+
 @pytest.mark.apt(" ".join(PACKAGES))
 @pytest.mark.parametrize("method", ["basic", "digest"])
 def test_a_wrong_password_of_a_network_camera_is_said_and_never_shown(tmp_path, method):

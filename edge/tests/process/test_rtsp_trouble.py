@@ -132,9 +132,12 @@ def stalled(watched):
     return SourceState.STALLED in watched.states
 
 
-def test_h265_is_shown_and_recorded_as_it_comes(cameras):
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_h265_is_shown_and_recorded_as_it_comes(cameras, transport, caplog):
     heard = Heard()
-    watched = Watched(cameras.url("h265"), pictures(heard, 12), coded=heard)
+    watched = Watched(cameras.url("h265"), pictures(heard, 12), coded=heard, transport=transport)
+    # Over UDP nobody notices what is lost.
+    assert ("H.265 over UDP" in caplog.text) == (transport == "udp")
     assert all(shows_the_bars(frame) for frame in watched.frames)
     assert heard.begun == [("hevc", True)]
     assert [picture.is_key for picture in heard.pictures[:11]] == [True, *[False] * 4] * 2 + [True]

@@ -15,6 +15,7 @@ from types import TracebackType
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import RtspSource
 from roeh.core.gop import TICKS_PER_S, Discontinuity
+from roeh.core.log import log_for
 from roeh.core.types import Size
 from roeh.media.compressed import CompressedPacket, compressed_packet
 from roeh.media.decode import (
@@ -31,6 +32,8 @@ from roeh.sources.live_reader import CameraAway, LiveFrames, LiveOutput
 from roeh.sources.network.camera_address import CameraAddress, camera_address
 from roeh.sources.protocol import SourceFrame, SourceObserver, ignore_notices
 from roeh.sources.timeline import LiveTimeline, reading_at
+
+_log = log_for("sources")
 
 _SILENT_SHARE = 0.9
 # A read of a silent camera ends by itself at its timeout; nothing but a socket hangs on it.
@@ -126,6 +129,7 @@ class _Camera:
         self._section = section
         self._address = address
         self._coded = coded
+        self._is_warned = False
 
     def read(self, output: LiveOutput) -> None:
         """One connection.
@@ -147,6 +151,7 @@ class _Camera:
         try:
             with VideoInput(self._address.opened, options=options, timeout_s=stall_s) as video:
                 began_ns = output.clock.mono_ns()
+                self._warn_of(video.compressed_format.codec, output.camera_id)
                 _Stream(video, output, self._address.shown, stall_s, self._coded).run()
         except VideoFailed as failed:
             took_ns = output.clock.mono_ns() - began_ns
@@ -154,6 +159,16 @@ class _Camera:
             # A camera locks the account out that guesses on.
             is_slow = failed.trouble is VideoTrouble.REFUSED
             raise CameraAway(_plain(failed, is_silent=is_silent), is_slow=is_slow) from None
+
+    def _warn_of(self, codec: str, camera_id: str) -> None:
+        """Say once what neither the camera nor the decoder will say."""
+        if codec == "hevc" and self._section.transport == "udp" and not self._is_warned:
+            self._is_warned = True
+            _log.warning(
+                "%s: H.265 over UDP: pictures that lost packets are not told from whole ones; "
+                'set transport = "tcp", or H.264 in the camera',
+                camera_id,
+            )
 
 
 class _Stream:

@@ -75,12 +75,17 @@ def load_library() -> Library:
         from picamera2.encoders.libav_h264_encoder import LibavH264Encoder  # noqa: PLC0415 - as above
         from picamera2.outputs import Output  # noqa: PLC0415 - as above
     except Exception as error:  # noqa: BLE001 - numpy of another version is a ValueError there
+        reason = line_of(error)
+        remedy = (
+            "install the system's python3-picamera2, and make the venv of roeh with that Python "
+            "and --system-site-packages"
+        )
+        if "numpy" in reason:
+            remedy = "install the system's version of numpy in the venv of roeh too"
         raise CameraMissing(
-            what=f"picamera2 cannot be loaded: {line_of(error)}",
+            what=f"picamera2 cannot be loaded: {reason}",
             which="source kind picamera2",
-            remedy="install the system's python3-picamera2, and make the venv of roeh with "
-            "that Python and --system-site-packages; if it speaks of numpy, install the "
-            "system's version of that in the venv",
+            remedy=remedy,
         ) from None
     return Library(Picamera2, MappedArray, Output, LibavH264Encoder, _hardware_encoder)
 
