@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from roeh.core.errors import CalibrationFailed
+from roeh.core.errors import CalibrationFailed, SourceUnreadable
 from roeh.media.frames import UInt8Image
-
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from roeh.media.picture_file import PICTURE_SUFFIXES, read_picture
 
 
 def picture_paths(named: Iterable[Path]) -> tuple[Path, ...]:
@@ -40,17 +36,9 @@ def picture_paths(named: Iterable[Path]) -> tuple[Path, ...]:
 def read_gray(path: Path) -> UInt8Image | None:
     """(height, width), not turned by what its header says of how it was held; None: no picture."""
     try:
-        content = np.fromfile(path, np.uint8)
-    except OSError:
+        return read_picture(path, is_gray=True)
+    except SourceUnreadable:
         return None
-    if not content.size:
-        return None
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        picture = cv2.imdecode(content, flags)
-    except cv2.error:
-        return None
-    return None if picture is None else np.asarray(picture, np.uint8)
 
 
 def _nothing(what: str, path: Path) -> CalibrationFailed:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, timedelta, timezone
 
+from roeh.core.clock import NS_PER_US, ClockReading
+
 _US_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: What a calendar can show: years 1 to 9999.
@@ -34,6 +36,11 @@ def utc_text(t_us: int, *, synchronised: bool = True) -> str:
     shown_us = max(_MIN_SHOWN_US, min(t_us, _MAX_SHOWN_US))
     moment = _EPOCH + timedelta(microseconds=shown_us)
     return f"{'' if synchronised else '~'}{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def reading_text(reading: ClockReading) -> str:
+    """A clock's reading, as `utc_text`."""
+    return utc_text(reading.t_utc_ns // NS_PER_US, synchronised=reading.synchronised)
 
 
 def length_text(length_us: int) -> str:

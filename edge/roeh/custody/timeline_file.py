@@ -6,11 +6,11 @@ from pathlib import Path
 
 import cv2
 
-from roeh.core.clock import NS_PER_US, Clock
+from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.custody import EvidenceStatus
 from roeh.core.errors import OutputRefused, one_line
-from roeh.core.moments import utc_text
+from roeh.core.moments import reading_text
 from roeh.custody.timeline import Timeline
 from roeh.custody.timeline_picture import Heading, draw_timeline
 
@@ -25,8 +25,7 @@ def write_timeline(
     Raises:
         OutputRefused: it cannot be written.
     """
-    now = clock.read()
-    made = utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)
+    made = reading_text(clock.read())
     node = config.node
     heading = Heading(
         title=one_line(f"Video held by {node.site}/{node.name}"),

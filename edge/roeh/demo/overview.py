@@ -11,7 +11,7 @@ from roeh.core.config import NodeConfig
 from roeh.core.types import Alert, AlertPhase
 from roeh.detect.tracklog import TrackLine
 from roeh.media.frames import UInt8Image
-from roeh.media.polar import PolarAlert, PolarTrack, PolarZone, draw_polar, sector_outline_m
+from roeh.media.polar import PolarAlert, PolarTrack, PolarZone, draw_polar, zone_outline_m
 
 #: A track of fewer points says nothing to somebody who looks.
 _MIN_POINTS = 5
@@ -64,15 +64,7 @@ def _tracks(track_log: Path) -> list[PolarTrack]:
 
 
 def _zones(config: NodeConfig, range_m: float) -> list[PolarZone]:
-    zones: list[PolarZone] = []
-    for zone in config.zones:
-        outline = zone.polygon_m
-        if zone.bearing_from_deg is not None and zone.bearing_to_deg is not None:
-            outer_m = min(zone.range_to_m or range_m, range_m)
-            outline = sector_outline_m(
-                zone.bearing_from_deg, zone.bearing_to_deg, zone.range_from_m, outer_m
-            )
-        zones.append(PolarZone(zone.name, outline))
+    zones = [PolarZone(zone.name, zone_outline_m(zone, at_most_m=range_m)) for zone in config.zones]
     zones += [PolarZone(line.name, (line.from_m, line.to_m)) for line in config.lines]
     return zones
 

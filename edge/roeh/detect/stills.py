@@ -7,27 +7,22 @@ from pathlib import Path
 
 import cv2
 import msgspec
-import numpy as np
 
 from roeh.core.config import StandaloneLens, parse_lens
 from roeh.core.errors import LensError, RoehError, SourceUnreadable
 from roeh.core.types import Detection
-from roeh.media.frames import UInt8Image
+from roeh.media.picture_file import PICTURE_SUFFIXES, read_picture
 from roeh.optics.configured import standalone_rig
 from roeh.optics.ground import bearing_of, range_of
 from roeh.optics.rig import Rig
 from roeh.vision.detector import SensorDetector
 from roeh.vision.open import open_model_for, open_still_detector
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 DEFAULT_LABELS = ("person", "bicycle", "car", "motorcycle", "bus", "truck", "dog")
 
 _ANY_RANGE_M = 1000.0
 #: Nothing can be seen in a picture that is a line or a point.
 _LEAST_SIDE_PX = 2
-#: How a JPEG and a PNG file begin and end; some cameras write a little more after it.
-_FILE_MARKS = ((b"\xff\xd8", b"\xff\xd9"), (b"\x89PNG", b"IEND"))
-_TAIL_BYTES = 65536
 #: Without a lens nothing is known of angles; this one only carries the picture's size.
 _UNKNOWN_HFOV_DEG = 60.0
 
@@ -101,7 +96,7 @@ def detect_stills(
     refused: RoehError | None = None
     for path in pictures:
         try:
-            picture = _read(path)
+            picture = read_picture(path, is_turned=True)
             height_px, width_px = picture.shape[:2]
             if lens is None and min(picture.shape[:2]) < _LEAST_SIDE_PX:
                 yield StillResult(image=str(path), detections=())
@@ -153,28 +148,6 @@ def _open(rig: Rig, model: str, min_confidence: float) -> SensorDetector:
 def _size(detector: SensorDetector) -> tuple[int, int]:
     lens = detector.sensor.lens
     return lens.width_px, lens.height_px
-
-
-def _read(path: Path) -> UInt8Image:
-    try:
-        encoded = path.read_bytes()
-        whole = bool(encoded) and not _ends_early(encoded)
-        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if whole else None
-    except (OSError, cv2.error):
-        pixels = None
-    if pixels is None:
-        raise SourceUnreadable(
-            what="not a picture", which=str(path), remedy="give a JPEG, PNG, WebP, BMP or TIFF file"
-        )
-    return np.asarray(pixels, np.uint8)
-
-
-def _ends_early(encoded: bytes) -> bool:
-    """Whether a JPEG or PNG file stops before its end: their libraries would print about it."""
-    for start, end in _FILE_MARKS:
-        if encoded.startswith(start):
-            return end not in encoded[-_TAIL_BYTES:]
-    return False
 
 
 def _still(detection: Detection, located: bool) -> StillDetection:

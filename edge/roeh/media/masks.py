@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from roeh.core.config import SensorSection
 from roeh.core.types import Detection
+from roeh.media.frames import UInt8Image
 
 #: Farther outside a picture than any polygon needs to reach.
 _FAR_PX = 1 << 20
@@ -33,6 +34,15 @@ def mask_of(section: SensorSection) -> npt.NDArray[np.bool_] | None:
         cv2.fillPoly(drawn, [corners.round().astype(np.int32)], 255)
     masked: npt.NDArray[np.bool_] = drawn > 0
     return masked
+
+
+def blackened(picture: UInt8Image, mask: npt.NDArray[np.bool_] | None) -> UInt8Image:
+    """The picture (height, width, 3) with what is masked black; itself where nothing is."""
+    if mask is None:
+        return picture
+    picture = picture.copy()
+    picture[mask] = 0
+    return picture
 
 
 def outside(detections: Sequence[Detection], mask: npt.NDArray[np.bool_] | None) -> list[Detection]:

@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from roeh.core.config import ZoneSection
+from roeh.core.config.section import PointM
 from roeh.media.frames import UInt8Image
 
-PointM = tuple[float, float]
 Color = tuple[int, int, int]
 
 _SIZE_PX = 1000
@@ -246,6 +247,18 @@ def sector_outline_m(
     outer = _arc(bearings, range_to_m)
     inner = _arc(bearings[::-1], range_from_m) if range_from_m > 0 else ((0.0, 0.0),)
     return (*outer, *inner)
+
+
+def zone_outline_m(zone: ZoneSection, *, at_most_m: float = math.inf) -> tuple[PointM, ...]:
+    """The outline of a zone, a sector no farther out than `at_most_m`."""
+    if zone.bearing_from_deg is None or zone.bearing_to_deg is None or zone.range_to_m is None:
+        return zone.polygon_m
+    return sector_outline_m(
+        zone.bearing_from_deg,
+        zone.bearing_to_deg,
+        zone.range_from_m,
+        min(zone.range_to_m, at_most_m),
+    )
 
 
 def _arc(bearings_rad: npt.NDArray[np.float64], range_m: float) -> tuple[PointM, ...]:

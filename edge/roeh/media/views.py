@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roeh.media.frames import UInt8Image
+from roeh.media.masks import blackened
 from roeh.optics.rig import Sensor
 from roeh.optics.view_layout import View
 from roeh.optics.view_pane import Pane, Piece
@@ -81,9 +82,7 @@ def _prepared(
     picture: UInt8Image, mask: _Mask | None, sensor: Sensor
 ) -> tuple[UInt8Image, UInt8Image | None]:
     """Picture and mask (255 inside) at the size that the view is drawn from."""
-    if mask is not None:
-        picture = picture.copy()
-        picture[mask] = 0
+    picture = blackened(picture, mask)
     wanted = (sensor.lens.width_px, sensor.lens.height_px)
     hidden = None if mask is None else np.where(mask, np.uint8(255), np.uint8(0))
     if (picture.shape[1], picture.shape[0]) == wanted:

@@ -11,23 +11,23 @@ import cv2
 import msgspec
 import numpy as np
 
-from roeh.core.clock import NS_PER_US, SystemClock
-from roeh.core.config import NodeConfig, SensorSection, ZoneSection, load_config
+from roeh.core.clock import SystemClock
+from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import EXIT_OK, ConfigError, OutputRefused
-from roeh.core.moments import utc_text
+from roeh.core.moments import reading_text
 from roeh.core.types import Size
 from roeh.core.views import HEIGHT_SHARES, LAYOUTS, Layout, ViewChoice
 from roeh.media.frames import UInt8Image
-from roeh.media.masks import mask_of, outside
+from roeh.media.masks import blackened, mask_of, outside
 from roeh.media.overlay import Boxed, Overlay, found_words
-from roeh.media.polar import sector_outline_m
+from roeh.media.polar import zone_outline_m
 from roeh.media.view_frame import framed, words_of
 from roeh.media.views import draw_view
 from roeh.optics.configured import rig_from
 from roeh.optics.ground import bearing_of, range_of
 from roeh.optics.rig import Rig
 from roeh.optics.view_layout import view_of
-from roeh.view.pictures import clip_picture, file_picture, live_picture
+from roeh.sources.one_picture import clip_picture, file_picture, live_picture
 from roeh.vision.open import open_model_for, open_still_detector
 
 #: Of each layout, where `--width` does not say.
@@ -141,10 +141,12 @@ def _pictures(
         return {sections[0].name: picture}, f"{chosen.clip.name} at {chosen.at:g} s"
     clock = SystemClock()
     pictures = {
-        section.name: live_picture(config, section, clock, _PATIENCE_S) for section in sections
+        section.name: live_picture(
+            section, clock=clock, heading_deg=config.node.heading_deg, patience_s=_PATIENCE_S
+        )
+        for section in sections
     }
-    now = clock.read()
-    return pictures, utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)
+    return pictures, reading_text(clock.read())
 
 
 def _drawn(
@@ -165,7 +167,7 @@ def _drawn(
     overlay = Overlay(view, drawn.picture, drawn.hidden)
     if chosen.zones:
         for zone in config.zones:
-            overlay.draw_outline(zone.name, _outline_m(zone))
+            overlay.draw_outline(zone.name, zone_outline_m(zone))
         for line in config.lines:
             overlay.draw_outline(line.name, (line.from_m, line.to_m))
     if chosen.rings:
@@ -178,14 +180,6 @@ def _drawn(
             overlay.draw_boxes(_found(config, rig, name, pictures[name]))
     lines = [f"{config.node.site}/{config.node.name}  {words}  {words_of(choice)}"]
     return framed(view, overlay.finished(), lines)
-
-
-def _outline_m(zone: ZoneSection) -> tuple[tuple[float, float], ...]:
-    if zone.bearing_from_deg is None or zone.bearing_to_deg is None or zone.range_to_m is None:
-        return zone.polygon_m
-    return sector_outline_m(
-        zone.bearing_from_deg, zone.bearing_to_deg, zone.range_from_m, zone.range_to_m
-    )
 
 
 def _found(config: NodeConfig, rig: Rig, name: str, picture: UInt8Image) -> list[Boxed]:
@@ -201,9 +195,7 @@ def _found(config: NodeConfig, rig: Rig, name: str, picture: UInt8Image) -> list
         threads=config.detect.threads,
         max_range_m=config.detect.max_range_m,
     )
-    if mask is not None:
-        picture = picture.copy()
-        picture[mask] = 0
+    picture = blackened(picture, mask)
     boxed: list[Boxed] = []
     for found in outside(detector.look(picture, range(len(detector.tiles))), mask):
         if found.position is None or found.confidence < config.detect.min_confidence:

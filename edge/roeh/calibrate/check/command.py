@@ -16,16 +16,17 @@ from roeh.calibrate.check.birds_eye import draw_birds_eye
 from roeh.calibrate.numbers import between
 from roeh.calibrate.pose.compass import COMPASS_REMEDY, COMPASS_WARNING
 from roeh.calibrate.report import Figure, Report, check_free, write_report
-from roeh.calibrate.sensor_picture import live_picture, picture_from, section_of
-from roeh.core.clock import NS_PER_US, Clock, SystemClock
+from roeh.calibrate.sensor_picture import live_picture_of, picture_from, section_of
+from roeh.calibrate.telling import tell
+from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, RoehError, one_line
-from roeh.core.moments import utc_text
+from roeh.core.moments import reading_text
 from roeh.media.frames import UInt8Image
 from roeh.media.lettering import trace, write
 from roeh.media.masks import mask_of
 from roeh.media.overlay import Overlay, letter_px_of
-from roeh.media.polar import sector_outline_m
+from roeh.media.polar import zone_outline_m
 from roeh.optics.configured import rig_from
 from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array
@@ -105,7 +106,7 @@ def run_check(chosen: argparse.Namespace) -> int:
             remedy="stop the node if it holds the cameras, look with roeh doctor, or give files "
             "with --picture",
         )
-    report = check_report(config, pictures, chosen.range_m, _made(clock))
+    report = check_report(config, pictures, chosen.range_m, reading_text(clock.read()))
     page = write_report(chosen.out, report)
     if chosen.json:
         sys.stdout.write(msgspec.json.encode(report.result).decode() + "\n")
@@ -205,21 +206,9 @@ def draw_check(
 
 def outlines_of(config: NodeConfig) -> tuple[Outline, ...]:
     """Zones and lines as corners on the ground, metres east and north."""
-    found: list[Outline] = []
-    for zone in config.zones:
-        if zone.polygon_m:
-            found.append((zone.name, zone.polygon_m))
-        elif (
-            zone.bearing_from_deg is not None
-            and zone.bearing_to_deg is not None
-            and zone.range_to_m is not None
-        ):
-            sector = sector_outline_m(
-                zone.bearing_from_deg, zone.bearing_to_deg, zone.range_from_m, zone.range_to_m
-            )
-            found.append((zone.name, sector))
-    found += [(line.name, (line.from_m, line.to_m)) for line in config.lines]
-    return tuple(found)
+    zones = [(zone.name, zone_outline_m(zone)) for zone in config.zones]
+    lines = [(line.name, (line.from_m, line.to_m)) for line in config.lines]
+    return (*zones, *lines)
 
 
 def _draw_horizon(canvas: UInt8Image, sensor: Sensor, letter_px: float) -> None:
@@ -272,12 +261,7 @@ def _picture(
     if file is not None:
         return picture_from(file, section)
     try:
-        return live_picture(section, clock, heading_deg)
+        return live_picture_of(section, clock, heading_deg)
     except RoehError as error:
-        sys.stderr.write(f"roeh calibrate: {one_line(f'{section.name}: {error.what}')}\n")
+        tell(f"{section.name}: {error.what}")
         return None
-
-
-def _made(clock: Clock) -> str:
-    now = clock.read()
-    return utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)

@@ -25,10 +25,12 @@ from roeh.calibrate.lens.seen_rim import seen_fov_deg
 from roeh.calibrate.lens.view_guide import ViewGuide
 from roeh.calibrate.pictures import picture_paths, read_gray
 from roeh.calibrate.report import Report, check_free, write_report
-from roeh.core.clock import NS_PER_US, Clock, SystemClock
+from roeh.calibrate.sensor_picture import section_of
+from roeh.calibrate.telling import tell
+from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import SensorSection, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, one_line
-from roeh.core.moments import utc_text
+from roeh.core.moments import reading_text
 from roeh.core.stopping import stop_on_signals
 from roeh.media.frames import UInt8Image
 from roeh.optics.configured import lens_from
@@ -104,7 +106,7 @@ def run_lens(chosen: argparse.Namespace) -> int:
     if chosen.pictures:
         seen = _from_files(picture_paths(chosen.pictures), board)
     else:
-        sensor = _sensor(chosen.config, chosen.sensor)
+        sensor = section_of(load_config(chosen.config), chosen.sensor)
         seen = from_sensor(sensor, board, chosen.count, clock, stop_on_signals())
     report = calibrated(seen, chosen.model, chosen.fov, clock)
     page = write_report(chosen.out, report)
@@ -135,8 +137,7 @@ def calibrated(seen: _Seen, model: LensModel, fov_deg: float | None, clock: Cloc
     )
     if views.brightest is None:
         raise AssertionError("views without a picture")
-    now = clock.read()
-    made = utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)
+    made = reading_text(clock.read())
     return lens_report(
         fit,
         board=views.board,
@@ -183,7 +184,7 @@ def _from_files(paths: tuple[Path, ...], board: Board) -> _Seen:
             continue
         reason = views.add(name, gray)
         if reason:
-            _say(f"{name}: {reason}")
+            tell(f"{name}: {reason}")
     by_name = dict(zip(names, paths, strict=True))
     return _Seen(
         views, f"{len(paths)} pictures", "Lens from pictures", lambda name: read_gray(by_name[name])
@@ -201,11 +202,11 @@ def from_sensor(
     lens = lens_from(sensor.lens)
     views = BoardViews(board)
     guide = ViewGuide(board, center_px=lens.axis_px, half_px=_half_px(lens), count=count)
-    _say(f"show {board} to camera {sensor.name}; {count} views are wanted")
+    tell(f"show {board} to camera {sensor.name}; {count} views are wanted")
     with open_source(
         sensor.source, sensor=sensor, clock=clock, paced=True, observer=_notice
     ) as source:
-        taken = take_views(source, views, guide, stop=stop, say=_say)
+        taken = take_views(source, views, guide, stop=stop, say=tell)
     if len(taken) < LEAST_VIEWS:
         raise CalibrationFailed(
             what=f"only {len(taken)} views were taken, {LEAST_VIEWS} are needed at least",
@@ -229,21 +230,6 @@ def _half_px(lens: Lens) -> tuple[float, float]:
     return min(half_x, radius_px), min(half_y, radius_px)
 
 
-def _sensor(config_path: Path, name: str) -> SensorSection:
-    sensors = load_config(config_path).sensors
-    if not name and len(sensors) == 1:
-        return sensors[0]
-    for sensor in sensors:
-        if sensor.name == name:
-            return sensor
-    known = ", ".join(sensor.name for sensor in sensors)
-    raise CalibrationFailed(
-        what="no such camera" if name else "the node has several cameras",
-        which=name or str(config_path),
-        remedy=f"name one with --sensor: {known}",
-    )
-
-
 def _short_names(paths: tuple[Path, ...]) -> tuple[str, ...]:
     """File names alone, or whole paths where two would be the same."""
     names = tuple(path.name for path in paths)
@@ -251,12 +237,7 @@ def _short_names(paths: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def _notice(notice: SourceNotice) -> None:
-    _say(f"camera {notice.camera_id}: {notice.detail}")
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"roeh calibrate: {one_line(line)}\n")
-    sys.stderr.flush()
+    tell(f"camera {notice.camera_id}: {notice.detail}")
 
 
 def _count(text: str) -> int:

@@ -17,8 +17,9 @@ from roeh.calibrate.pose.point_files import marked_points, read_points
 from roeh.calibrate.pose.report import compass_report, people_report, points_report
 from roeh.calibrate.pose.watching import SeenPerson, Watched, Watcher, apart, watch
 from roeh.calibrate.report import Report, check_free, write_report
-from roeh.calibrate.sensor_picture import live_picture, picture_from, section_of
-from roeh.core.clock import NS_PER_US, Clock, SystemClock
+from roeh.calibrate.sensor_picture import live_picture_of, picture_from, section_of
+from roeh.calibrate.telling import tell
+from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import (
     EXIT_OK,
@@ -27,7 +28,7 @@ from roeh.core.errors import (
     SourceUnreadable,
     one_line,
 )
-from roeh.core.moments import utc_text
+from roeh.core.moments import reading_text
 from roeh.core.stopping import stop_on_signals
 from roeh.media.frames import UInt8Image
 from roeh.optics.configured import pole_from, rig_from
@@ -122,7 +123,9 @@ def run_pose(chosen: argparse.Namespace) -> int:
     clock = SystemClock()
     if chosen.compass_deg is not None:
         keys = heading_by_compass(chosen.compass_deg, chosen.declination_deg, COMPASS_SIGMA_DEG)
-        report = compass_report(keys, chosen.compass_deg, chosen.declination_deg, _made(clock))
+        report = compass_report(
+            keys, chosen.compass_deg, chosen.declination_deg, reading_text(clock.read())
+        )
     elif chosen.people:
         report = _by_people(chosen, config, clock, stop_on_signals())
     else:
@@ -165,7 +168,7 @@ def _by_points(chosen: argparse.Namespace, config: NodeConfig, clock: Clock) -> 
         points,
         config,
         section,
-        made=f"{_made(clock)}, {len(points)} ground points of {chosen.points.name}.",
+        made=f"{reading_text(clock.read())}, {len(points)} ground points of {chosen.points.name}.",
         picture=picture,
     )
 
@@ -183,7 +186,7 @@ def _by_people(
         clock=clock,
         heading_deg=config.node.heading_deg,
         stop=stop,
-        told=_say,
+        told=tell,
     )
     nearest_m = _NEAREST_HEIGHTS * sensor.pose.height_m
     looks = upright_looks(apart(people, _APART_M), nearest_m)
@@ -203,7 +206,7 @@ def _by_people(
         looks,
         config,
         section,
-        made=f"{_made(clock)}, {len(looks)} looks at people, {source}.",
+        made=f"{reading_text(clock.read())}, {len(looks)} looks at people, {source}.",
         picture=_picture(chosen.picture, section, clock, config.node.heading_deg),
     )
 
@@ -228,17 +231,7 @@ def _picture(
     if path is not None:
         return picture_from(path, section)
     try:
-        return live_picture(section, clock, heading_deg)
+        return live_picture_of(section, clock, heading_deg)
     except (CalibrationFailed, CameraMissing, SourceUnreadable) as error:
-        _say(f"no picture for the report: {error.what}")
+        tell(f"no picture for the report: {error.what}")
         return None
-
-
-def _made(clock: Clock) -> str:
-    now = clock.read()
-    return utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"roeh calibrate: {one_line(line)}\n")
-    sys.stderr.flush()

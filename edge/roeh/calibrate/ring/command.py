@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +20,12 @@ from roeh.calibrate.report import Figure, Report, Table, check_free
 from roeh.calibrate.ring.checks import SharedSpot, neighbours
 from roeh.calibrate.ring.extrinsics import PairLink, RingPose, ring_from_spots
 from roeh.calibrate.ring.overlaps import spots_of_people, spots_of_points
-from roeh.calibrate.sensor_picture import live_picture
-from roeh.core.clock import NS_PER_US, Clock, SystemClock
+from roeh.calibrate.sensor_picture import live_picture_of
+from roeh.calibrate.telling import tell
+from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import NodeConfig, load_config
-from roeh.core.errors import EXIT_OK, CalibrationFailed, RoehError, one_line
-from roeh.core.moments import utc_text
+from roeh.core.errors import EXIT_OK, CalibrationFailed, RoehError
+from roeh.core.moments import reading_text
 from roeh.core.stopping import stop_on_signals
 from roeh.media.frames import UInt8Image
 from roeh.optics.configured import rig_from
@@ -121,8 +121,7 @@ def run_ring(chosen: argparse.Namespace) -> int:
         source = f"{len(spots)} spots where two sensors saw somebody at one time"
     found = ring_from_spots(spots, rig)
     pictures = _pictures(config, clock) if not clips else {}
-    now = clock.read()
-    made = f"{utc_text(now.t_utc_ns // NS_PER_US, synchronised=now.synchronised)}, {source}."
+    made = f"{reading_text(clock.read())}, {source}."
     finish(chosen, ring_report(found, spots, config, pictures, made=made))
     return EXIT_OK
 
@@ -156,7 +155,7 @@ def watch_all(
                 clock=clock,
                 heading_deg=config.node.heading_deg,
                 stop=stop,
-                told=_say,
+                told=tell,
             )
             for each, watcher in zip(watched, watchers, strict=True)
         ]
@@ -279,12 +278,7 @@ def _pictures(config: NodeConfig, clock: Clock) -> dict[str, UInt8Image]:
     found = {}
     for section in config.sensors:
         try:
-            found[section.name] = live_picture(section, clock, config.node.heading_deg)
+            found[section.name] = live_picture_of(section, clock, config.node.heading_deg)
         except RoehError as error:
-            _say(f"no picture of {section.name} for the report: {error.what}")
+            tell(f"no picture of {section.name} for the report: {error.what}")
     return found
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"roeh calibrate: {one_line(line)}\n")
-    sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Where `roeh view` has its pictures from, each at the size that its lens is for."""
+"""One picture of a camera, live or from a file, at the size that its lens is for."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from roeh.core.clock import Clock
-from roeh.core.config import NodeConfig, SensorSection
+from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.config import SensorSection
 from roeh.core.errors import CameraMissing, SourceUnreadable
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat, VideoFailed, VideoInput
-from roeh.media.frames import PixelFrame, UInt8Image
+from roeh.media.frames import UInt8Image
+from roeh.media.picture_file import read_picture
 from roeh.optics.configured import sensor_from
 from roeh.sources.factory import open_source
 
-_NS_PER_S = 1_000_000_000
+#: A camera's first pictures are exposed by guess.
+_SETTLING_PICTURES = 5
 
 
 def live_picture(
-    config: NodeConfig, section: SensorSection, clock: Clock, patience_s: float
+    section: SensorSection, *, clock: Clock, heading_deg: float, patience_s: float
 ) -> UInt8Image:
-    """The next picture that a camera gives.
+    """A picture that a camera gives once it has settled, (height, width, 3) blue green red.
 
     Raises:
-        CameraMissing: none within `patience_s`.
+        CameraMissing: none within `patience_s`, or its source ended without one.
         RoehError: what the source itself says is wrong.
     """
     stop = threading.Event()
     patience = threading.Timer(patience_s, stop.set)
     source = open_source(
-        section.source,
-        sensor=section,
-        clock=clock,
-        paced=True,
-        heading_deg=config.node.heading_deg,
+        section.source, sensor=section, clock=clock, paced=False, heading_deg=heading_deg
     )
+    last: UInt8Image | None = None
     with source, contextlib.closing(_Patience(patience)):
-        for frame in source.frames(stop):
-            pixels = np.empty(source.format.shape(), np.uint8)
-            frame.pixels_into(pixels)
-            return _at_lens_size(PixelFrame(frame.info, pixels).bgr(), section)
-    raise CameraMissing(
-        what=f"no picture within {patience_s:g} s",
-        which=f"sensor {section.name}",
-        remedy="see that it is switched on and that no other process has it",
-    )
+        for number, frame in enumerate(source.frames(stop), start=1):
+            # A frame's pixels are the source's again with the next one.
+            last = frame.read().bgr()
+            if number == _SETTLING_PICTURES:
+                break
+    if last is None:
+        raise CameraMissing(
+            what=f"no picture within {patience_s:g} s" if stop.is_set() else "no picture",
+            which=f"sensor {section.name}",
+            remedy="see that it is switched on and that no other process has it",
+        )
+    return _at_lens_size(last, section)
 
 
 def file_picture(path: Path, section: SensorSection) -> UInt8Image:
@@ -58,16 +60,7 @@ def file_picture(path: Path, section: SensorSection) -> UInt8Image:
         SourceUnreadable: it is none.
         LensError: it has another shape than the camera's pictures.
     """
-    try:
-        encoded = path.read_bytes()
-        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        pixels = None
-    if pixels is None:
-        raise SourceUnreadable(
-            what="not a picture", which=f"{path}", remedy="give a JPEG, PNG or WebP file"
-        )
-    return _at_lens_size(np.asarray(pixels, np.uint8), section)
+    return _at_lens_size(read_picture(path), section)
 
 
 def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
@@ -84,7 +77,7 @@ def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
             for picture in video.pictures():
                 pts_ns = picture.pts_ns or 0
                 begin_ns = pts_ns if begin_ns is None else begin_ns
-                if shown is not None and pts_ns - begin_ns > at_s * _NS_PER_S:
+                if shown is not None and pts_ns - begin_ns > at_s * NS_PER_S:
                     return _at_lens_size(shown, section)
                 layout = PictureFormat(picture.size, "bgr24")
                 if shown is None or shown.shape != layout.shape():
@@ -94,7 +87,7 @@ def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
         raise SourceUnreadable(
             what=failed.reason, which=f"{path}", remedy="give a video file, or a recorded segment"
         ) from None
-    if shown is None or begin_ns is None or pts_ns - begin_ns + _NS_PER_S < at_s * _NS_PER_S:
+    if shown is None or begin_ns is None or pts_ns - begin_ns + NS_PER_S < at_s * NS_PER_S:
         raise SourceUnreadable(
             what="no picture there", which=f"{path} at {at_s:g} s", remedy="give an earlier time"
         )
