@@ -31,10 +31,18 @@ _DRAIN_S = 2.5
 _log = log_for("capture")
 
 
-def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
+def run(
+    config: NodeConfig, clock: Clock, stop: threading.Event, *, period_s: float = _PERIOD_S
+) -> int:
     """Read the cameras until `stop` or until every source has ended.
 
     One that cannot be opened, or fails for good, is blind; the others go on.
+
+    Args:
+        config: the node's.
+        clock: of frames and waits.
+        stop: ends it.
+        period_s: from report to report.
 
     Raises:
         SourceUnreadable: no source can be opened, or one failed and the others have ended.
@@ -65,7 +73,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
             camera.start()
         _tell_failures(cameras)
         notifier.ready("reading cameras")
-        _watch(cameras, clock, stop, notifier, reporter)
+        _watch(cameras, clock, stop, notifier, reporter, period_s=period_s)
         for camera in cameras:
             camera.join()
         for camera in cameras:
@@ -127,6 +135,8 @@ def _watch(
     stop: threading.Event,
     notifier: Notifier,
     reporter: Reporter,
+    *,
+    period_s: float,
 ) -> None:
     """Report, and pet the watchdog for as long as frames arrive."""
     seen = -1
@@ -136,7 +146,7 @@ def _watch(
             notifier.progress()
             seen = total
         _report(cameras, reporter)
-        clock.wait(_PERIOD_S, stop)
+        clock.wait(period_s, stop)
     _report(cameras, reporter)
 
 

@@ -15,7 +15,7 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-FPS = 25
+FPS = 50
 KEY_EVERY = 20
 PICTURES = (
     "( videotestsrc is-live=true pattern=smpte75"

@@ -112,7 +112,9 @@ class Capturing:
 
     def __init__(self, config):
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=run, args=(config, CLOCK, self._stop))
+        self._thread = threading.Thread(
+            target=run, args=(config, CLOCK, self._stop), kwargs={"period_s": 0.05}
+        )
         self._thread.start()
 
     def stop(self):
@@ -203,7 +205,7 @@ def test_the_end_of_one_camera_is_told_while_another_goes_on(tmp_path):
 
 
 def test_a_camera_that_cannot_be_opened_is_blind_and_the_others_go_on(tmp_path, caplog):
-    clip = write_coded_clip(tmp_path / "long.mp4", numbered_pictures(20))
+    clip = write_coded_clip(tmp_path / "long.mp4", numbered_pictures(20), fps=50)
     other = (
         f'[[sensors]]\nname = "yard"\nsource = {file_source(clip, loop=True)}\n'
         "lens = { width_px = 64, height_px = 48, fov_deg = 90 }"
@@ -220,7 +222,7 @@ def test_a_camera_that_cannot_be_opened_is_blind_and_the_others_go_on(tmp_path, 
 
 def test_masks_are_black_in_what_is_recorded_of_drawn_pictures(tmp_path):
     source = '{ kind = "composed", people = 1, fps = 10.0 }'
-    more = "stop_after_s = 1.5\n" + MASK.replace("20", "200").replace("40", "400")
+    more = "stop_after_s = 0.7\n" + MASK.replace("20", "200").replace("40", "400")
     with capturing(tmp_path, source, more=more, size=(640, 640)) as (capture, storing):
         capture.wait()
     (gop,) = storing.gops
@@ -291,7 +293,7 @@ def test_a_stop_sends_what_is_open_and_says_why_it_ends(tmp_path):
 
 
 def test_no_group_is_lost_while_evidence_is_away(tmp_path, caplog):
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(40), key_every=2, fps=20)
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(40), key_every=2, fps=40)
     with capturing(tmp_path, file_source(clip), is_there=False) as (capture, storing):
         storing.start()
         wait_until(lambda: len(storing.gops) >= 3)
@@ -308,14 +310,14 @@ def test_no_group_is_lost_while_evidence_is_away(tmp_path, caplog):
 
 
 def test_the_report_counts_and_names_a_camera_with_long_groups(tmp_path):
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(60), fps=20, key_every=60)
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(48), fps=20, key_every=48)
     with capturing(tmp_path, file_source(clip, loop=True)) as (_, storing):
         report = wait_until(
             lambda: next((one for one in storing.reports if "key pictures" in one.detail), None)
         )
     assert report.state == "ok"
-    assert "gate: up to 3.0 s between key pictures" in report.detail
-    assert report.counters["gop_longest_gate_s"] == pytest.approx(3.0, abs=0.1)
+    assert "gate: up to 2.4 s between key pictures" in report.detail
+    assert report.counters["gop_longest_gate_s"] == pytest.approx(2.4, abs=0.04)
     assert {
         "gops_sent_gate",
         "gops_dropped_gate",
@@ -339,7 +341,7 @@ def test_a_camera_without_key_pictures_is_said_not_to_be_recorded(tmp_path):
 
 def test_killing_evidence_loses_no_picture(tmp_path):
     """The real one, kill -9 in the middle: what the ring held is stored when it is back."""
-    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(60), key_every=4, fps=20)
+    clip = write_coded_clip(tmp_path / "clip.mp4", numbered_pictures(60), key_every=4, fps=30)
     config = parse_config(
         NODE.format(
             directory=tmp_path,
@@ -499,13 +501,13 @@ def test_a_network_camera_that_re_orders_its_pictures(tmp_path, camera_of):
     """RTP tells only when each is shown; what is recorded tells both, and rightly."""
     source = f'{{ kind = "rtsp", url = "{camera_of("h264-reordered").url}" }}'
     with capturing(tmp_path, source, size=(320, 240)) as (_, storing):
-        wait_until(lambda: len(storing.gops) >= 4, 30)
-    for gop in storing.gops[1:4]:
+        wait_until(lambda: len(storing.gops) >= 3, 30)
+    for gop in storing.gops[1:3]:
         assert any(unit.pts > unit.dts for unit in gop.units)
         assert all(unit.pts >= unit.dts for unit in gop.units)
         shown_s = [t_s for t_s, _ in decoded(gop)]
         assert len(shown_s) == len(gop.units)
-        assert np.allclose(np.diff(shown_s), 0.04, atol=0.012)
+        assert np.allclose(np.diff(shown_s), 0.02, atol=0.006)
     units = [unit for gop in storing.gops for unit in gop.units]
     assert all(later.dts > earlier.dts for earlier, later in itertools.pairwise(units))
 
@@ -546,7 +548,7 @@ def test_a_network_camera_is_recorded_over_its_restart(tmp_path, camera_of):
         assert len(decoded(gop)) == len(gop.units)
     assert {len(gop.units) for gop in gops if gop.is_complete} == {20}
     for gop in gops[1:2]:
-        assert np.isclose((gop.t_end_mono_us - gop.t_first_mono_us) / 1e6, 0.8, atol=0.1)
+        assert np.isclose((gop.t_end_mono_us - gop.t_first_mono_us) / 1e6, 0.4, atol=0.1)
 
 
 @pytest.mark.apt(" ".join(PACKAGES))

@@ -174,7 +174,7 @@ def test_a_stream_that_takes_another_shape_is_blind_until_it_is_back(cameras):
 @pytest.mark.parametrize("name", ["stuck", "missing", "wraps"])
 def test_whatever_the_stamps_say_a_frame_s_time_is_about_its_arrival(cameras, name):
     heard = Recorded()
-    watched = Watched(cameras.url(name), pictures(heard, 40), coded=heard)
+    watched = Watched(cameras.url(name), pictures(heard, 30), coded=heard)
     assert watched.states == [SourceState.CONNECTED]
     check_times(watched, heard)
     assert {one.discontinuity for one in heard.pictures} == {None}
@@ -368,7 +368,7 @@ def test_a_refused_password_is_not_tried_so_often_that_the_account_is_locked():
             reading.start()
             wait_until(lambda: told)
             # The wait before the next try is at least 15 s; a quick one would come at once.
-            CLOCK.wait(0.7)
+            CLOCK.wait(0.3)
             stop.set()
             reading.join()
         attempts = sum(b"Authorization: " in one for one in server.requests)
