@@ -517,3 +517,28 @@ def test_cameras_that_differ_may_be_several_sensors(first, second):
     config = parse_config(TWO_CAMERAS.format(first=first, second=second), name="node.toml")
 
     assert len(config.sensors) == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "light", "field"),
+    [
+        ('kind = "rtsp", url = "rtsp://camera.local/1"', "mains_hz = 60", "mains_hz"),
+        ('kind = "v4l2"', "max_exposure_s = 0.02", "max_exposure_s"),
+        ('kind = "v4l2"', "ir_cut = { filter_line = 4 }", "ir_cut"),
+        ('kind = "gstreamer"', "ir_cut = { filter_line = 4 }", "ir_cut"),
+    ],
+)
+def test_light_that_a_source_would_not_carry_out_is_refused(source, light, field):
+    text = SENSOR.replace('kind = "composed"', source) + f"light = {{ {light} }}\n"
+    with pytest.raises(ConfigError, match=rf"sensors\[0\]\.light\.{field}"):
+        parse_config(text, "node.toml")
+
+
+def test_light_that_a_source_carries_out_is_taken():
+    for kind, light in (
+        ("picamera2", "max_gain = 4.0, metering = 'whole', ir_cut = { filter_line = 4 }"),
+        ("gstreamer", "mains_hz = 60, max_gain = 4.0, metering = 'whole'"),
+        ("v4l2", "mains_hz = 60"),
+    ):
+        text = SENSOR.replace("composed", kind) + f"light = {{ {light} }}\n"
+        assert parse_config(text, "node.toml").sensors[0].light.mains_hz in (50, 60)

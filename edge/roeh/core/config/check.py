@@ -15,6 +15,7 @@ from roeh.core.config.schema import (
 from roeh.core.config.sensor_schema import (
     GstreamerSource,
     LensSection,
+    LightSection,
     MaskSection,
     Picamera2Source,
     SensorSection,
@@ -24,6 +25,12 @@ from roeh.core.config.sensor_schema import (
 from roeh.core.errors import ConfigError, LensError
 
 _MIN_POLYGON = 3
+#: Keys of [sensors.light] that a kind of source carries out; the others carry out none.
+_LIGHT_OF: dict[type[SourceSection], tuple[str, ...]] = {
+    Picamera2Source: LightSection.__struct_fields__,
+    GstreamerSource: ("mains_hz", "max_exposure_s", "max_gain", "metering"),
+    V4l2Source: ("mains_hz",),
+}
 
 
 def check_config(config: NodeConfig, name: str) -> None:
@@ -137,6 +144,7 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     check_lens(sensor.lens, place=f"{place}.lens", name=name)
     if isinstance(sensor.source, Picamera2Source | GstreamerSource):
         _check_record_size(sensor, sensor.source, f"{place}.source", name)
+    _check_light(sensor, place, name)
     ir_cut = sensor.light.ir_cut
     if ir_cut is not None and ir_cut.day_exposure_s >= ir_cut.night_exposure_s:
         raise ConfigError(
@@ -148,6 +156,20 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
         _check_mask(mask, sensor.lens, f"{place}.masks[{index}] {mask.name}", name)
+
+
+def _check_light(sensor: SensorSection, place: str, name: str) -> None:
+    """What nobody would carry out is refused: a filter or an exposure believed to be set."""
+    kind = type(sensor.source)
+    plain = LightSection()
+    for field in LightSection.__struct_fields__:
+        is_set = getattr(sensor.light, field) != getattr(plain, field)
+        if is_set and field not in _LIGHT_OF.get(kind, ()):
+            raise ConfigError(
+                what=f"a source of kind {kind.__struct_config__.tag} does not take it",
+                which=f"{place}.light.{field} in {name}",
+                remedy="remove it, and set it in the camera itself where it can be",
+            )
 
 
 def _check_own_cameras(sensors: Sequence[SensorSection], name: str) -> None:
