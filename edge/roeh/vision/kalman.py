@@ -14,6 +14,14 @@ what is wrong with it, a second sensor's do, and where a track goes over from on
 to the next the jump is expected. Source: S. F. Schmidt, "Application of State-Space
 Methods to Navigation Problems", Advances in Control Systems 3, 1966; A. H. Jazwinski,
 "Stochastic Processes and Filtering Theory", 1970, section 8.4.
+
+Everything about uncertainty is kept twice, along a first axis of two. The wary belief
+allows for people who turn and stop at once: it gives the gain, so that a track keeps up.
+The steady one says what the error of the state so found is of somebody in view who goes
+on as people mostly do: P+ = P - K T' - T K' + K S K' holds for any gain K (T: covariance
+of the state with what the picture tells, S: that of the innovation; Bar-Shalom et al.,
+section 5.2.3). Told alone, the wary one would be too large: 98 of 100 places within what
+95 should be.
 """
 
 from __future__ import annotations
@@ -26,6 +34,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _EYE2 = np.eye(2)
+_WARY, _STEADY = 0, 1
+#: What the acceleration's density is of those who go on as before, beside that of those
+#: who turn and stop. A pace that wanders by 0.17 m/s within a second has 0.06 m2/s3 (2 s2/t).
+_STEADY_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +82,26 @@ class TrackFilter:
 
     def __init__(self) -> None:
         self.state: Array = np.zeros((0, 4))
-        self.covariance: Array = np.zeros((0, 4, 4))
+        self._spread: Array = np.zeros((2, 0, 4, 4))
         self._density: Array = np.zeros(0)
-        # With the errors of each sensor's pose: (n, 4, 2 * sensors).
-        self._shared: Array = np.zeros((0, 4, 0))
+        # With the errors of each sensor's pose: (2, n, 4, 2 * sensors).
+        self._shared: Array = np.zeros((2, 0, 4, 0))
         self._columns: dict[str, slice] = {}
+
+    @property
+    def covariance(self) -> Array:
+        """Of the states (n, 4, 4), were all to turn or stop at once: for who may be whom."""
+        wary: Array = self._spread[_WARY]
+        return wary
+
+    def place_covariance_m2(self, in_view: NDArray[np.bool_]) -> Array:
+        """Of the places (n, 2, 2), for what is told.
+
+        Args:
+            in_view: (n,), false for whom nobody saw of late: they may have done anything.
+        """
+        steadily = self._spread[_STEADY, :, :2, :2]
+        return np.where(in_view[:, None, None], steadily, self._spread[_WARY, :, :2, :2])
 
     def predict(self, dt_s: float) -> None:
         """Move the tracks forward in time; dt_s is not negative."""
@@ -86,9 +113,10 @@ class TrackFilter:
         noise[0, 0] = noise[1, 1] = dt_s**3 / 3
         noise[0, 2] = noise[2, 0] = noise[1, 3] = noise[3, 1] = dt_s**2 / 2
         noise[2, 2] = noise[3, 3] = dt_s
+        density = np.outer([1.0, _STEADY_SHARE], self._density)
         self.state[:, :2] += dt_s * self.state[:, 2:]
-        self.covariance = step @ self.covariance @ step.T
-        self.covariance += self._density[:, None, None] * noise
+        self._spread = step @ self._spread @ step.T
+        self._spread += density[:, :, None, None] * noise
         self._shared = step @ self._shared
 
     def gaps(self, fixes: Fixes) -> Array:
@@ -119,22 +147,23 @@ class TrackFilter:
         """
         seen, root = fixes.seen, roots_of(fixes.lasting_m2)
         columns = self._columns_of(fixes.sensor)
-        before, shared = self.covariance[rows], self._shared[rows]
-        with_sensor = shared[:, :, columns]
+        before, shared = self._spread[:, rows], self._shared[:, rows]
+        with_sensor = shared[..., columns]
         # Covariance of the state with what the picture tells: of the state itself, and of
         # the error that it already took over from this sensor.
         told = before @ seen.T + with_sensor @ root
-        innovation = seen @ told + root @ (with_sensor.transpose(0, 2, 1) @ seen.T)
+        innovation = seen @ told + root @ (with_sensor.swapaxes(2, 3) @ seen.T)
         innovation += fixes.jitter_m2 * doubt[:, None, None] + fixes.lasting_m2
-        gain = told @ np.linalg.inv(innovation)
+        gain = told[_WARY] @ np.linalg.inv(innovation[_WARY])
         gap = fixes.place_m - self.state[rows] @ seen.T
         self.state[rows] += (gain @ gap[:, :, None])[:, :, 0]
-        after = before - gain @ told.transpose(0, 2, 1)
+        taken = gain @ told.swapaxes(2, 3)
+        after = before - taken - taken.swapaxes(2, 3) + gain @ innovation @ gain.swapaxes(1, 2)
         # Rounding must not make it lopsided over a day.
-        self.covariance[rows] = (after + after.transpose(0, 2, 1)) / 2
+        self._spread[:, rows] = (after + after.swapaxes(2, 3)) / 2
         shared = shared - gain @ (seen @ shared)
-        shared[:, :, columns] -= gain @ root
-        self._shared[rows] = shared
+        shared[..., columns] -= gain @ root
+        self._shared[:, rows] = shared
 
     def start(self, fixes: Fixes, density_m2ps3: Array, speed_sigma_mps: Array) -> None:
         """Add a track of unknown speed at each of m places.
@@ -152,30 +181,30 @@ class TrackFilter:
         covariance[:, :2, :2] = fixes.jitter_m2 + fixes.lasting_m2 + late_s**2 * speed_m2ps2
         covariance[:, :2, 2:] = covariance[:, 2:, :2] = late_s * speed_m2ps2
         covariance[:, 2:, 2:] = speed_m2ps2
-        shared = np.zeros((count, 4, self._shared.shape[2]))
+        shared = np.zeros((count, 4, self._shared.shape[3]))
         shared[:, :2, columns] = -roots_of(fixes.lasting_m2)
         self.state = np.concatenate([self.state, state])
-        self.covariance = np.concatenate([self.covariance, covariance])
+        self._spread = np.concatenate([self._spread, np.stack([covariance] * 2)], axis=1)
         self._density = np.append(self._density, density_m2ps3)
-        self._shared = np.concatenate([self._shared, shared])
+        self._shared = np.concatenate([self._shared, np.stack([shared] * 2)], axis=1)
 
     def keep(self, rows: NDArray[np.bool_]) -> None:
         """Drop the tracks whose row (n,) is false."""
-        self.state, self.covariance = self.state[rows], self.covariance[rows]
-        self._density, self._shared = self._density[rows], self._shared[rows]
+        self.state, self._spread = self.state[rows], self._spread[:, rows]
+        self._density, self._shared = self._density[rows], self._shared[:, rows]
 
     def _columns_of(self, sensor: str) -> slice:
         """Where the covariances with a sensor's errors are; a new one shares none yet."""
         if sensor not in self._columns:
-            first = self._shared.shape[2]
+            first = self._shared.shape[3]
             self._columns[sensor] = slice(first, first + 2)
-            nothing = np.zeros((len(self._shared), 4, 2))
-            self._shared = np.concatenate([self._shared, nothing], axis=2)
+            nothing = np.zeros((*self._shared.shape[:3], 2))
+            self._shared = np.concatenate([self._shared, nothing], axis=3)
         return self._columns[sensor]
 
     def _shared_with(self, sensor: str) -> Array:
         columns = self._columns_of(sensor)
-        return self._shared[:, :, columns]
+        return self._shared[_WARY, ..., columns]
 
 
 def roots_of(covariance_m2: Array) -> Array:

@@ -372,7 +372,9 @@ class Tracker:
         if not self._histories:
             return ()
         state, covariance = self._filter.state, self._filter.covariance
-        position_m2 = covariance[:, :2, :2].tolist()
+        since_ns = now_ns - round(_SHOWN_S * NS_PER_S)
+        in_view = np.array([h.last_seen_mono_ns >= since_ns for h in self._histories])
+        position_m2 = self._filter.place_covariance_m2(in_view).tolist()
         speed_sigma = _speed_sigma(state[:, 2:], covariance[:, 2:, 2:]).tolist()
         return tuple(
             _track(history, row, spread, sigma, now_ns)

@@ -85,13 +85,13 @@ class Misplaced:
     eye_m: Array
 
     @classmethod
-    def drawn(cls, rig: Rig, sensor: Sensor, rng: np.random.Generator) -> Misplaced:
-        """Off by a draw from the sensor's own sigmas."""
+    def by(cls, rig: Rig, sensor: Sensor, sigmas_off: Array) -> Misplaced:
+        """Off by so many (4,) of the sensor's own sigmas: two of tilt, azimuth, height."""
         sigmas = sensor.sigmas
         axes_deg = [sigmas.tilt_deg, sigmas.tilt_deg, rig.azimuth_sigma_deg_of(sensor)]
-        turn = Rotation.from_rotvec(rng.normal(0, 1, 3) * np.radians(axes_deg))
+        turn = Rotation.from_rotvec(sigmas_off[:3] * np.radians(axes_deg))
         eye_m = rig.eye_of(sensor)
-        eye_m[2] += rng.normal(0, sigmas.height_m)
+        eye_m[2] += sigmas_off[3] * sigmas.height_m
         return cls(GroundPlane(rig, sensor), turn, eye_m)
 
     def pixels_of(self, places_m: Array, up_m: float = 0.0) -> Array:
@@ -120,11 +120,17 @@ def pictures(
     fps: float = 4.0,
     miss: float = 0.1,
     latency_s: float = 0.06,
+    sigmas_off: Array | None = None,
 ) -> list[Picture]:
-    """What all sensors take, in the order in which it arrives: unsynchronised, some late."""
+    """What all sensors take, in the order in which it arrives: unsynchronised, some late.
+
+    `sigmas_off` (sensors, 4) is how the sensors hang, as `Misplaced.by` has it; default drawn.
+    """
     arrivals: list[tuple[float, Picture]] = []
-    for sensor in rig.sensors:
-        seen_by = Misplaced.drawn(rig, sensor, rng)
+    if sigmas_off is None:
+        sigmas_off = rng.normal(0, 1, (len(rig.sensors), 4))
+    for sensor, off in zip(rig.sensors, sigmas_off, strict=True):
+        seen_by = Misplaced.by(rig, sensor, off)
         times_s = np.arange(rng.uniform(0, 1 / fps), duration_s, 1 / fps)
         taken = [Picture(round(t_s * NS_PER_S), sensor) for t_s in times_s]
         for person, walker in enumerate(walkers):
