@@ -530,8 +530,8 @@ def test_cameras_that_differ_may_be_several_sensors(first, second):
 )
 def test_light_that_a_source_would_not_carry_out_is_refused(source, light, field):
     text = SENSOR.replace('kind = "composed"', source) + f"light = {{ {light} }}\n"
-    with pytest.raises(ConfigError, match=rf"sensors\[0\]\.light\.{field}"):
-        parse_config(text, "node.toml")
+    found = refusal(text)
+    assert f"sensors[0].light.{field} in node.toml" in found
 
 
 def test_light_that_a_source_carries_out_is_taken():
@@ -541,4 +541,4 @@ def test_light_that_a_source_carries_out_is_taken():
         ("v4l2", "mains_hz = 60"),
     ):
         text = SENSOR.replace("composed", kind) + f"light = {{ {light} }}\n"
-        assert parse_config(text, "node.toml").sensors[0].light.mains_hz in (50, 60)
+        assert parse_config(text, name="node.toml").sensors[0].light.mains_hz in (50, 60)
