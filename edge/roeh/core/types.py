@@ -76,7 +76,8 @@ class Light(msgspec.Struct, frozen=True):
 class Frame(msgspec.Struct, frozen=True):
     """What is known of one picture from a camera; its pixels travel beside it.
 
-    `t_mono_ns` is when the sensor saw it, as near as the source can tell.
+    `t_mono_ns` is when the sensor saw it, as near as the source can tell. `light` is None
+    where the camera does not tell how it was exposed.
     """
 
     camera_id: str

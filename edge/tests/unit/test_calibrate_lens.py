@@ -11,7 +11,8 @@ from board_views import Look, held, held_about, picture_of, points_seen
 
 from roeh.calibrate.lens.board import parse_board
 from roeh.calibrate.lens.board_views import BoardViews
-from roeh.calibrate.lens.fit import LensView, fit_lens
+from roeh.calibrate.lens.fit import fit_lens
+from roeh.calibrate.lens.lens_fit import LensView
 from roeh.calibrate.lens.opencv_reference import opencv_opinions
 from roeh.calibrate.lens.seen_rim import seen_fov_deg
 from roeh.core.errors import CalibrationFailed

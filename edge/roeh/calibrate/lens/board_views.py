@@ -8,7 +8,7 @@ import numpy as np
 
 from roeh.calibrate.lens.board import Board
 from roeh.calibrate.lens.board_detection import LEAST_SPACING_PX, find_board
-from roeh.calibrate.lens.fit import LensView, RefusedView
+from roeh.calibrate.lens.lens_fit import LensView, RefusedView
 from roeh.core.errors import CalibrationFailed
 from roeh.media.frames import UInt8Image
 

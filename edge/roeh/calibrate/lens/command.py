@@ -17,7 +17,8 @@ import numpy as np
 from roeh.calibrate.lens.board import Board
 from roeh.calibrate.lens.board_command import add_board_options, board_of
 from roeh.calibrate.lens.board_views import BoardViews
-from roeh.calibrate.lens.fit import LEAST_VIEWS, LensFit, fit_lens
+from roeh.calibrate.lens.fit import LEAST_VIEWS, fit_lens
+from roeh.calibrate.lens.lens_fit import LensFit
 from roeh.calibrate.lens.live_views import take_views
 from roeh.calibrate.lens.opencv_reference import opencv_opinions
 from roeh.calibrate.lens.report import lens_report

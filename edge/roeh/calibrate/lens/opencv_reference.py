@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from roeh.calibrate.lens.fit import LensFit
+from roeh.calibrate.lens.lens_fit import LensFit
 from roeh.optics.polar import Array
 
 #: Past this angle off the axis OpenCV's perspective model has nothing to say.

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from roeh.calibrate.lens.board import Board
-from roeh.calibrate.lens.fit import FittedView, LensFit
+from roeh.calibrate.lens.lens_fit import FittedView, LensFit
 from roeh.calibrate.lens.opencv_reference import Opinion
 from roeh.calibrate.report import Figure, Report, Table, Verdict
 from roeh.calibrate.residual_drawing import (

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from roeh.calibrate.lens.fit import LensFit
+from roeh.calibrate.lens.lens_fit import LensFit
 from roeh.media.frames import UInt8Image
 from roeh.optics.polar import Array
 
