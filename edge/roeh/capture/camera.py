@@ -9,7 +9,7 @@ import numpy as np
 from roeh.capture.recording import CameraRecording
 from roeh.core.clock import NS_PER_S, Clock, thread_cpu_ns
 from roeh.core.config import SensorSection
-from roeh.core.errors import RoehError, SourceUnreadable
+from roeh.core.errors import RoehError, SourceUnreadable, one_line
 from roeh.core.flows import FRAMES
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.slots import FrameRing, FrameServer
@@ -80,6 +80,11 @@ class Camera:
             return
         self._thread.start()
 
+    def tell_failure(self) -> None:
+        """Log what is wrong with it for good, with its name: an error may be about a library."""
+        if self.failure is not None:
+            _log.error("%s: %s: %s", self.name, self.failure.code, one_line(str(self.failure)))
+
     @property
     def running(self) -> bool:
         """Whether more frames may come."""
@@ -141,9 +146,9 @@ class Camera:
         try:
             self._offer_all()
         except RoehError as error:
-            # At once: other cameras may go on for long.
-            log_error(_log, error)
             self.failure = error
+            # At once: other cameras may go on for long.
+            self.tell_failure()
         finally:
             self._source.__exit__(None, None, None)
             if self._recording is not None and not self._stop.is_set():

@@ -96,11 +96,13 @@ def _tell_failures(cameras: list[Camera]) -> None:
     Raises:
         SourceUnreadable: none can be, so this pole sees nothing at all.
     """
-    failures = [camera.failure for camera in cameras if camera.failure is not None]
-    if len(failures) == len(cameras):
-        raise failures[0]
-    for failure in failures:
-        log_error(_log, failure)
+    failed = [camera for camera in cameras if camera.failure is not None]
+    first = failed[0].failure if len(failed) == len(cameras) else None
+    # The one that is raised is told by whoever started this.
+    for camera in failed[first is not None :]:
+        camera.tell_failure()
+    if first is not None:
+        raise first
 
 
 def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None]:

@@ -20,7 +20,7 @@ from roeh.capture.sender import GopSender
 from roeh.core.clock import SystemClock
 from roeh.core.config import parse_config
 from roeh.core.delivery import Orders
-from roeh.core.errors import MessageRefused, PeerRefused, StorageFull
+from roeh.core.errors import MessageRefused, PeerRefused, SourceUnreadable, StorageFull
 from roeh.core.gop import Discontinuity, StreamEnd
 from roeh.core.ipc.stream import StreamClient, StreamServer
 from roeh.core.paths import evidence_socket, segments_dir
@@ -217,7 +217,29 @@ def test_a_camera_that_cannot_be_opened_is_blind_and_the_others_go_on(tmp_path, 
         )
     assert {gop.camera_id for gop in storing.gops} == {"yard"}
     assert "gate: no such file" in report.detail
-    assert "SOURCE_UNREADABLE: no such file" in caplog.text
+    assert "gate: SOURCE_UNREADABLE: no such file" in caplog.text
+
+
+def test_when_no_camera_can_be_opened_each_is_told(tmp_path, caplog):
+    other = (
+        f'[[sensors]]\nname = "yard"\nsource = {file_source(tmp_path / "neither.mp4")}\n'
+        "lens = { width_px = 64, height_px = 48, fov_deg = 90 }"
+    )
+    config = parse_config(
+        NODE.format(
+            directory=tmp_path,
+            source=file_source(tmp_path / "missing.mp4"),
+            evidence="",
+            more=other,
+            width=64,
+            height=48,
+        ),
+        name="node.toml",
+    )
+    with pytest.raises(SourceUnreadable, match=r"missing\.mp4"):
+        run(config, CLOCK, threading.Event())
+    assert "yard: SOURCE_UNREADABLE: no such file" in caplog.text
+    assert "missing.mp4" not in caplog.text
 
 
 def test_masks_are_black_in_what_is_recorded_of_drawn_pictures(tmp_path):
