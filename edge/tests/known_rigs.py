@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from roeh.calibrate.pose.attitude import attitude_of, clockwise, turn, turn_vector
+from roeh.calibrate.pose.attitude import attitude_of, clockwise
+from roeh.calibrate.rotation import turn
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
@@ -56,6 +58,11 @@ def ground_seen(sensor, heading_deg, rng, count, *, from_m=3.0, to_m=13.0, apart
         places.append(place)
         pixels.append(pixel)
     return np.asarray(places), np.asarray(pixels)
+
+
+def turn_vector(rotation):
+    """The rotation vector (3,) of a rotation (3, 3)."""
+    return Rotation.from_matrix(rotation).as_rotvec()
 
 
 def turned_deg(found, true, found_heading_deg=0.0, true_heading_deg=0.0):

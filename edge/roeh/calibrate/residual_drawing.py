@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roeh.media.frames import UInt8Image
+from roeh.media.lettering import Color, write
 from roeh.optics.polar import Array
-
-Color = tuple[int, int, int]
 
 POINT: Color = (255, 190, 60)
 ARROW: Color = (60, 220, 255)
@@ -24,7 +23,8 @@ LANE: Color = (30, 30, 30)
 _ARROW_OF_SIDE = 0.02
 #: Positions are given to OpenCV in parts of a pixel.
 _SHIFT = 4
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+#: Capitals, in units of the picture; and beside a bar.
+_LETTER_OF_UNIT, _ROW_LETTER_PX = 9.0, 10.0
 _DIM = 0.45
 
 
@@ -86,16 +86,16 @@ def draw_bars(values: Sequence[float], names: Sequence[str], unit_text: str) -> 
     for place, (value, name) in enumerate(zip(values, names, strict=True)):
         top = 8 + place * row_px
         shown = name if len(name) <= 24 else f"...{name[-21:]}"
-        cv2.putText(canvas, _plain(shown), (10, top + 17), _FONT, 0.48, TEXT, 1, cv2.LINE_AA)
+        write(canvas, shown, (10, top + 17), _ROW_LETTER_PX, TEXT)
         right = left_px + round(room_px * value / most)
         cv2.rectangle(canvas, (left_px, top + 4), (right, top + row_px - 5), POINT, -1)
         text = f"{value:.2f} {unit_text}"
-        cv2.putText(canvas, text, (right + 8, top + 17), _FONT, 0.48, TEXT, 1, cv2.LINE_AA)
+        write(canvas, text, (right + 8, top + 17), _ROW_LETTER_PX, TEXT)
     middle = float(np.median(np.asarray(values))) if len(values) else 0.0
     x, bottom = left_px + round(room_px * middle / most), 8 + row_px * len(values)
     cv2.line(canvas, (x, 6), (x, bottom + 4), ARROW, 2, cv2.LINE_AA)
     text = f"median {middle:.2f} {unit_text}"
-    cv2.putText(canvas, text, (x - 60, bottom + 24), _FONT, 0.48, ARROW, 1, cv2.LINE_AA)
+    write(canvas, text, (x - 60, bottom + 24), _ROW_LETTER_PX, ARROW)
     return canvas
 
 
@@ -111,14 +111,7 @@ def _unit_px(canvas: UInt8Image) -> int:
 
 
 def _write(canvas: UInt8Image, text: str, at_px: tuple[int, int], unit: int) -> None:
-    scale = 0.42 * unit
-    for color, thickness in ((LANE, 3 * unit), (TEXT, unit)):
-        cv2.putText(canvas, _plain(text), at_px, _FONT, scale, color, thickness, cv2.LINE_AA)
-
-
-def _plain(text: str) -> str:
-    """OpenCV's letters are ASCII."""
-    return text.encode("ascii", "replace").decode("ascii")
+    write(canvas, text, at_px, _LETTER_OF_UNIT * unit, TEXT)
 
 
 def _draw_scale_bar(canvas: UInt8Image, magnification: float, typical_px: float, unit: int) -> None:

@@ -40,9 +40,10 @@ def write(
 ) -> None:
     """A line of text with an outline; its capitals stand on `left_base_px`.
 
-    OpenCV's letters are ASCII; the sign of degrees is drawn here.
+    OpenCV's letters are ASCII, other signs are shown as "?"; that of degrees is drawn here.
     """
-    thick = 2 if height_px >= 13 else 1
+    thick = max(2 if height_px >= 13 else 1, round(height_px / 12))
+    text = "".join(sign if sign.isascii() or sign == _DEGREE else "?" for sign in text)
     for stroke_px, stroke in ((thick + 2, DARK), (thick, color)):
         x, y = left_base_px
         for number, part in enumerate(text.split(_DEGREE)):

@@ -168,10 +168,6 @@ class Overlay:
             if one.words:
                 self._write_beside(pane, box, one, boxes)
 
-    def draw_box(self, sensor: str, outline_px: _Points, words: str, color: Color = BOX) -> None:
-        """One box; `draw_boxes` keeps the words of several apart."""
-        self.draw_boxes([Boxed(sensor, outline_px, words, color)])
-
     def draw_tracks(
         self, tracks: Sequence[Track], words_of: Callable[[Track], str] | None = None
     ) -> None:

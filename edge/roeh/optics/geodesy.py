@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roeh.core.errors import ConfigError
+from roeh.optics.rig import wrap_signed_deg
 
 SEMI_MAJOR_AXIS_M = 6_378_137.0
 FLATTENING = 1 / 298.257223563
@@ -65,13 +66,13 @@ class PolePosition:
         longitude_deg = self.longitude_deg + math.degrees(east_m / per_rad.east)
         return Geodetic(
             latitude_deg=self.latitude_deg + math.degrees(north_m / per_rad.north),
-            longitude_deg=(longitude_deg + 180.0) % 360.0 - 180.0,
+            longitude_deg=wrap_signed_deg(longitude_deg),
         )
 
     def east_north_m(self, place: Geodetic) -> tuple[float, float]:
         """How many metres east and north of the pole a place is: the inverse of `offset`."""
         per_rad = self._metres_per_radian()
-        east_deg = (place.longitude_deg - self.longitude_deg + 180.0) % 360.0 - 180.0
+        east_deg = wrap_signed_deg(place.longitude_deg - self.longitude_deg)
         north_deg = place.latitude_deg - self.latitude_deg
         return math.radians(east_deg) * per_rad.east, math.radians(north_deg) * per_rad.north
 

@@ -207,6 +207,11 @@ def wrap_deg(angle_deg: float) -> float:
     return 0.0 if wrapped >= 360.0 else wrapped
 
 
+def wrap_signed_deg(angle_deg: float) -> float:
+    """An angle brought into [-180, 180)."""
+    return (angle_deg + 180.0) % 360.0 - 180.0
+
+
 def directions_of(azimuth_deg: Array, elevation_deg: Array) -> Array:
     """Unit directions (n, 3) from angles (n,): pole frame from azimuths, world from bearings."""
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)

@@ -5,15 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from roeh.calibrate.pose.attitude import attitude_of, turn, turn_vector
+from roeh.calibrate.pose.attitude import attitude_of
 from roeh.calibrate.pose.watching import SeenPerson
 from roeh.calibrate.ring.checks import SharedSpot, neighbours
 from roeh.calibrate.ring.extrinsics import ring_from_spots
 from roeh.calibrate.ring.overlaps import spots_of_people
+from roeh.calibrate.rotation import turn
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
+from tests.known_rigs import turn_vector
 
 TILT_SIGMA_DEG = 0.5
 SPOTS_A_PAIR = {"ring of four": 12, "back to back": 24}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roeh.core.types import Size
 from roeh.core.views import LAYOUTS, ViewChoice
-from roeh.media.overlay import Overlay
+from roeh.media.overlay import Boxed, Overlay
 from roeh.media.views import draw_view
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole
@@ -217,7 +217,8 @@ def test_nothing_behind_a_mask_is_in_a_view_nor_is_anything_drawn_over_it(rig, c
     overlay = Overlay(view, drawn.picture, drawn.hidden)
     overlay.draw_rings()
     overlay.draw_compass()
-    overlay.draw_box(rig.sensors[0].name, np.array([[20.0, 20.0], [220.0, 220.0]]), "person")
+    corners = np.array([[20.0, 20.0], [220.0, 220.0]])
+    overlay.draw_boxes([Boxed(rig.sensors[0].name, corners, "person")])
     finished = overlay.finished()
     assert finished.any() or choice.layout == "ptz"
     assert not finished[drawn.hidden].any()

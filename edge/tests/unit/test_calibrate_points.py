@@ -6,15 +6,17 @@ import re
 import numpy as np
 import pytest
 
-from roeh.calibrate.pose.attitude import Split, attitude_of, clockwise, turn, turn_vector
+from roeh.calibrate.pose.attitude import Split, attitude_of, clockwise
 from roeh.calibrate.pose.ground_points import Mounted, pose_from_points
 from roeh.calibrate.pose.marked_points import MarkedPoint
 from roeh.calibrate.pose.point_files import marked_points, read_points
+from roeh.calibrate.rotation import turn
 from roeh.core.errors import CalibrationFailed
 from roeh.optics.geodesy import PolePosition
 from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
+from tests.known_rigs import turn_vector
 
 POLE = PolePosition(52.5, 13.4, 3.0)
 DOWN = Sensor("down", Equidistant(2048, 2048, 185), Pose(0.0, 90.0, 0.0, 5.0), PoseSigmas())

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from roeh.calibrate.rotation import turn
 from roeh.optics.polar import Array, distorted, distortion_slope
 
 LensKind = Literal["fisheye", "pinhole"]
@@ -237,9 +237,11 @@ def _stepped(bundle: Bundle, step: Array, chosen: NDArray[np.intp]) -> Bundle:
     poses = []
     for place, pose in enumerate(bundle.poses):
         first = len(chosen) + _POSE_UNKNOWNS * place
-        turn = np.asarray(cv2.Rodrigues(step[first : first + 3])[0], np.float64)
         poses.append(
-            BoardPose(turn @ pose.rotation, pose.translation_m + step[first + 3 : first + 6])
+            BoardPose(
+                turn(step[first : first + 3]) @ pose.rotation,
+                pose.translation_m + step[first + 3 : first + 6],
+            )
         )
     return Bundle(replace(bundle.lens, values=values), tuple(poses))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from roeh.optics.polar import Array
-from roeh.optics.rig import Pose, wrap_deg
+from roeh.optics.rig import Pose, wrap_deg, wrap_signed_deg
 
 #: Looking down more steeply a camera's axis says little of where it faces.
 _STEEP_DEG = 75.0
@@ -66,40 +66,6 @@ class Split:
         return heading_deg, attitude_of(clockwise(-heading_deg) @ to_world)
 
 
-def turn(vector_rad: Array) -> Array:
-    """The rotation (3, 3) by a rotation vector (3,): its length about its direction.
-
-    Source: Rodrigues' formula.
-    """
-    x, y, z = vector_rad.tolist()
-    angle = math.sqrt(x * x + y * y + z * z)
-    cross = np.asarray([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    small: Array = np.eye(3) + cross
-    if angle < 1e-8:
-        return small
-    rotation: Array = (
-        np.eye(3)
-        + math.sin(angle) / angle * cross
-        + (1 - math.cos(angle)) / angle**2 * (cross @ cross)
-    )
-    return rotation
-
-
-def turn_vector(rotation: Array) -> Array:
-    """The rotation vector (3,) of a rotation (3, 3) by less than 180 degrees."""
-    skew = np.asarray(
-        [
-            rotation[2, 1] - rotation[1, 2],
-            rotation[0, 2] - rotation[2, 0],
-            rotation[1, 0] - rotation[0, 1],
-        ]
-    )
-    sine, cosine = float(np.linalg.norm(skew)) / 2, (float(np.trace(rotation)) - 1) / 2
-    angle = math.atan2(sine, cosine)
-    vector: Array = skew / 2 * (angle / sine if sine > 1e-9 else 1.0)
-    return vector
-
-
 def clockwise(angle_deg: float) -> Array:
     """The turn (3, 3) about the vertical, clockwise seen from above."""
     sine, cosine = math.sin(math.radians(angle_deg)), math.cos(math.radians(angle_deg))
@@ -133,8 +99,7 @@ def attitude_of(to_pole: Array) -> Attitude:
     level_x = np.asarray([math.cos(azimuth), -math.sin(azimuth), 0.0])
     level_y = np.cross(axis, level_x)
     roll = math.atan2(float(level_y @ to_pole[:, 0]), float(level_x @ to_pole[:, 0]))
-    roll_deg = (math.degrees(roll) + 180.0) % 360.0 - 180.0
-    return Attitude(wrap_deg(math.degrees(azimuth)), tilt_deg, roll_deg)
+    return Attitude(wrap_deg(math.degrees(azimuth)), tilt_deg, wrap_signed_deg(math.degrees(roll)))
 
 
 def rotation_between(seen: Array, true: Array, weights: Array) -> Array:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from roeh.calibrate.least_squares import Fit, chi_square_bound, fit, tamed
-from roeh.calibrate.pose.attitude import Split, clockwise, rotation_between, turn
+from roeh.calibrate.pose.attitude import Split, clockwise, rotation_between
 from roeh.calibrate.pose.marked_points import (
     MarkedPoint,
     check_determined,
@@ -24,6 +24,7 @@ from roeh.calibrate.pose.marked_points import (
     refuse_disagreeing,
 )
 from roeh.calibrate.pose.sights import Sights, whitening
+from roeh.calibrate.rotation import turn
 from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor

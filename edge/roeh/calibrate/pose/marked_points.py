@@ -18,7 +18,6 @@ from roeh.optics.polar import Array
 _SAME_M, _SAME_PX = 0.3, 4.0
 #: What is known no better than this is not known.
 _MAX_TILT_SIGMA_DEG, _MAX_HEADING_SIGMA_DEG, _MAX_HEIGHT_SIGMA_M = 1.0, 2.0, 0.25
-_AT_THE_POLE_M = 0.5
 
 
 class MarkedPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roeh.calibrate.least_squares import Fit, fit, tamed
-from roeh.calibrate.pose.attitude import Split, clockwise, turn
+from roeh.calibrate.pose.attitude import Split, clockwise
 from roeh.calibrate.pose.people_checks import check_looks, check_told
+from roeh.calibrate.rotation import turn
 from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, PoseSigmas, Sensor
 

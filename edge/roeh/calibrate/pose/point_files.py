@@ -139,14 +139,12 @@ def _place(row: PointRow, path: str, pole: PolePosition | None) -> tuple[float, 
     if row.bearing_deg is not None and row.range_m is not None:
         bearing = math.radians(row.bearing_deg)
         return row.range_m * math.sin(bearing), row.range_m * math.cos(bearing)
-    if pole is None:
+    if row.latitude_deg is None or row.longitude_deg is None or pole is None:
         raise _wrong(
             path,
             f"point {row.name} has latitude and longitude, but the pole has none",
             "set node.latitude_deg and node.longitude_deg, or give metres",
         )
-    assert row.latitude_deg is not None
-    assert row.longitude_deg is not None
     return pole.east_north_m(Geodetic(row.latitude_deg, row.longitude_deg))
 
 

@@ -29,7 +29,6 @@ from roeh.optics.rig import Rig
 
 #: What is promised in the field.
 _GOOD_TILT_SIGMA_DEG, _GOOD_HEADING_SIGMA_DEG = 0.3, 0.5
-_FAR_M = 8.0
 
 
 class PoseResult(msgspec.Struct, frozen=True, kw_only=True):

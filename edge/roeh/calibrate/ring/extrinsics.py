@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roeh.calibrate.least_squares import Fit, fit, tamed
-from roeh.calibrate.pose.attitude import attitude_of, turn
+from roeh.calibrate.pose.attitude import attitude_of
 from roeh.calibrate.pose.sights import Sights, whitening
 from roeh.calibrate.ring.checks import (
     SharedSpot,
@@ -29,8 +29,9 @@ from roeh.calibrate.ring.checks import (
     check_told,
     neighbours,
 )
+from roeh.calibrate.rotation import turn
 from roeh.optics.polar import Array
-from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
+from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor, wrap_signed_deg
 
 _ROBUST_SIGMAS, _MAX_SIGMAS = 2.0, 4.0
 #: Nobody knows a tilt better.
@@ -237,7 +238,7 @@ class _Problem:
             return None, 0.0
         total = sum(link.between_deg for link in links)
         sigma_deg = math.sqrt(sum(link.sigma_deg**2 for link in links))
-        return (total + 180.0) % 360.0 - 180.0, sigma_deg
+        return wrap_signed_deg(total), sigma_deg
 
     def _residuals(self, unknowns: Array) -> Array:
         off = self._off(self._rotations(unknowns))[self._used]
