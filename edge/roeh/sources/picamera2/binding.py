@@ -1,7 +1,7 @@
 """The only place that knows picamera2 and libcamera: a typed face on both.
 
 picamera2 takes every board for a Pi 4 that is not a Pi 5, so its own choice of encoder is of
-no use off a Pi. What is done with a camera stands in picamera2_camera.
+no use off a Pi. What is done with a camera stands in `camera`.
 """
 
 from __future__ import annotations

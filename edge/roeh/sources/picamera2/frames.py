@@ -1,6 +1,6 @@
 """A Raspberry Pi camera: frames from one stream, coded pictures from the other.
 
-What can never work is told when it is entered; how it is read stands in picamera2_reading.
+What can never work is told when it is entered; how it is read stands in `reading`.
 """
 
 from __future__ import annotations
