@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roeh.media.frames import UInt8Image
-from roeh.media.lettering import Color, write
+from roeh.media.lettering import Color, text_size, write
 from roeh.optics.polar import Array
 
 POINT: Color = (255, 190, 60)
@@ -119,10 +119,11 @@ def _draw_scale_bar(canvas: UInt8Image, magnification: float, typical_px: float,
     length = round(bar_px * magnification)
     left, bottom = 8 * unit, canvas.shape[0] - 8 * unit
     high = 22 * unit
-    right = max(left + length, left + 150 * unit) + 6 * unit
+    text = f"{bar_px:g} px off (rms {typical_px:.2f} px)"
+    wide, _ = text_size(text, _LETTER_OF_UNIT * unit)
+    right = left + max(length, wide) + 4 * unit
     cv2.rectangle(canvas, (left - 4 * unit, bottom - high), (right, bottom + 4 * unit), LANE, -1)
     cv2.line(canvas, (left, bottom), (left + length, bottom), ARROW, 2 * unit)
-    text = f"{bar_px:g} px off (rms {typical_px:.2f} px)"
     _write(canvas, text, (left, bottom - 7 * unit), unit)
 
 
