@@ -1,12 +1,12 @@
 """A network camera in a process of its own, to be started, silenced and killed."""
 
 import json
-import socket
 import struct
 import subprocess
 from pathlib import Path
 
 from roeh.core.types import Size
+from tests.ports import free_port
 
 PACKAGES = (
     "gir1.2-gst-rtsp-server-1.0",
@@ -26,12 +26,6 @@ def start_script(name, *arguments):
     )
     assert process.stdout.readline() == "listening\n"
     return process
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class ReplayedCameras:

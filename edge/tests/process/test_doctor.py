@@ -31,6 +31,7 @@ from roeh.vision.manifest import find_models_dir
 from roeh.vision.runner import INTERPRETER_MODULES
 from tests.apt import require_packages
 from tests.delivering_nodes import AckingDesk
+from tests.ports import free_port
 from tests.process.network_camera import PACKAGES, Camera
 from tests.process.secured_broker import City, secured_broker
 
@@ -91,11 +92,6 @@ def answering(reply):
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join(10.0)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def test_a_machine_that_can_run_a_node_is_told_so():
