@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roeh.core.clock import NS_PER_US, Clock
-from roeh.core.config import FileSource, NodeConfig, RtspSource
+from roeh.core.config import FileSource, NodeConfig, RtspSource, SourceSection, V4l2Source
 from roeh.core.errors import RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket, keys_dir
@@ -67,7 +67,7 @@ def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
                 f"the privacy masks of {sensor.name} are not in its recording",
                 "set evidence.mask_recording to true",
             )
-        elif isinstance(sensor.source, RtspSource | FileSource):
+        elif _sends_its_own(sensor.source):
             kept = "not recorded at all" if config.evidence.refuse_unmasked else "recorded unmasked"
             yield doubtful(
                 f"{sensor.name} has privacy masks: if it sends H.264 or H.265 it is {kept}",
@@ -75,6 +75,12 @@ def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
             )
         else:
             yield good(f"the privacy masks of {sensor.name} are burnt into its recording")
+
+
+def _sends_its_own(source: SourceSection) -> bool:
+    """Whether it may be recorded as it comes, which nobody can mask."""
+    is_usb_h264 = isinstance(source, V4l2Source) and source.video == "h264"
+    return is_usb_h264 or isinstance(source, RtspSource | FileSource)
 
 
 def check_recording(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:

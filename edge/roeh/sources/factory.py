@@ -86,6 +86,7 @@ def open_source(
             light=sensor.light,
             observer=observer,
             coded=coded,
+            is_masked=bool(sensor.masks) and (video or WantedVideo()).is_masked,
         )
     if not isinstance(section, RtspSource):
         return _board_camera(

@@ -114,6 +114,9 @@ def test_masks_that_a_recording_cannot_have_are_named(tmp_path):
     assert "recorded unmasked" in outcome.what
     (refused,) = check_masks(node(tmp_path, rtsp, MASK, refuse_unmasked=True), CLOCK)
     assert "not recorded at all" in refused.what
+    for video, verdict in (("h264", "WARN"), ("auto", "OK")):
+        usb = f'{{ kind = "v4l2", device = "/dev/video0", video = "{video}" }}'
+        assert verdicts(check_masks(node(tmp_path, usb, MASK), CLOCK)) == [verdict]
     assert verdicts(check_masks(node(tmp_path, masks=MASK), CLOCK)) == ["OK"]
     assert verdicts(check_masks(node(tmp_path, masks=MASK, mask_recording=False), CLOCK)) == [
         "WARN"

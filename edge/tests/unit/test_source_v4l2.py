@@ -48,6 +48,7 @@ def live(
     coded=None,
     light=None,
     lens_size=SIZE,
+    is_masked=False,
     **more,
 ):
     options = {"device": DEVICE, "fps": 100.0, "stall_timeout_s": 0.3}
@@ -59,6 +60,7 @@ def live(
         light=light,
         observer=observer,
         coded=coded,
+        is_masked=is_masked,
         jitter=random.Random(1),
         kernel=camera,
     )
@@ -122,6 +124,21 @@ def test_the_best_of_what_the_camera_has_is_taken(offered, video, taken):
     with live(usb_camera(*offered), video=video, coded=heard) as source:
         (frame,) = conformance.take_frames(source, 1)
     assert shows_the_bars(frame)
+    assert heard.told[0] == taken
+
+
+@pytest.mark.parametrize(
+    ("offered", "video", "taken"),
+    [
+        (["MJPG", "H264"], "auto", ("MJPG", False)),
+        (["H264"], "auto", ("h264", True)),
+        (["MJPG", "H264"], "h264", ("h264", True)),
+    ],
+)
+def test_where_masks_are_to_be_burnt_in_pictures_come_so_that_they_can_be(offered, video, taken):
+    heard = Heard()
+    with live(usb_camera(*offered), video=video, coded=heard, is_masked=True) as source:
+        conformance.take_frames(source, 1)
     assert heard.told[0] == taken
 
 

@@ -53,6 +53,8 @@ class V4l2Frames:
         light: of it the mains frequency, set where the camera has a choice.
         observer: told of connection, stall (with the reason) and reconnection.
         coded: given the compressed pictures where the camera sends H.264.
+        is_masked: whether masks are to be burnt into what is recorded: H.264 of the camera's
+            own cannot be masked, so `video = "auto"` takes it only from one that has no other.
         jitter: source of randomness for the back-off.
         kernel: what does the system calls.
     """
@@ -67,6 +69,7 @@ class V4l2Frames:
         light: LightSection | None = None,
         observer: SourceObserver = ignore_notices,
         coded: CodedObserver | None = None,
+        is_masked: bool = False,
         jitter: random.Random | None = None,
         kernel: Kernel | None = None,
     ) -> None:
@@ -75,7 +78,12 @@ class V4l2Frames:
         self.fps = section.fps
         stream = None if coded is None else CodedStream(coded)
         self._camera = _Camera(
-            section, self.format, light or LightSection(), coded=stream, kernel=kernel
+            section,
+            self.format,
+            light or LightSection(),
+            coded=stream,
+            is_masked=is_masked,
+            kernel=kernel,
         )
         self._live = LiveFrames(
             self._camera,
@@ -134,8 +142,10 @@ class _Camera:
         light: LightSection,
         *,
         coded: CodedStream | None,
+        is_masked: bool,
         kernel: Kernel | None,
     ) -> None:
+        self._is_masked = is_masked
         self.path = section.device
         self._section = section
         self._layout = layout
@@ -168,6 +178,8 @@ class _Camera:
                 f'"{self._section.video}" that is known here',
                 'set the source\'s video to "auto", or use a camera with H.264, MJPEG or YUYV',
             )
+        if self._is_masked and self._section.video == "auto":
+            offers = [offer for offer in offers if offer.coding.video != "h264"] or offers
         fitting = [offer for offer in offers if serves(offer.size, wanted)]
         exact = [offer for offer in fitting if offer.size == wanted]
         chosen = device.choose((exact or fitting or offers)[0], self._section.fps)
