@@ -9,33 +9,30 @@ own: edge/design/adr/0003-own-tracker.md; how it behaves: edge/design/tracking.m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.types import Box, Covariance, Detection, GroundPoint, Track
+from roeh.core.types import Box, Covariance, Detection, Track
 from roeh.vision.assignment import pair_up
 from roeh.vision.duplicates import keep_best, same_thing
 from roeh.vision.kalman import Fixes, TrackFilter
 from roeh.vision.mobility import mobility_of
+from roeh.vision.track_history import SHOWN_NS, History, as_track
 
 Array = NDArray[np.float64]
 
 # Of nobody the place is known better, each way: a covariance must have an inverse.
 _POSITION_FLOOR_M2 = 0.01**2 * np.eye(2)
-_VOTE_MEMORY = 0.9
 _REACH_M = 1.0
 # A speed not known yet may take a track so far and no farther, however long unseen.
 _DASH_SIGMAS, _DASH_S = 2.5, 0.5
 _OTHER_LABEL_COST = 2.0
 # How much less well a rival may explain a detection and still put it in doubt.
 _RIVAL_MARGIN = 6.0
-# A sensor that has not seen a track for longer does not show it any more.
-_SHOWN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,70 +68,6 @@ class TrackerSettings:
     contested_doubt: float = 100.0
 
 
-@dataclass(slots=True)
-class _Glimpse:
-    """What a sensor last saw of a track."""
-
-    confidence: float
-    t_mono_ns: int
-
-
-@dataclass(slots=True)
-class _History:
-    """What a track remembers beside its motion."""
-
-    id: int
-    first_seen_mono_ns: int
-    last: Detection
-    last_seen_mono_ns: int
-    confidence: float
-    looks: int = 1
-    hits: int = 1
-    confirmed: bool = False
-    seen: bool = True
-    votes: dict[str, float] = field(default_factory=dict)
-    glimpses: dict[str, _Glimpse] = field(default_factory=dict)
-
-    @property
-    def best_sensor(self) -> str:
-        """Of the sensors that see the track these days, the one that does most surely."""
-        since_ns = self.last_seen_mono_ns - round(_SHOWN_S * NS_PER_S)
-        return max(
-            (name for name, glimpse in self.glimpses.items() if glimpse.t_mono_ns >= since_ns),
-            key=lambda name: (self.glimpses[name].confidence, name),
-        )
-
-    @property
-    def label(self) -> str:
-        """The label with most votes, older votes counting less."""
-        return max(self.votes, key=lambda label: self.votes[label])
-
-    def see(self, detection: Detection, t_mono_ns: int) -> None:
-        """Take a detection that belongs to the track."""
-        self.last, self.last_seen_mono_ns = detection, t_mono_ns
-        self.confidence += 0.3 * (detection.confidence - self.confidence)
-        self.looks += 1
-        self.hits += 1
-        self.seen = True
-        self.note(detection, t_mono_ns)
-        self.vote(detection)
-
-    def note(self, detection: Detection, t_mono_ns: int) -> None:
-        """Remember how surely the sensor sees the track."""
-        glimpse = self.glimpses.get(detection.sensor)
-        if glimpse is None:
-            self.glimpses[detection.sensor] = _Glimpse(detection.confidence, t_mono_ns)
-            return
-        glimpse.confidence += 0.3 * (detection.confidence - glimpse.confidence)
-        glimpse.t_mono_ns = t_mono_ns
-
-    def vote(self, detection: Detection) -> None:
-        """Count a detection's label by its confidence."""
-        for label in self.votes:
-            self.votes[label] *= _VOTE_MEMORY
-        self.votes[detection.label] = self.votes.get(detection.label, 0.0) + detection.confidence
-
-
 @dataclass(frozen=True, slots=True)
 class _Sightings:
     """Detections of one sensor's look as arrays, best first, doubles dropped."""
@@ -157,7 +90,7 @@ class Tracker:
         self._settings = settings or TrackerSettings()
         self._next_id = 1
         self._t_mono_ns: int | None = None
-        self._histories: list[_History] = []
+        self._histories: list[History] = []
         self._filter = TrackFilter()
 
     def update(
@@ -348,7 +281,7 @@ class Tracker:
         )
         for row in rows:
             detection = sightings.detections[row]
-            history = _History(
+            history = History(
                 id=self._next_id,
                 first_seen_mono_ns=now_ns,
                 last=detection,
@@ -372,49 +305,16 @@ class Tracker:
         if not self._histories:
             return ()
         state, covariance = self._filter.state, self._filter.covariance
-        since_ns = now_ns - round(_SHOWN_S * NS_PER_S)
+        since_ns = now_ns - SHOWN_NS
         in_view = np.array([h.last_seen_mono_ns >= since_ns for h in self._histories])
         position_m2 = self._filter.place_covariance_m2(in_view).tolist()
         speed_sigma = _speed_sigma(state[:, 2:], covariance[:, 2:, 2:]).tolist()
         return tuple(
-            _track(history, row, spread, sigma, now_ns)
+            as_track(history, row, spread, sigma, now_ns)
             for history, row, spread, sigma in zip(
                 self._histories, state.tolist(), position_m2, speed_sigma, strict=True
             )
         )
-
-
-def _track(
-    history: _History, row: list[float], spread: list[list[float]], sigma: float, now_ns: int
-) -> Track:
-    east, north, velocity_east, velocity_north = row
-    return Track(
-        id=history.id,
-        label=history.label,
-        confidence=history.confidence,
-        t_mono_ns=now_ns,
-        position=GroundPoint(
-            east_m=east,
-            north_m=north,
-            covariance=Covariance(
-                east_east_m2=spread[0][0], east_north_m2=spread[0][1], north_north_m2=spread[1][1]
-            ),
-        ),
-        velocity_east_mps=velocity_east,
-        velocity_north_mps=velocity_north,
-        speed_sigma_mps=sigma,
-        bearing_deg=math.degrees(math.atan2(east, north)) % 360.0 % 360.0,
-        range_m=math.hypot(east, north),
-        first_seen_mono_ns=history.first_seen_mono_ns,
-        last_seen_mono_ns=history.last_seen_mono_ns,
-        dwell_s=(history.last_seen_mono_ns - history.first_seen_mono_ns) / NS_PER_S,
-        confirmed=history.confirmed,
-        seen=history.seen,
-        sensor=history.last.sensor,
-        best_sensor=history.best_sensor,
-        box_sensor_px=history.last.box_sensor_px,
-        outline_sensor_px=history.last.outline_sensor_px,
-    )
 
 
 def _speed_sigma(velocity: Array, covariance: Array) -> Array:
