@@ -29,7 +29,7 @@ from roeh.vision.pipeline import Pipeline
 
 #: Twice a second a camera, each at its own time.
 CAMERA_FPS, TURNS = 2, 4
-WALK = Circle(radius_m=5.0, start_deg=350.0, speed_mps=2.2)
+WALK = Circle(radius_m=4.5, start_deg=350.0, speed_mps=2.4)
 LAP_S = 2 * math.pi * WALK.radius_m / WALK.speed_mps
 
 #: Who moves is looked at in every picture anyway.
