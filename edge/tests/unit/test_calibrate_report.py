@@ -277,12 +277,33 @@ def test_a_board_is_drawn_in_its_true_size(tmp_path, capsys, kind, grid, marks):
     assert "OUTPUT_REFUSED" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("square_m", "sheet", "size_mm"),
+    [("0.025", "A4", (297, 210)), ("0.036", "A3", (420, 297)), ("0.05", "paper of", (650, 512))],
+)
+def test_a_board_fits_the_sheet_that_the_page_names(tmp_path, capsys, square_m, sheet, size_mm):
+    out = tmp_path / "board.svg"
+    assert main(["calibrate", "board", "--square", square_m, "--out", str(out)]) == 0
+    assert f"on {sheet}" in capsys.readouterr().out
+    drawing = ElementTree.parse(out).getroot()
+    wide, high = (float(side) for side in drawing.get("viewBox").split()[2:])
+    assert (wide, high) == size_mm
+    side = 1000 * float(square_m)
+    for square in drawing.findall("{http://www.w3.org/2000/svg}rect")[1:]:
+        # White all round, and nothing where ruler and words are.
+        assert 0.4 * side <= float(square.get("x")) <= wide - 1.4 * side
+        assert 0.4 * side <= float(square.get("y")) <= high - 12 - 1.4 * side
+
+
 def test_the_board_that_is_printed_is_the_board_that_is_found(tmp_path):
     """Drawn by its own rectangles, as a printer would, and seen by the detector."""
-    scale, points = 6.0, BOARD.points_m[:, :2] * 1000 + 2.5 * 30
-    drawing = ElementTree.fromstring(board_svg(BOARD))
-    paper = np.full((round(270 * scale), round(360 * scale)), 255, np.uint8)
-    for rect in drawing.findall("{http://www.w3.org/2000/svg}rect")[1:]:
+    scale, drawing = 6.0, ElementTree.fromstring(board_svg(BOARD))
+    wide, high = (float(side) for side in drawing.get("viewBox").split()[2:])
+    paper = np.full((round(high * scale), round(wide * scale)), 255, np.uint8)
+    squares = drawing.findall("{http://www.w3.org/2000/svg}rect")[1:]
+    first = (float(squares[0].get("x")) + 30, float(squares[0].get("y")) + 30)
+    points = BOARD.points_m[:, :2] * 1000 + first
+    for rect in squares:
         x, y, side = (round(float(rect.get(name)) * scale) for name in ("x", "y", "width"))
         paper[y : y + side, x : x + side] = 0
     small = cv2.resize(paper, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
