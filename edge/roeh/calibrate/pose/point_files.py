@@ -75,9 +75,32 @@ def read_points(path: Path) -> PointFile:
         try:
             row = msgspec.convert(values, PointRow, strict=False)
         except msgspec.ValidationError as error:
-            raise _wrong(path, f"point {number}: {error}", "correct that value") from None
+            raise _wrong(path, *_mistake(number, values, str(error))) from None
         rows.append(row if row.name else msgspec.structs.replace(row, name=f"point-{number}"))
     return PointFile(str(path), tuple(rows))
+
+
+def _mistake(number: int, values: object, error: str) -> tuple[str, str]:
+    """What is wrong with a row and what to do, in the words of whoever made the file."""
+    if not isinstance(values, dict):
+        return f"point {number} is no table", "write a table [[point]] for each"
+    known = PointRow.__struct_fields__
+    for column in values:
+        if column not in known:
+            return f"unknown column {column!r}", f"name the columns {', '.join(known)}"
+    for column in ("x_px", "y_px"):
+        if column not in values:
+            return f"point {number} has no {column}", f"give every point its {column}"
+    expected, _, column = error.partition(" - at `$.")
+    for theirs, plain in (
+        ("`", ""),
+        ("Expected", "expected"),
+        ("float", "a number"),
+        ("str", "text"),
+    ):
+        expected = expected.replace(theirs, plain)
+    shown = values.get(column.rstrip("`"))
+    return f"point {number}: {column.rstrip('`')} = {shown!r}: {expected}", "correct that value"
 
 
 def marked_points(
