@@ -245,6 +245,9 @@ def sector_outline_m(
     sweep_deg = (bearing_to_deg - bearing_from_deg) % 360.0 or 360.0
     bearings = np.radians(bearing_from_deg + np.linspace(0.0, sweep_deg, 49))
     outer = _arc(bearings, range_to_m)
+    if sweep_deg == 360.0 and range_from_m <= 0:
+        # All round: a circle, without a side that would look like a border and hide north.
+        return outer
     inner = _arc(bearings[::-1], range_from_m) if range_from_m > 0 else ((0.0, 0.0),)
     return (*outer, *inner)
 

@@ -77,3 +77,5 @@ def test_a_sector_from_a_bearing_to_itself_goes_all_round():
     outline = np.asarray(sector_outline_m(90.0, 90.0, 0.0, 10.0))
     assert outline.min(axis=0) == pytest.approx([-10.0, -10.0])
     assert outline.max(axis=0) == pytest.approx([10.0, 10.0])
+    # A circle: no line from its middle, which would lie over the one to north.
+    assert np.hypot(*outline.T) == pytest.approx(10.0)
