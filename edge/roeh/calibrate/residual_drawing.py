@@ -90,7 +90,8 @@ def draw_bars(values: Sequence[float], names: Sequence[str], unit_text: str) -> 
         right = left_px + round(room_px * value / most)
         cv2.rectangle(canvas, (left_px, top + 4), (right, top + row_px - 5), POINT, -1)
         text = f"{value:.2f} {unit_text}"
-        write(canvas, text, (right + 8, top + 17), _ROW_LETTER_PX, TEXT)
+        # Beside the longest bar, where the median's line crosses no figure.
+        write(canvas, text, (left_px + room_px + 12, top + 17), _ROW_LETTER_PX, TEXT)
     middle = float(np.median(np.asarray(values))) if len(values) else 0.0
     x, bottom = left_px + round(room_px * middle / most), 8 + row_px * len(values)
     cv2.line(canvas, (x, 6), (x, bottom + 4), ARROW, 2, cv2.LINE_AA)
