@@ -86,7 +86,7 @@ def _first_picture(sensor: SensorSection, clock: Clock) -> Outcome:
     except RoehError as error:
         return bad_error(error)
     if stalls:
-        return bad(f"gives no picture ({stalls[0]})", "mend what it says, or the cable")
+        return bad(f"gives no picture ({stalls[0]})", "see what edge/docs/cameras.md says of it")
     if frame is None:
         return bad("gives no picture", "give a video with at least one frame")
     return good(f"gives pictures of {frame.info.width_px}x{frame.info.height_px} px")
