@@ -22,11 +22,10 @@ def check_sources(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
             outcome = ask_rtsp(sensor.source)
         else:
             outcome = _first_picture(sensor, clock)
-        yield Outcome(
-            verdict=outcome.verdict,
-            what=f"sensor {sensor.name}: {outcome.what}",
-            remedy=outcome.remedy,
-        )
+        name = f"sensor {sensor.name}"
+        # An error of a source names the sensor by itself.
+        what = outcome.what if name in outcome.what else f"{name}: {outcome.what}"
+        yield Outcome(verdict=outcome.verdict, what=what, remedy=outcome.remedy)
 
 
 def check_chosen_model(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:

@@ -542,3 +542,11 @@ def test_light_that_a_source_carries_out_is_taken():
     ):
         text = SENSOR.replace("composed", kind) + f"light = {{ {light} }}\n"
         assert parse_config(text, name="node.toml").sensors[0].light.mains_hz in (50, 60)
+
+
+def test_a_recording_with_an_odd_side_is_refused():
+    source = 'kind = "picamera2", record_width_px = 1921, record_height_px = 1441'
+    found = refusal(TWO_CAMERAS.format(first=source, second='kind = "composed"'))
+
+    assert found.startswith("CONFIG: a recording's sides are even: ")
+    assert "sensors[0].source 1921x1441 in node.toml; give even sizes" in found

@@ -205,6 +205,12 @@ def _check_record_size(
             which=f"{place} in {name}",
             remedy="give both record_width_px and record_height_px, or neither",
         )
+    if width_px % 2 or height_px % 2:
+        raise ConfigError(
+            what="a recording's sides are even: its colour is stored for two pixels at a time",
+            which=f"{place} {width_px}x{height_px} in {name}",
+            remedy="give even sizes",
+        )
     # One pixel of rounding is all that an encoder's even sides cost.
     if abs(width_px * lens.height_px - height_px * lens.width_px) > 2 * max(width_px, height_px):
         raise ConfigError(
