@@ -16,7 +16,7 @@ from roeh.optics.polar import Array
 from roeh.optics.rig import Pose, wrap_deg, wrap_signed_deg
 
 #: Looking down more steeply a camera's axis says little of where it faces.
-_STEEP_DEG = 75.0
+STEEP_DEG = 75.0
 #: Nearer to straight up or down the optical axis has no azimuth worth a number.
 _AXIS_UPRIGHT = math.sin(math.radians(0.02))
 
@@ -51,7 +51,7 @@ class Split:
     @classmethod
     def of(cls, pose: Pose) -> Split:
         """As a pose in node.toml has it."""
-        return cls(pose.azimuth_deg, pose.to_pole(), abs(pose.tilt_deg) > _STEEP_DEG)
+        return cls(pose.azimuth_deg, pose.to_pole(), abs(pose.tilt_deg) > STEEP_DEG)
 
     def heading_of(self, to_world: Array) -> float:
         """The heading in a rotation (3, 3) from camera to world, in [0, 360)."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from roeh.calibrate.pose.attitude import STEEP_DEG
 from roeh.calibrate.pose.compass import COMPASS_REMEDY, COMPASS_WARNING
 from roeh.calibrate.pose.fragment import (
     HeadingKeys,
@@ -25,7 +26,7 @@ from roeh.core.config import NodeConfig, SensorSection
 from roeh.media.frames import UInt8Image
 from roeh.optics.configured import sensor_from
 from roeh.optics.ground import GroundPlane
-from roeh.optics.rig import Rig
+from roeh.optics.rig import Rig, wrap_deg
 
 #: What is promised in the field.
 _GOOD_TILT_SIGMA_DEG, _GOOD_HEADING_SIGMA_DEG = 0.3, 0.5
@@ -193,9 +194,13 @@ def compass_report(
 
 
 def _pose_line(keys: SensorKeys, *, tilt_sigma: float, height_sigma: float) -> str:
+    steep = ""
+    azimuth_deg, tilt_deg, roll_deg = keys.azimuth_deg, keys.tilt_deg, keys.roll_deg
+    if azimuth_deg is not None and roll_deg is not None and tilt_deg and tilt_deg > STEEP_DEG:
+        steep = f" (upper edge to {wrap_deg(azimuth_deg + roll_deg):.2f})"
     return (
         f"azimuth {keys.azimuth_deg:.2f}, tilt {keys.tilt_deg:.2f}, roll {keys.roll_deg:.2f} "
-        f"degrees +- {tilt_sigma:.2f}; height {keys.height_m:.3f} +- {height_sigma:.3f} m"
+        f"degrees{steep} +- {tilt_sigma:.2f}; height {keys.height_m:.3f} +- {height_sigma:.3f} m"
     )
 
 
