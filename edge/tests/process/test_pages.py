@@ -154,6 +154,27 @@ def test_a_preview_plays_and_steps_by_seconds(pole, come):
     officer.check("moment")
 
 
+@pytest.mark.parametrize(
+    ("language", "choice", "asked"),
+    [("en", "quad", "layout=quad"), ("he", "e", "layout=ptz&bearing_deg=90")],
+)
+def test_a_fisheye_is_shown_as_the_view_that_was_chosen(pole, come, language, choice, asked):
+    officer = come(PersonRole.INVESTIGATOR, language=language, viewport=PHONE)
+    page = officer.open(span_of(pole, "/moment"))
+    assert "layout=panorama" in page.locator("video").get_attribute("src")
+    page.locator("#view").select_option(choice)
+    page.locator("form.span-form button").click()
+    page.wait_for_load_state()
+    assert asked in page.locator("video").get_attribute("src")
+    assert asked in page.locator("figcaption a").get_attribute("href")
+    assert page.locator("#view").input_value() == choice
+    # What was recorded is one step away.
+    recorded = page.locator("p.hint a").first.get_attribute("href")
+    assert "/stills/" in recorded
+    assert "layout" not in recorded
+    officer.check(f"moment as {choice}")
+
+
 def test_tapping_the_drawing_chooses_a_span_in_the_poles_time(pole, come):
     officer = come(PersonRole.INVESTIGATOR, viewport=PHONE)
     page = officer.open(span_of(pole, seconds=(0, 100), camera=False))
