@@ -14,7 +14,8 @@ from roeh.media.frames import pixel_shape
 from roeh.media.planes import PlaneLayout, PlaneMask, copy_as_i420
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.rig import Pose, Sensor
-from roeh.sources.light.gpio import GpioIrCut, IrCutFailed, line_levels
+from roeh.sources.light.gpio import GpioIrCut
+from roeh.sources.light.ir_cut import IrCutFailed, line_levels
 from roeh.sources.light.metering import GroundMeter, metered_pixels
 from roeh.sources.picamera2.boot_stamps import BootStamps, suspended_ns
 

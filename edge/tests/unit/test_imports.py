@@ -1,11 +1,17 @@
 """What imports what: the contracts of pyproject.toml, and what a process really loads."""
 
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
+#: What a line of a lock pins.
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
+#: Not of any lock: we ourselves, what an environment is made with, a name that many share.
+OUR_OWN = {"roeh", "pip", "pkg_resources", "_distutils_hack", "backports"}
 REPOSITORY = Path(__file__).parents[3]
 CODECS_AND_ARRAYS = {"av", "cv2", "numpy", "scipy", "picamera2"}
 RUNTIMES = {"ai_edge_litert", "tflite_runtime", "tensorflow"}
@@ -25,6 +31,27 @@ def test_imports_go_down_only():
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def locked(role):
+    """The top-level modules of what a role's lock installs, of all that is installed here."""
+    lock = (REPOSITORY / "requirements" / f"{role}.txt").read_text(encoding="utf-8")
+    names = {name.lower().replace("_", "-") for name in PIN.findall(lock)}
+    return {
+        module
+        for module, homes in packages_distributions().items()
+        if any(home.lower().replace("_", "-") in names for home in homes)
+    }
+
+
+@pytest.mark.parametrize(
+    "process",
+    ["capture", "detect", "evidence", "publish", "retrieve", "render", "supervise", "demo"],
+)
+def test_the_demos_lock_holds_all_that_a_process_of_the_demo_loads(process):
+    strangers = set(packages_distributions()) - locked("demo") - OUR_OWN
+
+    assert loaded_by(f"roeh.{process}.main") & strangers == set()
 
 
 @pytest.mark.parametrize("process", ["evidence", "publish", "retrieve", "supervise"])

@@ -7,7 +7,7 @@ from roeh.core.log import log_for
 from roeh.core.types import Light
 from roeh.sources.light.day_night import DayNight
 from roeh.sources.light.exposure import Exposure, ExposureLimits, ExposureLoop
-from roeh.sources.light.gpio import IrCut, IrCutFailed
+from roeh.sources.light.ir_cut import IrCut, IrCutFailed
 from roeh.sources.picamera2.camera import BoardCamera, Metadata
 
 _US_PER_S = 1_000_000

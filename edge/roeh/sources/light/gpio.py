@@ -1,51 +1,24 @@
-"""The lines that switch the infrared filter and the lamps; the only place that knows gpiod."""
+"""Filter and lamps on the lines of a GPIO chip: the only place that knows gpiod.
+
+Imported where such lines are configured: an environment without gpiod runs everything else.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
 
 import gpiod
 from gpiod.line import Direction, Value
 
 from roeh.core.config import IrCutSection
 from roeh.core.errors import CameraMissing
+from roeh.sources.light.ir_cut import IrCutFailed, line_levels
 
 _CONSUMER = "roeh"
 
 RequestLines = Callable[..., gpiod.LineRequest]
-
-
-class IrCut(Protocol):
-    """What switches between day and night. A context manager: left, the lines are free."""
-
-    def __enter__(self) -> IrCut:
-        """Take hold of the lines, as by day.
-
-        Raises:
-            CameraMissing: they are not there, or another has them.
-        """
-
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Let them go, as by day."""
-
-    def switch(self, *, is_night: bool) -> None:
-        """Set the filter and the lamps.
-
-        Raises:
-            IrCutFailed: the chip went away.
-        """
-
-
-class IrCutFailed(Exception):
-    """The lines cannot be set; the text is one line for a person."""
 
 
 class GpioIrCut:
@@ -120,15 +93,6 @@ class GpioIrCut:
             self._lines.set_values(_values(self._section, is_night=is_night))
         except OSError as error:
             raise IrCutFailed(f"the infrared filter does not switch: {_reason(error)}") from None
-
-
-def line_levels(section: IrCutSection, *, is_night: bool) -> dict[int, bool]:
-    """Which line is to be high."""
-    high_by_day = not section.filter_low_by_day
-    levels = {section.filter_line: high_by_day != is_night}
-    if section.lamp_line >= 0:
-        levels[section.lamp_line] = is_night
-    return levels
 
 
 def _values(section: IrCutSection, *, is_night: bool) -> dict[int | str, Value]:

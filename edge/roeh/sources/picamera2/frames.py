@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roeh.core.clock import Clock
-from roeh.core.config import Picamera2Source, SensorSection
+from roeh.core.config import IrCutSection, Picamera2Source, SensorSection
 from roeh.core.errors import CameraMissing, LensError
 from roeh.core.types import Size
 from roeh.media.decode import PictureFormat
@@ -23,7 +23,7 @@ from roeh.media.masks import mask_of
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
 from roeh.sources.light.control import LightControl
-from roeh.sources.light.gpio import GpioIrCut, IrCut
+from roeh.sources.light.ir_cut import IrCut
 from roeh.sources.live_reader import LiveFrames
 from roeh.sources.picamera2.binding import (
     Library,
@@ -88,7 +88,7 @@ class Picamera2Frames:
         )
         self._load = library
         cut = sensor.light.ir_cut
-        self._ir_cut = ir_cut or (None if cut is None else GpioIrCut(cut, sensor.name))
+        self._ir_cut = ir_cut or (None if cut is None else _gpio_lines(cut, sensor.name))
         # Not for secrets: it only keeps cameras from coming back in step.
         self._jitter = jitter or random.Random()  # noqa: S311
         self._live: LiveFrames | None = None
@@ -196,3 +196,21 @@ def _mask(sensor: SensorSection, recorded: Size) -> npt.NDArray[np.bool_] | None
     size = (recorded.width_px, recorded.height_px)
     scaled = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     return np.asarray(scaled > 0, np.bool_)
+
+
+def _gpio_lines(section: IrCutSection, camera_id: str) -> IrCut:
+    """Filter and lamps on a GPIO chip.
+
+    Raises:
+        CameraMissing: this environment has no gpiod.
+    """
+    try:
+        # Here and not above: who has no such lines needs no gpiod.
+        from roeh.sources.light.gpio import GpioIrCut
+    except ImportError as error:
+        raise CameraMissing(
+            what=f"the lines of the infrared filter cannot be switched ({error})",
+            which=f"sensor {camera_id}: light.ir_cut",
+            remedy="install the lock of a pole, requirements/pi.txt",
+        ) from None
+    return GpioIrCut(section, camera_id)
