@@ -194,7 +194,7 @@ class LiveFrames:
         layout: of all frames.
         observer: told in the iterating thread.
         coded: ended with each connection.
-        jitter: source of randomness for the back-off.
+        jitter: source of randomness for the back-off; None: of its own.
         leave_s: how long leaving waits for the thread that reads.
     """
 
@@ -208,7 +208,7 @@ class LiveFrames:
         layout: PictureFormat,
         observer: SourceObserver,
         coded: CodedStream | None,
-        jitter: random.Random,
+        jitter: random.Random | None,
         leave_s: float = LEAVE_S,
     ) -> None:
         self._camera = camera
@@ -219,7 +219,8 @@ class LiveFrames:
         self._layout = layout
         self._observer = observer
         self._coded = coded
-        self._jitter = jitter
+        # Not for secrets: it only keeps a site's poles from trying again in step.
+        self._jitter = jitter or random.Random()  # noqa: S311
         self._readers: list[_Reader] = []
 
     def frames(self, stop: threading.Event) -> Iterator[SourceFrame]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roeh.calibrate.check.birds_eye import draw_birds_eye
-from roeh.calibrate.numbers import between
+from roeh.calibrate.options import add_node, add_report, between
 from roeh.calibrate.pose.compass import COMPASS_REMEDY, COMPASS_WARNING
 from roeh.calibrate.report import Figure, Report, check_free, write_report
 from roeh.calibrate.sensor_picture import live_picture_of, picture_from, section_of
@@ -58,9 +58,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command can be told."""
-    parser.add_argument(
-        "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"
-    )
+    add_node(parser)
     parser.add_argument("--sensor", default="", metavar="NAME", help="this one alone; default: all")
     parser.add_argument(
         "--picture",
@@ -76,10 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help=f"how far rings and the view from above reach, default {_DEFAULT_RANGE_M:g}",
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="pictures go here; new or empty"
-    )
-    parser.add_argument("--json", action="store_true", help="the result as one JSON line")
+    add_report(parser, "pictures go")
 
 
 def run_check(chosen: argparse.Namespace) -> int:

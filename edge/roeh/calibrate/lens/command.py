@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 
 from roeh.calibrate.lens.board import Board
@@ -24,10 +22,11 @@ from roeh.calibrate.lens.opencv_reference import opencv_opinions
 from roeh.calibrate.lens.report import lens_report
 from roeh.calibrate.lens.seen_rim import seen_fov_deg
 from roeh.calibrate.lens.view_guide import ViewGuide
+from roeh.calibrate.options import add_report
 from roeh.calibrate.pictures import picture_paths, read_gray
-from roeh.calibrate.report import Report, check_free, write_report
+from roeh.calibrate.report import Report, check_free
 from roeh.calibrate.sensor_picture import section_of
-from roeh.calibrate.telling import tell
+from roeh.calibrate.telling import give_report, tell
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import SensorSection, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, one_line
@@ -79,10 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fov", type=_fov_deg, metavar="DEG", help="full visible angle; default: as seen"
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the report goes here; new or empty"
-    )
-    parser.add_argument("--json", action="store_true", help="the result as one JSON line")
+    add_report(parser)
 
 
 def run_lens(chosen: argparse.Namespace) -> int:
@@ -110,13 +106,7 @@ def run_lens(chosen: argparse.Namespace) -> int:
         sensor = section_of(load_config(chosen.config), chosen.sensor)
         seen = from_sensor(sensor, board, chosen.count, clock, stop_on_signals())
     report = calibrated(seen, chosen.model, chosen.fov, clock)
-    page = write_report(chosen.out, report)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(report.result).decode() + "\n")
-    else:
-        for line in report.summary:
-            sys.stdout.write(f"{line}\n")
-        sys.stdout.write(f"\n{report.toml}\nreport: {one_line(str(page))}\n")
+    give_report(chosen, report)
     return EXIT_OK
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 from pathlib import Path
 
-import msgspec
-
-from roeh.calibrate.numbers import between
+from roeh.calibrate.options import add_node, add_report, add_sigma_px, add_watching_time, between
 from roeh.calibrate.pose.compass import COMPASS_SIGMA_DEG, heading_by_compass
 from roeh.calibrate.pose.ground_points import Mounted, pose_from_points
 from roeh.calibrate.pose.people import KnownHeights, UprightLook, pose_from_people
 from roeh.calibrate.pose.point_files import marked_points, read_points
 from roeh.calibrate.pose.report import compass_report, people_report, points_report
 from roeh.calibrate.pose.watching import SeenPerson, Watched, Watcher, apart, watch
-from roeh.calibrate.report import Report, check_free, write_report
+from roeh.calibrate.report import Report, check_free
 from roeh.calibrate.sensor_picture import live_picture_of, picture_from, section_of
-from roeh.calibrate.telling import tell
+from roeh.calibrate.telling import give_report, tell
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import (
@@ -26,7 +23,6 @@ from roeh.core.errors import (
     CalibrationFailed,
     CameraMissing,
     SourceUnreadable,
-    one_line,
 )
 from roeh.core.moments import reading_text
 from roeh.core.stopping import stop_on_signals
@@ -45,9 +41,7 @@ _KNOWN_PERSON_SIGMA_M = 0.01
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command can be told."""
-    parser.add_argument(
-        "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"
-    )
+    add_node(parser)
     parser.add_argument("--sensor", default="", metavar="NAME", help="default: the only one")
     way = parser.add_mutually_exclusive_group(required=True)
     way.add_argument(
@@ -71,13 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--find-height", action="store_true", help="the camera's height was not measured: find it"
     )
-    parser.add_argument(
-        "--sigma-px",
-        type=between(0.05, 100),
-        default=1.0,
-        metavar="PX",
-        help="how well points are marked; default 1",
-    )
+    add_sigma_px(parser)
     parser.add_argument(
         "--sigma-m",
         type=between(0.001, 10),
@@ -94,20 +82,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clip", type=Path, metavar="FILE", help="a recording of people; default: the source"
     )
-    parser.add_argument(
-        "--seconds",
-        type=between(1, 86400),
-        default=_SECONDS,
-        metavar="N",
-        help=f"how long to watch people, default {_SECONDS:g}",
-    )
+    add_watching_time(parser, _SECONDS)
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="for the report; default: from the source"
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the report goes here; new or empty"
-    )
-    parser.add_argument("--json", action="store_true", help="the result as one JSON line")
+    add_report(parser)
 
 
 def run_pose(chosen: argparse.Namespace) -> int:
@@ -130,23 +109,8 @@ def run_pose(chosen: argparse.Namespace) -> int:
         report = _by_people(chosen, config, clock, stop_on_signals())
     else:
         report = _by_points(chosen, config, clock)
-    finish(chosen, report)
+    give_report(chosen, report)
     return EXIT_OK
-
-
-def finish(chosen: argparse.Namespace, report: Report) -> None:
-    """Write the report and say where it is and what it says.
-
-    Raises:
-        OutputRefused: it cannot be written.
-    """
-    page = write_report(chosen.out, report)
-    if chosen.json:
-        sys.stdout.write(msgspec.json.encode(report.result).decode() + "\n")
-        return
-    for line in report.summary:
-        sys.stdout.write(f"{line}\n")
-    sys.stdout.write(f"\n{report.toml}\nreport: {one_line(str(page))}\n")
 
 
 def _by_points(chosen: argparse.Namespace, config: NodeConfig, clock: Clock) -> Report:

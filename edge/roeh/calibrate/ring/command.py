@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from roeh.calibrate.check.birds_eye import draw_birds_eye
-from roeh.calibrate.numbers import between
-from roeh.calibrate.pose.command import finish
+from roeh.calibrate.options import add_node, add_report, add_sigma_px, add_watching_time
 from roeh.calibrate.pose.fragment import SensorKeys, fragment, pose_keys
 from roeh.calibrate.pose.point_files import read_points
 from roeh.calibrate.pose.watching import SeenPerson, Watched, Watcher, watch
@@ -21,7 +20,7 @@ from roeh.calibrate.ring.checks import SharedSpot, neighbours
 from roeh.calibrate.ring.extrinsics import PairLink, RingPose, ring_from_spots
 from roeh.calibrate.ring.overlaps import spots_of_people, spots_of_points
 from roeh.calibrate.sensor_picture import live_picture_of
-from roeh.calibrate.telling import tell
+from roeh.calibrate.telling import give_report, tell
 from roeh.core.clock import Clock, SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, CalibrationFailed, RoehError
@@ -59,22 +58,14 @@ class RingResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the command can be told."""
-    parser.add_argument(
-        "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"
-    )
+    add_node(parser)
     parser.add_argument(
         "--points",
         type=Path,
         metavar="FILE",
         help="CSV or TOML: points by name, sensor and pixel; default: people whom two see",
     )
-    parser.add_argument(
-        "--sigma-px",
-        type=between(0.05, 100),
-        default=1.0,
-        metavar="PX",
-        help="how well points are marked; default 1",
-    )
+    add_sigma_px(parser)
     parser.add_argument(
         "--clip",
         action="append",
@@ -82,17 +73,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=FILE",
         help="a recording of a sensor; all begin at one moment; default: the sources",
     )
-    parser.add_argument(
-        "--seconds",
-        type=between(1, 86400),
-        default=_SECONDS,
-        metavar="N",
-        help=f"how long to watch people, default {_SECONDS:g}",
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the report goes here; new or empty"
-    )
-    parser.add_argument("--json", action="store_true", help="the result as one JSON line")
+    add_watching_time(parser, _SECONDS)
+    add_report(parser)
 
 
 def run_ring(chosen: argparse.Namespace) -> int:
@@ -122,7 +104,7 @@ def run_ring(chosen: argparse.Namespace) -> int:
     found = ring_from_spots(spots, rig)
     pictures = _pictures(config, clock) if not clips else {}
     made = f"{reading_text(clock.read())}, {source}."
-    finish(chosen, ring_report(found, spots, config, pictures, made=made))
+    give_report(chosen, ring_report(found, spots, config, pictures, made=made))
     return EXIT_OK
 
 

@@ -102,8 +102,7 @@ class GstreamerFrames:
             layout=self.format,
             observer=observer,
             coded=self._reader.coded,
-            # Not for secrets: it only keeps a site's poles from starting in step.
-            jitter=jitter or random.Random(),  # noqa: S311
+            jitter=jitter,
         )
 
     def __enter__(self) -> GstreamerFrames:

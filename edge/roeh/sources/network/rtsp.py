@@ -80,8 +80,7 @@ class RtspFrames:
         self._clock = clock
         self._observer = observer
         self._coded = None if coded is None else CodedStream(coded)
-        # Not for secrets: it only keeps a site's poles from reconnecting in step.
-        self._jitter = jitter or random.Random()  # noqa: S311
+        self._jitter = jitter
         self._live: LiveFrames | None = None
 
     def __enter__(self) -> RtspFrames:

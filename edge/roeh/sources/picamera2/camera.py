@@ -87,7 +87,7 @@ class WantedStreams(msgspec.Struct, frozen=True):
 class CapturedRequest:
     """One picture's buffers, until they are given back: once, whoever asks how often."""
 
-    def __init__(self, library: Library, request: Any, number: int) -> None:  # noqa: ANN401
+    def __init__(self, library: Library, request: Any, number: int) -> None:  # noqa: ANN401 - no types
         self.number = number
         self._library = library
         self._request = request
@@ -273,7 +273,7 @@ class BoardCamera:
         if wanted.recorded is not None:
             self._encoder = self._new_encoder(wanted, wanted.recorded)
 
-    def _new_encoder(self, wanted: WantedStreams, size: Size) -> Any:  # noqa: ANN401
+    def _new_encoder(self, wanted: WantedStreams, size: Size) -> Any:  # noqa: ANN401 - no types
         in_hardware = wanted.encoder == "v4l2" or (
             wanted.encoder == "auto"
             and has_hardware_encoder()
@@ -300,7 +300,7 @@ class BoardCamera:
             camera.start_encoder(self._encoder, receiver, name="main")
         camera.start()
 
-    def _before_all(self, request: Any) -> None:  # noqa: ANN401
+    def _before_all(self, request: Any) -> None:  # noqa: ANN401 - no types
         """In picamera2's thread, before a picture is given to the encoder or to us."""
         self._numbers += 1
         if self._mask is None:
@@ -311,7 +311,7 @@ class BoardCamera:
         except Exception as error:  # noqa: BLE001 - it would end picamera2's thread
             self._break(f"masks cannot be burnt in: {line_of(error)}")
 
-    def _captured(self, job: Any) -> None:  # noqa: ANN401
+    def _captured(self, job: Any) -> None:  # noqa: ANN401 - no types
         try:
             request = job.get_result()
         except Exception as error:  # noqa: BLE001 - likewise
@@ -319,7 +319,7 @@ class BoardCamera:
         else:
             self._put(Captured(CapturedRequest(self._library, request, self._numbers)))
 
-    def _encoded(self, frame: Any, timestamp: int | None) -> None:  # noqa: ANN401
+    def _encoded(self, frame: Any, timestamp: int | None) -> None:  # noqa: ANN401 - no types
         first_us = self._encoder.firsttimestamp
         if timestamp is None or first_us is None:
             self._break("the encoder gives pictures without a time")
@@ -331,16 +331,16 @@ class BoardCamera:
         self._put(Broken(reason))
 
 
-def _receiver(library: Library, take: Callable[[Any, int | None], None]) -> Any:  # noqa: ANN401
+def _receiver(library: Library, take: Callable[[Any, int | None], None]) -> Any:  # noqa: ANN401 - no types
     """An output of picamera2's kind that hands pictures on."""
 
     class _Receiver(library.Output):  # type: ignore[misc,name-defined] # untyped, made at run time
         def outputframe(
             self,
-            frame: Any,  # noqa: ANN401
+            frame: Any,  # noqa: ANN401 - no types
             keyframe: bool = True,
             timestamp: int | None = None,
-            packet: Any = None,  # noqa: ANN401
+            packet: Any = None,  # noqa: ANN401 - no types
             audio: bool = False,
         ) -> None:
             del keyframe, packet

@@ -22,7 +22,6 @@ from roeh.media.decode import PictureFormat
 from roeh.media.masks import mask_of
 from roeh.sources.coded import CodedObserver, CodedStream
 from roeh.sources.footage import fitted
-from roeh.sources.light.control import LightControl
 from roeh.sources.light.ir_cut import IrCut
 from roeh.sources.live_reader import LiveFrames
 from roeh.sources.picamera2.binding import (
@@ -32,6 +31,7 @@ from roeh.sources.picamera2.binding import (
     load_library,
 )
 from roeh.sources.picamera2.camera import WantedStreams
+from roeh.sources.picamera2.light_control import LightControl
 from roeh.sources.picamera2.reading import BoardReading
 from roeh.sources.protocol import SourceFrame, SourceObserver, WantedVideo, ignore_notices
 
@@ -89,8 +89,7 @@ class Picamera2Frames:
         self._load = library
         cut = sensor.light.ir_cut
         self._ir_cut = ir_cut or (None if cut is None else _gpio_lines(cut, sensor.name))
-        # Not for secrets: it only keeps cameras from coming back in step.
-        self._jitter = jitter or random.Random()  # noqa: S311
+        self._jitter = jitter
         self._live: LiveFrames | None = None
 
     def __enter__(self) -> Picamera2Frames:

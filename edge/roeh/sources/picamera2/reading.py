@@ -24,7 +24,6 @@ from roeh.media.frames import UInt8Image
 from roeh.media.planes import Octets1D, PlaneLayout, PlaneMask, copy_as_i420
 from roeh.optics.configured import sensor_from
 from roeh.sources.coded import CodedStream
-from roeh.sources.light.control import LightControl
 from roeh.sources.light.metering import GroundMeter
 from roeh.sources.live_reader import LOOK_S, CameraAway, LiveOutput
 from roeh.sources.picamera2.binding import Library
@@ -40,6 +39,7 @@ from roeh.sources.picamera2.camera import (
     WantedStreams,
 )
 from roeh.sources.picamera2.held_pictures import HeldRequests
+from roeh.sources.picamera2.light_control import LightControl
 from roeh.sources.timeline import reading_at
 
 #: A call into the driver that takes so many times `stall_timeout_s` will not come back.

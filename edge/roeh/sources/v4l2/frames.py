@@ -93,8 +93,7 @@ class V4l2Frames:
             layout=self.format,
             observer=observer,
             coded=stream,
-            # Not for secrets: it only spreads the tries.
-            jitter=jitter or random.Random(),  # noqa: S311
+            jitter=jitter,
         )
 
     def __enter__(self) -> V4l2Frames:
