@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo demo test check bench powercut chaos wire soak fuzz camera-vm model golden schema third-party verifier lock clean
+.PHONY: help setup setup-demo setup-provision setup-hil demo test check bench powercut chaos wire soak fuzz camera-vm release bundle pole pole-up pole-down hil hil-qemu model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -55,6 +55,37 @@ fuzz: setup ## 10,000 made-up requests at the service for people (REQUESTS=2000 
 
 camera-vm: setup ## the real picamera2 on a virtual camera, in a virtual Debian 13; root (ARGS="--rebuild")
 	@PYTHONPATH=hil-tests $(BIN)/python -m camera_vm $(ARGS)
+
+release: setup ## build/release/roeh-VERSION.tar, signed (ARGS="--signer KEY.pem"; without: a key for trials)
+	@$(BIN)/python -m roeh.release.make $(ARGS)
+
+bundle: setup ## all a pole needs, without a network (ARCH=aarch64 SUITE=bookworm)
+	@$(BIN)/python -m roeh.release.bundle --arch $(or $(ARCH),aarch64) --suite $(or $(SUITE),bookworm) $(ARGS)
+
+# The environment of whoever provisions and tests poles; what it needs of Debian as well.
+HIL := build/env/hil/bin/python
+
+setup-provision:
+	@sh requirements/environment.sh provision
+
+setup-hil: setup
+	@sh requirements/debian.sh
+	@sh requirements/environment.sh hil
+
+pole: setup-hil ## a virtual pole and control room from nothing: provisioned, alerts, evidence; root
+	@PYTHONPATH=hil-tests $(HIL) -m virtual_pole pole $(ARGS)
+
+pole-up: setup-hil ## boots a bare virtual pole and control room; root (ARGS="--poles 2")
+	@PYTHONPATH=hil-tests $(HIL) -m virtual_pole up $(ARGS)
+
+pole-down: setup-hil ## ends them and removes what they were
+	@PYTHONPATH=hil-tests $(HIL) -m virtual_pole down $(ARGS)
+
+hil: setup-hil ## the suite on a virtual pole (systemd-nspawn), as a table of faults; root
+	@PYTHONPATH=hil-tests $(HIL) -m suite nspawn $(ARGS)
+
+hil-qemu: setup-hil ## the same on a virtual machine: power cuts, disk encryption, kernel; root
+	@PYTHONPATH=hil-tests $(HIL) -m suite qemu $(ARGS)
 
 model: ## converts the detector anew, in an environment of its own (2 GB)
 	sh models/convert/convert.sh build/models

@@ -1,20 +1,25 @@
 #!/bin/sh
-# Makes or renews the environment in .venv from a hashed lock; quick when nothing changed.
+# Makes or renews an environment from a hashed lock; quick when nothing changed.
 #
-#   sh requirements/environment.sh demo     what `roeh demo` needs
-#   sh requirements/environment.sh dev      that, and what tests and checks need
+#   sh requirements/environment.sh demo        .venv: what `roeh demo` needs
+#   sh requirements/environment.sh dev         .venv: that, and what tests and checks need
+#   sh requirements/environment.sh provision   build/env/provision: Ansible, for a technician's laptop
+#   sh requirements/environment.sh hil         build/env/hil: that, and what tests poles
 set -eu
 cd "$(dirname "$0")/.."
-role=${1:?"demo or dev"}
+role=${1:?"demo, dev, provision or hil"}
 python=${PYTHON:-python3}
-venv=.venv
+case $role in
+    provision | hil) venv=build/env/$role oldest=11 ;;
+    *) venv=.venv oldest=10 ;;
+esac
 
 say() { echo "setup: $*"; }
 fail() { echo "setup: $*" >&2; exit 1; }
 
 command -v "$python" >/dev/null || fail "$python is not installed; on Debian: apt install python3 python3-venv"
-"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
-    fail "needs Python 3.10 to 3.13 and $python is $("$python" -V 2>&1); name another: make PYTHON=python3.12"
+"$python" -c "import sys; sys.exit(not (3, $oldest) <= sys.version_info[:2] <= (3, 13))" ||
+    fail "needs Python 3.$oldest to 3.13 and $python is $("$python" -V 2>&1); name another: make PYTHON=python3.12"
 
 # What is installed is told by the lock, the entry points and the Python it is for.
 wanted() { "$python" -V; cat "requirements/$1.txt" pyproject.toml; }

@@ -24,6 +24,14 @@ lock systemd requirements/systemd.in
 # So is this; what it is compiled with comes first, and both agree with the rest.
 lock tpm_build requirements/tpm_build.in --constraint requirements/dev.txt
 lock tpm requirements/tpm.in --constraint requirements/dev.txt
+# What brings the product to a pole, and what tests it there: not for Python 3.10, which Ansible
+# has left behind.
+for name in provision hil; do
+    uv pip compile --quiet --universal --python-version 3.11 \
+        --generate-hashes --no-emit-index-url --no-header \
+        --constraint requirements/constraints.txt --constraint requirements/dev.txt \
+        --output-file "requirements/$name.txt" "requirements/$name.in"
+done
 # What `make camera-vm` adds to a pole's lock: the real picamera2, as in Debian 13's Python.
 uv pip compile --quiet --universal --python-version 3.13 \
     --generate-hashes --no-emit-index-url --no-header \
