@@ -279,6 +279,13 @@ class CameraMissing(RoehError):
     exit_status = 41
 
 
+class TokenRefused(RoehError):
+    """A token of enrolment that is unknown, used, expired or for another pole or board."""
+
+    code = "TOKEN_REFUSED"
+    exit_status = 42
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []
