@@ -20,8 +20,9 @@ setup-demo:
 demo: setup-demo ## real footage in, located alerts out over MQTT (ARGS="--seconds 30")
 	@$(BIN)/roeh demo $(ARGS)
 
-test: setup ## every test (ARGS="-k tracker"); as root it first installs what they need
+test: setup ## every test (ARGS="-k tracker" chooses); as root it first installs what they need
 	@sh requirements/debian.sh
+	@$(if $(ARGS),:,$(MAKE) --no-print-directory hil ARGS=--ci)
 	@$(PYTEST) $(ARGS)
 
 check: setup ## style, types, imports, and the pages that are held against the code

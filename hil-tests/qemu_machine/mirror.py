@@ -1,23 +1,22 @@
-"""Where Debian 13 is had from: the mirrors this machine itself is configured with."""
+"""Where Debian is had from: the mirrors this machine itself is configured with."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from camera_vm.troubles import MachineFailed
+from qemu_machine.troubles import MachineFailed
 
-#: The release in the machine. Its codename replaces this machine's own.
-GUEST_RELEASE = "trixie"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 #: One line of sources.list(5): the type, options, the address, the suite, components.
 _LINE = re.compile(r"^deb\s+(?:\[[^]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s")
 
 
-def configured_sources(etc: Path = Path("/etc")) -> str:
+def configured_sources(wanted_release: str, etc: Path = Path("/etc")) -> str:
     """This machine's Debian mirrors, asked for the guest's release.
 
     Args:
+        wanted_release: the guest's codename, which replaces this machine's own.
         etc: where apt's configuration and os-release are.
 
     Returns:
@@ -41,7 +40,8 @@ def configured_sources(etc: Path = Path("/etc")) -> str:
             f"no mirror of Debian {codename} in {etc}/apt; apt's sources say where Debian is had"
         )
     return "\n".join(
-        f"Types: deb\nURIs: {uri}\nSuites: {' '.join(suites)}\nComponents: main\n"
+        f"Types: deb\nURIs: {uri}\nComponents: main\n"
+        f"Suites: {' '.join(suite.replace(codename, wanted_release) for suite in suites)}\n"
         f"Signed-By: {_KEYRING}\n"
         for uri, suites in found.items()
     )
@@ -65,7 +65,6 @@ def _take_lines(text: str, codename: str, found: dict[str, list[str]]) -> None:
 def _take(uri: str, suite: str, codename: str, found: dict[str, list[str]]) -> None:
     """Debian's own suites only: another archive has no such release."""
     if suite in {codename, f"{codename}-updates", f"{codename}-security"}:
-        wanted = suite.replace(codename, GUEST_RELEASE)
         suites = found.setdefault(uri, [])
-        if wanted not in suites:
-            suites.append(wanted)
+        if suite not in suites:
+            suites.append(suite)
