@@ -1,0 +1,104 @@
+"""`python -m virtual_pole COMMAND`: virtual poles, made, cut, asked; as root.
+
+Exit status: 0 done, 1 something that must hold does not, 2 a machine could not be made or
+reached, 130 interrupted; of `ssh` and `exec`: what they ran ended with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from virtual_pole import life, ways_in
+from virtual_pole.machine import Machine
+from virtual_pole.network import in_namespace
+from virtual_pole.street import DEFAULT_STATE, Street
+from virtual_pole.troubles import PoleFailed
+
+
+def main() -> int:
+    """Run one command; the process's exit status."""
+    options = _parser().parse_args()
+    street = Street.at(options.state)
+    try:
+        if os.geteuid() != 0:
+            raise PoleFailed("needs root: it makes containers and network namespaces")
+        return _run(options, street)
+    except PoleFailed as failure:
+        print(f"virtual pole: {failure}", file=sys.stderr, flush=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace, street: Street) -> int:
+    match options.command:
+        case "up":
+            for machine in life.up(street, options.poles):
+                print(_line(machine))
+        case "down":
+            life.down(street)
+        case "status":
+            for name in street.names:
+                print(_line(Machine(street, name)))
+        case "boot" | "cut" | "stop":
+            with life.alone(street):
+                getattr(Machine(street, options.name), options.command)()
+        case "ssh":
+            return _status(ways_in.ssh_command(street, options.name, *_words(options.words)))
+        case "exec":
+            return _status(in_namespace(street.laptop, *_words(options.words)))
+    return 0
+
+
+def _line(machine: Machine) -> str:
+    is_running = "running" if machine.is_running() else "off"
+    return f"{machine.name}  {machine.place.address}  {is_running}"
+
+
+def _words(words: list[str]) -> list[str]:
+    return words[1:] if words[:1] == ["--"] else words
+
+
+def _status(command: list[str]) -> int:
+    return subprocess.run(command, check=False).returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--state",
+        type=Path,
+        default=DEFAULT_STATE,
+        metavar="DIR",
+        help="where disks, keys and records are (build/poles)",
+    )
+    parser = argparse.ArgumentParser(prog="python -m virtual_pole", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name: str, help_text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help_text, parents=[common])
+
+    up = add("up", "make and boot bare machines")
+    up.add_argument("--poles", type=int, default=1, metavar="N", help="how many (1)")
+    add("down", "end them and remove all that was made")
+    add("status", "which machines there are")
+    for name, help_text in (
+        ("boot", "boot a machine that is off, and wait until ssh answers"),
+        ("cut", "end all its processes at once (what was written and not synced survives)"),
+        ("stop", "shut it down"),
+    ):
+        add(name, help_text).add_argument("name", metavar="NAME")
+    ssh = add("ssh", "a command in a machine, as its technician")
+    ssh.add_argument("name", metavar="NAME")
+    ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    exec_parser = add("exec", "a command in the laptop's network")
+    exec_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
