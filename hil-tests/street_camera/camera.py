@@ -1,0 +1,111 @@
+"""Plugging the camera in and out: a process of its own, known by a file with its id."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from roeh.core.clock import NS_PER_S, Clock
+
+REPOSITORY = Path(__file__).parent.parent.parent
+#: The product's environment, which can draw and encode.
+_PRODUCT_PYTHON = REPOSITORY / ".venv/bin/python"
+_FOOTAGE = REPOSITORY / "build/cache/street/street-2.h264"
+_RATE = 10
+#: GStreamer's binding belongs to the system's Python alone.
+_SYSTEM_PYTHON = "/usr/bin/python3"
+_END_PATIENCE_S = 10.0
+
+
+class CameraFailed(Exception):
+    """The camera could not be started: one sentence that says why."""
+
+
+class StreetCamera:
+    """One camera of a state directory.
+
+    Args:
+        state: where its process id and what it said are kept.
+        clock: what time it is.
+    """
+
+    def __init__(self, state: Path, clock: Clock) -> None:
+        self._record = state / "camera.pid"
+        self._said = state / "camera.log"
+        self._clock = clock
+
+    def plug(self, address: str, port: int) -> bool:
+        """Start it in this process's network namespace; False: it was there already.
+
+        Raises:
+            CameraFailed: the footage could not be drawn, or nobody can listen there.
+        """
+        if self.pid is not None:
+            return False
+        footage = _footage()
+        self._record.parent.mkdir(parents=True, exist_ok=True)
+        server = Path(__file__).with_name("server.py")
+        with self._said.open("wb") as said:
+            process = subprocess.Popen(
+                [_SYSTEM_PYTHON, server, address, str(port), footage, str(_RATE)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+            )
+        assert process.stdout is not None
+        with process.stdout:
+            listens = process.stdout.readline() == b"listening\n"
+        if not listens:
+            process.wait()
+            raise CameraFailed(f"the street's camera ended: {self._said.read_text().strip()}")
+        self._record.write_text(f"{process.pid}\n")
+        return True
+
+    def unplug(self) -> bool:
+        """Kill it; False: it was not there. It is gone when this returns."""
+        pid = self.pid
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGKILL)
+        deadline_ns = self._clock.mono_ns() + int(_END_PATIENCE_S * NS_PER_S)
+        while _is_camera(pid) and self._clock.mono_ns() < deadline_ns:
+            self._clock.wait(0.01)
+        self._record.unlink(missing_ok=True)
+        return True
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, where it runs."""
+        try:
+            pid = int(self._record.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if _is_camera(pid) else None
+
+
+def _footage() -> Path:
+    """The footage; drawn first where it is not there (half a minute)."""
+    if not _FOOTAGE.exists():
+        _FOOTAGE.parent.mkdir(parents=True, exist_ok=True)
+        drawn = subprocess.run(
+            [_PRODUCT_PYTHON, "-m", "street_camera.footage", _FOOTAGE],
+            env={"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": os.defpath},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if drawn.returncode:
+            raise CameraFailed(f"the street could not be drawn: {drawn.stderr.strip()[-500:]}")
+    return _FOOTAGE
+
+
+def _is_camera(pid: int) -> bool:
+    """Whether that process is one of ours and not another that got its number."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(argument.endswith(b"street_camera/server.py") for argument in arguments)
