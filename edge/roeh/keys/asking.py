@@ -72,6 +72,21 @@ def positive_days(text: str) -> int:
     return days
 
 
+def positive_hours(text: str) -> int:
+    """An option's number of hours.
+
+    Raises:
+        argparse.ArgumentTypeError: not one of a month.
+    """
+    try:
+        hours = int(text)
+    except ValueError:
+        hours = 0
+    if not 1 <= hours <= 31 * 24:
+        raise argparse.ArgumentTypeError("must be from 1 to 744")
+    return hours
+
+
 def say(line: str) -> None:
     """One line for the person."""
     sys.stdout.write(f"{line}\n")

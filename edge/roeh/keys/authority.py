@@ -86,6 +86,10 @@ def kind_under_root(certificate: x509.Certificate) -> AuthorityKind:
     return AuthorityKind.NODE
 
 
+#: What a request asks for: a certificate for whom, for what, over which key.
+Wanted = tuple[NodeName, KeyUsage, ec.EllipticCurvePublicKey]
+
+
 class Issued(msgspec.Struct, frozen=True):
     """A certificate of a CA, for people: what it is for, and how to name it."""
 
@@ -177,18 +181,8 @@ class AuthorityDirectory:
                 usage of ours, naming no node, or of a key certified for something else.
                 Then nothing is signed.
         """
-        if (kind := self.kind()) is not AuthorityKind.NODE:
-            raise KeyRefused(
-                what=f"a {kind.value} signs no nodes",
-                which=str(self.directory),
-                remedy="make a node CA: roeh keys ca DIR --root ROOT",
-            )
-        requests = [checked(request) for request in requests_in(requests_pem)]
-        before = {spki_der(_p256(item.public_key())): item for item in self.issued()}
-        for name, usage, public_key in requests:
-            _check_not_another(before.get(spki_der(public_key)), name, usage)
-            if usage is KeyUsage.TLS:
-                _check_unique(before.values(), name)
+        requests = self.wanted(requests_pem)
+        before = self._by_key()
         certificates, issued = [], []
         for name, usage, public_key in requests:
             found = before.get(spki_der(public_key))
@@ -212,6 +206,29 @@ class AuthorityDirectory:
             )
         root = only_certificate(self.directory / ROOT_FILE)
         return certificate_pem(*certificates, self.certificate, root), issued
+
+    def wanted(self, requests_pem: bytes) -> list[Wanted]:
+        """What requests ask for, when this CA would sign all of them; nothing is signed.
+
+        Raises:
+            KeyRefused: as `sign`.
+        """
+        if (kind := self.kind()) is not AuthorityKind.NODE:
+            raise KeyRefused(
+                what=f"a {kind.value} signs no nodes",
+                which=str(self.directory),
+                remedy="make a node CA: roeh keys ca DIR --root ROOT",
+            )
+        requests = [checked(request) for request in requests_in(requests_pem)]
+        before = self._by_key()
+        for name, usage, public_key in requests:
+            _check_not_another(before.get(spki_der(public_key)), name, usage)
+            if usage is KeyUsage.TLS:
+                _check_unique(before.values(), name)
+        return requests
+
+    def _by_key(self) -> dict[bytes, x509.Certificate]:
+        return {spki_der(_p256(item.public_key())): item for item in self.issued()}
 
     def revoke(
         self,
@@ -244,6 +261,15 @@ class AuthorityDirectory:
         )
         replace_public(path, made.public_bytes(serialization.Encoding.PEM))
         return path
+
+    def revoked_serials(self) -> frozenset[int]:
+        """The serial numbers of what this CA has revoked.
+
+        Raises:
+            KeyRefused: the list that is there is not this CA's.
+        """
+        entries, _ = self._revoked(self.directory / LIST_FILE)
+        return frozenset(entry.serial_number for entry in entries)
 
     def _revoked(self, path: Path) -> tuple[list[x509.RevokedCertificate], int]:
         """The entries of the list so far, and its number."""

@@ -14,7 +14,7 @@ from cryptography import x509
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, KeyRefused
-from roeh.keys import person_commands, service_commands
+from roeh.keys import enrolment_commands, person_commands, service_commands
 from roeh.keys.asking import (
     Action,
     Adder,
@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
         return added
 
     service_commands.add_actions(add)
+    enrolment_commands.add_actions(add)
     person_commands.add_actions(add)
 
     root = add("root", _root, "Offline: make a city's root.")
@@ -86,9 +87,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
     request = add("request", _request, "Pole: make the first keys, write requests for them.")
     _add_config(request)
     request.add_argument("--out", type=Path, metavar="FILE", help="default SITE-NODE.csr.pem")
+    enrolment_commands.add_token_file(request)
 
     sign = add("sign", _sign, "Offline: check a node's requests and sign its certificates.")
     sign.add_argument("requests", type=Path, metavar="REQUESTS")
+    sign.add_argument(
+        "--enrol",
+        action="store_true",
+        help="only with a token; REQUESTS may be a directory of *.csr.pem, --out then one too",
+    )
     sign.add_argument("--ca", type=Path, required=True, metavar="DIR", help="the node CA")
     sign.add_argument("--out", type=Path, required=True, metavar="FILE", help="certificates")
     sign.add_argument(
@@ -108,6 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
     rotate.add_argument("usage", choices=[usage.value for usage in KeyUsage] + ["all"])
     _add_config(rotate)
     rotate.add_argument("--out", type=Path, metavar="FILE", help="default SITE-NODE-USAGE.csr.pem")
+    enrolment_commands.add_token_file(rotate)
 
     revoke = add("revoke", _revoke, "Offline: revoke a certificate, or only renew the list.")
     revoke.add_argument("serial", nargs="?", metavar="SERIAL", help="hexadecimal")
@@ -190,7 +198,9 @@ def _write_requests(
     requests = pole.request(usages)
     name = f"{config.node.site}-{config.node.name}{suffix}.csr.pem"
     path: Path = chosen.out or Path(name)
-    replace_public(path, requests)
+    replace_public(
+        path, enrolment_commands.with_enrolment(requests, node_name(config), chosen.token_file)
+    )
     say(f"{path}: requests for {', '.join(usage.value for usage in usages)}")
     say(f"sha256 {hashlib.sha256(requests).hexdigest()}  (roeh keys sign shows it too)")
     say("the keys in force stay so until roeh keys install")
@@ -198,6 +208,9 @@ def _write_requests(
 
 
 def _sign(chosen: argparse.Namespace) -> int:
+    if chosen.enrol:
+        authority = AuthorityDirectory(chosen.ca, passphrase_from(chosen.passphrase_file))
+        return enrolment_commands.sign(chosen, authority)
     content = read_public(chosen.requests)
     requests = b"".join(block for label, block in pem_blocks(content) if label == REQUEST_LABEL)
     say(f"requests: sha256 {hashlib.sha256(requests).hexdigest()}")

@@ -12,7 +12,8 @@ from roeh.keys.certificates import node_name_of, usage_of
 from roeh.keys.key_pem import REQUEST_LABEL, UNPARSABLE, is_p256, pem_blocks
 from roeh.keys.signer import KeyUsage, NodeName
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+#: What a site or a node may be called.
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def requests_in(content: bytes) -> list[x509.CertificateSigningRequest]:
@@ -58,7 +59,7 @@ def checked(
             wrong = "its key is not on the curve P-256"
         elif usage is None:
             wrong = "asks for no usage of ours"
-        elif name is None or not (_NAME.fullmatch(name.site) and _NAME.fullmatch(name.node)):
+        elif name is None or not (NAME.fullmatch(name.site) and NAME.fullmatch(name.node)):
             wrong = "names no node"
         else:
             return name, usage, public_key
