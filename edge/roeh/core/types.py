@@ -205,6 +205,9 @@ class RuleKind(enum.Enum):
     LINE_CROSSING = "line_crossing"
     LOITERING = "loitering"
     CROWD = "crowd"
+    RUNNING = "running"
+    DISPERSAL = "dispersal"
+    VEHICLE_STOPPED = "vehicle_stopped"
 
 
 class ClockState(msgspec.Struct, frozen=True):

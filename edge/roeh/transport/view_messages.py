@@ -139,6 +139,9 @@ KIND_WORDS: dict[RuleKind, Words] = {
     RuleKind.LINE_CROSSING: Words(he="חציית קו מנוטר", en="A watched line was crossed"),
     RuleKind.LOITERING: Words(he="שהייה ממושכת במקום", en="A long stay at one spot"),
     RuleKind.CROWD: Words(he="התקהלות", en="People gathering"),
+    RuleKind.RUNNING: Words(he="ריצה", en="Somebody runs"),
+    RuleKind.DISPERSAL: Words(he="התפזרות מהירה", en="People scatter"),
+    RuleKind.VEHICLE_STOPPED: Words(he="רכב עומד", en="A vehicle has stopped"),
 }
 
 

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from roeh.core.config import (
     CrowdRule,
+    DispersalRule,
     LineCrossingRule,
     LineSection,
     LoiteringRule,
+    RunningRule,
     ScheduleSection,
+    VehicleStoppedRule,
     ZoneEntryRule,
     ZoneSection,
 )
@@ -40,6 +43,9 @@ RULES = (
     LineCrossingRule(name="cross", line="gate", cool_down_s=1.0),
     LoiteringRule(name="loiter", dwell_s=3.0, radius_m=2.0, cool_down_s=0.0),
     CrowdRule(name="crowd", count=2, radius_m=3.0, duration_s=1.0, cool_down_s=1.0),
+    RunningRule(name="run", speed_mps=1.0, duration_s=0.2, cool_down_s=0.0),
+    DispersalRule(name="scatter", count=3, radius_m=6.0, speed_mps=0.1, cool_down_s=0.0),
+    VehicleStoppedRule(name="stop", labels=("person",), dwell_s=2.0, cool_down_s=0.0),
 )
 LASTS_S = 20.0
 

@@ -7,15 +7,19 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from roeh.core.config import (
     CrowdRule,
+    DispersalRule,
     LineCrossingRule,
     LineSection,
     LoiteringRule,
+    RunningRule,
     ScheduleSection,
+    VehicleStoppedRule,
     ZoneEntryRule,
     ZoneSection,
 )
@@ -503,3 +507,144 @@ def test_the_examples_of_the_rules_page_are_a_configuration():
 
     assert len(config.rules) == 4
     assert play(RuleEngine(config), standing({1: (3, 5)}), 0, 5) != []
+
+
+# Running
+
+
+def running_engine(**rule: object) -> RuleEngine:
+    return RuleEngine(node(RunningRule(name="run", **rule), zones=(YARD,)))
+
+
+def runner(*stretches: tuple[float, float], start: tuple[float, float] = (-12.0, 2.0)):
+    """One who goes east at each speed for each time: (m/s, s)."""
+
+    def where(t_s: float) -> list[Track]:
+        east_m, left_s = start[0], t_s
+        for speed_mps, lasts_s in stretches:
+            east_m += speed_mps * min(left_s, lasts_s)
+            left_s = max(0.0, left_s - lasts_s)
+        return [track_at(east_m, start[1], t_s)]
+
+    return where
+
+
+def test_who_runs_raises_once_within_the_rules_own_time():
+    found = play(running_engine(), runner((1.4, 4.0), (5.0, 4.0), (1.4, 6.0)), 0, 14)
+
+    assert phases(found)[0] == "raised"
+    assert phases(found)[-1] == "cleared"
+    assert len(raised(found)) == 1
+    # A second's pace, the 0.7 s asked for, and a look.
+    assert 4.7 < found[0][0] <= 4.0 + 1.0 + 0.7 + 0.5
+    assert 8.0 < found[-1][0] < 8.0 + 3.0
+    assert found[0][1].rule_kind is RuleKind.RUNNING
+
+
+@pytest.mark.parametrize("speed_mps", [0.0, 1.4, 2.5, 3.2])
+def test_who_walks_or_jogs_slower_does_not_run(speed_mps: float):
+    assert play(running_engine(), runner((speed_mps, 10.0)), 0, 10) == []
+
+
+@pytest.mark.parametrize("jump_m", [2.0, 4.0, 8.0])
+def test_a_track_that_jumps_to_somebody_else_does_not_run(jump_m: float):
+    def swapped(t_s: float) -> list[Track]:
+        return [track_at(0.0 if t_s < 3.0 else jump_m, 2.0, t_s)]
+
+    assert play(running_engine(), swapped, 0, 8) == []
+
+
+def test_a_speed_that_may_be_an_error_is_no_running():
+    def unsure(t_s: float) -> list[Track]:
+        (track,) = runner((4.0, 10.0))(t_s)
+        return [msgspec.structs.replace(track, speed_sigma_mps=2.0)]
+
+    assert play(running_engine(), unsure, 0, 5) == []
+
+
+def test_running_counts_in_its_zone_alone():
+    assert play(running_engine(zone="yard"), runner((5.0, 2.2)), 0, 2) == []
+    found = play(running_engine(zone="yard"), runner((4.0, 6.0), start=(-6.0, 2.0)), 0, 6)
+    assert found[0][1].zone == "yard"
+
+
+# Dispersal
+
+
+def dispersal_engine(**rule: object) -> RuleEngine:
+    return RuleEngine(node(DispersalRule(name="scatter", **rule), zones=(YARD,)))
+
+
+def ring_of(count: int, outwards_mps: float, from_s: float, stay: int = 0):
+    """People in a ring of 1.5 m who go outwards from a moment on; `stay` of them do not."""
+
+    def where(t_s: float) -> list[Track]:
+        tracks = []
+        for number in range(count):
+            bearing = 2 * np.pi * number / count
+            gone_m = 0.0 if number < stay else outwards_mps * max(0.0, t_s - from_s)
+            reach_m = 1.5 + gone_m
+            east_mps, north_mps = outwards_mps * np.sin(bearing), outwards_mps * np.cos(bearing)
+            track = track_at(
+                3 + reach_m * np.sin(bearing), 3 + reach_m * np.cos(bearing), t_s,
+                track_id=number + 1,
+            )  # fmt: skip
+            if gone_m:
+                track = msgspec.structs.replace(
+                    track, velocity_east_mps=float(east_mps), velocity_north_mps=float(north_mps)
+                )
+            tracks.append(track)
+        return tracks
+
+    return where
+
+
+def test_a_cluster_that_breaks_up_fast_raises_once():
+    found = play(dispersal_engine(), ring_of(6, 4.0, 5.0), 0, 14)
+
+    assert phases(found) == ["raised", "cleared"]
+    raised_s, alert = found[0]
+    assert 5.0 < raised_s < 5.0 + 3.0
+    assert alert.count == 6
+    assert (round(alert.position.east_m), round(alert.position.north_m)) == (3, 3)
+
+
+def test_people_who_stroll_apart_do_not_scatter():
+    assert play(dispersal_engine(), ring_of(6, 1.2, 5.0), 0, 14) == []
+
+
+def test_who_leaves_a_crowd_that_stays_does_not_scatter_it():
+    assert play(dispersal_engine(), ring_of(8, 4.0, 5.0, stay=5), 0, 14) == []
+
+
+def test_a_crowd_lost_from_sight_has_not_scattered():
+    """Detection failed: nobody was seen going."""
+    crowd = ring_of(6, 0.0, 5.0)
+
+    assert play(dispersal_engine(), lambda t_s: crowd(t_s) if t_s < 5.0 else [], 0, 10) == []
+
+
+# Vehicles
+
+
+def stopping_engine(**rule: object) -> RuleEngine:
+    settings = {"dwell_s": 10.0, **rule}
+    return RuleEngine(node(VehicleStoppedRule(name="stopped", **settings), zones=(YARD,)))
+
+
+def test_a_vehicle_that_stops_is_told_and_who_passes_before_it_ends_nothing():
+    car = standing({1: (3, 3)}, label="car")
+
+    def hidden(t_s: float) -> list[Track]:
+        return [] if 5.0 <= t_s < 9.0 else car(t_s)
+
+    found = play(stopping_engine(), hidden, 0, 20)
+
+    assert phases(found)[0] == "raised"
+    assert found[0][0] == pytest.approx(10.0, abs=0.4)
+    assert found[0][1].rule_kind is RuleKind.VEHICLE_STOPPED
+
+
+def test_a_person_is_no_vehicle_and_a_vehicle_that_crawls_has_not_stopped():
+    assert play(stopping_engine(), standing({1: (3, 3)}), 0, 20) == []
+    assert play(stopping_engine(), walking((-10, 3), (0.5, 0), label="car"), 0, 30) == []

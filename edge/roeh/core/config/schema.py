@@ -159,7 +159,45 @@ class CrowdRule(_Rule, frozen=True, kw_only=True, tag="crowd"):
     zone: str = ""
 
 
-RuleSection = ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule
+class RunningRule(_Rule, frozen=True, kw_only=True, tag="running"):
+    """Somebody is faster than `speed_mps`, over a second, for `duration_s`."""
+
+    speed_mps: Annotated[float, Meta(ge=1, le=20)] = 3.5
+    duration_s: NotNegative = 0.7
+    zone: str = ""
+
+
+class DispersalRule(_Rule, frozen=True, kw_only=True, tag="dispersal"):
+    """Of `count` or more within `radius_m` half are gone within `within_s`, outwards and fast."""
+
+    count: Annotated[int, Meta(ge=3)] = 5
+    radius_m: Positive = 4.0
+    within_s: Annotated[float, Meta(ge=1, le=10)] = 3.0
+    speed_mps: Positive = 2.0
+    zone: str = ""
+
+
+class VehicleStoppedRule(_Rule, frozen=True, kw_only=True, tag="vehicle_stopped"):
+    """A vehicle stays within `radius_m` for `dwell_s`; who walks before it hides it `max_gap_s`."""
+
+    labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = (
+        "car", "motorcycle", "bus", "truck",
+    )  # fmt: skip
+    dwell_s: Positive = 60.0
+    radius_m: Positive = 2.0
+    max_gap_s: NotNegative = 10.0
+    zone: str = ""
+
+
+RuleSection = (
+    ZoneEntryRule
+    | LineCrossingRule
+    | LoiteringRule
+    | CrowdRule
+    | RunningRule
+    | DispersalRule
+    | VehicleStoppedRule
+)
 
 
 class EvidenceSection(Section, frozen=True, kw_only=True):

@@ -34,8 +34,19 @@ DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a dir
 PictureSide = Annotated[int, Meta(ge=16, le=16384)]
 NotEmpty = Annotated[str, Meta(min_length=1, max_length=80)]
 RuleKindName = Annotated[
-    Literal["zone_entry", "line_crossing", "loitering", "crowd"],
-    Meta(description="one of: zone_entry, line_crossing, loitering, crowd"),
+    Literal[
+        "zone_entry",
+        "line_crossing",
+        "loitering",
+        "crowd",
+        "running",
+        "dispersal",
+        "vehicle_stopped",
+    ],
+    Meta(
+        description="one of: zone_entry, line_crossing, loitering, crowd, running, dispersal, "
+        "vehicle_stopped"
+    ),
 ]
 PointM = tuple[float, float]
 PointPx = tuple[float, float]

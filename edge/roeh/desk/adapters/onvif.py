@@ -34,7 +34,7 @@ class OnvifRule(msgspec.Struct, frozen=True):
     """How a rule kind is told.
 
     Attributes:
-        topic: without the namespace tns1, as MQTT wants it.
+        topic: without the namespace tns1, as MQTT wants it; others keep theirs.
         is_property: a state that the broker keeps; else something that happened once.
     """
 
@@ -49,6 +49,10 @@ RULES: dict[RuleKind, OnvifRule] = {
         "RuleEngine/LoiteringDetector/ObjectIsLoitering", is_property=True
     ),
     RuleKind.CROWD: OnvifRule("RuleEngine/CountAggregation/OccupancyCounter", is_property=True),
+    # ONVIF has no rules for these: topics of our own, as it asks of whoever adds some.
+    RuleKind.RUNNING: OnvifRule("tnsroeh:RuleEngine/Running", is_property=True),
+    RuleKind.DISPERSAL: OnvifRule("tnsroeh:RuleEngine/Dispersal", is_property=False),
+    RuleKind.VEHICLE_STOPPED: OnvifRule("tnsroeh:RuleEngine/VehicleStopped", is_property=True),
 }
 
 #: tt:ObjectType of each label.
@@ -128,6 +132,8 @@ def _items(alert: Alert) -> dict[str, Item]:
         # A pole may say any number: not before 1970, not after now.
         dwell_us = round(min(max(0.0, alert.dwell_s * 1e6), float(alert.t_utc_us)))
         items["Since"] = utc_time(alert.t_utc_us - dwell_us)
+    elif RULES[alert.rule_kind].is_property:
+        items["State"] = not is_over
     if not is_over and alert.track_ids:
         class_type = CLASS_TYPES.get(alert.label, "Other")
         items["ObjectId"] = " ".join(str(track) for track in alert.track_ids)

@@ -69,7 +69,7 @@ class Crowd:
             if now_ns - gathering.enough_ns <= _BRIDGE_S * NS_PER_S
         ]
         while len(free) >= self._settings.count:
-            middle, chosen = fullest_circle(_places(free), self._settings.radius_m)
+            middle, chosen = fullest_circle(places_of(free), self._settings.radius_m)
             if np.count_nonzero(chosen) < self._settings.count:
                 break
             self._count += 1
@@ -85,13 +85,13 @@ class Crowd:
         radius_m = self._settings.radius_m
         near = [
             track
-            for track, place in zip(free, _places(free), strict=True)
+            for track, place in zip(free, places_of(free), strict=True)
             if np.hypot(*(place - gathering.middle_m)) <= 2 * radius_m
         ]
         if len(near) < self._settings.count:
             return free
         slack_m = max(_LEAST_SLACK_M, float(np.mean([sigma_m(t.position) for t in near])))
-        middle, chosen = fullest_circle(_places(near), radius_m + slack_m)
+        middle, chosen = fullest_circle(places_of(near), radius_m + slack_m)
         if np.count_nonzero(chosen) < self._settings.count:
             return free
         gathering.middle_m, gathering.enough_ns = middle, now_ns
@@ -105,7 +105,7 @@ class Crowd:
             cool_key=f"crowd-{gathering.number}",
             cool_radius_m=2 * self._settings.radius_m,
             tracks=gathering.members,
-            position=_middle_of(gathering.members),
+            position=middle_of(gathering.members),
             started=gathering.started,
         )
 
@@ -148,11 +148,12 @@ def _split(
     return members, others
 
 
-def _places(tracks: Sequence[Track]) -> Array:
+def places_of(tracks: Sequence[Track]) -> Array:
+    """Where tracks are (n, 2): metres east and north."""
     return np.array([(t.position.east_m, t.position.north_m) for t in tracks]).reshape(-1, 2)
 
 
-def _middle_of(members: Sequence[Track]) -> GroundPoint:
+def middle_of(members: Sequence[Track]) -> GroundPoint:
     """The members' mean place, no better known than theirs on the whole.
 
     Most of their error is the tilt's and common to all: it does not average out.

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from roeh.core.config import (
+    CrowdRule,
+    DispersalRule,
     LineCrossingRule,
     LoiteringRule,
     NodeConfig,
     RuleSection,
+    RunningRule,
+    VehicleStoppedRule,
     ZoneEntryRule,
 )
 from roeh.core.types import Frame, Track
 from roeh.vision.rules.crowd import Crowd
+from roeh.vision.rules.dispersal import Dispersal
 from roeh.vision.rules.finding import Finding, Rule
 from roeh.vision.rules.geometry import Line, area_of
 from roeh.vision.rules.life import Life
 from roeh.vision.rules.line_crossing import LineCrossing
 from roeh.vision.rules.loitering import Loitering
+from roeh.vision.rules.running import Running
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
 from roeh.vision.rules.zone_entry import ZoneEntry
 
@@ -52,15 +58,19 @@ class RuleEngine:
 
 
 def _rule(section: RuleSection, config: NodeConfig) -> Rule:
-    zones = {zone.name: zone for zone in config.zones}
-    if isinstance(section, LineCrossingRule):
-        (line,) = [line for line in config.lines if line.name == section.line]
-        return LineCrossing(section, Line(line))
-    area = area_of(zones[section.zone]) if section.zone else None
-    if isinstance(section, ZoneEntryRule):
-        # The configuration's check has seen that the zone exists.
-        assert area is not None
-        return ZoneEntry(section, area)
-    if isinstance(section, LoiteringRule):
-        return Loitering(section, area)
-    return Crowd(section, area)
+    # The configuration's check has seen that zones and lines exist.
+    zones = {zone.name: area_of(zone) for zone in config.zones}
+    match section:
+        case LineCrossingRule():
+            (line,) = [line for line in config.lines if line.name == section.line]
+            return LineCrossing(section, Line(line))
+        case ZoneEntryRule():
+            return ZoneEntry(section, zones[section.zone])
+        case LoiteringRule() | VehicleStoppedRule():
+            return Loitering(section, zones.get(section.zone))
+        case CrowdRule():
+            return Crowd(section, zones.get(section.zone))
+        case RunningRule():
+            return Running(section, zones.get(section.zone))
+        case DispersalRule():
+            return Dispersal(section, zones.get(section.zone))

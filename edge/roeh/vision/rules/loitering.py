@@ -11,7 +11,7 @@ import math
 import msgspec
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.config import LoiteringRule
+from roeh.core.config import LoiteringRule, VehicleStoppedRule
 from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area, sigma_m
@@ -47,11 +47,14 @@ class _Stay(msgspec.Struct):
 
 
 class Loitering:
-    """One occurrence for everybody who stays."""
+    """One occurrence for everybody who stays; of vehicles, for each that has stopped."""
 
-    kind = RuleKind.LOITERING
-
-    def __init__(self, settings: LoiteringRule, area: Area | None) -> None:
+    def __init__(self, settings: LoiteringRule | VehicleStoppedRule, area: Area | None) -> None:
+        self.kind = (
+            RuleKind.VEHICLE_STOPPED
+            if isinstance(settings, VehicleStoppedRule)
+            else RuleKind.LOITERING
+        )
         self.place: str | None = settings.zone or None
         self._settings = settings
         self._presence = Presence(area)

@@ -1,0 +1,101 @@
+"""Somebody runs: faster than walking for a while, and by more than their speed may be wrong."""
+
+from __future__ import annotations
+
+import msgspec
+
+from roeh.core.clock import NS_PER_S
+from roeh.core.config import RunningRule
+from roeh.core.types import Frame, RuleKind, Track
+from roeh.vision.rules.finding import Condition
+from roeh.vision.rules.geometry import Area
+from roeh.vision.rules.pace import PaceMeter
+from roeh.vision.rules.presence import Presence
+
+#: A speed counts when it is so many sigmas of its own.
+_SIGMAS = 3.0
+#: Each half of the window at least this share of the speed: a jump is no running.
+_LEAST_HALF = 0.5
+#: Who runs goes on running down to this share of the speed ...
+_STILL_SHARE = 0.75
+#: ... and for so long below it, or unseen.
+_BRIDGE_S = 1.5
+#: Who is lost in full run and found under another number is the same alert within so far.
+_SAME_M = 4.0
+
+
+class _Run(msgspec.Struct):
+    """What one track's last seconds were; mutable, private to the rule.
+
+    Attributes:
+        number: of the run that was found last.
+        started: the frame with which that run began.
+        fast_since: the frame since which every look was fast enough; None otherwise.
+        still_ns: when it was last as fast as somebody who goes on running.
+    """
+
+    track: Track
+    meter: PaceMeter
+    number: int = 0
+    started: Frame | None = None
+    fast_since: Frame | None = None
+    still_ns: int = 0
+    holds: bool = False
+
+
+class Running:
+    """One occurrence for each who runs."""
+
+    kind = RuleKind.RUNNING
+
+    def __init__(self, settings: RunningRule, area: Area | None) -> None:
+        self.place: str | None = settings.zone or None
+        self._settings = settings
+        self._presence = Presence(area)
+        self._runs: dict[int, _Run] = {}
+        self._count = 0
+
+    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+        """A condition for each who has run long enough."""
+        now_ns = frame.t_mono_ns
+        inside = self._presence.update(tracks, now_ns)
+        live = {track.id for track in tracks}
+        self._runs = {key: run for key, run in self._runs.items() if key in live}
+        for track in tracks:
+            if track.seen:
+                self._look(track, frame, is_inside=track.id in inside)
+        for run in self._runs.values():
+            run.holds &= now_ns - run.still_ns <= _BRIDGE_S * NS_PER_S
+        return [
+            Condition(
+                key=f"run-{run.number}",
+                cool_key=f"track-{run.track.id}",
+                cool_radius_m=_SAME_M,
+                tracks=(run.track,),
+                position=run.track.position,
+                started=run.started,
+            )
+            for run in self._runs.values()
+            if run.holds and run.started is not None
+        ]
+
+    def _look(self, track: Track, frame: Frame, *, is_inside: bool) -> None:
+        run = self._runs.setdefault(track.id, _Run(track, PaceMeter()))
+        run.track = track
+        pace = run.meter.look(track)
+        if pace is None or not is_inside:
+            run.fast_since = None
+            return
+        wanted_mps = self._settings.speed_mps
+        is_real = pace.slower_half_mps >= _LEAST_HALF * wanted_mps
+        if is_real and pace.speed_mps >= _STILL_SHARE * wanted_mps:
+            run.still_ns = frame.t_mono_ns
+        is_sure = pace.speed_mps >= _SIGMAS * track.speed_sigma_mps
+        if not (is_real and is_sure and pace.speed_mps >= wanted_mps):
+            run.fast_since = None
+            return
+        run.fast_since = run.fast_since or frame
+        fast_ns = frame.t_mono_ns - run.fast_since.t_mono_ns
+        if not run.holds and fast_ns >= self._settings.duration_s * NS_PER_S:
+            self._count += 1
+            run.number, run.started, run.holds = self._count, run.fast_since, True
