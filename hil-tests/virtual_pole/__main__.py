@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from virtual_pole import life, ways_in
+from virtual_pole import life, links, ways_in
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.street import DEFAULT_STATE, Street
@@ -47,11 +47,25 @@ def _run(options: argparse.Namespace, street: Street) -> int:
         case "boot" | "cut" | "stop":
             with life.alone(street):
                 getattr(Machine(street, options.name), options.command)()
+        case "link":
+            _change_link(options, street)
         case "ssh":
             return _status(ways_in.ssh_command(street, options.name, *_words(options.words)))
         case "exec":
             return _status(in_namespace(street.laptop, *_words(options.words)))
     return 0
+
+
+def _change_link(options: argparse.Namespace, street: Street) -> None:
+    match options.change:
+        case "cut":
+            links.cut(street, options.one, options.other)
+        case "mend":
+            links.mend(street, options.one, options.other)
+        case "slow":
+            links.slow(street, options.name, options.rate_bps)
+        case "free":
+            links.free(street, options.name)
 
 
 def _line(machine: Machine) -> str:
@@ -92,6 +106,19 @@ def _parser() -> argparse.ArgumentParser:
         ("stop", "shut it down"),
     ):
         add(name, help_text).add_argument("name", metavar="NAME")
+    changes = add("link", "cut or slow a link").add_subparsers(dest="change", required=True)
+    for name, help_text in (
+        ("cut", "nothing passes between two any more"),
+        ("mend", "it passes again"),
+    ):
+        change = changes.add_parser(name, help=help_text)
+        change.add_argument("one", metavar="NAME")
+        change.add_argument("other", metavar="NAME|laptop")
+    slow = changes.add_parser("slow", help="a machine's cable carries so much each way")
+    slow.add_argument("name", metavar="NAME")
+    slow.add_argument("rate_bps", type=int, metavar="BITS_PER_SECOND")
+    free = changes.add_parser("free", help="it is quick again")
+    free.add_argument("name", metavar="NAME")
     ssh = add("ssh", "a command in a machine, as its technician")
     ssh.add_argument("name", metavar="NAME")
     ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")

@@ -29,10 +29,15 @@ _STOP_PATIENCE_S = 30.0
 _END_PATIENCE_S = 10.0
 _PROPAGATE = Path("/run/systemd/nspawn/propagate")
 
-#: Own mount namespace, the disk, then nspawn: in one process, which is in the group already.
+#: For evidence, as a board's partition: what fills it does not fill this host.
+_EVIDENCE_BYTES = 768 * 1024 * 1024
+EVIDENCE_MOUNT = "/var/lib/roeh"
+
+#: Own mount namespace, the disks, then nspawn: in one process, which is in the group already.
 _START = """
 echo $$ > "$1/cgroup.procs" && cd "$2" && mount --make-rprivate / &&
 mount -t overlay overlay -o "lowerdir=$3,upperdir=upper,workdir=work" root &&
+mount -o loop evidence.img evidence &&
 shift 3 && exec "$@"
 """
 
@@ -73,8 +78,13 @@ class Machine:
         if (self._directory / "base").exists():
             return
         shutil.rmtree(self._directory, ignore_errors=True)
-        for part in ("upper/etc", "work", "root"):
+        for part in ("upper/etc", "work", "root", "evidence"):
             (self._directory / part).mkdir(parents=True)
+        image = self._directory / "evidence.img"
+        with image.open("wb") as empty:
+            empty.truncate(_EVIDENCE_BYTES)
+        # No reserve for root: what is free is free for evidence.
+        output(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1", str(image)])
         (upper / "etc/hostname").write_text(f"{self.name}\n")
         (upper / "etc/hosts").write_text(
             f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n::1 localhost\n"
@@ -184,6 +194,7 @@ class Machine:
             f"--uuid={self._place.serial}",
             "--console=pipe",
             f"--directory={self._directory / 'root'}",
+            f"--bind={self._directory / 'evidence'}:{EVIDENCE_MOUNT}",
             "--boot",
         ]
         with (self._directory / "console.log").open("wb") as console:
