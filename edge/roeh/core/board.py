@@ -75,6 +75,15 @@ def disk_life_used_percent(path: Path, sys_root: Path = SYS) -> float | None:
     return max((each for each in used if each is not None), default=None)
 
 
+def pi_throttled_bits(sys_root: Path = SYS) -> int | None:
+    """GET_THROTTLED as a Raspberry Pi's firmware says it; None on another board.
+
+    Bits 0 to 3: under-voltage, frequency capped, throttled, soft temperature limit, now; 16 to
+    19 the same at some time since the boot.
+    """
+    return _number(sys_root / _GET_THROTTLED, base=16)
+
+
 def _hottest_c(sys_root: Path) -> float | None:
     found = [
         milli / _MILLI
@@ -85,7 +94,7 @@ def _hottest_c(sys_root: Path) -> float | None:
 
 
 def _pi_words(sys_root: Path) -> tuple[str, ...]:
-    bits = _number(sys_root / _GET_THROTTLED, base=16) or 0
+    bits = pi_throttled_bits(sys_root) or 0
     return tuple(word for bit, word in enumerate(_PI_WORDS) if bits >> bit & 1)
 
 

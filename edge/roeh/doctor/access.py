@@ -12,6 +12,7 @@ from roeh.core.config import NodeConfig
 from roeh.core.errors import RoehError
 from roeh.core.moments import size_text
 from roeh.core.paths import exports_dir, trust_list_file
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.keys.tls_files import retrieve_tls_pair
 from roeh.retrieve.door.people import authorities_pem
@@ -29,6 +30,7 @@ def check_access(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
         root_pem = Path(config.access.root_file).read_bytes()
     except OSError as error:
         yield bad(
+            Code.ACCESS_ROOT,
             f"the city's root cannot be read ({error.strerror}): {config.access.root_file!r}",
             "name it in [access] root_file; the key keeper has it as ca.pem",
         )
@@ -36,7 +38,7 @@ def check_access(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     try:
         trust = _held(config, root_pem)
     except RoehError as error:
-        yield bad_error(error)
+        yield bad_error(Code.TRUST_REFUSED, error)
         return
     yield from _judge_trust(config, clock, trust)
     yield from _judge_tls(config, trust)
@@ -59,6 +61,7 @@ def _judge_trust(config: NodeConfig, clock: Clock, trust: HeldTrust | None) -> I
     access = config.access
     if trust is None:
         yield doubtful(
+            Code.TRUST_NONE,
             "there is no trust list: nobody is let in",
             "give [access] trust_file, or send one over MQTT or USB",
         )
@@ -72,11 +75,13 @@ def _judge_trust(config: NodeConfig, clock: Clock, trust: HeldTrust | None) -> I
     said = f"trust list {trust.trust_list.version}"
     if stands.age_us is None:
         yield doubtful(
+            Code.TRUST_AGE,
             f"{said}: no clock tells its age, so nothing new may leave",
             "let the clock be synchronised, or set [access] allow_unsynchronised",
         )
     elif stands.is_stale:
         yield doubtful(
+            Code.TRUST_STALE,
             f"{said} is stale: {stands.age_us / _US_PER_DAY:.1f} days old",
             "have the key keeper sign a new one: roeh keys trust-list make",
         )
@@ -88,6 +93,7 @@ def _judge_tls(config: NodeConfig, trust: HeldTrust | None) -> Iterator[Outcome]
     pair = retrieve_tls_pair(config)
     if pair is None:
         yield bad(
+            Code.ACCESS_TLS,
             "this pole has no certificate to show to people",
             "install the pole's keys again: roeh keys install",
         )
@@ -97,7 +103,7 @@ def _judge_tls(config: NodeConfig, trust: HeldTrust | None) -> Iterator[Outcome]
     try:
         people_context(pair.certificate_file, authorities_pem(trust))
     except RoehError as error:
-        yield bad_error(error)
+        yield bad_error(Code.ACCESS_TLS, error)
     else:
         yield good("this pole can show who it is to people")
 
@@ -110,6 +116,7 @@ def _judge_room(config: NodeConfig) -> Outcome:
     wanted = config.access.exports_max_bytes
     if free < wanted:
         return doubtful(
+            Code.EXPORT_ROOM,
             f"{size_text(max(0, free))} for exports on {there}, of {size_text(wanted)} allowed",
             "lower [access] exports_max_bytes, or put exports_dir on a larger disk",
         )

@@ -10,6 +10,7 @@ from roeh.core.errors import RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket, keys_dir
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.keys.home_file import FileHome
 from roeh.keys.open import key_home, key_sets, node_name
@@ -25,6 +26,7 @@ def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     """The keys are there, safe, vouched for, and not near their end."""
     if config.keys.home == "file" and not keys_dir(config).exists():
         yield doubtful(
+            Code.KEYS_NONE,
             "no keys yet: the first start makes UNPROVISIONED ones, which no court need believe",
             "begin the ceremony with roeh keys request (edge/docs/keys.md)",
         )
@@ -35,7 +37,7 @@ def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     try:
         states = Pole(node_name(config), home, config.keys.home, sets, tls_copies(config)).states()
     except RoehError as error:
-        yield bad_error(error)
+        yield bad_error(Code.KEYS_REFUSED, error)
         return
     yield from judge_keys(states, clock.read().t_utc_ns // NS_PER_US)
 
@@ -46,6 +48,7 @@ def judge_keys(states: list[KeyState], now_utc_us: int) -> Iterator[Outcome]:
     unprovisioned = [state.usage.value for state in states if not state.is_provisioned]
     if unprovisioned:
         yield doubtful(
+            Code.KEYS_UNPROVISIONED,
             f"UNPROVISIONED keys ({', '.join(unprovisioned)}): the node vouches for itself",
             "begin the ceremony with roeh keys request (edge/docs/keys.md)",
         )
@@ -64,12 +67,14 @@ def check_masks(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     for sensor in masked:
         if not config.evidence.mask_recording:
             yield doubtful(
+                Code.MASK_OFF,
                 f"the privacy masks of {sensor.name} are not in its recording",
                 "set evidence.mask_recording to true",
             )
         elif _sends_its_own(sensor.source):
             kept = "not recorded at all" if config.evidence.refuse_unmasked else "recorded unmasked"
             yield doubtful(
+                Code.MASK_UNSURE,
                 f"{sensor.name} has privacy masks: if it sends H.264 or H.265 it is {kept}",
                 "let the camera itself black them out as well",
             )
@@ -99,14 +104,16 @@ def check_recording(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
 def judge_recording(status: NodeStatus) -> Iterator[Outcome]:
     """Alarms, cameras that are not recorded, and key pictures too far apart."""
     for alarm in status.alarms:
-        yield bad(alarm, "see edge/docs/evidence.md")
+        yield bad(Code.RECORDING_ALARM, alarm, "see edge/docs/evidence.md")
     capture = [report for report in status.reports if report.process == Role.CAPTURE.value]
     for report in capture:
         for line in filter(None, report.detail.split("; ")):
-            yield doubtful(line, "see to the camera")
+            yield doubtful(Code.CAMERA_TROUBLE, line, "see to the camera")
     silent = [camera.camera_id for camera in status.cameras if camera.fragment_age_us is None]
     if silent:
-        yield doubtful(f"nothing recorded yet of {', '.join(silent)}", "see to the camera")
+        yield doubtful(
+            Code.RECORDING_NONE, f"nothing recorded yet of {', '.join(silent)}", "see to the camera"
+        )
     elif not status.alarms:
         yield good(f"cameras that are being recorded: {len(status.cameras)}")
 
@@ -115,7 +122,11 @@ def _judge_key(state: KeyState, now_utc_us: int) -> Outcome | None:
     days = (state.until_utc_us - now_utc_us) // _US_PER_DAY
     remedy = f"roeh keys rotate {state.usage.value}"
     if days < 0:
-        return bad(f"the {state.usage.value} key's certificate has ended", remedy)
+        return bad(Code.CERT_ENDED, f"the {state.usage.value} key's certificate has ended", remedy)
     if days < _SOON_DAYS:
-        return doubtful(f"the {state.usage.value} key's certificate ends in {days} days", remedy)
+        return doubtful(
+            Code.CERT_ENDING,
+            f"the {state.usage.value} key's certificate ends in {days} days",
+            remedy,
+        )
     return None

@@ -16,6 +16,7 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import RoehError
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.vision.manifest import check_models, find_models_dir
 
@@ -59,9 +60,13 @@ def check_python(_clock: Clock) -> Iterator[Outcome]:
     what = f"Python {platform.python_version()}, {bits} bit, {sys.platform} {platform.machine()}"
     if sys.version_info[:2] < OLDEST_PYTHON:
         oldest = ".".join(str(part) for part in OLDEST_PYTHON)
-        yield bad(f"{what} is too old", f"install Python {oldest} or newer")
+        yield bad(Code.PYTHON_OLD, f"{what} is too old", f"install Python {oldest} or newer")
     elif sys.platform != "linux" or bits != 64 or platform.machine() not in _MACHINES:
-        yield bad(f"{what} is not supported", f"use 64-bit Linux on {' or '.join(_MACHINES)}")
+        yield bad(
+            Code.PYTHON_PLATFORM,
+            f"{what} is not supported",
+            f"use 64-bit Linux on {' or '.join(_MACHINES)}",
+        )
     else:
         yield good(what)
 
@@ -73,6 +78,7 @@ def check_sqlite(_clock: Clock) -> Iterator[Outcome]:
             database.execute("CREATE TABLE probe (seq INTEGER) STRICT")
     except sqlite3.Error as error:
         yield bad(
+            Code.SQLITE_OLD,
             f"SQLite {sqlite3.sqlite_version} is too old for the store ({error})",
             "use a Python built with SQLite 3.37 or newer",
         )
@@ -102,8 +108,8 @@ def check_library(library: Library) -> Outcome:
     what = "; ".join(reasons) or f"{wanted} is not installed"
     remedy = f"install roeh with the node extra, which brings {wanted}"
     if library.required:
-        return bad(f"{what}: needed for {library.purpose}", remedy)
-    return doubtful(f"{what}: needed only for {library.purpose}", remedy)
+        return bad(Code.LIBRARY_MISSING, f"{what}: needed for {library.purpose}", remedy)
+    return doubtful(Code.LIBRARY_OPTIONAL, f"{what}: needed only for {library.purpose}", remedy)
 
 
 def check_model_files(_clock: Clock) -> Iterator[Outcome]:
@@ -117,17 +123,19 @@ def models_in(directory: Path | None) -> Iterator[Outcome]:
         found = find_models_dir(directory)
         checks = check_models(found)
     except RoehError as error:
-        yield bad_error(error)
+        yield bad_error(Code.MODEL_MISSING, error)
         return
     wrong = [check for check in checks if check.state in {"missing", "changed"}]
     for check in wrong:
         yield bad(
+            Code.MODEL_CHANGED,
             f"{found / check.file} is {check.state}",
             "restore it from the release it came with (roeh models)",
         )
     strange = [check.file for check in checks if check.state == "unlisted"]
     if strange:
         yield doubtful(
+            Code.MODEL_STRANGE,
             f"not in the manifest of {found}: {', '.join(strange)}; they are never loaded",
             "remove them, or list them after measuring them",
         )
@@ -141,11 +149,13 @@ def check_clock(clock: Clock) -> Iterator[Outcome]:
     now = clock.read()
     if now.t_utc_ns < _EARLIEST_UTC_S * NS_PER_S:
         yield bad(
+            Code.CLOCK_UNSET,
             "the clock stands before 2025: it was never set",
             "set it, and give the pole a time server or a battery-backed clock",
         )
     elif not now.synchronised:
         yield doubtful(
+            Code.CLOCK_FREE,
             "the clock is not synchronised; alerts say so, and their times may be wrong",
             "install chrony and give it a time server it can reach",
         )

@@ -21,6 +21,7 @@ from roeh.core.errors import PeerGone, RoehError
 from roeh.core.ipc.stream import StreamClient
 from roeh.core.paths import evidence_socket
 from roeh.core.peers import Role, Verb
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, doubtful, good
 from roeh.doctor.storage import nearest_existing
 
@@ -59,7 +60,9 @@ class Medium(msgspec.Struct, frozen=True):
 def check_medium(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     """Fit for evidence, large enough, and for how long."""
     if not config.evidence.record:
-        yield doubtful("no video is recorded (evidence.record is false)", "set it to true")
+        yield doubtful(
+            Code.RECORDING_OFF, "no video is recorded (evidence.record is false)", "set it to true"
+        )
         return
     place = nearest_existing(Path(config.paths.data_dir))
     medium = medium_at(place, Path("/sys"))
@@ -85,22 +88,26 @@ def judge_medium(medium: Medium) -> Outcome:
     """Whether evidence may lie there."""
     if medium.kind == "sd card":
         return bad(
+            Code.DISK_SD,
             f"{medium.name} is an SD card: it says nothing of its wear and not all keep "
             "what they said was written when the power fails",
             "put paths.data_dir on an SSD or an industrial eMMC",
         )
     if medium.kind == "unknown":
         return doubtful(
+            Code.DISK_UNKNOWN,
             "the device under paths.data_dir is not known to the kernel's tables",
             "make sure that it is an SSD or an eMMC with power-loss protection",
         )
     if medium.reserve is not None and medium.reserve > 1:
         reserve = _EMMC_PRE_EOL.get(medium.reserve, f"state {medium.reserve}")
-        return bad(f"{medium.name} ({medium.kind}): {reserve}", "replace it now")
+        return bad(
+            Code.DISK_WORN_OUT, f"{medium.name} ({medium.kind}): {reserve}", "replace it now"
+        )
     if medium.worn_tenths is not None:
         what = f"{medium.name} ({medium.kind}) has used {medium.worn_tenths * 10} % of its life"
         if medium.worn_tenths >= _EMMC_WARN_TENTHS:
-            return doubtful(what, "plan its replacement")
+            return doubtful(Code.DISK_WORN, what, "plan its replacement")
         return good(what)
     return good(f"{medium.name} is a {medium.kind}")
 
@@ -113,11 +120,13 @@ def judge_room(place: Path, total_bytes: int, config: NodeConfig) -> Outcome:
     held = config.evidence.max_bytes / (segment_bytes * len(config.sensors))
     if held < _MIN_SEGMENTS:
         return doubtful(
+            Code.DISK_SEGMENTS,
             f"{what}: that is {held:.1f} segments a camera at evidence.encode_bps",
             "raise evidence.max_bytes, or lower evidence.segment_s or evidence.encode_bps",
         )
     if total_bytes < wanted_bytes:
         return doubtful(
+            Code.DISK_SMALL,
             f"{what}: it will keep less than evidence.max_bytes says",
             "use a larger disk or lower evidence.max_bytes",
         )
@@ -131,13 +140,18 @@ def judge_life(medium: Medium, status: EvidenceStatus | None, config: NodeConfig
     endurance_tb = config.evidence.medium_endurance_tb
     if endurance_tb <= 0:
         return doubtful(
+            Code.DISK_LIFE_UNKNOWN,
             f"{what}; how much {medium.name or 'the medium'} bears is not known",
             "give evidence.medium_endurance_tb: the TBW of its data sheet",
         )
     years = endurance_tb * 1e12 / (bytes_a_day * _DAYS_A_YEAR)
     verdict = f"{what}: {endurance_tb:.0f} TB last {years:.1f} years"
     if years < _MIN_LIFE_YEARS:
-        return doubtful(verdict, "use a medium with more endurance, or fewer bits a second")
+        return doubtful(
+            Code.DISK_LIFE_SHORT,
+            verdict,
+            "use a medium with more endurance, or fewer bits a second",
+        )
     return good(verdict)
 
 

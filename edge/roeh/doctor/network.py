@@ -15,6 +15,7 @@ from roeh.core.clock import Clock
 from roeh.core.config import BrokerSection, NodeConfig, RtspSource, ack_mode
 from roeh.core.errors import ConfigError
 from roeh.core.paths import evidence_socket
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 from roeh.doctor.rtsp_login import StreamAnswer, ask_for_stream, exchange
 from roeh.keys.tls_files import tls_pair
@@ -41,13 +42,14 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     if not broker.tls.ca_file and not _is_loopback(broker.host):
         # Whether it can be reached now or not.
         yield doubtful(
+            Code.BROKER_PLAIN,
             f"alerts and pictures go to {where} in the clear, and anybody can answer there",
             "set [broker.tls] ca_file, certificate_file and key_file",
         )
     try:
         context = tls_context(_tls_files(config)) if broker.tls.ca_file else None
     except ConfigError as error:
-        yield bad_error(error)
+        yield bad_error(Code.BROKER_TLS, error)
         return
     try:
         with socket.create_connection((broker.host, broker.port), _TIMEOUT_S) as plain:
@@ -60,7 +62,7 @@ def check_broker(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     except (OSError, ValueError) as error:
         what, remedy = explain_failed_dial(error)
         # Alerts wait in the outbox meanwhile: the node works, nobody hears it.
-        yield bad(f"broker {where}: {what}", remedy)
+        yield bad(Code.BROKER_GONE, f"broker {where}: {what}", remedy)
 
 
 def _wait_for_refusal(secure: ssl.SSLSocket) -> None:
@@ -91,6 +93,7 @@ def check_ports(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             yield bad(
+                Code.PORT_REFUSED,
                 f"cannot listen on {where} ({error.strerror})",
                 "correct retrieve.host, and use a port above 1023",
             )
@@ -98,6 +101,7 @@ def check_ports(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
             yield good(f"{where} is taken; this node runs")
         else:
             yield bad(
+                Code.PORT_TAKEN,
                 f"{where} is taken by another program",
                 "stop it, or give [retrieve] another port (0 takes any that is free)",
             )
@@ -112,12 +116,12 @@ def ask_rtsp(source: RtspSource) -> Outcome:
     try:
         host, port = url.hostname or "", url.port or _RTSP_PORTS[url.scheme]
     except ValueError as error:
-        return bad(f"not an address ({error})", "correct the source's url")
+        return bad(Code.CAMERA_ADDRESS, f"not an address ({error})", "correct the source's url")
     where = f"{host}:{port}"
     try:
         address = camera_address(source)
     except ConfigError as error:
-        return bad_error(error)
+        return bad_error(Code.CAMERA_LOGIN, error)
     # The address without credentials: a camera that wants them says so, and answers.
     bare = f"{url.scheme}://{where}{url.path}{'?' * bool(url.query)}{url.query}"
     request = f"OPTIONS {bare} RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: roeh\r\n\r\n"
@@ -131,15 +135,20 @@ def ask_rtsp(source: RtspSource) -> Outcome:
     except OSError as error:
         reason = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
         return bad(
-            f"camera {where}: {reason}", "check the camera, its cable, its address and its port"
+            Code.CAMERA_SILENT,
+            f"camera {where}: {reason}",
+            "check the camera, its cable, its address and its port",
         )
-    return bad(f"{where} does not speak RTSP", "correct the port in the source's url")
+    return bad(
+        Code.CAMERA_NOT_RTSP, f"{where} does not speak RTSP", "correct the port in the source's url"
+    )
 
 
 def _described(source: RtspSource, where: str, answer: StreamAnswer) -> Outcome:
     """What is to be said of a stream that can be had."""
     if answer.is_h265 and source.transport == "udp":
         return doubtful(
+            Code.CAMERA_UDP,
             f"{where} sends H.265 over UDP: nobody notices a packet that is lost, and smeared "
             "pictures may raise or hide something",
             'set transport = "tcp", or H.264 in the camera',
@@ -153,33 +162,45 @@ def _judged(source: RtspSource, where: str, answer: StreamAnswer) -> Outcome:
         return _described(source, where, answer)
     if answer.status in _REFUSED and answer.is_login_tried:
         return bad(
+            Code.CAMERA_LOGIN,
             f"camera {where} refuses the user name or password",
             "correct password_file (or the url), and wait some minutes: after a few wrong "
             "ones many cameras refuse right ones too",
         )
     if answer.status in _REFUSED:
         return bad(
+            Code.CAMERA_LOGIN,
             f"camera {where} wants a user name and a password",
             "write user:password into a file and set password_file",
         )
     if answer.status == _NOT_FOUND:
-        return bad(f"camera {where} has no stream of that name", "correct the url's path")
+        return bad(
+            Code.CAMERA_STREAM,
+            f"camera {where} has no stream of that name",
+            "correct the url's path",
+        )
     if answer.status is None:
         return good(f"{where} speaks RTSP (it hung up when asked for the stream)")
     return doubtful(
-        f"camera {where} answers {answer.status} when asked for the stream", "look at it"
+        Code.CAMERA_STRANGE,
+        f"camera {where} answers {answer.status} when asked for the stream",
+        "look at it",
     )
 
 
 def _credentials(broker: BrokerSection) -> Iterator[Outcome]:
     if broker.password_file and not _readable(broker.password_file):
         yield bad(
-            f"cannot read {broker.password_file}", "correct broker.password_file or its owner"
+            Code.SECRET_UNREADABLE,
+            f"cannot read {broker.password_file}",
+            "correct broker.password_file or its owner",
         )
     for secret in (broker.password_file, broker.tls.key_file):
         if secret and _readable(secret) and Path(secret).stat().st_mode & stat.S_IRWXO:
             yield doubtful(
-                f"{secret} is open to every user of this machine", f"chmod o-rwx {secret}"
+                Code.SECRET_OPEN,
+                f"{secret} is open to every user of this machine",
+                f"chmod o-rwx {secret}",
             )
 
 
@@ -191,10 +212,11 @@ def _desk_keys(config: NodeConfig) -> Iterator[Outcome]:
     try:
         keys = read_desk_keys(Path(path))
     except ConfigError as error:
-        yield bad_error(error)
+        yield bad_error(Code.DESK_KEYS, error)
         return
     if ack_mode(config) == "desk" and not keys.ack:
         yield bad(
+            Code.DESK_KEYS,
             f"no key for acknowledgements in {path}: nothing would leave the outbox",
             "add the ack line that roeh desk keys shows",
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import RoehError
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
 
 if TYPE_CHECKING:
@@ -26,12 +27,16 @@ def check_rig(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
         from roeh.optics.configured import rig_from
         from roeh.optics.coverage import coverage_at
     except ImportError as error:
-        yield bad(f"cannot be worked out ({error})", "mend the libraries first (see above)")
+        yield bad(
+            Code.LIBRARY_MISSING,
+            f"cannot be worked out ({error})",
+            "mend the libraries first (see above)",
+        )
         return
     try:
         rig = rig_from(config)
     except RoehError as error:
-        yield bad_error(error)
+        yield bad_error(Code.RIG_REFUSED, error)
         return
     rings = [coverage_at(rig, range_m) for range_m in _RANGES_M]
     if len(rig.sensors) == 1 and any(ring.gaps for ring in rings):
@@ -48,6 +53,7 @@ def _gaps(rings: Sequence[Coverage]) -> Iterator[Outcome]:
     broken = [ring for ring in rings if ring.gaps]
     for ring in broken:
         yield doubtful(
+            Code.VIEW_GAP,
             f"at {ring.range_m:g} m nobody sees {_spelt(ring.gaps)}",
             "turn or tilt a sensor, or add one; if there is no gap, correct azimuth_deg, "
             "tilt_deg and fov_deg",
@@ -61,6 +67,7 @@ def _same_views(rings: Sequence[Coverage]) -> Iterator[Outcome]:
         shared = max(ring.shared(one, other) for ring in rings)
         if shared >= _SAME_VIEW:
             yield doubtful(
+                Code.VIEW_SAME,
                 f"{one} and {other} would show the same ground ({shared:.0%} of the lesser view)",
                 "give each the azimuth_deg and tilt_deg that it hangs at",
             )

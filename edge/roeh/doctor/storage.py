@@ -14,6 +14,7 @@ from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
+from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, doubtful, good
 
 _MIB = 1 << 20
@@ -48,6 +49,7 @@ def check_run_dir(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
         length = len(os.fsencode(socket_path))
         if length > _MAX_SOCKET_PATH_BYTES:
             yield bad(
+                Code.SOCKET_PATH,
                 f"{socket_path} is {length} bytes long, and a socket's path has "
                 f"{_MAX_SOCKET_PATH_BYTES} at most",
                 "set paths.run_dir to a shorter path",
@@ -61,7 +63,11 @@ def check_users(config: NodeConfig, _clock: Clock) -> Iterator[Outcome]:
     named = {role.value: getattr(config.users, role.value) for role in Role}
     missing = [f"{role} = {name!r}" for role, name in named.items() if name and not _known(name)]
     if missing:
-        yield bad(f"no such user: [users] {', '.join(missing)}", "create them or correct the names")
+        yield bad(
+            Code.USER_MISSING,
+            f"no such user: [users] {', '.join(missing)}",
+            "create them or correct the names",
+        )
     elif any(named.values()):
         yield good("every user in [users] exists")
     else:
@@ -99,16 +105,19 @@ def judge_file_system(kind: str) -> Outcome:
     """Whether an alert that was acknowledged is still there after a power cut."""
     if kind in _REMOTE:
         return bad(
+            Code.DISK_REMOTE,
             f"the store lies on {kind}, where SQLite cannot share its log safely",
             "set paths.data_dir to a local disk",
         )
     if kind in _VOLATILE:
         return doubtful(
+            Code.DISK_VOLATILE,
             f"the store lies on {kind}: alerts are lost when the machine stops",
             "set paths.data_dir to a disk",
         )
     if kind in _NO_JOURNAL:
         return doubtful(
+            Code.DISK_NO_JOURNAL,
             f"the store lies on {kind}, which a power cut can damage",
             "use a file system with a journal, such as ext4",
         )
@@ -119,10 +128,16 @@ def _writable(field: str, directory: Path) -> Outcome:
     place = nearest_existing(directory)
     remedy = f"make it, owned by the node's user, or correct {field}"
     if not place.is_dir():
-        return bad(f"{place} is not a directory ({field} = {directory})", remedy)
+        return bad(
+            Code.DIR_UNWRITABLE, f"{place} is not a directory ({field} = {directory})", remedy
+        )
     if place != directory:
         if not os.access(place, os.W_OK | os.X_OK):
-            return bad(f"{directory} is not there and {place} cannot be written", remedy)
+            return bad(
+                Code.DIR_UNWRITABLE,
+                f"{directory} is not there and {place} cannot be written",
+                remedy,
+            )
         return good(f"{directory} will be made in {place}")
     try:
         with tempfile.NamedTemporaryFile(dir=directory, prefix=".doctor-") as probe:
@@ -130,7 +145,7 @@ def _writable(field: str, directory: Path) -> Outcome:
             probe.flush()
             os.fsync(probe.fileno())
     except OSError as error:
-        return bad(f"{directory} cannot be written ({error.strerror})", remedy)
+        return bad(Code.DIR_UNWRITABLE, f"{directory} cannot be written ({error.strerror})", remedy)
     return good(f"{directory} can be written")
 
 
@@ -140,9 +155,9 @@ def _free_space(place: Path, outbox_max_bytes: int) -> Outcome:
     remedy = "free some room, use a larger disk, or lower outbox.max_bytes"
     if free_bytes < outbox_max_bytes:
         bound = f"the outbox alone may take {outbox_max_bytes // _MIB} MiB"
-        return bad(f"{what}, and {bound}", remedy)
+        return bad(Code.DISK_FULL, f"{what}, and {bound}", remedy)
     if free_bytes < outbox_max_bytes + _SPARE_BYTES:
-        return doubtful(f"{what}: little more than a full outbox takes", remedy)
+        return doubtful(Code.DISK_TIGHT, f"{what}: little more than a full outbox takes", remedy)
     return good(what)
 
 

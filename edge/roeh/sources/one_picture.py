@@ -50,7 +50,7 @@ def live_picture(
             which=f"sensor {section.name}",
             remedy="see that it is switched on and that no other process has it",
         )
-    return _at_lens_size(last, section)
+    return at_lens_size(last, section)
 
 
 def file_picture(path: Path, section: SensorSection) -> UInt8Image:
@@ -60,7 +60,7 @@ def file_picture(path: Path, section: SensorSection) -> UInt8Image:
         SourceUnreadable: it is none.
         LensError: it has another shape than the camera's pictures.
     """
-    return _at_lens_size(read_picture(path), section)
+    return at_lens_size(read_picture(path), section)
 
 
 def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
@@ -78,7 +78,7 @@ def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
                 pts_ns = picture.pts_ns or 0
                 begin_ns = pts_ns if begin_ns is None else begin_ns
                 if shown is not None and pts_ns - begin_ns > at_s * NS_PER_S:
-                    return _at_lens_size(shown, section)
+                    return at_lens_size(shown, section)
                 layout = PictureFormat(picture.size, "bgr24")
                 if shown is None or shown.shape != layout.shape():
                     shown = np.empty(layout.shape(), np.uint8)
@@ -91,7 +91,7 @@ def clip_picture(path: Path, at_s: float, section: SensorSection) -> UInt8Image:
         raise SourceUnreadable(
             what="no picture there", which=f"{path} at {at_s:g} s", remedy="give an earlier time"
         )
-    return _at_lens_size(shown, section)
+    return at_lens_size(shown, section)
 
 
 class _Patience:
@@ -106,7 +106,12 @@ class _Patience:
         self._timer.cancel()
 
 
-def _at_lens_size(picture: UInt8Image, section: SensorSection) -> UInt8Image:
+def at_lens_size(picture: UInt8Image, section: SensorSection) -> UInt8Image:
+    """A picture at the size that the sensor's lens is for.
+
+    Raises:
+        LensError: it has another shape.
+    """
     height_px, width_px = picture.shape[:2]
     # Says so where it is another shape.
     sensor_from(section).scaled_to(width_px, height_px)

@@ -14,12 +14,13 @@ from roeh.core.clock import SimulatedClock, SystemClock
 from roeh.core.config import parse_config
 from roeh.core.errors import EXIT_OK, ChecksFailed
 from roeh.core.paths import evidence_socket
-from roeh.doctor.cameras import check_chosen_model, check_sources
-from roeh.doctor.checks import MACHINE_CHECKS, NODE_CHECKS
+from roeh.doctor.cameras import check_chosen_model
+from roeh.doctor.checks import BOARD_CHECKS, MACHINE_CHECKS, NODE_CHECKS, POLE_CHECKS
 from roeh.doctor.finding import Finding
 from roeh.doctor.machine import LIBRARIES, Library, check_clock, check_library, models_in
 from roeh.doctor.main import run_doctor
 from roeh.doctor.network import check_broker, check_ports
+from roeh.doctor.sensors import check_sources
 from roeh.doctor.storage import (
     check_data_dir,
     check_run_dir,
@@ -111,7 +112,7 @@ def test_a_machine_reads_one_json_line_for_each_finding(tmp_path):
     findings = [msgspec.json.decode(line, type=Finding) for line in out.getvalue().splitlines()]
     assert status == ChecksFailed.exit_status
     assert {finding.check for finding in findings} == {
-        check.name for check in (*MACHINE_CHECKS, *NODE_CHECKS)
+        check.name for check in (*MACHINE_CHECKS, *BOARD_CHECKS, *NODE_CHECKS, *POLE_CHECKS)
     }
     (data_dir,) = [finding for finding in findings if finding.check == "data_dir"]
     assert data_dir.verdict == "FAIL"
@@ -263,7 +264,9 @@ def test_a_user_that_does_not_exist_is_named(tmp_path):
 
 
 def test_a_source_is_judged_by_its_first_picture(tmp_path):
-    (outcome,) = check_sources(node(tmp_path), CLOCK)
+    outcome, picture = check_sources(node(tmp_path), CLOCK)
+    assert picture.verdict == "OK"
+    assert "neither dark nor covered nor blurred" in picture.what
     assert (outcome.verdict, outcome.what) == (
         "OK",
         "sensor sensor: gives pictures of 320x320 px",
