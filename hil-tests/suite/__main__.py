@@ -1,0 +1,129 @@
+"""`python -m suite nspawn|qemu|rig`: the suite on one tier, and the table of faults and tiers.
+
+Exit status: 0 everything that this tier can show was shown, 1 something failed or was skipped
+that should have run, 2 there is no pole to test, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from virtual_pole.street import DEFAULT_STATE
+
+from suite import faults
+from suite.fault_table import is_good, table_lines
+from suite.outcomes import read_run, results_path
+from suite.tiers import NAMES, REPOSITORY, Nspawn, Rig, Tier, TierFailed, environment_of
+
+RESULTS = REPOSITORY / "build/hil"
+_TESTS = Path(__file__).parent / "tests"
+
+
+def main() -> int:
+    """Run; the process's exit status."""
+    options = _parser().parse_args()
+    if os.geteuid() != 0 and options.tier != "rig":
+        # As other tests that need root: named, and left out; on CI that is a failure.
+        _say("suite: left out: it makes containers and network namespaces, which needs root")
+        return 2 if os.environ.get("CI") else 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    tier = _tier(options)
+    path = results_path(RESULTS, tier.name)
+    # What an earlier run found is not what this one found.
+    path.unlink(missing_ok=True)
+    try:
+        try:
+            if not options.bare:
+                tier.make(short=options.ci)
+            _run_tests(tier, options, path)
+        finally:
+            if not options.keep:
+                tier.take_away()
+    except TierFailed as failure:
+        _say(f"suite: {failure}")
+        return 2
+    except KeyboardInterrupt:
+        _say("suite: interrupted")
+        return 130
+    run = read_run(path)
+    if run is None:
+        _say("suite: pytest ended before it wrote down what it found")
+        return 2
+    runs = {name: read_run(results_path(RESULTS, name)) for name in NAMES}
+    for line in ("", *table_lines(runs, faults.IN_ORDER)):
+        _say(line)
+    good = is_good(run)
+    _say(f"\nsuite: {tier.name}: {'OK' if good else 'FAIL'}")
+    return 0 if good else 1
+
+
+def _tier(options: argparse.Namespace) -> Tier:
+    if options.tier == "rig":
+        if options.rig is None:
+            raise SystemExit("suite: a rig needs --rig FILE, made from environments/rig.yaml")
+        return Rig(options.rig)
+    if options.tier == "qemu":
+        # Its machines need QEMU; who tests containers needs nothing of it.
+        from suite.qemu import Qemu  # noqa: PLC0415
+
+        return Qemu(options.state)
+    return Nspawn(options.state)
+
+
+def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
+    words = [
+        *(sys.executable, "-m", "pytest", "-c", str(_TESTS / "pytest.ini")),
+        *("--rootdir", str(_TESTS), "--lg-env", str(tier.environment_file)),
+        *("--tier", tier.name, "--results", str(results)),
+        *("--form", "short" if options.ci else "whole"),
+        *(("-k", options.only) if options.only else ()),
+        *(("-q", "--no-header", "--tb=short") if options.ci else ("-v", "--tb=short")),
+        *options.pytest,
+        str(_TESTS),
+    ]
+    process = subprocess.Popen(
+        tier.command(*words), env=environment_of(tier), stdin=subprocess.DEVNULL
+    )
+    try:
+        process.wait()
+    finally:
+        # Interrupted: it is given the time to put the pole right again.
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
+    parser.add_argument("tier", choices=NAMES)
+    parser.add_argument(
+        "--ci", action="store_true", help="the short form, which tells little while it is well"
+    )
+    parser.add_argument("--rig", type=Path, metavar="FILE", help="the rig's environment file")
+    parser.add_argument("--state", type=Path, default=DEFAULT_STATE, metavar="DIR")
+    parser.add_argument("--only", default="", metavar="WORD", help="tests whose name has the word")
+    parser.add_argument("--keep", action="store_true", help="leave the pole as it is at the end")
+    parser.add_argument(
+        "--bare", action="store_true", help="test the pole that is there, provisioned or not"
+    )
+    parser.add_argument("pytest", nargs="*", help="further arguments of pytest, after --")
+    return parser
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""How each thing is done to a pole: by a program beside it, or by its own shell.
+
+An environment file chooses: the same protocols on every tier.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+
+import attr
+from labgrid.driver import Driver, ExecutionError
+from labgrid.factory import target_factory
+
+from suite.protocols import (
+    CameraProtocol,
+    ClockProtocol,
+    DiskProtocol,
+    HeatProtocol,
+    LinkProtocol,
+    ProvisionProtocol,
+)
+
+_PATIENCE_S = 120.0
+_PROVISION_PATIENCE_S = 1800.0
+_SAID_CHARACTERS = 2000
+
+
+def _run(command: str, patience_s: float = _PATIENCE_S) -> None:
+    """A program on this side; what it says is told when it fails."""
+    done = subprocess.run(
+        shlex.split(command),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=patience_s,
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip()[-_SAID_CHARACTERS:]
+        raise ExecutionError(f"status {done.returncode}: {command}: {said}")
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class CommandLinkDriver(Driver, LinkProtocol):
+    """A link that a program cuts: in a virtual street, or in a rig's network fault box."""
+
+    cmd_cut: str = attr.ib(validator=attr.validators.instance_of(str))
+    cmd_mend: str = attr.ib(validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def cut(self) -> None:
+        """See the protocol."""
+        _run(self.cmd_cut)
+
+    @Driver.check_active
+    def mend(self) -> None:
+        """See the protocol."""
+        _run(self.cmd_mend)
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class CommandCameraDriver(Driver, CameraProtocol):
+    """A camera that a program plugs in: a network camera, or a relay in a rig's cable."""
+
+    cmd_plug: str = attr.ib(validator=attr.validators.instance_of(str))
+    cmd_unplug: str = attr.ib(validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def plug(self) -> None:
+        """See the protocol."""
+        _run(self.cmd_plug)
+
+    @Driver.check_active
+    def unplug(self) -> None:
+        """See the protocol."""
+        _run(self.cmd_unplug)
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class CommandProvisionDriver(Driver, ProvisionProtocol):
+    """A pole that a program provisions: Ansible, with the tier's inventory."""
+
+    cmd: str = attr.ib(validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def provision(self) -> None:
+        """See the protocol."""
+        _run(self.cmd, _PROVISION_PATIENCE_S)
+
+
+class _ByShell(Driver):
+    """What is done by the pole's own shell, as root."""
+
+    bindings = {"shell": "CommandProtocol"}  # noqa: RUF012 - labgrid reads it of the class
+
+    def _as_root(self, script: str) -> list[str]:
+        said: list[str] = self.shell.run_check(
+            f"sudo -n sh -c {shlex.quote(script)}", timeout=_PATIENCE_S
+        )
+        return said
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class ShellClockDriver(_ByShell, ClockProtocol):
+    """The clock, set by hand while whatever disciplines it stands still."""
+
+    service: str = attr.ib(default="chrony.service", validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def step(self, seconds: float) -> None:
+        """See the protocol."""
+        self._as_root(
+            f"systemctl stop {self.service}; "
+            f"""date --set="@$(awk 'BEGIN {{ printf "%.3f", '"$(date +%s.%N)"' + {seconds} }}')" """
+        )
+
+    @Driver.check_active
+    def release(self) -> None:
+        """See the protocol."""
+        # By the clock of whoever tests: the pole's servers may be further away than it.
+        now = subprocess.run(["date", "+%s.%N"], capture_output=True, text=True, check=True)
+        self._as_root(f"date --set=@{now.stdout.strip()}; systemctl start {self.service}")
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class ShellDiskDriver(_ByShell, DiskProtocol):
+    """The evidence's file system, filled with one file of root's.
+
+    Refuses a directory that is no file system of its own: it would fill somebody else's.
+    """
+
+    directory: str = attr.ib(default="/var/lib/roeh", validator=attr.validators.instance_of(str))
+
+    @property
+    def _filler(self) -> str:
+        return f"{self.directory}/.filled-by-a-test"
+
+    @Driver.check_active
+    def fill(self, leave_bytes: int) -> None:
+        """See the protocol."""
+        self._as_root(
+            f"mountpoint -q {self.directory} || "
+            f"{{ echo '{self.directory} is no file system of its own' >&2; exit 1; }}; "
+            f"free=$(( $(stat -f -c '%a * %S' {self.directory}) )); "
+            f"want=$(( free - {leave_bytes} )); "
+            f"[ $want -le 0 ] || fallocate -l $want {self._filler}"
+        )
+
+    @Driver.check_active
+    def free(self) -> None:
+        """See the protocol."""
+        self._as_root(f"rm -f {self._filler}")
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class SimulatedHeatDriver(_ByShell, HeatProtocol):
+    """A sysfs of our own before the unit that reads it: heat that no part of the board feels.
+
+    The unit is started anew, because a mount namespace is made when it starts.
+    """
+
+    unit: str = attr.ib(default="roeh-evidence.service", validator=attr.validators.instance_of(str))
+
+    _thermal = "/run/simulated-thermal"
+
+    @property
+    def _drop_in(self) -> str:
+        return f"/run/systemd/system/{self.unit}.d/simulated-heat.conf"
+
+    @Driver.check_active
+    def heat(self, temperature_c: float) -> None:
+        """See the protocol."""
+        zone, fan = f"{self._thermal}/thermal_zone0", f"{self._thermal}/cooling_device0"
+        self._as_root(
+            f"mkdir -p {zone} {fan} $(dirname {self._drop_in}); "
+            f"echo {round(temperature_c * 1000)} > {zone}/temp; echo cpu-thermal > {zone}/type; "
+            f"echo thermal-cpufreq-0 > {fan}/type; echo 3 > {fan}/cur_state; "
+            f"echo 4 > {fan}/max_state; chmod -R a+rX {self._thermal}; "
+            f"printf '[Service]\\nBindReadOnlyPaths={self._thermal}:/sys/class/thermal\\n'"
+            f" > {self._drop_in}; systemctl daemon-reload; systemctl restart {self.unit}"
+        )
+
+    @Driver.check_active
+    def cool(self) -> None:
+        """See the protocol."""
+        self._as_root(
+            f"rm -rf {self._thermal} {self._drop_in}; systemctl daemon-reload; "
+            f"systemctl restart {self.unit}"
+        )

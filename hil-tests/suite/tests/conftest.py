@@ -1,0 +1,71 @@
+"""What every test is given: the pole as it has to be, its control room, and what can befall it."""
+
+from __future__ import annotations
+
+import pytest
+from suite.control_room import ControlRoom
+from suite.machine import Machine
+from suite.pole import Pole
+
+
+@pytest.fixture(scope="session")
+def booted(strategy, target):
+    """The pole's shell, once systemd has booted; provisioned or not."""
+    if strategy.status.value not in ("booted", "provisioned"):
+        strategy.transition("booted")
+    return Machine("pole", target.get_driver("SSHDriver"))
+
+
+@pytest.fixture(scope="session")
+def control_room(env):
+    target = env.get_target("control-room")
+    return ControlRoom(Machine("control room", target.get_driver("SSHDriver")))
+
+
+@pytest.fixture(scope="session")
+def camera_of_pole(target):
+    return target.get_driver("CameraProtocol")
+
+
+@pytest.fixture
+def pole(strategy, target, camera_of_pole):
+    """Provisioned, with a camera that gives pictures, and well."""
+    camera_of_pole.plug()
+    strategy.transition("provisioned")
+    pole = Pole(Machine("pole", target.get_driver("SSHDriver")))
+    pole.wait_until_well()
+    return pole
+
+
+@pytest.fixture
+def camera(camera_of_pole):
+    yield camera_of_pole
+    camera_of_pole.plug()
+
+
+@pytest.fixture
+def link(target):
+    link = target.get_driver("LinkProtocol")
+    yield link
+    link.mend()
+
+
+@pytest.fixture
+def disk(target):
+    disk = target.get_driver("DiskProtocol")
+    yield disk
+    disk.free()
+
+
+@pytest.fixture
+def heat(target):
+    heat = target.get_driver("HeatProtocol")
+    yield heat
+    heat.cool()
+
+
+@pytest.fixture
+def clock(target):
+    clock = target.get_driver("ClockProtocol")
+    yield clock
+    clock.release()
