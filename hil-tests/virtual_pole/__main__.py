@@ -10,6 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from virtual_pole import life, links, ways_in
@@ -52,7 +53,10 @@ def _run(options: argparse.Namespace, street: Street) -> int:
         case "ssh":
             return _status(ways_in.ssh_command(street, options.name, *_words(options.words)))
         case "exec":
-            return _status(in_namespace(street.laptop, *_words(options.words)))
+            return _status(
+                in_namespace(street.laptop, *_words(options.words)),
+                {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(street.connections)},
+            )
     return 0
 
 
@@ -77,8 +81,8 @@ def _words(words: list[str]) -> list[str]:
     return words[1:] if words[:1] == ["--"] else words
 
 
-def _status(command: list[str]) -> int:
-    return subprocess.run(command, check=False).returncode
+def _status(command: list[str], told: Mapping[str, str] | None = None) -> int:
+    return subprocess.run(command, check=False, env=os.environ | dict(told or {})).returncode
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,18 +110,21 @@ def _parser() -> argparse.ArgumentParser:
         ("stop", "shut it down"),
     ):
         add(name, help_text).add_argument("name", metavar="NAME")
-    changes = add("link", "cut or slow a link").add_subparsers(dest="change", required=True)
+    link = commands.add_parser("link", help="cut or slow a link")
+    changes = link.add_subparsers(dest="change", required=True)
     for name, help_text in (
         ("cut", "nothing passes between two any more"),
         ("mend", "it passes again"),
     ):
-        change = changes.add_parser(name, help=help_text)
+        change = changes.add_parser(name, help=help_text, parents=[common])
         change.add_argument("one", metavar="NAME")
         change.add_argument("other", metavar="NAME|laptop")
-    slow = changes.add_parser("slow", help="a machine's cable carries so much each way")
+    slow = changes.add_parser(
+        "slow", help="a machine's cable carries so much each way", parents=[common]
+    )
     slow.add_argument("name", metavar="NAME")
     slow.add_argument("rate_bps", type=int, metavar="BITS_PER_SECOND")
-    free = changes.add_parser("free", help="it is quick again")
+    free = changes.add_parser("free", help="it is quick again", parents=[common])
     free.add_argument("name", metavar="NAME")
     ssh = add("ssh", "a command in a machine, as its technician")
     ssh.add_argument("name", metavar="NAME")

@@ -13,7 +13,7 @@ from virtual_pole.machine import Machine
 from virtual_pole.street import Street, names_of
 
 #: What is in a state directory; nothing else in it is touched.
-_MADE = ("machines", "ssh", "keys", "inventory", "officers", "footage")
+_MADE = ("machines", "ssh", "keys", "officers", "trust", "inventory.yml")
 
 
 def up(street: Street, poles: int) -> list[Machine]:
@@ -47,7 +47,11 @@ def down(street: Street) -> None:
             Machine(street, name).cut()
         network.remove(street)
         for made in (*_MADE, "namespaces"):
-            shutil.rmtree(street.state / made, ignore_errors=True)
+            path = street.state / made
+            if path.is_file():
+                path.unlink()
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -106,6 +106,7 @@ class Machine:
         network.lay_machine(self._street, self._place)
         if not self.is_running():
             self._clear()
+            ways_in.forget_connections(self._street)
             self._start()
         self.wait_until_reached(_BOOT_PATIENCE_S)
 

@@ -116,6 +116,16 @@ class Street(msgspec.Struct, frozen=True):
         """What ssh is told with -F: hosts by name, the key, the known host keys."""
         return self.state / "ssh/config"
 
+    @property
+    def connections(self) -> Path:
+        """Where Ansible's shared connections are."""
+        return self.state / "ssh/connections"
+
+    @property
+    def inventory(self) -> Path:
+        """What Ansible is told beside inventories/virtual: this street's keys and bundle."""
+        return self.state / "inventory.yml"
+
 
 def names_of(poles: int) -> tuple[str, ...]:
     """The machines of a street with so many poles."""

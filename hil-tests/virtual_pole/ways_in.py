@@ -23,6 +23,7 @@ def make_key(street: Street) -> None:
     directory = street.ssh_config.parent
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
+    street.connections.mkdir(exist_ok=True)
     _key_pair(directory / _KEY, PERSON)
 
 
@@ -58,7 +59,8 @@ def write_config(street: Street) -> None:
             known.append(f"{place.name} {kind} {key}\n")
     _write(directory / "known_hosts", "".join(known))
     hosts = "".join(
-        f"Host {place.name}\n    HostName {place.address}\n    HostKeyAlias {place.name}\n"
+        f"Host {place.name} {place.address}\n"
+        f"    HostName {place.address}\n    HostKeyAlias {place.name}\n"
         for place in places
     )
     _write(
@@ -75,6 +77,12 @@ def write_config(street: Street) -> None:
         "    ConnectTimeout 5\n"
         "    LogLevel ERROR\n",
     )
+
+
+def forget_connections(street: Street) -> None:
+    """Whoever shares a connection makes a new one: those that are there lead to what is off."""
+    for connection in street.connections.glob("*"):
+        connection.unlink(missing_ok=True)
 
 
 def ssh_command(street: Street, name: str, *words: str) -> list[str]:
