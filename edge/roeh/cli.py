@@ -132,6 +132,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_later(
         commands,
+        "release",
+        "Releases on this machine: install one from a bundle, try it, return to the one before.",
+        "roeh.release.commands",
+    )
+    _add_later(
+        commands,
         "view",
         "A picture for people: panorama, quad or virtual camera, with rings, bearings and boxes.",
         "roeh.view.command",

@@ -286,6 +286,20 @@ class TokenRefused(RoehError):
     exit_status = 42
 
 
+class ReleaseRefused(RoehError):
+    """A release that is not whole, not signed by whom this pole believes, or not for it."""
+
+    code = "RELEASE_REFUSED"
+    exit_status = 43
+
+
+class ReleaseFailed(RoehError):
+    """A release that could not be brought into force, or did not prove itself and was left again."""
+
+    code = "RELEASE_FAILED"
+    exit_status = 44
+
+
 def error_types() -> list[type[RoehError]]:
     """All error types, ordered by exit status: the table that the documentation prints."""
     found: list[type[RoehError]] = []

@@ -1,0 +1,1 @@
+"""Signed releases: made, carried in bundles, installed, tried, confirmed, returned from."""
