@@ -10,9 +10,9 @@ from pathlib import Path
 from roeh.core.clock import NS_PER_S, Clock
 
 REPOSITORY = Path(__file__).parent.parent.parent
-#: The product's environment, which can draw and encode.
+#: The product's environment, which can decode, draw and encode.
 _PRODUCT_PYTHON = REPOSITORY / ".venv/bin/python"
-_FOOTAGE = REPOSITORY / "build/cache/street/street-2.h264"
+_CACHE = REPOSITORY / "build/cache/street"
 _RATE = 10
 #: GStreamer's binding belongs to the system's Python alone.
 _SYSTEM_PYTHON = "/usr/bin/python3"
@@ -61,7 +61,7 @@ class StreetCamera:
         if not listens:
             process.wait()
             raise CameraFailed(f"the street's camera ended: {self._said.read_text().strip()}")
-        self._record.write_text(f"{process.pid}\n")
+        self._record.write_text(f"{process.pid} {_started(process.pid)}\n")
         return True
 
     def unplug(self) -> bool:
@@ -71,41 +71,39 @@ class StreetCamera:
             return False
         os.kill(pid, signal.SIGKILL)
         deadline_ns = self._clock.mono_ns() + int(_END_PATIENCE_S * NS_PER_S)
-        while _is_camera(pid) and self._clock.mono_ns() < deadline_ns:
+        while self.pid is not None and self._clock.mono_ns() < deadline_ns:
             self._clock.wait(0.01)
         self._record.unlink(missing_ok=True)
         return True
 
     @property
     def pid(self) -> int | None:
-        """Its process, where it runs."""
+        """Its process, where it runs; never another one that got its number."""
         try:
-            pid = int(self._record.read_text())
+            pid, started = (int(word) for word in self._record.read_text().split())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if _is_camera(pid) else None
+        return pid if _started(pid) == started else None
 
 
 def _footage() -> Path:
-    """The footage; drawn first where it is not there (half a minute)."""
-    if not _FOOTAGE.exists():
-        _FOOTAGE.parent.mkdir(parents=True, exist_ok=True)
-        drawn = subprocess.run(
-            [_PRODUCT_PYTHON, "-m", "street_camera.footage", _FOOTAGE],
-            env={"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": os.defpath},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if drawn.returncode:
-            raise CameraFailed(f"the street could not be drawn: {drawn.stderr.strip()[-500:]}")
-    return _FOOTAGE
+    """The footage; made first where it is not there (a few seconds)."""
+    made = subprocess.run(
+        [_PRODUCT_PYTHON, "-m", "street_camera.footage", _CACHE],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        raise CameraFailed(f"there is no footage: {made.stderr.strip()[-500:]}")
+    return Path(made.stdout.strip())
 
 
-def _is_camera(pid: int) -> bool:
-    """Whether that process is one of ours and not another that got its number."""
+def _started(pid: int) -> int | None:
+    """When a process began, in ticks since the boot (proc(5)); None: it is not there."""
     try:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return any(argument.endswith(b"street_camera/server.py") for argument in arguments)
+        return None
+    return None if fields[0] == "Z" else int(fields[19])
