@@ -1,0 +1,206 @@
+"""Units enabled, running, and never older than what they read.
+
+Runs on the pole with the system's Python. A handler is lost with a run that is killed: the
+next one finds the file in place, says changed=0, and the old configuration goes on living. So
+what counts is looked at here: when the unit was started, and when its files were last written.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: roeh_units
+short_description: Units enabled, running, and never older than their files
+description:
+  - Reloads systemd's own configuration where a unit file is newer than what was loaded.
+  - Enables and starts each unit, and restarts one that was started before a file of its was written.
+options:
+  units:
+    description: The units, in the order in which they are started.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name: {description: With its suffix, type: str, required: true}
+      files:
+        description: What it reads; a folder stands for all files in it. What is not there is passed over.
+        type: list
+        elements: path
+        default: []
+      enabled:
+        description: Whether it starts with the system; a unit that others start has no such state.
+        type: bool
+        default: true
+      state: {description: Wanted state, type: str, choices: [started, stopped, untouched], default: started}
+author: [Roeh]
+"""
+EXAMPLES = r"""
+- name: Firewall in force
+  roeh_units:
+    units:
+      - name: nftables.service
+        files: [/etc/nftables.conf]
+"""
+RETURN = r"""
+done:
+  description: What was done and why, a line each.
+  returned: always
+  type: list
+  elements: str
+"""
+
+_PROPERTIES = (
+    "ActiveState,UnitFileState,NeedDaemonReload,InactiveExitTimestamp,FragmentPath,DropInPaths,"
+    "LoadState,ConditionResult,ConditionTimestamp"
+)
+#: As `systemctl show --timestamp=us+utc` writes it, without the fraction.
+_STAMP = "%a %Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of a unit; times are seconds of the wall clock, 0: never started."""
+
+    is_active: bool
+    is_enabled: bool
+    can_be_enabled: bool
+    #: Asked to start, and found to be none for this machine (a Condition of the unit).
+    is_unmet: bool
+    needs_reload: bool
+    is_known: bool
+    started_s: float
+    own_files: tuple[str, ...]
+
+
+def main() -> None:
+    """The module: parameters in, what was done out."""
+    unit_options = {
+        "name": {"type": "str", "required": True},
+        "files": {"type": "list", "elements": "path", "default": []},
+        "enabled": {"type": "bool", "default": True},
+        "state": {
+            "type": "str",
+            "choices": ["started", "stopped", "untouched"],
+            "default": "started",
+        },
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "dict", "required": True, "options": unit_options}
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params["units"]
+    done: list[str] = []
+    if any(_look(module, unit["name"]).needs_reload for unit in wanted) or not all(
+        _look(module, unit["name"]).is_known for unit in wanted if unit["state"] == "started"
+    ):
+        done.append("systemd reloaded: unit files were newer")
+        _systemctl(module, "daemon-reload")
+    for entry in wanted:
+        done.extend(_bring(module, entry))
+    module.exit_json(changed=bool(done), done=done)
+
+
+def _bring(module: AnsibleModule, entry: dict[str, object]) -> list[str]:
+    """One unit into its wanted state; what was done."""
+    name, state = str(entry["name"]), entry["state"]
+    unit = _look(module, name)
+    done: list[str] = []
+    if unit.can_be_enabled and bool(entry["enabled"]) != unit.is_enabled:
+        verb = "enable" if entry["enabled"] else "disable"
+        _systemctl(module, verb, name)
+        done.append(f"{name}: {verb}d")
+    if state == "stopped" and unit.is_active:
+        _systemctl(module, "stop", name)
+        done.append(f"{name}: stopped")
+    if state == "started" and not unit.is_active and not unit.is_unmet:
+        _systemctl(module, "reset-failed", name, must_succeed=False)
+        _systemctl(module, "start", name)
+        done.append(f"{name}: started")
+    elif state == "started" and unit.is_active:
+        newer = _newer_than(unit, [*unit.own_files, *_listed(entry["files"])])
+        if newer:
+            _systemctl(module, "restart", name)
+            done.append(f"{name}: restarted, for {newer} is newer")
+    return done
+
+
+def _look(module: AnsibleModule, name: str) -> Unit:
+    status, out, err = module.run_command(
+        ["systemctl", "show", "--timestamp=us+utc", f"--property={_PROPERTIES}", name]
+    )
+    if status != 0:
+        module.fail_json(msg=f"systemctl show {name}: {err.strip()}")
+    told = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    return Unit(
+        is_active=told["ActiveState"] in ("active", "activating", "reloading"),
+        is_enabled=told["UnitFileState"] == "enabled",
+        can_be_enabled=told["UnitFileState"] in ("enabled", "disabled"),
+        is_unmet=told["ConditionResult"] == "no" and bool(told.get("ConditionTimestamp")),
+        needs_reload=told["NeedDaemonReload"] == "yes",
+        is_known=told["LoadState"] == "loaded",
+        started_s=_seconds(told.get("InactiveExitTimestamp", "")),
+        own_files=tuple(
+            path for path in (told["FragmentPath"], *told["DropInPaths"].split()) if path
+        ),
+    )
+
+
+def _seconds(stamp: str) -> float:
+    """`Mon 2026-11-23 12:00:00.123456 UTC` as seconds since 1970; empty is never."""
+    if not stamp or stamp == "n/a":
+        return 0.0
+    whole, _, fraction = stamp.removesuffix(" UTC").partition(".")
+    return calendar.timegm(time.strptime(whole, _STAMP)) + float(f"0.{fraction or 0}")
+
+
+def _listed(paths: object) -> list[str]:
+    """The files, and those in the folders."""
+    found: list[str] = []
+    for path in paths if isinstance(paths, list) else []:
+        if os.path.isdir(path):
+            found.extend(str(item) for item in sorted(Path(path).rglob("*")) if item.is_file())
+        else:
+            found.append(path)
+    return found
+
+
+def _newer_than(unit: Unit, paths: list[str]) -> str:
+    """The first file written after the unit was started; empty if there is none."""
+    now_s = time.time()
+    for path in paths:
+        try:
+            written_s = os.stat(path).st_mtime
+        except OSError:
+            continue
+        if written_s > now_s:
+            # The clock was set back since: without this it would be newer until then.
+            os.utime(path, (now_s, now_s))
+        if written_s > unit.started_s:
+            return path
+    return ""
+
+
+def _systemctl(module: AnsibleModule, *words: str, must_succeed: bool = True) -> None:
+    if module.check_mode:
+        return
+    status, out, err = module.run_command(["systemctl", *words])
+    if status != 0 and must_succeed:
+        journal = ""
+        if words[0] in ("start", "restart"):
+            _, journal, _ = module.run_command(
+                ["journalctl", "--no-pager", "--lines=20", "--output=cat", f"--unit={words[-1]}"]
+            )
+        module.fail_json(msg=f"systemctl {' '.join(words)}: {(err or out).strip()}", journal=journal.splitlines())
+
+
+if __name__ == "__main__":
+    main()
