@@ -112,7 +112,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
     show.add_argument("--json", action="store_true", help="one JSON line a key")
 
     rotate = add("rotate", _rotate, "Pole: make a new key beside the old, write its request.")
-    rotate.add_argument("usage", choices=[usage.value for usage in KeyUsage] + ["all"])
+    rotate.add_argument(
+        "usage", nargs="+", choices=[usage.value for usage in KeyUsage] + ["all"], metavar="USAGE",
+        help="media, log, manifest, tls, or all",
+    )  # fmt: skip
     _add_config(rotate)
     rotate.add_argument("--out", type=Path, metavar="FILE", help="default SITE-NODE-USAGE.csr.pem")
     enrolment_commands.add_token_file(rotate)
@@ -184,8 +187,8 @@ def _rotate(chosen: argparse.Namespace) -> int:
             which=str(node_name(config)),
             remedy="make the first keys: roeh keys request",
         )
-    usages = list(KeyUsage) if chosen.usage == "all" else [KeyUsage(chosen.usage)]
-    return _write_requests(chosen, config, pole, usages, f"-{chosen.usage}")
+    usages = [usage for usage in KeyUsage if {usage.value, "all"} & set(chosen.usage)]
+    return _write_requests(chosen, config, pole, usages, f"-{'-'.join(chosen.usage)}")
 
 
 def _write_requests(

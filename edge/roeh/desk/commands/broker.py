@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -122,17 +123,19 @@ def _broker(chosen: argparse.Namespace) -> int:
             check_counts(item, clock)
         if (directory / ca_file(name)).exists():
             _check_not_older(authorities, _present(directory, name))
-    replace_private(directory / KEY_FILE, own.content, uid)
+    changed = [_put_key(directory / KEY_FILE, own.content, uid)]
     for name, authorities in believed.items():
-        replace_public(directory / ca_file(name), _believed(authorities))
-        _write_lists(directory, name, authorities)
-    replace_public(directory / access_file(POLES), poles_access(who).encode())
-    replace_public(directory / access_file(SERVICES), services_access(who).encode())
-    replace_public(directory / CONFIG_FILE, configuration(listening).encode())
+        changed.append(_put(directory / ca_file(name), _believed(authorities)))
+        changed.append(_put(directory / list_file(name), _lists(authorities)))
+    changed.append(_put(directory / access_file(POLES), poles_access(who).encode()))
+    changed.append(_put(directory / access_file(SERVICES), services_access(who).encode()))
+    changed.append(_put(directory / CONFIG_FILE, configuration(listening).encode()))
     _say(f"{directory / CONFIG_FILE}: poles on {chosen.poles_port}, the rest on "
          f"{chosen.services_port}; sites {', '.join(who.sites)}")  # fmt: skip
     _say(f"{own.name} until {as_text(own.until_utc_us)}{_soon(own.until_utc_us, clock)}")
     _tell_lists([*poles, services], clock)
+    if not any(changed):
+        _say("all of it was so already; nothing changed")
     return EXIT_OK
 
 
@@ -157,7 +160,7 @@ def _revoke(chosen: argparse.Namespace) -> int:
         _check_not_older(authorities, items)
         for item in authorities:
             check_counts(item, clock)
-        _write_lists(directory, name, authorities)
+        _put(directory / list_file(name), _lists(authorities))
         _tell_lists(authorities, clock)
     if chosen.restart:
         _restart(chosen.restart)
@@ -201,9 +204,27 @@ def _check_not_older(authorities: Sequence[CaWithList], present: Sequence[CaWith
             )
 
 
-def _write_lists(directory: Path, listener: str, authorities: Sequence[CaWithList]) -> None:
-    content = b"".join(item.list_pem for item in authorities)
-    replace_public(directory / list_file(listener), content)
+def _lists(authorities: Sequence[CaWithList]) -> bytes:
+    return b"".join(item.list_pem for item in authorities)
+
+
+def _put(path: Path, content: bytes) -> bool:
+    """Write a file; False when it is so already, and keeps its time of change."""
+    if path.exists() and read_public(path) == content:
+        return False
+    replace_public(path, content)
+    return True
+
+
+def _put_key(path: Path, content: bytes, uid: int) -> bool:
+    """Likewise a key, its owner's alone."""
+    if path.exists():
+        status = path.stat()
+        is_owners = status.st_uid == uid and stat.S_IMODE(status.st_mode) == 0o600
+        if is_owners and read_public(path) == content:
+            return False
+    replace_private(path, content, uid)
+    return True
 
 
 def _believed(authorities: Sequence[CaWithList]) -> bytes:
