@@ -51,6 +51,18 @@ class Health(msgspec.Struct, frozen=True):
         return next(each for each in self.processes if each.process == process)
 
 
+class Access(msgspec.Struct, frozen=True):
+    """[access] of the configuration, as far as the suite reads it."""
+
+    host: str
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What the suite reads of the pole's own configuration."""
+
+    access: Access
+
+
 def unit_of(role: str) -> str:
     """The unit that runs a process."""
     return f"roeh-{role}.service"
@@ -81,6 +93,11 @@ class Pole:
             return health if health is not None and health.condition == "ok" else None
 
         return wait_until("every process of the pole is well", look, patience_s)
+
+    def settings(self) -> Settings:
+        """Its configuration with every default, as the product shows it."""
+        said = self.machine.run(f"/usr/local/bin/roeh config show -c {NODE_TOML}")
+        return msgspec.toml.decode(said, type=Settings)
 
     def main_pid(self, role: str) -> int:
         """The process id of a role's unit; 0: none."""

@@ -1,0 +1,82 @@
+"""What each process could do if somebody took it over: tried, not assumed.
+
+A probe runs in the place of each process: the same unit with its drop-ins, the same user, another
+program. What it must be able to do is tried as well: a probe that can do nothing would
+show nothing.
+"""
+
+import pytest
+from suite import faults
+from suite.pole import ROLES, unit_of
+from suite.sandbox import exposure, tried_in
+
+pytestmark = [pytest.mark.fault(faults.SANDBOX), pytest.mark.needs("systemd"), pytest.mark.short]
+
+MAX_EXPOSURE = 1.5
+
+NOBODY_MAY = {
+    "change the configuration",
+    "change whom the pole believes",
+    "change the release",
+    "change a program",
+    "read passwords",
+    "list homes",
+    "open a packet socket",
+    "open a raw socket",
+    "be root",
+    "mount",
+    "make a namespace",
+    "set the clock",
+    "write and execute memory",
+    "see processes of others",
+    "end the first process",
+    "take a socket of others away",
+    "open the kernel's log",
+    "open memory",
+    "open a disk",
+}
+EVIDENCE = {"list evidence", "read the store", "list signing keys", "write evidence"}
+NETWORK = {
+    "reach the broker",
+    "reach the control room's ssh",
+    "reach the camera",
+    "reach this machine's ssh",
+    "send a datagram",
+}
+MUST_NOT = {
+    "capture": EVIDENCE
+    | {"list publish's key", "list retrieve's key", "list exports"}
+    | {"reach the broker", "reach the control room's ssh", "send a datagram"},
+    "detect": EVIDENCE
+    | NETWORK
+    | {"list publish's key", "list retrieve's key", "list exports", "open a network socket"},
+    "evidence": NETWORK
+    | {"list publish's key", "list retrieve's key", "list exports", "open a network socket"},
+    "publish": EVIDENCE | {"list retrieve's key", "list exports"},
+    "retrieve": EVIDENCE | {"list publish's key"},
+}
+EVERYBODY_CAN = {"read the configuration", "write metrics", "open a local socket"}
+CAN = {
+    "capture": {"reach the camera"},
+    "detect": set(),
+    "evidence": EVIDENCE,
+    "publish": {"reach the broker", "list publish's key"},
+    "retrieve": {"list retrieve's key", "list exports"},
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_exposure_of_each_unit_is_low(pole, role):
+    assert exposure(pole.machine, unit_of(role)) <= MAX_EXPOSURE
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_process_that_was_taken_over_can_do_no_more_than_its_own(pole, env, role):
+    reached = env.config.get_option("addresses")
+    tried = tried_in(
+        pole.machine, role, reached["control_room"], reached["camera"], str(reached["camera_port"])
+    )
+    could = {name for name, outcome in tried.items() if outcome == "ok"}
+    assert could & (NOBODY_MAY | MUST_NOT[role]) == set(), tried
+    assert (EVERYBODY_CAN | CAN[role]) - could == set(), tried
+    assert (NOBODY_MAY | MUST_NOT[role]) - set(tried) == set()
