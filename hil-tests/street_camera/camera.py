@@ -36,6 +36,14 @@ class StreetCamera:
         self._said = state / "camera.log"
         self._clock = clock
 
+    def prepare(self) -> None:
+        """Have the footage made, which takes longest.
+
+        Raises:
+            CameraFailed: it could not be.
+        """
+        _footage()
+
     def plug(self, address: str, port: int) -> bool:
         """Start it in this process's network namespace; False: it was there already.
 
