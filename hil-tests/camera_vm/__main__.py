@@ -18,13 +18,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from qemu_machine.disks import only_one, overlay
+from qemu_machine.machine import Machine
+from qemu_machine.recipe import install_packages, key_of
+from qemu_machine.troubles import MachineFailed
+
 from camera_vm import snapshot
-from camera_vm.machine import Image, Machine, running
-from camera_vm.recipe import HERE, INGREDIENTS, REPOSITORY, key_of, package_names
+from camera_vm.machine import Image, running
+from camera_vm.recipe import HERE, INGREDIENTS, REPOSITORY
 from camera_vm.report import Check, Took, check_in, closing_lines, is_good, line_of
 from camera_vm.roeh_wheel import carried_files, wheel
 from camera_vm.snapshot import Snapshot
-from camera_vm.troubles import MachineFailed
 from roeh.core.clock import NS_PER_S, Clock, SystemClock
 
 _CACHE = REPOSITORY / "build/camera-vm"
@@ -47,7 +51,7 @@ def main() -> int:
     try:
         if os.geteuid() != 0:
             raise MachineFailed("needs root: it builds a disk with another system on it")
-        with snapshot.only_one(_CACHE):
+        with only_one(_CACHE, "make camera-vm"):
             return _run(options, steps)
     except MachineFailed as failure:
         _say(f"camera-vm: {failure}")
@@ -65,7 +69,7 @@ def _run(options: argparse.Namespace, steps: _Steps) -> int:
         directory = Path(name)
         try:
             with steps.taking("packages of this machine"):
-                _install_host_packages()
+                install_packages(HERE / "host_packages.txt")
             kept = _snapshot(options, steps, directory)
             return _check(kept, options, steps, directory)
         except BaseException:
@@ -99,7 +103,7 @@ def _snapshot(options: argparse.Namespace, steps: _Steps, directory: Path) -> Sn
 
 
 def _check(kept: Snapshot, options: argparse.Namespace, steps: _Steps, directory: Path) -> int:
-    disk = snapshot.overlay(kept.disk, directory / "disk.qcow2")
+    disk = overlay(kept.disk, directory / "disk.qcow2")
     with contextlib.ExitStack() as stack:
         with steps.taking("start from the snapshot"):
             machine = stack.enter_context(
@@ -182,27 +186,6 @@ def _keep_logs(directory: Path) -> None:
     _LOGS.mkdir(parents=True)
     for log in directory.glob("*.log"):
         shutil.copy(log, _LOGS)
-
-
-def _install_host_packages() -> None:
-    """What is missing, by apt; nothing is asked of the network where nothing is missing."""
-    names = package_names(HERE / "host_packages.txt")
-    known = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.splitlines()
-    missing = [name for name in names if f"{name} installed" not in known]
-    if not missing:
-        return
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
-    for command in (install, ["apt-get", "update"], install):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if command is install and done.returncode == 0:
-            return
-    raise MachineFailed(f"apt cannot install {' '.join(missing)}: {done.stderr.strip()}")
 
 
 def _output(*command: str) -> str:

@@ -15,4 +15,3 @@ INGREDIENTS = (
     REPOSITORY / "requirements/node.txt",
     REPOSITORY / "requirements/camera_vm.txt",
 )
-

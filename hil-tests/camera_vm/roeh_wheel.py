@@ -8,8 +8,9 @@ import sys
 import tarfile
 from pathlib import Path
 
+from qemu_machine.troubles import MachineFailed
+
 from camera_vm.recipe import HERE, REPOSITORY
-from camera_vm.troubles import MachineFailed
 
 #: What the machine gets beside the wheel, and as what. The tests' own tools come along:
 #: the conformance suite, the stand-in, a node as an operator starts it.

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from qemu_machine.disks import build_tree, overlay
+from qemu_machine.recipe import key_of
+from qemu_machine.troubles import MachineFailed
 
 from camera_vm.machine import Image, hardware, running
-from camera_vm.mirror import configured_sources
-from camera_vm.recipe import HERE, key_of
-from camera_vm.troubles import MachineFailed
+from camera_vm.recipe import HERE
 from roeh.core.clock import Clock
 
+#: The release in the machine.
+_GUEST_RELEASE = "trixie"
 #: Debian boots in 25 to 60 s without KVM; a busy machine may take several times as long.
 _BOOT_PATIENCE_S = 600.0
 #: With KVM that works, a kernel says something at once.
@@ -28,29 +26,6 @@ _WARM_UP = (
     "/opt/roeh/bin/python -c 'import av, cv2, libcamera, msgspec, numpy, pytest, scipy' "
     "&& modprobe -n vivid && sync"
 )
-
-
-@contextmanager
-def only_one(directory: Path) -> Iterator[None]:
-    """Hold the cache for this run alone.
-
-    Raises:
-        MachineFailed: another run holds it.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip()
-            raise MachineFailed(
-                f"another `make camera-vm` is running (process {holder}); wait until it has ended"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def image_disk(directory: Path) -> Path:
@@ -99,38 +74,10 @@ def is_taken(snapshot: Snapshot) -> bool:
 def build(directory: Path) -> None:
     """Build the disk, and forget those of other recipes.
 
-    The disk is built beside and renamed when it is whole: a run that was cut short
-    leaves nothing that is taken for one.
-
     Raises:
         MachineFailed: Debian or a package is not to be had.
     """
-    for other in directory.parent.glob("image-*"):
-        shutil.rmtree(other)
-    partial = directory.parent / "image-partial"
-    partial.mkdir()
-    (partial / "debian.sources").write_text(configured_sources())
-    # Namespaces of its own: its mounts and processes end with it.
-    in_namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-    process = subprocess.Popen([*in_namespaces, "sh", str(HERE / "image.sh"), str(partial)])
-    try:
-        status = process.wait()
-    finally:
-        process.kill()
-        process.wait()
-    if status:
-        raise MachineFailed(f"the machine's disk could not be built (status {status}, see above)")
-    partial.rename(directory)
-
-
-def overlay(disk: Path, over: Path) -> Path:
-    """A disk that takes what is written, over one that stays as it is."""
-    over.unlink(missing_ok=True)
-    subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk), "-F", "qcow2", str(over)],
-        check=True,
-    )
-    return over
+    build_tree(directory, HERE / "image.sh", _GUEST_RELEASE)
 
 
 def take(snapshot: Snapshot, run_directory: Path, clock: Clock) -> None:

@@ -40,9 +40,9 @@ def configured_sources(wanted_release: str, etc: Path = Path("/etc")) -> str:
             f"no mirror of Debian {codename} in {etc}/apt; apt's sources say where Debian is had"
         )
     return "\n".join(
-        f"Types: deb\nURIs: {uri}\nComponents: main\n"
+        f"Types: deb\nURIs: {uri}\n"
         f"Suites: {' '.join(suite.replace(codename, wanted_release) for suite in suites)}\n"
-        f"Signed-By: {_KEYRING}\n"
+        f"Components: main\nSigned-By: {_KEYRING}\n"
         for uri, suites in found.items()
     )
 

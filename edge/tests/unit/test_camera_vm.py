@@ -4,11 +4,12 @@ import inspect
 
 import pytest
 from camera_vm.guest.signatures import differences
-from camera_vm.mirror import configured_sources
-from camera_vm.recipe import HERE, INGREDIENTS, key_of, package_names
+from camera_vm.recipe import HERE, INGREDIENTS
 from camera_vm.report import Check, Outcome, Took, check_in, closing_lines, is_good, line_of
-from camera_vm.snapshot import only_one
-from camera_vm.troubles import MachineFailed
+from qemu_machine.disks import only_one
+from qemu_machine.mirror import configured_sources
+from qemu_machine.recipe import key_of, package_names
+from qemu_machine.troubles import MachineFailed
 
 from roeh.sources.picamera2.binding import USED
 from tests.picamera2_stand_in import named
@@ -58,7 +59,7 @@ def test_the_guest_comes_from_the_mirrors_that_this_machine_has(tmp_path):
         "deb http://third.example/debian bookworm main\n",
         off_sources="Types: deb\nEnabled: no\nURIs: http://off.example\nSuites: bookworm\n",
     )
-    text = configured_sources(etc)
+    text = configured_sources("trixie", etc)
     assert "http://mirror.example/debian\nSuites: trixie trixie-updates\n" in text
     assert "http://mirror.example/security\nSuites: trixie-security\n" in text
     assert "http://third.example/debian\nSuites: trixie\n" in text
@@ -68,7 +69,7 @@ def test_the_guest_comes_from_the_mirrors_that_this_machine_has(tmp_path):
 
 def test_a_machine_without_debian_s_mirrors_is_told(tmp_path):
     with pytest.raises(MachineFailed, match="no mirror of Debian bookworm"):
-        configured_sources(etc_with(tmp_path))
+        configured_sources("trixie", etc_with(tmp_path))
 
 
 def test_checks_are_read_from_what_the_machine_says():
@@ -94,12 +95,12 @@ def test_only_what_was_shown_is_good():
 
 def test_two_runs_at_once_do_not_disturb_each_other(tmp_path):
     with (
-        only_one(tmp_path),
+        only_one(tmp_path, "make camera-vm"),
         pytest.raises(MachineFailed, match=r"another `make camera-vm` is running \(process \d+\)"),
-        only_one(tmp_path),
+        only_one(tmp_path, "make camera-vm"),
     ):
         pytest.fail("both ran")
-    with only_one(tmp_path):
+    with only_one(tmp_path, "make camera-vm"):
         pass
 
 

@@ -1,0 +1,1 @@
+"""What every virtual machine under QEMU needs: made from a recipe, started, reached, ended."""
