@@ -96,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_later(
         commands,
+        "commission",
+        "A pole as a technician leaves it, as PDF: pictures, compass check, findings, versions.",
+        "roeh.commission.command",
+    )
+    _add_later(
+        commands,
         "evidence",
         "Look after recorded video: list, show, timeline, hold, release, clip, check, rebuild.",
         "roeh.custody.commands",

@@ -31,15 +31,24 @@ def check_keys(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
             "begin the ceremony with roeh keys request (edge/docs/keys.md)",
         )
         return
-    sets = key_sets(config)
-    # Outside its unit a credential cannot be seen, only what was prepared for systemd.
-    home = FileHome(sets) if config.keys.home == "credential" else key_home(config)
     try:
-        states = Pole(node_name(config), home, config.keys.home, sets, tls_copies(config)).states()
+        states = key_states(config)
     except RoehError as error:
         yield bad_error(Code.KEYS_REFUSED, error)
         return
     yield from judge_keys(states, clock.read().t_utc_ns // NS_PER_US)
+
+
+def key_states(config: NodeConfig) -> list[KeyState]:
+    """The keys in force, as whoever looks after the pole is shown them.
+
+    Raises:
+        RoehError: they cannot be read, or are not safe.
+    """
+    sets = key_sets(config)
+    # Outside its unit a credential cannot be seen, only what was prepared for systemd.
+    home = FileHome(sets) if config.keys.home == "credential" else key_home(config)
+    return Pole(node_name(config), home, config.keys.home, sets, tls_copies(config)).states()
 
 
 def judge_keys(states: list[KeyState], now_utc_us: int) -> Iterator[Outcome]:

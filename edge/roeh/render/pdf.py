@@ -48,7 +48,7 @@ class PreparedPdf:
         self._report = msgspec.json.decode(order.report, type=Report)
         self._stills = order.stills
         _try_out()
-        self._sheet = _sheet(self._report)
+        self._sheet = sheet_for(self._report)
 
     def give(self, answers: Answers) -> None:
         """Draw it and hand it over."""
@@ -57,7 +57,8 @@ class PreparedPdf:
         answers.finish(Finished())
 
 
-def _sheet(report: Report) -> Sheet:
+def sheet_for(report: Report) -> Sheet:
+    """An empty document for a report, in its direction and with its footer."""
     sheet = Sheet(is_right_to_left=report.direction == "rtl", footer=report.footer)
     sheet.describe(
         title=report.title, language=report.language.value, made_utc_us=report.made_utc_us
@@ -81,13 +82,18 @@ def _try_out() -> None:
 
 
 def _draw(report: Report, stills: dict[str, bytes], sheet: Sheet) -> None:
+    draw_head(report, sheet)
+    for section in report.sections:
+        draw_section(section, stills, sheet)
+
+
+def draw_head(report: Report, sheet: Sheet) -> None:
+    """The first page down to the verdict."""
     sheet.begin()
     sheet.running_text(report.title, _TITLE_PT, bold=True)
     sheet.running_text(report.subtitle, _TEXT_PT, color=SOFT)
     sheet.skip(3)
     _draw_verdict(report, sheet)
-    for section in report.sections:
-        _draw_section(section, stills, sheet)
 
 
 def _draw_verdict(report: Report, sheet: Sheet) -> None:
@@ -106,7 +112,8 @@ def _draw_verdict(report: Report, sheet: Sheet) -> None:
     sheet.y_mm = top_mm + height_mm
 
 
-def _draw_section(section: Section, stills: dict[str, bytes], sheet: Sheet) -> None:
+def draw_section(section: Section, stills: dict[str, bytes], sheet: Sheet) -> None:
+    """A heading and what stands under it, over as many pages as it takes."""
     sheet.skip(6)
     sheet.room_for(_HEADING_MM + _first_mm(section))
     sheet.running_text(section.heading, _HEADING_PT, bold=True)

@@ -1,0 +1,1 @@
+"""`roeh commission`: what a pole was like when a technician left it, on paper and on record."""
