@@ -163,7 +163,7 @@ def sysctl(text: str) -> tuple[Entry, ...]:
 
 
 def crypttab(text: str) -> tuple[Entry, ...]:
-    """crypttab(5): name, device, key, options; options are entries of their own.
+    """Encrypted disks (man 5 crypttab): name, device, key, options; each of these an entry.
 
     Raises:
         Unreadable: fewer than four fields, or more.
