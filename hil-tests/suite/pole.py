@@ -77,6 +77,7 @@ class Pole:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._name: str | None = None
 
     def health(self) -> Health | None:
         """What its own page says; None while evidence or retrieve does not answer."""
@@ -84,6 +85,17 @@ class Pole:
         if said.status:
             return None
         return msgspec.json.decode(said.out, type=Health)
+
+    @property
+    def name(self) -> str:
+        """Its node's name."""
+        if self._name is None:
+            self._name = self.wait_until_answers().node
+        return self._name
+
+    def wait_until_answers(self, patience_s: float = _WELL_PATIENCE_S) -> Health:
+        """Until its page shows how it is, well or not."""
+        return wait_until("the pole's page", self.health, patience_s)
 
     def wait_until_well(self, patience_s: float = _WELL_PATIENCE_S) -> Health:
         """Until every process says that it is."""
@@ -106,3 +118,10 @@ class Pole:
     def restarts(self, role: str) -> int:
         """How often systemd has started a role's unit anew since it was asked to start it."""
         return int(self.machine.show(unit_of(role), "NRestarts")["NRestarts"])
+
+    def watchdog_timeouts(self, role: str) -> int:
+        """How often systemd ended a role's unit in this boot because it said nothing."""
+        said = self.machine.ask(
+            f"journalctl --boot --no-pager -o cat -u {unit_of(role)} | grep -c 'Watchdog timeout'"
+        )
+        return int(said.out or 0)

@@ -69,3 +69,9 @@ def clock(target):
     clock = target.get_driver("ClockProtocol")
     yield clock
     clock.release()
+
+
+@pytest.fixture
+def broker(control_room):
+    yield control_room.broker
+    control_room.broker.start()

@@ -1,0 +1,83 @@
+"""A pole's evidence: what its ledger says, and whether the offline verifier finds it whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from suite.machine import Machine
+from suite.pole import DATA_DIR
+
+_ROOT = "/etc/roeh/root-ca.pem"
+_PATIENCE_S = 300.0
+_RECORDS = Path(__file__).parent / "probes/records.py"
+#: Bits of its exit status (edge/docs/verify.md).
+_BYTES, _SIGNER, _COMPLETE = 1, 2, 4
+_FAILED = 64
+_REFUSED = (2, 28, 29, 38)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the verifier found.
+
+    Attributes:
+        status: its exit status.
+        said: its report in words.
+    """
+
+    status: int
+    said: str
+
+    @property
+    def is_whole(self) -> bool:
+        """No byte, no signer and no piece is other than it was recorded.
+
+        Time is not looked at: a virtual pole's clock is nobody's.
+        """
+        if self.status in _REFUSED:
+            return False
+        return not (self.status & _FAILED and self.status & (_BYTES | _SIGNER | _COMPLETE))
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Nothing was recorded in between, and why; signed."""
+
+    reason: str
+    from_utc_us: int
+    to_utc_us: int
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An alert message that was made durable."""
+
+    seq: int
+    id: str
+
+
+class Records(msgspec.Struct, frozen=True):
+    """What the suite reads of a ledger, in its order."""
+
+    gaps: tuple[Gap, ...]
+    alerts: tuple[Stored, ...]
+
+
+def verified(machine: Machine) -> Verdict:
+    """Judge a pole's whole store while it runs."""
+    said = machine.ask(
+        f"/usr/local/bin/roeh verify {DATA_DIR} --trust {_ROOT}", patience_s=_PATIENCE_S
+    )
+    return Verdict(said.status, said.out + said.err)
+
+
+def check_whole(machine: Machine) -> None:
+    """Hold that a pole's evidence is whole; what the verifier said is told where it is not."""
+    verdict = verified(machine)
+    assert verdict.is_whole, f"status {verdict.status}: {verdict.said}"
+
+
+def records(machine: Machine) -> Records:
+    """The ledger of a pole that runs."""
+    said = machine.python(_RECORDS, DATA_DIR, before="runuser -u roeh-evidence --")
+    assert said.status == 0, said.err
+    return msgspec.json.decode(said.out, type=Records)

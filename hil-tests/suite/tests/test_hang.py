@@ -1,0 +1,91 @@
+"""A process that stands still, or ends: systemd brings it back and nothing recorded is lost."""
+
+import pytest
+from suite import faults
+from suite.delivery import check_all_arrived, wait_for_alerts
+from suite.evidence import check_whole
+from suite.pole import ROLES, unit_of
+from suite.waiting import wait_until
+
+pytestmark = pytest.mark.needs("systemd")
+
+#: The units' own is up to a minute; the test shortens it, and holds theirs below.
+SHORT_WATCHDOG_S = 10
+MAX_WATCHDOG_S = 60
+#: The watchdog, the end of the process (20 s at most), a second, the start.
+PATIENCE_S = SHORT_WATCHDOG_S + 20 + 1 + 60
+
+
+@pytest.mark.short
+@pytest.mark.fault(faults.HANG)
+def test_every_unit_has_a_watchdog_and_is_started_again_without_end(pole):
+    for role in ROLES:
+        shown = pole.machine.show(
+            unit_of(role), "WatchdogUSec", "Restart", "StartLimitIntervalUSec", "Type"
+        )
+        assert shown["Type"] == "notify"
+        assert 0 < seconds(shown["WatchdogUSec"]) <= MAX_WATCHDOG_S
+        assert shown["Restart"] == "always"
+        assert seconds(shown["StartLimitIntervalUSec"]) == 0
+
+
+def seconds(text):
+    """What systemd shows of a time: `1min 30s`, `0`, `infinity`."""
+    units = {"min": 60, "s": 1, "ms": 0.001, "h": 3600}
+    total = 0.0
+    for word in text.split():
+        number = word.rstrip("abcdefghijklmnopqrstuvwxyz")
+        total += float(number or "inf") * units.get(word[len(number) :], 1)
+    return total
+
+
+@pytest.fixture
+def watched(pole):
+    """Every unit with a shorter watchdog; theirs again afterwards."""
+    units = " ".join(unit_of(role) for role in ROLES)
+    line = f"[Service]\\\\nWatchdogSec={SHORT_WATCHDOG_S}\\\\n"
+    pole.machine.run(
+        f"for unit in {units}; do mkdir -p /run/systemd/system/$unit.d;"
+        f" printf '{line}' > /run/systemd/system/$unit.d/short-watchdog.conf; done;"
+        f" systemctl daemon-reload; systemctl restart {units}"
+    )
+    pole.wait_until_well()
+    yield pole
+    pole.machine.run(
+        f"for unit in {units}; do rm -f /run/systemd/system/$unit.d/short-watchdog.conf; done;"
+        f" systemctl daemon-reload; systemctl restart {units}"
+    )
+
+
+@pytest.mark.short
+@pytest.mark.fault(faults.HANG)
+def test_a_process_that_hangs_is_started_anew_and_evidence_stays_whole(watched, control_room):
+    for role in ROLES:
+        stopped = watched.main_pid(role)
+        watched.machine.run(f"kill -STOP {stopped}")
+        wait_until(
+            f"another {role} in the place of the one that hangs",
+            lambda role=role, stopped=stopped: watched.main_pid(role) not in (0, stopped),
+            PATIENCE_S,
+        )
+        assert watched.watchdog_timeouts(role) > 0
+    watched.wait_until_well()
+    wait_for_alerts(watched, 1)
+    check_whole(watched.machine)
+    check_all_arrived(watched, control_room)
+
+
+@pytest.mark.fault(faults.KILL)
+def test_processes_killed_again_and_again_cost_no_alert(pole, control_room):
+    for role in (*ROLES, "evidence", "publish", "evidence"):
+        killed = pole.main_pid(role)
+        pole.machine.run(f"kill -KILL {killed}")
+        wait_until(
+            f"another {role}",
+            lambda role=role, killed=killed: pole.main_pid(role) not in (0, killed),
+            60,
+        )
+    pole.wait_until_well()
+    wait_for_alerts(pole, 1)
+    check_whole(pole.machine)
+    check_all_arrived(pole, control_room)
