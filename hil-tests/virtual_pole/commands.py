@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -53,3 +55,17 @@ def output(
             f"status {done.returncode}: {' '.join(command)}: {said[-_SAID_CHARACTERS:]}"
         )
     return done.stdout.decode(errors="replace")
+
+
+def packed(directory: Path, names: Sequence[str]) -> bytes:
+    """Files and folders of a directory as a tar archive.
+
+    Args:
+        directory: where they are.
+        names: below it.
+    """
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in names:
+            tar.add(directory / name, name)
+    return archive.getvalue()

@@ -7,13 +7,16 @@ import fcntl
 import shutil
 from collections.abc import Iterator
 
+from street_camera.camera import StreetCamera
+
+from roeh.core.clock import SystemClock
 from virtual_pole import network, ways_in
 from virtual_pole.base import base, cache_directory
 from virtual_pole.machine import Machine
 from virtual_pole.street import Street, names_of
 
 #: What is in a state directory; nothing else in it is touched.
-_MADE = ("machines", "ssh", "keys", "officers", "trust", "inventory.yml")
+_MADE = ("machines", "ssh", "keys", "officers", "trust", "bundle", "inventory.yml")
 
 
 def up(street: Street, poles: int) -> list[Machine]:
@@ -43,6 +46,7 @@ def down(street: Street) -> None:
     if not street.state.is_dir():
         return
     with alone(street):
+        StreetCamera(street.state, SystemClock()).unplug()
         for name in street.names:
             Machine(street, name).cut()
         network.remove(street)

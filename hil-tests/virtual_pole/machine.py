@@ -68,6 +68,11 @@ class Machine:
         """Its hostname."""
         return self._place.name
 
+    @property
+    def group(self) -> Path:
+        """Its control group: whatever runs in it is the machine."""
+        return self._group
+
     def make(self, base: Path) -> None:
         """A disk of its own over the base, with its keys; nothing where it is made already.
 

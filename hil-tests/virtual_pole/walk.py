@@ -1,0 +1,141 @@
+"""`make pole`: from nothing to evidence in another's hands, each step shown to hold.
+
+What does not wait for another is made at once (machines, keys, bundle, footage). Then the control
+room, the pole, an alarm, evidence, the same runs again, which change nothing and find all
+healthy, the doctor, and what listens.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from roeh.core.clock import Clock
+from virtual_pole import ceremony, control_room, evidence, health, inventory, life, playbooks
+from virtual_pole.ceremony import Keys
+from virtual_pole.commands import output
+from virtual_pole.machine import Machine
+from virtual_pole.network import in_namespace
+from virtual_pole.steps import Steps
+from virtual_pole.street import CONTROL_ROOM, POLES_ROUTER, REPOSITORY, Street
+from virtual_pole.troubles import PoleFailed
+
+POLE = "pole-1"
+_PRODUCT_PYTHON = str(REPOSITORY / ".venv/bin/python")
+_HIL_TESTS = REPOSITORY / "hil-tests"
+_FOOTAGE = REPOSITORY / "build/cache/street"
+_BUNDLES = "bundle"
+_MAKING_PATIENCE_S = 900.0
+_ALARM_PATIENCE_S = 60.0
+#: Nothing of a bundle may be wrong; a verifier's other questions are answered OK too.
+_ALL_CHECKED = 0
+
+_MadeT = TypeVar("_MadeT")
+
+
+def walk(street: Street, steps: Steps, clock: Clock) -> None:
+    """All of it, from nothing. The machines stay up.
+
+    Args:
+        street: where; whatever was there is taken away first.
+        steps: told what was done.
+        clock: what time it is.
+
+    Raises:
+        PoleFailed: something does not hold; nothing is done after it.
+    """
+    with steps.taking("what was there taken away"):
+        life.down(street)
+    keys, bundle = _prepare(street, steps)
+    pole, desk = Machine(street, POLE, clock), Machine(street, CONTROL_ROOM, clock)
+    with steps.taking("inventory, key keeper's stick, camera"):
+        inventory.write(street, bundle)
+        inventory.bring_stick(desk, keys)
+        plug_camera(street)
+    _provision(street, steps, "control-room", "first")
+    _provision(street, steps, "site", "first")
+    with steps.taking("alarm at the control room") as found:
+        alarm = control_room.first_alarm(desk, POLE, _ALARM_PATIENCE_S, clock)
+        found.append(f"{alarm.rule} of {alarm.node}")
+    with steps.taking("stranger at the broker") as found:
+        found.append(control_room.refusal_of_strangers(street, keys, POLE))
+    with steps.taking("evidence exported by two, verified") as found:
+        found.append(_exported(street, keys, desk, clock))
+    _provision(street, steps, "control-room", "second")
+    _provision(street, steps, "site", "second")
+    with steps.taking("doctor on the pole") as found:
+        found.append(health.doctor(pole))
+    with steps.taking("audit of the desk"):
+        control_room.check_audit(desk)
+    with steps.taking("what listens on the pole") as found:
+        found.append(health.only_what_may_listen(street, pole))
+
+
+def plug_camera(street: Street) -> None:
+    """The street's network camera, in the laptop's network.
+
+    Raises:
+        PoleFailed: it does not start.
+    """
+    words = ("plug", "--state", str(street.state), "--address", POLES_ROUTER)
+    command = in_namespace(street.laptop, sys.executable, "-m", "street_camera", *words)
+    output(command, environment=_python_path())
+
+
+def _prepare(street: Street, steps: Steps) -> tuple[Keys, Path]:
+    """What does not wait for another, at once."""
+
+    def timed(step: str, work: Callable[[], _MadeT]) -> _MadeT:
+        with steps.taking(step):
+            return work()
+
+    with ThreadPoolExecutor(4) as pool:
+        machines = pool.submit(timed, "machines made and booted", lambda: life.up(street, 1))
+        keys = pool.submit(timed, "city's keys made", lambda: ceremony.hold(street))
+        bundle = pool.submit(timed, "bundle for x86_64", lambda: _bundle(street))
+        footage = pool.submit(timed, "footage", _footage)
+    machines.result()
+    footage.result()
+    return keys.result(), bundle.result()
+
+
+def _bundle(street: Street) -> Path:
+    to = street.state / _BUNDLES
+    options = ("--arch", "x86_64", "--suite", "bookworm", "--to", str(to))
+    command = (_PRODUCT_PYTHON, "-m", "roeh.release.bundle", *options)
+    output(command, patience_s=_MAKING_PATIENCE_S, directory=REPOSITORY)
+    made = sorted(to.glob("roeh-*"))
+    if len(made) != 1:
+        raise PoleFailed(f"in {to} there should be one bundle, not {len(made)}")
+    return made[0]
+
+
+def _footage() -> None:
+    """Made outside the street: from inside nothing can be fetched."""
+    command = (_PRODUCT_PYTHON, "-m", "street_camera.footage", str(_FOOTAGE))
+    output(command, patience_s=_MAKING_PATIENCE_S, environment=_python_path())
+
+
+def _python_path() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(_HIL_TESTS)}
+
+
+def _provision(street: Street, steps: Steps, playbook: str, which: str) -> None:
+    """Run a playbook; a second run may change nothing."""
+    with steps.taking(f"{playbook}.yml, {which} run") as found:
+        run = playbooks.run(street, playbook, f"{playbook}-{which}")
+        found.append(", ".join(f"{host} changed={n}" for host, n in sorted(run.changed.items())))
+    if which == "second" and any(run.changed.values()):
+        raise PoleFailed(f"a second {playbook}.yml changed something: {run.log}")
+
+
+def _exported(street: Street, keys: Keys, desk: Machine, clock: Clock) -> str:
+    witness = control_room.witness_key(desk, street.state / "officers/witness.key")
+    verdict = evidence.export(street, keys, POLE, clock, witness)
+    if verdict.exit_status != _ALL_CHECKED:
+        raise PoleFailed(f"roeh verify says {verdict.exit_status}: {'; '.join(verdict.reasons)}")
+    return f"{len(verdict.checks)} questions OK, {verdict.bundle.stat().st_size / 1e6:.1f} MB"
