@@ -1,0 +1,80 @@
+"""`python -m qemu_pole COMMAND`: a virtual pole with a kernel of its own; as root.
+
+Exit status: 0 done, 2 the machine could not be made or reached, 130 interrupted. All else is
+`python -m virtual_pole`'s: cut, ssh, exec, status, down.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from qemu_machine.disks import only_one
+from qemu_machine.recipe import install_packages
+from qemu_machine.troubles import MachineFailed
+from virtual_pole import life
+from virtual_pole.street import DEFAULT_STATE, Street
+from virtual_pole.troubles import PoleFailed
+
+from qemu_pole.depot import Depot
+from qemu_pole.pole import QemuPole
+from qemu_pole.recipe import CACHE, HERE
+from roeh.core.clock import SystemClock
+
+_POLE = "pole-1"
+
+
+def main() -> int:
+    """Run one command; the process's exit status."""
+    options = _parser().parse_args()
+    try:
+        if os.geteuid() != 0:
+            raise MachineFailed("needs root: it builds a disk and lays network cables")
+        _run(options)
+    except (MachineFailed, PoleFailed) as failure:
+        print(f"qemu pole: {failure}", file=sys.stderr, flush=True)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    clock = SystemClock()
+    street = Street.at(options.state)
+    pole = QemuPole(street, _POLE, clock)
+    match options.command:
+        case "up":
+            install_packages(HERE / "host_packages.txt")
+            depot = Depot.of_this_checkout()
+            with only_one(CACHE, "python -m qemu_pole up"):
+                depot.make_ready(clock)
+            with life.alone(street):
+                depot.put_up(street, clock)
+        case "boot":
+            with life.alone(street):
+                pole.boot()
+        case "reset":
+            pole.reset()
+        case "console":
+            print(pole.console())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m qemu_pole", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, help_text in (
+        ("up", "make a board ready, put it up and boot it; from the second time on quickly"),
+        ("boot", "give it power, and wait until ssh answers"),
+        ("reset", "press its reset button"),
+        ("console", "what kernel and systemd said"),
+    ):
+        command = commands.add_parser(name, help=help_text)
+        command.add_argument("--state", type=Path, default=DEFAULT_STATE, metavar="DIR")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

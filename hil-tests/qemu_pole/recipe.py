@@ -1,0 +1,26 @@
+"""What the board is made of, and where it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent.parent
+CACHE = REPOSITORY / "build/qemu-pole"
+RELEASE = "bookworm"
+
+_COMMON = REPOSITORY / "firmware-config/common"
+
+#: Every file that decides what is on the disk as the depot hands it over.
+INGREDIENTS = (
+    HERE / "image.sh",
+    HERE / "guest_packages.txt",
+    HERE / "hardware.py",
+    HERE / "depot.py",
+    *sorted(
+        path
+        for folder in ("repart.d", "repart-tpm2", "overlay-root", "mounts", "system.conf.d")
+        for path in (_COMMON / folder).rglob("*")
+        if path.is_file()
+    ),
+)
