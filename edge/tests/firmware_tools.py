@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from check import check_file
@@ -72,7 +73,7 @@ mkdir -p /opt/roeh/current/bin /opt/roeh/previous/bin
 mount -t tmpfs none /usr/local
 mkdir -p /usr/local/lib/roeh
 for program in /opt/roeh/current/bin/roeh /opt/roeh/previous/bin/roeh \
-    /usr/local/lib/roeh/roeh-disk-key; do
+    /usr/local/lib/roeh/roeh-disk-key /usr/local/lib/roeh/roeh_case.py; do
     printf '#!/bin/sh\\n' >"$program"
     chmod +x "$program"
 done
@@ -194,6 +195,22 @@ def checked_script(tree, file):
     if not os.access(file, os.X_OK):
         return f"{file.name} cannot be executed"
     return failed(run("sh", "-n", file)) or failed(run("shellcheck", "--shell=sh", file))
+
+
+def compiled_program(tree, file):
+    """It can be executed, and the interpreter takes it (types are mypy's)."""
+    if not os.access(file, os.X_OK):
+        return f"{file.name} cannot be executed"
+    return failed(
+        run(
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "import ast, sys; ast.parse(open(sys.argv[1]).read())",
+            file,
+        )
+    )
 
 
 def planned_partitions(tree, file):

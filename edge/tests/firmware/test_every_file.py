@@ -46,7 +46,11 @@ CHECKS: list[tuple[str, Callable, tuple[str, str, str]]] = [
         tools.closed_unit,
         ("systemd/roeh-publish.service", "CapabilityBoundingSet=\n", ""),
     ),
-    (r"systemd/[\w-]+\.(target|path|timer)$", tools.verified_unit, ("systemd/roeh.target", "Wants=", "Want=")),
+    (
+        r"systemd/[\w-]+\.(target|path|timer)$",
+        tools.verified_unit,
+        ("systemd/roeh.target", "Wants=", "Want="),
+    ),
     (
         r"\.service\.d/\w+\.conf$",
         tools.verified_unit,
@@ -137,6 +141,11 @@ CHECKS: list[tuple[str, Callable, tuple[str, str, str]]] = [
         r"/overlay-root/roeh-overlay(\.hook)?$",
         tools.checked_script,
         ("common/overlay-root/roeh-overlay", '"$rootmnt"', "$rootmnt"),
+    ),
+    (
+        r"/case/\w+\.py$",
+        tools.compiled_program,
+        ("common/case/roeh_case.py", "def main() -> int:", "def main() -> int"),
     ),
     (
         r"/disk-key/roeh-disk-key$",
