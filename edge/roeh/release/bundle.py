@@ -87,17 +87,14 @@ class Bundle:
         shutil.copyfile(_BOOTSTRAP, making / _BOOTSTRAP.name)
         self._add_wheels(release, making)
         self._add_packages(making, renew=renew)
-        description = BundleDescription(
+        about = BundleDescription(
             format="roeh-bundle-1",
             version=release.manifest.version,
             suite=self._suite.name,
             architecture=self._architecture.name,
             python=self._suite.python,
         )
-        (making / BUNDLE_FILE).write_bytes(description_bytes(description))
-        sums = sums_bytes(making)
-        (making / SUMS_FILE).write_bytes(sums)
-        (making / SUMS_SIGNATURE_FILE).write_bytes(seal.signature(sums, clock))
+        finish_bundle(making, about, seal, clock)
         made = to / name
         shutil.rmtree(made, ignore_errors=True)
         making.rename(made)
@@ -140,6 +137,14 @@ class Bundle:
             shutil.copyfile(kept, making / "debs" / package.file_name)
         (making / "debs" / "Packages").write_text(packages_index(packages), encoding="utf-8")
         return packages
+
+
+def finish_bundle(making: Path, about: BundleDescription, seal: Seal, clock: Clock) -> None:
+    """Say what a bundle is for, list all that is in it, and sign the list."""
+    (making / BUNDLE_FILE).write_bytes(description_bytes(about))
+    sums = sums_bytes(making)
+    (making / SUMS_FILE).write_bytes(sums)
+    (making / SUMS_SIGNATURE_FILE).write_bytes(seal.signature(sums, clock))
 
 
 def _parser() -> argparse.ArgumentParser:

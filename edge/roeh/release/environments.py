@@ -128,6 +128,15 @@ def check_environment(python: Path, version: str, role: MachineRole) -> None:
         )
 
 
+def sync_file_system(directory: Path) -> None:
+    """Everything on the directory's file system is on the disk when this returns (syncfs(2)).
+
+    Raises:
+        ReleaseFailed: it could not be written.
+    """
+    _run("sync", "--file-system", str(directory))
+
+
 def _is_of(wheel: Path, lock: Path) -> bool:
     name, version, *_ = wheel.name.split("-")
     pinned = {line.split(" ", 1)[0].lower() for line in lock.read_text().splitlines()}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from roeh.core.durable_files import sync_directory
 from roeh.core.errors import ReleaseRefused
 from roeh.release.carried import CheckedBundle, MachineRole, read_bundle
-from roeh.release.environments import check_environment, check_machine, make_environment
+from roeh.release.environments import (
+    check_environment,
+    check_machine,
+    make_environment,
+    sync_file_system,
+)
 from roeh.release.history import highest_version, record_highest
 from roeh.release.manifest import MANIFEST_FILE, SIGNATURE_FILE, manifest_bytes, version_key
 from roeh.release.places import MAKING, ROLE_FILE, InstalledRelease, Places, replace_link
@@ -109,9 +114,9 @@ def _make(bundle: CheckedBundle, places: Places, role: MachineRole) -> None:
     (making / ROLE_FILE).write_text(role.value, encoding="ascii")
     (making / MANIFEST_FILE).write_bytes(manifest_bytes(release.manifest))
     # Thousands of files: one call for all of them, before the name that makes them count.
-    os.sync()
+    sync_file_system(making)
     making.rename(places.releases / release.manifest.version)
-    os.sync()
+    sync_directory(places.releases)
 
 
 def _remove_unfinished(places: Places) -> None:

@@ -139,7 +139,11 @@ class Places(msgspec.Struct, frozen=True):
 
     def point(self, link: Path, release: InstalledRelease) -> None:
         """Have a link name a release, by one rename, on the disk when this returns."""
-        replace_link(link, Path("releases") / release.version)
+        replace_link(link, self.link_target(release.version))
+
+    def link_target(self, version: str) -> Path:
+        """What a link to a release holds."""
+        return Path(self.releases.name) / version
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -1,0 +1,203 @@
+"""A machine with releases on it, and a systemd that starts whatever `current` names.
+
+The releases are folders with a manifest and a command; what they do when they are started stands
+in a file each. Everything else is the product's.
+"""
+
+import os
+import signal
+import stat
+import sys
+
+from roeh.core.clock import SimulatedClock
+from roeh.core.metrics.text import exposition
+from roeh.release.carried import MachineRole
+from roeh.release.manifest import MANIFEST_FILE, ReleaseManifest, manifest_bytes
+from roeh.release.places import ROLE_FILE, Places
+from roeh.release.trial_records import TrialRecords
+from roeh.release.trials import Patience, Trials
+from roeh.release.units import Units
+
+UNITS = ("roeh-capture", "roeh-evidence", "roeh-publish")
+PATIENCE = Patience(patience_s=12.0, quiet_s=1.0)
+OTHER_BOOT = "00000000-0000-4000-8000-000000000001"
+
+_NODE = """
+[node]
+site = "harbour"
+name = "pole-7"
+[[sensors]]
+name = "north"
+source = { kind = "composed" }
+lens = { width_px = 640, height_px = 640, fov_deg = 180 }
+[[zones]]
+name = "street"
+bearing_from_deg = 270.0
+bearing_to_deg = 90.0
+range_to_m = 30.0
+[[rules]]
+kind = "zone_entry"
+name = "gate"
+zone = "street"
+"""
+
+_SYSTEMCTL = """#!/bin/sh
+# States of units are files; to start them is to copy what the release in force does.
+cd "{machine}"
+begun() {{
+    release=$(readlink opt/current)
+    count=$(($(cat starts) + 1)); echo $count >starts
+    echo "${{release##*/}}" >running
+    for unit in {units}; do
+        sed "s/COUNT/$count/" "opt/$release/unit" >"units/$unit.service"
+    done
+    rm -f metrics/*; cp "opt/$release/metrics/"* metrics/ 2>/dev/null
+    return 0
+}}
+case "$*" in
+    *--property=Wants*) echo basic.target {unit_names} ;;
+    *--property=LoadState*) echo loaded ;;
+    show*) shift 2; for unit; do echo "Id=$unit"; cat "units/$unit"; echo; done ;;
+    stop*) echo none >running; rm -f metrics/*
+        for unit in {units}; do printf 'ActiveState=inactive\\n' >"units/$unit.service"; done ;;
+    *" roeh.target") begun ;;
+esac
+"""
+
+_COMMAND = """#!/bin/sh
+here=$(dirname "$0")/..
+case "$1" in
+    config) exec cat "$here/config" >&2 ;;
+    doctor) cat "$here/doctor" ;;
+esac
+"""
+
+
+class Machine:
+    """One machine in a folder."""
+
+    def __init__(self, root):
+        self.root = root
+        self.places = Places(opt=root / "opt", etc=root / "etc", command=root / "bin/roeh")
+        for name in ("opt/releases", "etc", "bin", "units", "metrics"):
+            (root / name).mkdir(parents=True)
+        metrics = f'[metrics]\ndir = "{root / "metrics"}"\n'
+        self.places.node_file.write_text(_NODE + metrics)
+        (root / "starts").write_text("0")
+        names = " ".join(f"{unit}.service" for unit in UNITS)
+        self._executable(
+            root / "bin/systemctl",
+            _SYSTEMCTL.format(machine=root, units=" ".join(UNITS), unit_names=names),
+        )
+
+    def add(
+        self,
+        version,
+        *,
+        state="active",
+        restarts=0,
+        connected=True,
+        recorded=True,
+        fails=(),
+        store_schema=2,
+        config_status=0,
+    ):
+        """A release and what it does when it is started."""
+        home = self.places.releases / version
+        (home / "bin").mkdir(parents=True)
+        manifest = ReleaseManifest(
+            format="roeh-release-1",
+            version=version,
+            store_schema=store_schema,
+            desk_schema=1,
+            minimal_python="3.10",
+            commit="none",
+            made_utc_s=0,
+            files=(),
+        )
+        (home / MANIFEST_FILE).write_bytes(manifest_bytes(manifest))
+        (home / ROLE_FILE).write_text(MachineRole.POLE.value)
+        command = _COMMAND.replace('exec cat "$here/config" >&2', f"exit {config_status}")
+        self._executable(home / "bin/roeh", command)
+        lines = "".join(f'{{"check":"x","verdict":"FAIL","code":"{code}"}}\n' for code in fails)
+        (home / "doctor").write_text(lines)
+        (home / "unit").write_text(
+            f"ActiveState={state}\nNRestarts={restarts}\nInvocationID={version}-COUNT\n"
+        )
+        (home / "metrics").mkdir()
+        counters = {
+            "capture": {"gops_sent_north": float(recorded)},
+            "evidence": {},
+            "publish": {"connections": float(connected)},
+        }
+        if state == "active":
+            for process, own in counters.items():
+                common = {f"version_{version}": 1.0, "written_utc_s": 1_700_000_000.0}
+                text = exposition(process, {**common, **own}, {"site": "a", "node": "b"})
+                (home / f"metrics/roeh_{process}.prom").write_text(text)
+        return self.places.wanted(version)
+
+    def start(self, version):
+        """A release is in force and runs."""
+        self.places.point(self.places.current, self.places.wanted(version))
+        self.units().restart()
+
+    def boot(self):
+        """As systemd does after a power cut: the settling unit, then everything."""
+        outcome = self.trials(boot_id=OTHER_BOOT).settle()
+        self.units().restart()
+        return outcome
+
+    def units(self):
+        return Units(MachineRole.POLE, (str(self.root / "bin/systemctl"),))
+
+    def trials(self, **clock):
+        return Trials(self.places, self.units(), MachineRole.POLE, SimulatedClock(**clock))
+
+    @property
+    def in_force(self):
+        return self.places.in_force().version
+
+    @property
+    def running(self):
+        return (self.root / "running").read_text().strip()
+
+    @property
+    def records(self):
+        return TrialRecords(self.places.opt)
+
+    def _executable(self, path, text):
+        path.write_text(text)
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def killed_at(step, action):
+    """Run an action in a process that is killed before its nth change; whether it was.
+
+    A change is what Python's auditing reports of files and processes (PEP 578).
+    """
+    child = os.fork()
+    if child == 0:
+        _die_at(step)
+        try:
+            action()
+        except BaseException as error:  # the child must not come back into pytest
+            os.write(2, f"{error!r}\n".encode())
+            os._exit(3)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
+    return os.WIFSIGNALED(status)
+
+
+def _die_at(step):
+    changes = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "subprocess.Popen"}
+    left = [step]
+
+    def watch(event, arguments):
+        if event in changes or (event == "open" and arguments[1] in ("w", "wb", "xb")):
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+
+    sys.addaudithook(watch)
