@@ -18,7 +18,9 @@ from suite.protocols import (
     DiskProtocol,
     HeatProtocol,
     LinkProtocol,
+    MeterProtocol,
     ProvisionProtocol,
+    WritesProtocol,
 )
 
 _PATIENCE_S = 120.0
@@ -193,4 +195,69 @@ class SimulatedHeatDriver(_ByShell, HeatProtocol):
         self._as_root(
             f"rm -rf {self._thermal} {self._drop_in}; systemctl daemon-reload; "
             f"systemctl restart {self.unit}"
+        )
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class LoadHeatDriver(_ByShell, HeatProtocol):
+    """Heat as a board makes it itself: every core busy, beside what it has to do.
+
+    Where the bench can close the fan off or warm the air, that is done by hand before.
+    """
+
+    @Driver.check_active
+    def heat(self, temperature_c: float) -> None:
+        """Until the board is so hot, or for ten minutes."""
+        self._as_root(
+            "systemd-run --quiet --collect --unit=heat --property=CPUWeight=20 sh -c"
+            " 'for core in $(seq $(nproc)); do while :; do :; done & done; wait'"
+        )
+        self.shell.poll_until_success(
+            f"test $(cat /sys/class/thermal/thermal_zone*/temp | sort -n | tail -n 1)"
+            f" -ge {round(temperature_c * 1000)}",
+            timeout=600.0,
+        )
+
+    @Driver.check_active
+    def cool(self) -> None:
+        """See the protocol."""
+        self._as_root("systemctl stop heat.service 2>/dev/null || true")
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class BoardMeterDriver(_ByShell, MeterProtocol):
+    """Temperature by the board's own sensors; power by a program that asks the power port."""
+
+    cmd_power_w: str = attr.ib(validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def read(self, figure: str) -> float:
+        """See the protocol."""
+        if figure == "temperature_c":
+            said = self._as_root("cat /sys/class/thermal/thermal_zone*/temp")
+            return max(int(line) for line in said) / 1000
+        done = subprocess.run(
+            shlex.split(self.cmd_power_w), capture_output=True, text=True, check=True
+        )
+        return float(done.stdout)
+
+
+@target_factory.reg_driver
+@attr.s(eq=False)
+class DiskStatsWritesDriver(_ByShell, WritesProtocol):
+    """Writes to the disk of the evidence as the kernel counts them (its admin-guide, iostats)."""
+
+    directory: str = attr.ib(default="/var/lib/roeh", validator=attr.validators.instance_of(str))
+
+    @Driver.check_active
+    def wait_for(self, count: int) -> None:
+        """See the protocol."""
+        # In the pole's own shell: from here each look would take longer than many writes.
+        self._as_root(
+            f"device=$(stat -c '%Hd:%Ld' {self.directory});"
+            " stat=/sys/dev/block/$device/stat;"
+            f" until=$(( $(awk '{{print $5}}' $stat) + {count} ));"
+            " while [ $(awk '{print $5}' $stat) -lt $until ]; do :; done"
         )

@@ -74,6 +74,9 @@ def _told_lines(tier: str, run: Run | None) -> list[str]:
         f"{tier}: {len(passed)} of {len(ran)} tests that ran passed, in {took_s:.0f} s"
         f" ({run.form} form, {run.started}, commit {run.commit or 'unknown'})"
     ]
+    lines += [
+        f"  {one.name.rpartition(': ')[2]}: {one.measured}" for one in run.shown if one.measured
+    ]
     if not run.finished:
         lines.append("  the run did not come to its end")
     reasons: dict[str, list[Shown]] = {}

@@ -31,6 +31,7 @@ class Shown(msgspec.Struct, frozen=True):
         outcome: how it went.
         reason: why it failed or was not run; empty where it passed.
         duration_s: how long it took, its preparations among it.
+        measured: the figure that it measured, with its unit, or empty.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Shown(msgspec.Struct, frozen=True):
     outcome: Outcome
     reason: str = ""
     duration_s: float = 0.0
+    measured: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,7 +96,8 @@ class Recorder:
         if before is not None and before.outcome is not Outcome.PASSED:
             outcome, reason = before.outcome, before.reason
         spent_s = report.duration + (before.duration_s if before else 0.0)
-        self._note(item, outcome, reason, spent_s)
+        measured = str(dict(report.user_properties).get("measured", ""))
+        self._note(item, outcome, reason, spent_s, measured)
         return report
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -113,7 +114,12 @@ class Recorder:
             write_run(self._results, run)
 
     def _note(
-        self, item: pytest.Item, outcome: Outcome, reason: str, duration_s: float = 0.0
+        self,
+        item: pytest.Item,
+        outcome: Outcome,
+        reason: str,
+        duration_s: float = 0.0,
+        measured: str = "",
     ) -> None:
         self._shown[item.nodeid] = Shown(
             name=sentence_of(item.name),
@@ -121,6 +127,7 @@ class Recorder:
             outcome=outcome,
             reason=reason,
             duration_s=round(duration_s, 2),
+            measured=measured,
         )
 
 
@@ -151,7 +158,9 @@ def needs_of(item: pytest.Item) -> list[Capability]:
 
 def sentence_of(name: str) -> str:
     """A test's name as it is read."""
-    return name.removeprefix("test_").replace("_", " ")
+    test, _, parameter = name.removesuffix("]").partition("[")
+    sentence = test.removeprefix("test_").replace("_", " ")
+    return f"{sentence}: {parameter}" if parameter else sentence
 
 
 def _absent(config: pytest.Config) -> dict[Capability, str]:

@@ -71,3 +71,19 @@ class ProvisionProtocol(abc.ABC):
     @abc.abstractmethod
     def provision(self) -> None:
         """From whatever is there; a pole that is provisioned stays as it is."""
+
+
+class MeterProtocol(abc.ABC):
+    """What a bench measures of a board."""
+
+    @abc.abstractmethod
+    def read(self, figure: str) -> float:
+        """A figure of suite/budgets.toml that only a board has, in its unit."""
+
+
+class WritesProtocol(abc.ABC):
+    """The writes that reach the pole's disk."""
+
+    @abc.abstractmethod
+    def wait_for(self, count: int) -> None:
+        """Return in the middle of what is being written, so many writes from now."""

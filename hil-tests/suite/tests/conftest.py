@@ -27,14 +27,19 @@ def camera_of_pole(target):
     return target.get_driver("CameraProtocol")
 
 
-@pytest.fixture
-def pole(strategy, target, camera_of_pole):
-    """Provisioned, with a camera that gives pictures, and well."""
+@pytest.fixture(scope="session")
+def provisioned_pole(strategy, target, camera_of_pole):
+    """Provisioned, with a camera that gives pictures; well or not."""
     camera_of_pole.plug()
     strategy.transition("provisioned")
-    pole = Pole(Machine("pole", target.get_driver("SSHDriver")))
-    pole.wait_until_well()
-    return pole
+    return Pole(Machine("pole", target.get_driver("SSHDriver")))
+
+
+@pytest.fixture
+def pole(provisioned_pole):
+    """Provisioned and well."""
+    provisioned_pole.wait_until_well()
+    return provisioned_pole
 
 
 @pytest.fixture
@@ -69,6 +74,16 @@ def clock(target):
     clock = target.get_driver("ClockProtocol")
     yield clock
     clock.release()
+
+
+@pytest.fixture(scope="session")
+def meter(target):
+    return target.get_driver("MeterProtocol")
+
+
+@pytest.fixture
+def writes(target):
+    return target.get_driver("WritesProtocol")
 
 
 @pytest.fixture
