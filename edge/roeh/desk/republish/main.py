@@ -9,6 +9,7 @@ from roeh.core.config import DeskConfig
 from roeh.core.errors import BrokerRefused, DeskFailed, RoehError
 from roeh.core.log import log_error, log_for
 from roeh.core.metrics import MetricsFile, desk_metrics
+from roeh.core.notify import Notifier
 from roeh.desk.broker import desk_broker_options
 from roeh.desk.republish.link import BrokerOutlet
 from roeh.desk.republish.republisher import Republisher
@@ -29,12 +30,21 @@ def run_republish(config: DeskConfig, clock: Clock, stop: threading.Event) -> No
         ConfigError: the configuration cannot be followed.
         DeskFailed: the database cannot be opened.
     """
+    notifier = Notifier()
     outlet = BrokerOutlet(desk_broker_options(config, "republish"), clock)
     store = open_desk_store(config)
     try:
+        notifier.ready("passing on what poles said")
         pass_on(
-            config, store, outlet, clock, stop, metrics=desk_metrics(config, "republish", clock)
+            config,
+            store,
+            outlet,
+            clock,
+            stop,
+            metrics=desk_metrics(config, "republish", clock),
+            notifier=notifier,
         )
+        notifier.stopping()
     finally:
         outlet.close()
         store.close()
@@ -48,13 +58,16 @@ def pass_on(
     stop: threading.Event,
     *,
     metrics: MetricsFile | None = None,
+    notifier: Notifier | None = None,
 ) -> None:
-    """The loop of the process; its counts go to `metrics`."""
+    """The loop of the process; its counts go to `metrics`, that it goes round to `notifier`."""
     republisher = Republisher(config, store, outlet, clock)
     backoff = Backoff(_BACKOFF_CAP_S)
     forget_mono_ns = clock.mono_ns()
     is_well = True
     while not stop.is_set():
+        if notifier is not None:
+            notifier.progress()
         if metrics is not None:
             metrics.write_if_due("ok" if is_well else "degraded", outlet.counts)
         try:
