@@ -13,12 +13,11 @@ from roeh.commission.landmarks import Landmark
 from roeh.commission.page import (
     certificates_section,
     compass_section,
-    coverage_section,
     findings_section,
     head_of,
     pole_section,
     rules_section,
-    sensors_section,
+    seeing_section,
     signing_section,
 )
 from roeh.commission.words import WORDS, Words
@@ -29,6 +28,7 @@ PANORAMA, COVERAGE = "panorama", "coverage"
 _PANORAMA_MOST_MM = 70.0
 _CAPTION_PT, _LINE_PT = 7.0, 8.5
 _SIGNATURE_MM = 15.0
+_COMPASS_MM = 130.0
 
 
 class Enclosed(msgspec.Struct, frozen=True):
@@ -65,11 +65,10 @@ def commissioning_pdf(
     pictures = dict(enclosed.pictures)
     sections: list[Section] = [
         pole_section(facts, words),
-        compass_section(facts, landmarks, words, enclosed.marked),
-        sensors_section(facts, words, enclosed.sensors),
-        coverage_section(facts, words, COVERAGE),
-        rules_section(facts, words),
         findings_section(facts, words),
+        compass_section(facts, landmarks, words, enclosed.marked),
+        seeing_section(facts, words, enclosed.sensors, COVERAGE),
+        rules_section(facts, words),
         certificates_section(facts, words),
         signing_section(
             words,
@@ -79,9 +78,11 @@ def commissioning_pdf(
         ),
     ]
     for section in sections:
+        # Words and lines stay together, and so do a landmark's row and its picture.
         if section.name == "signing":
-            # Words and lines stay together.
             sheet.room_for(4 * _SIGNATURE_MM)
+        elif section.name == "compass" and enclosed.marked:
+            sheet.room_for(_COMPASS_MM)
         draw_section(section, pictures, sheet)
     for who in (words.for_technician, words.for_control_room):
         _signing_line(who, words, sheet)

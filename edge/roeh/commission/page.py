@@ -116,9 +116,7 @@ def compass_section(
         "compass": words.from_compass,
         "ground_points": words.from_ground_points,
     }
-    heading = words.heading_value.format(
-        heading=code(f"{node.heading_deg:g}"), sigma=code(f"{node.heading_sigma_deg:g}")
-    )
+    heading = code(f"{node.heading_deg:g}° ± {node.heading_sigma_deg:g}°")
     mark: Mark = "" if node.north_from == "ground_points" else "unsure"
     known = Facts(
         (
@@ -152,15 +150,16 @@ def compass_section(
     return Section("compass", words.compass, (known, table, shown))
 
 
-def sensors_section(facts: PoleFacts, words: Words, pictures: Sequence[str]) -> Section:
-    """Each sensor's own picture, its pose, lens and masks."""
-    shown = Pictures(
-        tuple(
-            Picture(name, _caption(section, words))
-            for name, section in zip(pictures, facts.config.sensors, strict=False)
-        )
-    )
-    table = Table(
+def seeing_section(
+    facts: PoleFacts, words: Words, pictures: Sequence[str], coverage: str
+) -> Section:
+    """Each sensor's own picture, the ground that is seen from above, and both in figures."""
+    shown = [
+        Picture(name, _caption(section, words))
+        for name, section in zip(pictures, facts.config.sensors, strict=True)
+    ]
+    shown.append(Picture(coverage, words.coverage_caption))
+    sensors = Table(
         caption="",
         columns=(words.sensor, words.pose, words.lens, words.masks),
         widths=(1.5, 4, 4, 2.5),
@@ -175,13 +174,8 @@ def sensors_section(facts: PoleFacts, words: Words, pictures: Sequence[str]) -> 
         ),
         note=words.faces_note,
     )
-    return Section("sensors", words.sensors, (shown, table))
-
-
-def coverage_section(facts: PoleFacts, words: Words, picture: str) -> Section:
-    """The ground that is seen, from above, and in figures."""
-    table = Table(
-        caption="",
+    ground = Table(
+        caption=words.coverage,
         columns=(words.range, words.seen, words.gaps),
         widths=(1, 1.5, 5),
         rows=tuple(
@@ -193,8 +187,7 @@ def coverage_section(facts: PoleFacts, words: Words, picture: str) -> Section:
             for range_m, share, gaps in seen_shares(facts.config)
         ),
     )
-    shown = Pictures((Picture(picture, words.coverage_caption),))
-    return Section("coverage", words.coverage, (shown, table))
+    return Section("seeing", words.sensors, (Pictures(tuple(shown)), sensors, ground))
 
 
 def rules_section(facts: PoleFacts, words: Words) -> Section:
@@ -234,9 +227,9 @@ def findings_section(facts: PoleFacts, words: Words) -> Section:
     )
     well = [each.check for each in facts.findings if each.verdict == "OK"]
     names = ", ".join(code(name) for name in dict.fromkeys(well))
-    paragraph = Paragraph(words.findings_ok.format(count=code(len(well)), names=names))
+    said_well = words.findings_ok.format(count=code(len(well)), names=names)
     if not wrong:
-        return Section("findings", words.findings, (paragraph,))
+        return Section("findings", words.findings, (Paragraph(said_well),))
     table = Table(
         caption="",
         columns=(words.code, words.what, words.remedy),
@@ -249,8 +242,9 @@ def findings_section(facts: PoleFacts, words: Words) -> Section:
             )
             for each in wrong
         ),
+        note=said_well,
     )
-    return Section("findings", words.findings, (table, paragraph))
+    return Section("findings", words.findings, (table,))
 
 
 def certificates_section(facts: PoleFacts, words: Words) -> Section:
@@ -297,8 +291,8 @@ def _caption(section: SensorSection, words: Words) -> str:
 
 def _pose(section: SensorSection, words: Words) -> str:
     return words.pose_value.format(
-        azimuth=code(f"{section.azimuth_deg:g}"),
-        tilt=code(f"{section.tilt_deg:g}"),
+        azimuth=code(f"{section.azimuth_deg:g}°"),
+        tilt=code(f"{section.tilt_deg:g}°"),
         height=code(f"{section.height_m:g}"),
     )
 

@@ -35,6 +35,10 @@ _LANDMARK_FOV_DEG = 30.0
 _JPEG_QUALITY = 86
 #: A person of any size is this many blocks high: nobody is known by that.
 _BLOCKS = 7
+#: Rather a dustbin too many than a face.
+_MAYBE_CONFIDENCE = 0.2
+#: A capital's height on the panorama, which is printed 180 mm wide: 1.4 mm.
+_PANORAMA_LETTER_PX = 16.0
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -62,12 +66,14 @@ def panorama_jpeg(
     rig = rig_from(config)
     choice = ViewChoice(layout="panorama")
     view = view_of(rig, [rig.sensor(name) for name in seen], choice, _PANORAMA_PX)
-    overlay = _overlay(config, view, seen)
+    overlay = _overlay(config, view, seen, letter_px=_PANORAMA_LETTER_PX)
     _draw_ground(config, overlay)
-    _draw_found(overlay, seen)
+    for each in seen.values():
+        # Their words stand in the sensors' own pictures: there is no room for them here.
+        overlay.draw_boxes([boxed._replace(words="") for boxed in each.boxed])
     picture = overlay.finished()
     draw_landmarks(view, picture, landmarks)
-    return jpeg(framed(view, picture, []))
+    return jpeg(framed(view, picture, [], letter_px=_PANORAMA_LETTER_PX))
 
 
 def sensor_jpeg(config: NodeConfig, name: str, seen: Mapping[str, Seen]) -> bytes:
@@ -120,7 +126,7 @@ def _seen(config: NodeConfig, rig: Rig, section: SensorSection, picture: UInt8Im
     boxed: list[Boxed] = []
     for found in outside(detector.look(picture, range(len(detector.tiles))), mask):
         outline = np.asarray(found.outline_sensor_px, np.float64)
-        if found.label == "person":
+        if found.label == "person" and found.confidence >= _MAYBE_CONFIDENCE:
             _pixelate(picture, outline)
         if found.position is None or found.confidence < config.detect.min_confidence:
             continue
@@ -145,10 +151,12 @@ def _pixelate(picture: UInt8Image, outline_px: npt.NDArray[np.float64]) -> None:
     part[:] = cv2.resize(small, (columns, rows), interpolation=cv2.INTER_NEAREST)
 
 
-def _overlay(config: NodeConfig, view: View, seen: Mapping[str, Seen]) -> Overlay:
+def _overlay(
+    config: NodeConfig, view: View, seen: Mapping[str, Seen], *, letter_px: float | None = None
+) -> Overlay:
     masks = {each.name: mask_of(each) for each in config.sensors}
     drawn = draw_view(view, {name: each.picture for name, each in seen.items()}, masks)
-    return Overlay(view, drawn.picture, drawn.hidden)
+    return Overlay(view, drawn.picture, drawn.hidden, letter_px=letter_px)
 
 
 def _draw_ground(config: NodeConfig, overlay: Overlay) -> None:
@@ -157,8 +165,3 @@ def _draw_ground(config: NodeConfig, overlay: Overlay) -> None:
     for line in config.lines:
         overlay.draw_outline(line.name, (line.from_m, line.to_m))
     overlay.draw_rings()
-
-
-def _draw_found(overlay: Overlay, seen: Mapping[str, Seen]) -> None:
-    for each in seen.values():
-        overlay.draw_boxes(each.boxed)

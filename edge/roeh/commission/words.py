@@ -46,7 +46,6 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     around_caption: str
     compass: str
     heading: str
-    heading_value: str
     heading_from: str
     from_unknown: str
     from_compass: str
@@ -80,7 +79,6 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     zones: str
     findings: str
     findings_ok: str
-    verdict: str
     code: str
     what: str
     remedy: str
@@ -132,7 +130,6 @@ EN: Final = Words(
     " the pole believes that they are.",
     compass="Compass check",
     heading="Heading of the forward mark",
-    heading_value="{heading}° ± {sigma}°",
     heading_from="North was found by",
     from_unknown="nobody says how",
     from_compass="a magnetic compass alone",
@@ -149,7 +146,7 @@ EN: Final = Words(
     sensor_caption="{name}: {pose}; privacy masks black",
     sensor="Sensor",
     pose="Hangs",
-    pose_value="azimuth {azimuth}°, {tilt}° below the horizon, {height} m high",
+    pose_value="azimuth {azimuth}, {tilt} below the horizon, {height} m high",
     lens="Lens",
     masks="Privacy masks",
     faces_note="People are made unrecognisable in all pictures of this report.",
@@ -169,7 +166,6 @@ EN: Final = Words(
     zones="Zones and lines: {names}",
     findings="Findings of the doctor",
     findings_ok="{count} checks are well: {names}.",
-    verdict="",
     code="Code",
     what="What",
     remedy="Remedy",
@@ -223,7 +219,6 @@ HE: Final = Words(
     around_caption="הצפון באמצע; טבעות מטרים על הקרקע; באדום: נקודות ציון, היכן שהעמוד סבור שהן.",
     compass="בדיקת כיוון",
     heading="כיוון הסימן הקדמי",
-    heading_value="{heading}° ± {sigma}°",
     heading_from="הצפון נמצא לפי",
     from_unknown="לא נאמר כיצד",
     from_compass="מצפן מגנטי בלבד",
@@ -239,7 +234,7 @@ HE: Final = Words(
     sensor_caption="{name}: {pose}; מסכות פרטיות בשחור",
     sensor="חיישן",
     pose="תלוי",
-    pose_value="אזימוט {azimuth}°, {tilt}° מתחת לאופק, גובה {height} מטר",
+    pose_value="אזימוט {azimuth}, {tilt} מתחת לאופק, גובה {height} מטר",
     lens="עדשה",
     masks="מסכות פרטיות",
     faces_note="אנשים טושטשו בכל התמונות שבדוח זה.",
@@ -259,7 +254,6 @@ HE: Final = Words(
     zones="אזורים וקווים: {names}",
     findings="ממצאי הרופא",
     findings_ok="{count} בדיקות תקינות: {names}.",
-    verdict="",
     code="קוד",
     what="מה נמצא",
     remedy="מה לעשות",

@@ -14,6 +14,7 @@ from roeh.core.moments import size_text
 from roeh.core.paths import exports_dir, trust_list_file
 from roeh.doctor.codes import Code
 from roeh.doctor.finding import Outcome, bad, bad_error, doubtful, good
+from roeh.keys.key_pem import certificates_in
 from roeh.keys.tls_files import retrieve_tls_pair
 from roeh.retrieve.door.people import authorities_pem
 from roeh.retrieve.door.tls import people_context
@@ -41,7 +42,7 @@ def check_access(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
         yield bad_error(Code.TRUST_REFUSED, error)
         return
     yield from _judge_trust(config, clock, trust)
-    yield from _judge_tls(config, trust)
+    yield from _judge_tls(config, trust, root_pem)
     yield _judge_room(config)
 
 
@@ -89,7 +90,7 @@ def _judge_trust(config: NodeConfig, clock: Clock, trust: HeldTrust | None) -> I
         yield good(f"{said}, {stands.age_us / _US_PER_DAY:.1f} days old")
 
 
-def _judge_tls(config: NodeConfig, trust: HeldTrust | None) -> Iterator[Outcome]:
+def _judge_tls(config: NodeConfig, trust: HeldTrust | None, root_pem: bytes) -> Iterator[Outcome]:
     pair = retrieve_tls_pair(config)
     if pair is None:
         yield bad(
@@ -104,8 +105,19 @@ def _judge_tls(config: NodeConfig, trust: HeldTrust | None) -> Iterator[Outcome]
         people_context(pair.certificate_file, authorities_pem(trust))
     except RoehError as error:
         yield bad_error(Code.ACCESS_TLS, error)
+        return
+    revoked = _revoked(Path(pair.certificate_file), trust, root_pem)
+    if revoked:
+        yield bad(Code.CERT_REVOKED, f"the certificate for TLS: {revoked}")
     else:
         yield good("this pole can show who it is to people")
+
+
+def _revoked(chain_file: Path, trust: HeldTrust, root_pem: bytes) -> str:
+    """What the lists that came with the trust list say of the pole's own chain."""
+    path = certificates_in(chain_file.read_bytes())
+    path += [root for root in certificates_in(root_pem) if root not in path]
+    return trust.revocations.judge(tuple(path)).revoked
 
 
 def _judge_room(config: NodeConfig) -> Outcome:

@@ -21,7 +21,7 @@ from roeh.doctor.machine import (
 from roeh.doctor.medium import check_medium
 from roeh.doctor.network import check_broker, check_ports
 from roeh.doctor.power import check_power
-from roeh.doctor.release import check_release
+from roeh.doctor.release import check_release, check_root
 from roeh.doctor.rig import check_rig
 from roeh.doctor.sensors import check_sources
 from roeh.doctor.storage import check_data_dir, check_run_dir, check_users
@@ -48,6 +48,7 @@ BOARD_CHECKS = (
     BoardCheck("firewall", check_firewall),
     BoardCheck("watchdog", check_watchdog),
     BoardCheck("release", check_release),
+    BoardCheck("root", check_root),
 )
 
 #: Done as well when a configuration is given.

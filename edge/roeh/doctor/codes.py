@@ -307,7 +307,7 @@ class Code(enum.Enum):
         "rotate.yml, or roeh keys rotate, now.",
     )
     CERT_REVOKED = (
-        "A certificate of this pole was revoked.",
+        "A certificate of this pole was revoked, says the trust list.",
         "Ask the key keeper why; the pole needs new keys.",
     )
     ACCESS_ROOT = (
@@ -419,6 +419,10 @@ class Code(enum.Enum):
     RELEASE_STRANGE = (
         "What runs is not the release that is in force.",
         "Restart the node's units; install the release again.",
+    )
+    ROOT_PRISTINE = (
+        "The layer over the read-only system did not come up: what was set since is not in force.",
+        "See the reason in the line; run site.yml again, or replace the disk.",
     )
     PYTHON_OLD = (
         "Python is too old.",

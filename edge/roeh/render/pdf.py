@@ -180,6 +180,10 @@ def _draw_table(table: Table, sheet: Sheet) -> None:
     widths_mm = [share * unit_mm for share in table.widths]
     heading = tuple(Cell(column) for column in table.columns)
     heading_lines = _row_lines(heading, widths_mm, sheet, is_heading=True)
+    if table.rows:
+        # A heading is not left alone at the foot of a page.
+        first = _row_lines(table.rows[0], widths_mm, sheet, is_heading=False)
+        sheet.room_for(_row_mm(heading_lines) + _row_mm(first))
     _draw_row(heading, heading_lines, widths_mm, sheet, is_heading=True)
     for row in table.rows:
         lines = _row_lines(row, widths_mm, sheet, is_heading=False)
