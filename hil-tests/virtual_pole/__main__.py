@@ -25,12 +25,12 @@ from virtual_pole.walk import walk
 
 def main() -> int:
     """Run one command; the process's exit status."""
-    options = _parser().parse_args()
+    options, words = _parsed(sys.argv[1:])
     street = Street.at(options.state)
     try:
         if os.geteuid() != 0:
             raise PoleFailed("needs root: it makes containers and network namespaces")
-        return _run(options, street)
+        return _run(options, words, street)
     except PoleFailed as failure:
         print(f"virtual pole: {failure}", file=sys.stderr, flush=True)
         return 2
@@ -38,7 +38,7 @@ def main() -> int:
         return 130
 
 
-def _run(options: argparse.Namespace, street: Street) -> int:
+def _run(options: argparse.Namespace, words: list[str], street: Street) -> int:
     match options.command:
         case "up":
             for machine in life.up(street, options.poles):
@@ -56,10 +56,10 @@ def _run(options: argparse.Namespace, street: Street) -> int:
         case "link":
             _change_link(options, street)
         case "ssh":
-            return _status(ways_in.ssh_command(street, options.name, *_words(options.words)))
+            return _status(ways_in.ssh_command(street, options.name, *words))
         case "exec":
             return _status(
-                in_namespace(street.laptop, *_words(options.words)),
+                in_namespace(street.laptop, *words),
                 {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(street.connections)},
             )
     return 0
@@ -97,8 +97,10 @@ def _line(machine: Machine) -> str:
     return f"{machine.name}  {machine.place.address}  {is_running}"
 
 
-def _words(words: list[str]) -> list[str]:
-    return words[1:] if words[:1] == ["--"] else words
+def _parsed(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the words after --, which are another program's."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return _parser().parse_args(arguments[:at]), arguments[at + 1 :]
 
 
 def _status(command: list[str], told: Mapping[str, str] | None = None) -> int:
@@ -149,11 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     slow.add_argument("rate_bps", type=int, metavar="BITS_PER_SECOND")
     free = changes.add_parser("free", help="it is quick again", parents=[common])
     free.add_argument("name", metavar="NAME")
-    ssh = add("ssh", "a command in a machine, as its technician")
+    ssh = add("ssh", "what follows -- in a machine's shell, as its technician")
     ssh.add_argument("name", metavar="NAME")
-    ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    exec_parser = add("exec", "a command in the laptop's network")
-    exec_parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    add("exec", "what follows -- in the laptop's network")
     return parser
 
 
