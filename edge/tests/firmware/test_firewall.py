@@ -1,0 +1,165 @@
+"""Who reaches a pole, and whom it reaches: packets on a wire between two network namespaces."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import firmware_tools as tools
+import pytest
+from apt import require_packages
+
+pytestmark = [
+    pytest.mark.apt("iproute2 nftables"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+]
+
+POLE, MANAGEMENT, POLICE, METRICS, STRANGER, BROKER = (
+    f"10.9.8.{number}" for number in (1, 2, 3, 4, 5, 6)
+)
+OTHERS = (MANAGEMENT, POLICE, METRICS, STRANGER, BROKER)
+#: Everything listens, on both sides: only the rules say what is reached.
+PORTS = (22, 8440, 8443, 8883, 9100, 1883, 4444)
+
+_DIAL = """
+import select, socket, sys
+source, target, *ports = sys.argv[1:]
+wires = {}
+for port in map(int, ports):
+    wire = socket.socket()
+    wire.bind((source, 0))
+    wire.setblocking(False)
+    wire.connect_ex((target, port))
+    wires[wire] = port
+reached = set()
+while waiting := [wire for wire in wires if wires[wire] not in reached]:
+    answered = select.select([], waiting, [], 0.4)[1]
+    if not answered:
+        break
+    for wire in answered:
+        if wire.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+            reached.add(wires[wire])
+        else:
+            del wires[wire]
+print(*sorted(reached))
+"""
+
+_LISTEN = """
+import select, socket, sys
+doors = [socket.create_server(("0.0.0.0", int(port))) for port in sys.argv[1:]]
+print("open", flush=True)
+while True:
+    for door in select.select(doors, [], [])[0]:
+        door.accept()[0].close()
+"""
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+@pytest.fixture(scope="module")
+def wire(tmp_path_factory):
+    """A pole with its rules, and the others, each a network namespace; their names."""
+    require_packages("iproute2", "nftables")
+    nftables = Path(
+        shutil.copytree(
+            tools.FIRMWARE / "common/nftables", tmp_path_factory.mktemp("firewall") / "nftables"
+        )
+    )
+    shutil.rmtree(nftables / "nftables.d")
+    (nftables / "nftables.d").mkdir()
+    (nftables / "nftables.d/roeh-addresses.nft").write_text(
+        addresses(management4=MANAGEMENT, access4=POLICE, metrics4=METRICS, broker4=BROKER)
+    )
+    pole, others = (f"fw{os.getpid()}{end}" for end in "ab")
+    listening = []
+    try:
+        for name in (pole, others):
+            ip("netns", "add", name)
+            ip("-n", name, "link", "set", "lo", "up")
+        ip("link", "add", "wire", "netns", pole, "type", "veth", "peer", "wire", "netns", others)
+        ip("-n", pole, "address", "add", f"{POLE}/24", "dev", "wire")
+        for address in OTHERS:
+            ip("-n", others, "address", "add", f"{address}/24", "dev", "wire")
+        for name in (pole, others):
+            ip("-n", name, "link", "set", "wire", "up")
+            ports = [str(port) for port in PORTS]
+            command = ["ip", "netns", "exec", name, "python3", "-c", _LISTEN, *ports]
+            listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            listening.append(listener)
+            assert listener.stdout.readline() == "open\n"
+        load = ["ip", "netns", "exec", pole, "nft", "-I", nftables, "-f"]
+        subprocess.run([*load, nftables / "nftables.conf"], check=True)
+        yield pole, others
+    finally:
+        for listener in listening:
+            listener.kill()
+            listener.wait()
+            listener.stdout.close()
+        for name in (pole, others):
+            subprocess.run(["ip", "netns", "delete", name], check=False)
+
+
+def addresses(**lists):
+    """The example's names, each empty but those that are given."""
+    example = tools.FIRMWARE / "common/nftables/nftables.d/roeh-addresses.nft"
+    lines = []
+    for line in example.read_text().splitlines():
+        name = re.match(r"define (\w+[46]) =", line)
+        value = lists.get(name[1], "") if name else ""
+        lines.append(f"define {name[1]} = {{ {value} }}" if name else line)
+    return "\n".join(lines) + "\n"
+
+
+def reached(namespace, source, target, *ports):
+    command = ["ip", "netns", "exec", namespace, "python3", "-c", _DIAL, source, target]
+    done = subprocess.run(
+        [*command, *map(str, ports)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return [int(port) for port in done.stdout.split()]
+
+
+@pytest.mark.parametrize(
+    ("source", "ports"),
+    [
+        pytest.param(MANAGEMENT, [22], id="technicians"),
+        pytest.param(POLICE, [8443], id="police and staff"),
+        pytest.param(METRICS, [9100], id="who scrapes metrics"),
+        pytest.param(STRANGER, [], id="strangers"),
+        pytest.param(BROKER, [], id="the broker, which never dials"),
+    ],
+)
+def test_each_reaches_its_port_and_no_other(wire, source, ports):
+    assert reached(wire[1], source, POLE, *PORTS) == ports
+
+
+def test_the_pole_reaches_the_broker_at_its_port_and_nobody_else(wire):
+    assert reached(wire[0], POLE, BROKER, *PORTS) == [8883]
+    assert reached(wire[0], POLE, STRANGER, *PORTS) == []
+
+
+def test_the_pole_reaches_itself(wire):
+    assert reached(wire[0], "127.0.0.1", "127.0.0.1", 8440) == [8440]
+
+
+def test_what_is_refused_is_counted(wire):
+    reached(wire[1], STRANGER, POLE, 4444)
+    command = ["ip", "netns", "exec", wire[0], "nft", "list", "counter", "inet", "roeh"]
+    counted = subprocess.run(
+        [*command, "refused_in"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+    assert int(re.search(r"packets (\d+)", counted)[1]) > 0
+
+
+def test_lists_that_are_all_empty_load_and_let_nobody_in(tmp_path):
+    nftables = tmp_path / "nftables"
+    shutil.copytree(tools.FIRMWARE / "common/nftables", nftables)
+    (nftables / "nftables.d/roeh-addresses.nft").write_text(addresses())
+
+    done = tools.in_namespace('nft -I "$1" -f "$1/nftables.conf"', nftables, net=True)
+    assert tools.complaint(done) == ""
