@@ -13,6 +13,7 @@ from roeh.core.clock import SimulatedClock
 from roeh.core.metrics.text import exposition
 from roeh.release.carried import MachineRole
 from roeh.release.manifest import MANIFEST_FILE, ReleaseManifest, manifest_bytes
+from roeh.release.observing import Observer
 from roeh.release.places import ROLE_FILE, Places
 from roeh.release.trial_records import TrialRecords
 from roeh.release.trials import Patience, Trials
@@ -152,7 +153,8 @@ class Machine:
         return Units(MachineRole.POLE, (str(self.root / "bin/systemctl"),))
 
     def trials(self, **clock):
-        return Trials(self.places, self.units(), MachineRole.POLE, SimulatedClock(**clock))
+        observer = Observer(self.places, MachineRole.POLE, self.units())
+        return Trials(self.places, self.units(), observer, SimulatedClock(**clock))
 
     @property
     def in_force(self):
@@ -181,7 +183,7 @@ def killed_at(step, action):
         _die_at(step)
         try:
             action()
-        except BaseException as error:  # the child must not come back into pytest
+        except BaseException as error:  # noqa: BLE001 - the child must not come back into pytest
             os.write(2, f"{error!r}\n".encode())
             os._exit(3)
         os._exit(0)

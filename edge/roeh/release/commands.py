@@ -14,12 +14,14 @@ from roeh.core.clock import SystemClock
 from roeh.core.errors import EXIT_OK, ReleaseFailed
 from roeh.release.carried import MachineRole
 from roeh.release.install import install
+from roeh.release.observing import Observer
 from roeh.release.places import Places
 from roeh.release.trial_records import Outcome, TrialRecords
 from roeh.release.trials import Allowed, Patience, Trials
 from roeh.release.units import Units
 
 _MAX_PATIENCE_S = 3600.0
+_APART = "systemd-run --quiet --wait --pipe --collect"
 _Action = Callable[[argparse.Namespace], int]
 
 
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         added = actions.add_parser(name, help=text, description=text)
         added.set_defaults(action=action)
         added.add_argument("--systemctl", default="systemctl", help=argparse.SUPPRESS)
+        added.add_argument("--apart", default=_APART, help=argparse.SUPPRESS)
         added.add_argument("--opt", type=Path, default=Places().opt, help=argparse.SUPPRESS)
         added.add_argument("--etc", type=Path, default=Places().etc, help=argparse.SUPPRESS)
         added.add_argument("--link", type=Path, default=Places().command, help=argparse.SUPPRESS)
@@ -174,7 +177,9 @@ def _trials(chosen: argparse.Namespace) -> Trials:
     places = _places(chosen)
     known = places.in_force() or places.before()
     role = known.role if known else MachineRole.POLE
-    return Trials(places, Units(role, shlex.split(chosen.systemctl)), role, SystemClock())
+    units = Units(role, shlex.split(chosen.systemctl))
+    observer = Observer(places, role, units, shlex.split(chosen.apart))
+    return Trials(places, units, observer, SystemClock())
 
 
 def _seconds(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,23 @@ class _Finding(msgspec.Struct, frozen=True):
 
 
 class Observer:
-    """What is asked of a machine, however its release fares."""
+    """What is asked of a machine, however its release fares.
 
-    def __init__(self, places: Places, role: MachineRole, units: Units) -> None:
+    Args:
+        places: of the machine.
+        role: of the machine.
+        units: of that role.
+        apart: what starts the doctor outside of whatever encloses this process, so that it
+            finds the same before a trial and in it.
+    """
+
+    def __init__(
+        self, places: Places, role: MachineRole, units: Units, apart: Sequence[str] = ()
+    ) -> None:
         self._places = places
         self._role = role
         self._units = units
+        self._apart = tuple(apart)
 
     def look(self, version: str, since_utc_s: float = 0.0) -> Health:
         """Units and metrics.
@@ -74,7 +86,7 @@ class Observer:
         return msgspec.structs.replace(health, failed_checks=self._failed_checks(release))
 
     def _failed_checks(self, release: InstalledRelease) -> frozenset[str]:
-        command = [str(release.directory / "bin/roeh"), "doctor", "--json"]
+        command = [*self._apart, str(release.directory / "bin/roeh"), "doctor", "--json"]
         if self._role is MachineRole.POLE:
             command += ["--config", str(self._places.node_file)]
         try:

@@ -52,10 +52,16 @@ class Allowed(msgspec.Struct, frozen=True):
 class Trials:
     """Begins, watches and settles the trials of one machine."""
 
-    def __init__(self, places: Places, units: Units, role: MachineRole, clock: Clock) -> None:
+    def __init__(
+        self,
+        places: Places,
+        units: Units,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
         self._places = places
         self._units = units
-        self._observer = Observer(places, role, units)
+        self._observer = observer
         self._records = TrialRecords(places.opt)
         self._clock = clock
 
