@@ -61,7 +61,7 @@ def only_what_may_listen(street: Street, pole: Machine) -> str:
     Raises:
         PoleFailed: something else listens or is reached, or something is missing.
     """
-    inside = {_kind(one) for one in listeners(pole)}
+    inside = {kind_of(one) for one in listeners(pole)}
     if inside != MAY_LISTEN:
         raise PoleFailed(f"on {pole.name} listens {sorted(inside)}, and may {sorted(MAY_LISTEN)}")
     for network, may in (("laptop", FROM_LAPTOP), (CONTROL_ROOM, ())):
@@ -71,6 +71,7 @@ def only_what_may_listen(street: Street, pole: Machine) -> str:
     return f"{len(inside)} sockets, {len(FROM_LAPTOP)} ports for the laptop"
 
 
-def _kind(listener: Listener) -> tuple[str, bool, int]:
+def kind_of(listener: Listener) -> tuple[str, bool, int]:
+    """As the table has it: protocol, whether on the loopback alone, port."""
     is_loopback = listener.address.startswith("127.") or listener.address == "::1"
     return (listener.protocol, is_loopback, listener.port)

@@ -54,7 +54,7 @@ def parsed_listeners(said: str) -> tuple[Listener, ...]:
         # users:(("sshd",pid=33,fd=3))
         program = fields[6].split('"')[1] if len(fields) > 6 and '"' in fields[6] else ""
         # An address of one interface ends with its name: 10.0.0.1%eth0.
-        bare = address.strip("[]").partition("%")[0]
+        bare = address.partition("%")[0].strip("[]")
         found.append(Listener(fields[0], bare, int(port), program))
     return tuple(sorted(found))
 

@@ -9,6 +9,7 @@ import resource
 import select
 import socket
 import sys
+from collections.abc import Iterable
 
 #: In portions, so that the machine that is tried is not busy with nothing else.
 _PORTION = 8192
@@ -21,11 +22,12 @@ def open_ports(address: str) -> list[int]:
     """The ports of `address` that take a TCP connection from here."""
     found: list[int] = []
     for first in range(1, _LAST_PORT + 1, _PORTION):
-        found += _open_among(address, range(first, min(first + _PORTION, _LAST_PORT + 1)))
+        found += open_among(address, range(first, min(first + _PORTION, _LAST_PORT + 1)))
     return found
 
 
-def _open_among(address: str, ports: range) -> list[int]:
+def open_among(address: str, ports: Iterable[int]) -> list[int]:
+    """The ports of some that take a TCP connection from here."""
     found = []
     waiting: dict[int, tuple[int, socket.socket]] = {}
     poll = select.poll()
