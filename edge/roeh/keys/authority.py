@@ -246,17 +246,60 @@ class AuthorityDirectory:
             KeyRefused: this CA signed no certificate of that serial number.
             OutputRefused: the list cannot be written.
         """
-        path = self.directory / LIST_FILE
-        entries, number = self._revoked(path)
+        entries, number = self._revoked(self.directory / LIST_FILE)
         now = _now(clock)
         if serial is not None:
             wanted = self._serial(serial)
             if wanted not in {entry.serial_number for entry in entries}:
                 entries.append(_entry(wanted, now, reason, compromised_since))
+        return self._write_list(entries, number + 1, now)
+
+    def revoke_pole(
+        self,
+        name: NodeName,
+        clock: Clock,
+        *,
+        reason: x509.ReasonFlags = x509.ReasonFlags.unspecified,
+        compromised_since: datetime.datetime | None = None,
+    ) -> list[str]:
+        """Revoke every certificate of a pole that has not ended, in one list.
+
+        Returns:
+            The serial numbers that were revoked now. None: they were already, and the list is
+            as it was.
+
+        Raises:
+            KeyRefused: this CA signed none for a pole of that name.
+            OutputRefused: the list cannot be written.
+        """
+        of_pole = [item for item in self.issued() if node_name_of(item.subject) == name]
+        if not of_pole:
+            raise KeyRefused(
+                what="this CA signed no certificate for it",
+                which=str(name),
+                remedy=f"see roeh keys issued --ca {self.directory}",
+            )
+        entries, number = self._revoked(self.directory / LIST_FILE)
+        known = {entry.serial_number for entry in entries}
+        now = _now(clock)
+        serials = [
+            item.serial_number
+            for item in of_pole
+            if item.serial_number not in known and item.not_valid_after_utc > now
+        ]
+        if serials:
+            entries += [_entry(serial, now, reason, compromised_since) for serial in serials]
+            self._write_list(entries, number + 1, now)
+        return [f"{serial:x}" for serial in serials]
+
+    def _write_list(
+        self, entries: list[x509.RevokedCertificate], number: int, now: datetime.datetime
+    ) -> Path:
+        path = self.directory / LIST_FILE
         made = make_list(
             self.authority,
             entries,
-            number=number + 1,
+            number=number,
             validity=Validity(now, now + datetime.timedelta(days=LIST_DAYS)),
         )
         replace_public(path, made.public_bytes(serialization.Encoding.PEM))

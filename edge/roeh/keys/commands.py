@@ -24,7 +24,7 @@ from roeh.keys.asking import (
     positive_days,
     say,
 )
-from roeh.keys.authority import LEAF_DAYS, AuthorityDirectory
+from roeh.keys.authority import LEAF_DAYS, LIST_FILE, AuthorityDirectory
 from roeh.keys.home_credential import DIRECTORY_VARIABLE
 from roeh.keys.home_file import FileHome
 from roeh.keys.instants import as_text
@@ -33,9 +33,11 @@ from roeh.keys.new_authority import create_ca, create_root
 from roeh.keys.open import KeyHome, key_home, key_sets, node_name
 from roeh.keys.person_certificates import AuthorityClass
 from roeh.keys.pole import KeyState, Pole
+from roeh.keys.requests import NAME
 from roeh.keys.safe_files import read_public, replace_public
-from roeh.keys.signer import KeyUsage
+from roeh.keys.signer import KeyUsage, NodeName
 from roeh.keys.tls_files import tls_copies
+from roeh.keys.tokens import TokenBook
 
 _US_PER_DAY = 86_400_000_000
 #: From when on `show` says that a certificate ends soon.
@@ -121,7 +123,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
     enrolment_commands.add_token_file(rotate)
 
     revoke = add("revoke", _revoke, "Offline: revoke a certificate, or only renew the list.")
-    revoke.add_argument("serial", nargs="?", metavar="SERIAL", help="hexadecimal")
+    which = revoke.add_mutually_exclusive_group()
+    which.add_argument("serial", nargs="?", metavar="SERIAL", help="hexadecimal")
+    which.add_argument("--pole", type=_pole_name, metavar="SITE/POLE", help="all of this pole")
     revoke.add_argument("--ca", type=Path, required=True, metavar="DIR", help="who signed it")
     revoke.add_argument("--reason", choices=sorted(_REASONS), default="unspecified")
     revoke.add_argument(
@@ -287,6 +291,8 @@ def _in_words(state: KeyState, now_us: int) -> str:
 
 def _revoke(chosen: argparse.Namespace) -> int:
     authority = AuthorityDirectory(chosen.ca, passphrase_from(chosen.passphrase_file))
+    if chosen.pole is not None:
+        return _revoke_pole(chosen, authority)
     path = authority.revoke(
         chosen.serial,
         SystemClock(),
@@ -296,6 +302,24 @@ def _revoke(chosen: argparse.Namespace) -> int:
     say(f"{path}: give it to whoever verifies")
     if chosen.serial:
         say("what it signed counts only where a witness saw it before the revocation")
+    return EXIT_OK
+
+
+def _revoke_pole(chosen: argparse.Namespace, authority: AuthorityDirectory) -> int:
+    for record in TokenBook(chosen.ca).withdraw_all(chosen.pole):
+        say(f"withdrawn: token {record.id} of {record.name}")
+    serials = authority.revoke_pole(
+        chosen.pole,
+        SystemClock(),
+        reason=_REASONS[chosen.reason],
+        compromised_since=chosen.compromised_since,
+    )
+    if not serials:
+        say(f"{chosen.pole}: revoked already; nothing changed")
+        return EXIT_OK
+    say(f"{chosen.pole}: revoked {', '.join(serials)}")
+    say(f"{chosen.ca / LIST_FILE}: give it to whoever verifies")
+    say("what they signed counts only where a witness saw it before the revocation")
     return EXIT_OK
 
 
@@ -313,6 +337,13 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-c", "--config", type=Path, required=True, metavar="NODE.toml", help="the node"
     )
+
+
+def _pole_name(text: str) -> NodeName:
+    site, _, node = text.partition("/")
+    if not (NAME.fullmatch(site) and NAME.fullmatch(node)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like haifa/pole-7")
+    return NodeName(site=site, node=node)
 
 
 def _instant(text: str) -> datetime.datetime:

@@ -149,6 +149,14 @@ class TokenBook:
                 self._remove(record)
         return found
 
+    def withdraw_all(self, name: NodeName) -> list[TokenRecord]:
+        """Forget the open tokens of a pole; there may be none."""
+        with self.locked():
+            found = [record for record in self.records() if record.is_open and record.name == name]
+            for record in found:
+                self._remove(record)
+        return found
+
     def read(self, token_id: str) -> TokenRecord:
         """A token's record.
 
