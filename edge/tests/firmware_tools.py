@@ -218,7 +218,7 @@ def planned_partitions(tree, file):
     return partitions(tree, with_tpm=file.is_relative_to(tree / "common/repart-tpm2"))[0]
 
 
-def partitions(tree, *, with_tpm=False):
+def partitions(tree, *, with_tpm=False, disk_bytes=DISK_BYTES):
     """What repart says beside its plan, and the plan."""
     definitions = tree.parent / f"{tree.name}-repart"
     shutil.rmtree(definitions, ignore_errors=True)
@@ -227,7 +227,7 @@ def partitions(tree, *, with_tpm=False):
         shutil.copytree(tree / "common/repart-tpm2", definitions, dirs_exist_ok=True)
     image = tree.parent / f"{tree.name}-disk"
     with image.open("wb") as disk:
-        disk.truncate(DISK_BYTES)
+        disk.truncate(disk_bytes)
     command = ["systemd-repart", "--dry-run=yes", "--empty=force", f"--definitions={definitions}"]
     done = run(*command, "--no-pager", "--json=short", image)
     plan = [line for line in done.stdout.splitlines() if line.startswith("[{")]
