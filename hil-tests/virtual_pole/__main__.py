@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roeh.core.clock import SystemClock
-from virtual_pole import life, links, ways_in
+from virtual_pole import interruption, life, links, ways_in
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.steps import Steps, table_of
@@ -45,6 +45,8 @@ def _run(options: argparse.Namespace, words: list[str], street: Street) -> int:
                 print(_line(machine))
         case "pole":
             return _walk(options, street)
+        case "interrupt":
+            return _interrupt(options, street)
         case "down":
             life.down(street)
         case "status":
@@ -77,6 +79,25 @@ def _walk(options: argparse.Namespace, street: Street) -> int:
         if not options.keep:
             life.down(street)
     print("\n".join(table_of(steps.took, steps.total_s)), flush=True)
+    return 0
+
+
+def _interrupt(options: argparse.Namespace, street: Street) -> int:
+    steps = Steps(SystemClock())
+    poles = len(street.names)
+    print(f"pole: seed {options.seed}", flush=True)
+    try:
+        interruption.series(
+            street,
+            steps,
+            first=poles,
+            times=options.times,
+            seed=options.seed,
+            longest_s=options.longest,
+        )
+    except PoleFailed as failure:
+        print(f"pole: {failure}", file=sys.stderr, flush=True)
+        return 1
     return 0
 
 
@@ -127,6 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     pole = add("pole", "from nothing: provisioned, an alarm, evidence, all healthy")
     pole.add_argument("--keep", action="store_true", help="leave the machines up")
     pole.add_argument("--ci", action="store_true", help="the short form")
+    killed = add("interrupt", "Ansible killed, poles cut, in a street that `pole --keep` left")
+    killed.add_argument("--times", type=int, default=3, metavar="N", help="new poles (3)")
+    killed.add_argument("--seed", type=int, default=1, metavar="N", help="of the moments (1)")
+    killed.add_argument(
+        "--longest", type=float, default=60.0, metavar="S", help="how long a whole run takes (60)"
+    )
     add("down", "end them and remove all that was made")
     add("status", "which machines there are")
     for name, help_text in (

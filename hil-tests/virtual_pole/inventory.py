@@ -47,7 +47,11 @@ def write(street: Street, bundle: Path) -> None:
                 "control_room": {"hosts": {CONTROL_ROOM: desk}},
                 "poles": {
                     "hosts": {
-                        name: {"roeh_board_serial": street.place(name).serial} for name in poles
+                        name: {
+                            "ansible_host": street.place(name).address,
+                            "roeh_board_serial": street.place(name).serial,
+                        }
+                        for name in poles
                     }
                 },
             },
@@ -55,6 +59,24 @@ def write(street: Street, bundle: Path) -> None:
     }
     # JSON is YAML.
     street.inventory.write_bytes(msgspec.json.format(msgspec.json.encode(document)))
+
+
+def renew(street: Street) -> None:
+    """The same again for the machines that are there by now."""
+    written = msgspec.json.decode(street.inventory.read_bytes(), type=_Written)
+    write(street, Path(written.all.vars.roeh_bundle))
+
+
+class _Variables(msgspec.Struct, frozen=True):
+    roeh_bundle: str
+
+
+class _All(msgspec.Struct, frozen=True):
+    vars: _Variables
+
+
+class _Written(msgspec.Struct, frozen=True):
+    all: _All
 
 
 def bring_stick(control_room: Machine, keys: Keys) -> None:

@@ -41,6 +41,19 @@ def up(street: Street, poles: int) -> list[Machine]:
     return machines
 
 
+def add(street: Street, machine: Machine) -> None:
+    """One more machine, made and booted.
+
+    Raises:
+        PoleFailed: it cannot be made or does not boot.
+    """
+    ready = base(cache_directory())
+    with alone(street):
+        machine.make(ready)
+        ways_in.write_config(street)
+        machine.boot()
+
+
 def down(street: Street) -> None:
     """Every process, namespace and disk that was made from here ends; nothing else does."""
     if not street.state.is_dir():

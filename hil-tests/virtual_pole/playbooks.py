@@ -17,6 +17,7 @@ from virtual_pole.troubles import PoleFailed
 ANSIBLE = REPOSITORY / "deploy/ansible"
 _PATIENCE_S = 600.0
 _RECAP = re.compile(r"^(\S+)\s+:((?:\s+[a-z]+=\d+)+)", re.MULTILINE)
+_TASK = re.compile(r"^TASK \[(.*?)\] \**$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:fatal: |\[ERROR\]: |ERROR! ).*", re.MULTILINE)
 _MESSAGE = re.compile(r"^\s+msg: (.*)", re.MULTILINE)
 _SAID_CHARACTERS = 400
@@ -106,6 +107,12 @@ def read(log: Path) -> Run:
         changed[host] = said.get("changed", 0)
         failed[host] = said.get("failed", 0) + said.get("unreachable", 0)
     return Run(log, changed, failed)
+
+
+def last_task(log: Path) -> str:
+    """The task that a log ends in."""
+    tasks = _TASK.findall(log.read_text(errors="replace"))
+    return tasks[-1] if tasks else "before the first task"
 
 
 def why(said: str) -> str:

@@ -32,24 +32,24 @@ class Steps:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._start_ns = clock.mono_ns()
         self.took: list[Took] = []
 
     @contextlib.contextmanager
     def taking(self, step: str) -> Iterator[list[str]]:
         """Time the block; it may say what it found by adding to the list."""
-        start_ns = self._clock.mono_ns()
+        start_ns = self.clock.mono_ns()
         found: list[str] = []
         yield found
-        took = Took(step, (self._clock.mono_ns() - start_ns) / NS_PER_S, ", ".join(found))
+        took = Took(step, (self.clock.mono_ns() - start_ns) / NS_PER_S, ", ".join(found))
         self.took.append(took)
         print(line_of(took), flush=True)
 
     @property
     def total_s(self) -> float:
         """Seconds since the first step began."""
-        return (self._clock.mono_ns() - self._start_ns) / NS_PER_S
+        return (self.clock.mono_ns() - self._start_ns) / NS_PER_S
 
 
 def line_of(took: Took) -> str:

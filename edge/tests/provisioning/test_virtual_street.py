@@ -4,7 +4,7 @@ import ipaddress
 import socket
 
 import pytest
-from virtual_pole import health, playbooks, scan, steps
+from virtual_pole import health, interruption, playbooks, scan, steps
 from virtual_pole.listening import Listener, parsed_listeners
 from virtual_pole.street import CONTROL_ROOM, POLES_ROUTER, Street, names_of
 from virtual_pole.troubles import PoleFailed
@@ -109,3 +109,18 @@ def test_the_table_names_the_longest_step_first():
         "| quick | 1.2 |",
         "| all, some at once | 11.5 |",
     ]
+
+
+def test_a_seed_gives_the_same_moments_each_time_and_cuts_every_second_pole():
+    drawn = interruption.moments(7, 4, 50.0)
+    assert drawn == interruption.moments(7, 4, 50.0) != interruption.moments(8, 4, 50.0)
+    assert [moment.is_power_cut for moment in drawn] == [True, False, True, False]
+    assert all(3.0 <= moment.after_s <= 50.0 for moment in drawn)
+
+
+def test_a_log_that_ends_anywhere_names_the_task_it_was_at(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("PLAY [Install]\n")
+    assert playbooks.last_task(log) == "before the first task"
+    log.write_text(FATAL + "TASK [pole : Units] *****\nchanged: [pole-")
+    assert playbooks.last_task(log) == "pole : Units"
