@@ -18,12 +18,12 @@ from virtual_pole import life
 from virtual_pole.street import DEFAULT_STATE, Street
 from virtual_pole.troubles import PoleFailed
 
-from qemu_pole.depot import Depot
-from qemu_pole.pole import QemuPole
+from qemu_pole.depot import Depot, copied
+from qemu_pole.pole import POLE, QemuPole
 from qemu_pole.recipe import CACHE, HERE
 from roeh.core.clock import SystemClock
 
-_POLE = "pole-1"
+_TPMS = ("none", "another", "own")
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> None:
     clock = SystemClock()
     street = Street.at(options.state)
-    pole = QemuPole(street, _POLE, clock)
+    pole = QemuPole(street, POLE, clock)
     match options.command:
         case "up":
             install_packages(HERE / "host_packages.txt")
@@ -56,6 +56,16 @@ def _run(options: argparse.Namespace) -> None:
         case "boot":
             with life.alone(street):
                 pole.boot()
+        case "steal":
+            with life.alone(street):
+                pole.cut()
+                copy = copied(pole.board, street.state / "copy", has_its_tpm=options.tpm == "own")
+                pole.power_on(board=copy, has_tpm=options.tpm != "none")
+                pole.wait_until_reached()
+        case "time-server":
+            pole.time_server.start()
+        case "no-time-server":
+            pole.time_server.stop()
         case "reset":
             pole.reset()
         case "console":
@@ -68,10 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     for name, help_text in (
         ("up", "make a board ready, put it up and boot it; from the second time on quickly"),
         ("boot", "give it power, and wait until ssh answers"),
+        ("steal", "cut it, and boot a copy of its disk on a board without its TPM"),
+        ("time-server", "start the street's time server"),
+        ("no-time-server", "end it"),
         ("reset", "press its reset button"),
         ("console", "what kernel and systemd said"),
     ):
         command = commands.add_parser(name, help=help_text)
+        if name == "steal":
+            command.add_argument("--tpm", choices=_TPMS, default="another")
         command.add_argument("--state", type=Path, default=DEFAULT_STATE, metavar="DIR")
     return parser
 

@@ -3,7 +3,7 @@
 #
 #   unshare --mount --pid --fork --kill-child sh image.sh DIRECTORY
 #
-# DIRECTORY holds debian.sources; afterwards it holds base.qcow2, key and known_hosts.
+# DIRECTORY holds debian.sources; afterwards it holds base.qcow2, key and host_key.
 # Everything behind the root partition is free: systemd-repart divides it on the first boot.
 # Needs root; mounts no image, so neither loop devices nor a device mapper are needed.
 set -eu
@@ -33,14 +33,15 @@ tar -C "$tree" -x -f "$kept"
 rm -rf "$tree"/etc/apt/sources.list "$tree"/etc/apt/sources.list.d/* "$tree"/var/lib/apt/lists/*
 
 say "the board's own files"
-ssh-keygen -q -t ed25519 -N '' -C qemu-pole -f "$out/key"
+ssh-keygen -q -t ed25519 -N '' -C technician -f "$out/key"
 in_tree useradd --create-home --shell /bin/bash technician
 echo 'technician ALL=(ALL) NOPASSWD: ALL' > "$tree/etc/sudoers.d/technician"
 install -d -m 700 "$tree/home/technician/.ssh"
 install -m 600 "$out/key.pub" "$tree/home/technician/.ssh/authorized_keys"
 in_tree chown -R technician: /home/technician
 in_tree ssh-keygen -A >/dev/null
-sed 's/^/qemu-pole /' "$tree/etc/ssh/ssh_host_ed25519_key.pub" > "$out/known_hosts"
+install -m 600 "$tree/etc/ssh/ssh_host_ed25519_key" "$out/host_key"
+install -m 644 "$tree/etc/ssh/ssh_host_ed25519_key.pub" "$out/host_key.pub"
 in_tree systemd-machine-id-setup >/dev/null
 echo pole-1 > "$tree/etc/hostname"
 echo '127.0.0.1 localhost pole-1' > "$tree/etc/hosts"
@@ -63,7 +64,7 @@ echo 'blacklist iTCO_wdt' > "$tree/etc/modprobe.d/board.conf"
 printf '[Match]\nName=en* eth*\n[Network]\nAddress=10.77.1.11/24\nGateway=10.77.1.1\nLinkLocalAddressing=no\n' \
     > "$tree/etc/systemd/network/10-street.network"
 in_tree systemctl --quiet enable systemd-networkd ssh roeh-overlay-confirm
-in_tree systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer \
+in_tree systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer systemd-repart.service \
     systemd-networkd-wait-online.service e2scrub_reap.service
 # A small first disk starts sooner; what a pole's root needs is here.
 echo COMPRESS=gzip >> "$tree/etc/initramfs-tools/initramfs.conf"

@@ -19,8 +19,11 @@ from virtual_pole.network import in_namespace
 from virtual_pole.street import Street
 
 from qemu_pole.hardware import Board, Disk, board_command, tpm_command
+from qemu_pole.time_server import TimeServer
 from roeh.core.clock import NS_PER_S, Clock
 
+#: The one pole of a street that is a machine.
+POLE = "pole-1"
 #: Without KVM and with other work beside it, Debian takes a minute and more.
 BOOT_PATIENCE_S = 600.0
 _TPM_PATIENCE_S = 20.0
@@ -50,6 +53,12 @@ class QemuPole:
     def machine(self) -> Machine:
         """Its shell, and its end."""
         return self._machine
+
+    @property
+    def time_server(self) -> TimeServer:
+        """The street's time server."""
+        group = self._machine.group.with_name(f"{self._street.tag}-time-server")
+        return TimeServer(self._street, group, self._clock)
 
     def power_on(
         self,

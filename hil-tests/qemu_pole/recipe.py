@@ -16,7 +16,6 @@ INGREDIENTS = (
     HERE / "image.sh",
     HERE / "guest_packages.txt",
     HERE / "hardware.py",
-    HERE / "depot.py",
     *sorted(
         path
         for folder in ("repart.d", "repart-tpm2", "overlay-root", "mounts", "system.conf.d")
@@ -24,3 +23,6 @@ INGREDIENTS = (
         if path.is_file()
     ),
 )
+
+#: On a board's first boot: the rest of the disk divided, evidence's partition bound to its TPM.
+FIRST_BOOT = "systemd-repart --dry-run=no /dev/vda >&2 && udevadm settle && sync"
