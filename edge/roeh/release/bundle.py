@@ -12,6 +12,7 @@ from roeh.core.clock import Clock, SystemClock
 from roeh.core.errors import EXIT_OK, RoehError
 from roeh.release.archive import Release, read_release
 from roeh.release.carried import BUNDLE_FILE, BundleDescription, MachineRole, description_bytes
+from roeh.release.contents import of_bundle
 from roeh.release.debs import (
     CarriedPackage,
     fetch_packages,
@@ -21,14 +22,13 @@ from roeh.release.debs import (
 )
 from roeh.release.locks import Pin, pins_for
 from roeh.release.machines import ARCHITECTURES, SUITES, Architecture, Suite
-from roeh.release.make import BUILD, CHECKOUT, add_seal_options, make_release, seal_from
+from roeh.release.make import BUILD, CHECKOUT, LOCKS, add_seal_options, make_release, seal_from
 from roeh.release.mirror import debian_sources
+from roeh.release.sbom import SBOM_FILE, sbom_bytes
 from roeh.release.sealing import Seal
 from roeh.release.sums import SUMS_FILE, SUMS_SIGNATURE_FILE, sums_bytes
 from roeh.release.wheels import CarriedWheel, fetch_wheels
 
-#: The lock of each role.
-_LOCKS = {MachineRole.POLE: "node.txt", MachineRole.CONTROL_ROOM: "desk.txt"}
 #: Whose pip a machine uses, which has none.
 _PIP_LOCK = "requirements/dev.txt"
 _PACKAGE_LISTS = CHECKOUT / "deploy" / "ansible" / "packages"
@@ -85,8 +85,12 @@ class Bundle:
         (making / "debs").mkdir()
         shutil.copyfile(self._release_path, making / f"roeh-{release.manifest.version}.tar")
         shutil.copyfile(_BOOTSTRAP, making / _BOOTSTRAP.name)
-        self._add_wheels(release, making)
-        self._add_packages(making, renew=renew)
+        wheels = self._add_wheels(release, making)
+        packages = self._add_packages(making, renew=renew)
+        made_utc_s = release.manifest.made_utc_s
+        components = of_bundle(wheels, packages, self._architecture, self._suite)
+        bill = sbom_bytes(name, release.manifest.version, made_utc_s, components)
+        (making / SBOM_FILE).write_bytes(bill)
         about = BundleDescription(
             format="roeh-bundle-1",
             version=release.manifest.version,
@@ -100,19 +104,20 @@ class Bundle:
         making.rename(made)
         return made
 
-    def _add_wheels(self, release: Release, making: Path) -> None:
+    def _add_wheels(self, release: Release, making: Path) -> list[CarriedWheel]:
         pip = self._pins((CHECKOUT / _PIP_LOCK).read_text(encoding="utf-8"), only="pip")
         carried: dict[str, CarriedWheel] = {}
-        for role, lock in _LOCKS.items():
+        for role, lock in LOCKS.items():
             pins = self._pins(release.contents[lock].decode())
             wheels = fetch_wheels(pins, self._architecture, self._suite, self._cache)
             lines = "".join(wheel.requirement() for wheel in wheels)
-            (making / "locks" / f"{role.value}.txt").write_text(lines, encoding="utf-8")
+            (making / "locks" / f"{role}.txt").write_text(lines, encoding="utf-8")
             carried |= {wheel.path.name: wheel for wheel in wheels}
         for wheel in fetch_wheels(pip, self._architecture, self._suite, self._cache):
             carried[wheel.path.name] = wheel
         for name, wheel in carried.items():
             shutil.copyfile(wheel.path, making / "wheels" / name)
+        return list(carried.values())
 
     def _pins(self, lock: str, only: str | None = None) -> list[Pin]:
         pins = pins_for(lock, self._architecture, self._suite)

@@ -14,6 +14,7 @@ from roeh.release.machines import Architecture, Suite
 FROM_DEBIAN: Final = frozenset({"systemd-python", "tpm2-pytss"})
 
 _ENTRY = re.compile(r"^(?=[a-z0-9])", re.MULTILINE)
+_NAMED = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
@@ -46,6 +47,11 @@ def pins_for(lock: str, architecture: Architecture, suite: Suite) -> list[Pin]:
             (pinned,) = requirement.specifier
             pins.append(Pin(requirement.name, pinned.version, frozenset(_HASH.findall(entry))))
     return pins
+
+
+def locked_names(lock: str) -> list[tuple[str, str]]:
+    """Name and version of all that a lock names, for whatever machine."""
+    return _NAMED.findall(lock)
 
 
 def _environment(architecture: Architecture, suite: Suite) -> dict[str, str]:

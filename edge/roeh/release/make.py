@@ -15,14 +15,17 @@ from roeh.core.clock import NS_PER_S, Clock, SystemClock
 from roeh.core.errors import EXIT_OK, ReleaseFailed, RoehError
 from roeh.keys.asking import passphrase_from
 from roeh.release.archive import release_file, write_release
+from roeh.release.carried import MachineRole
+from roeh.release.contents import of_release
 from roeh.release.manifest import ReleaseManifest, is_version
+from roeh.release.sbom import SBOM_FILE, sbom_bytes
 from roeh.release.sealing import RELEASE_CA_FILE, Seal, open_seal, trial_seal
 from roeh.release.wheel import build_wheel
 
 CHECKOUT = Path(__file__).parents[3]
 BUILD = CHECKOUT / "build" / "release"
-#: The locks that a machine's environment is made from.
-LOCKS = ("node.txt", "desk.txt")
+#: The lock of each role.
+LOCKS = {MachineRole.POLE.value: "node.txt", MachineRole.CONTROL_ROOM.value: "desk.txt"}
 _TREE_VERSION = re.compile(r'^version = "([^"]*)"$', re.MULTILINE)
 _TREE_SCHEMA = re.compile(r"^SCHEMA_VERSION = (\d+)$", re.MULTILINE)
 _TREE_PYTHON = re.compile(r'^requires-python = ">=([0-9.]+)"$', re.MULTILINE)
@@ -80,8 +83,11 @@ def make_release(source: Path, version: str | None, to: Path, seal: Seal, clock:
     try:
         wheel = build_wheel(source, version, made_utc_s, work)
         contents = {wheel.name: wheel.read_bytes()}
-        for lock in LOCKS:
+        for lock in LOCKS.values():
             contents[lock] = (source / "requirements" / lock).read_bytes()
+        locks = {role: contents[lock].decode() for role, lock in LOCKS.items()}
+        components = of_release(source, locks)
+        contents[SBOM_FILE] = sbom_bytes("roeh", version, made_utc_s, components)
     finally:
         shutil.rmtree(work)
     manifest = ReleaseManifest(
