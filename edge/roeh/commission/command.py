@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ from roeh.commission.technician import Technician, technician_from
 from roeh.core.clock import NS_PER_US, Clock, SystemClock
 from roeh.core.config import NodeConfig, SensorSection, load_config
 from roeh.core.errors import EXIT_OK, ChecksFailed, OutputRefused, RoehError
-from roeh.core.paths import frames_socket
+from roeh.core.paths import evidence_socket, frames_socket, node_database
 from roeh.custody.link import EvidenceLink, evidence_link
 from roeh.custody.newest_picture import newest_picture
 from roeh.doctor.machine_view import MachineView
@@ -142,10 +143,14 @@ def _name(text: str) -> str:
 
 @contextlib.contextmanager
 def _link(config: NodeConfig, clock: Clock) -> Iterator[EvidenceLink | None]:
-    """The way to the ledger; None where the pole has none yet.
+    """The way to the ledger; None where the pole has none yet, or it is not ours to write to.
 
-    A store that is there and cannot be asked is an error: nobody looks without a record.
+    A running node that cannot be asked is an error: nobody looks at a recording without a record.
     """
+    if not is_bound(evidence_socket(config)) and not _owns_store(config):
+        sys.stderr.write("roeh: the node does not run: the report does not go into its ledger\n")
+        yield None
+        return
     with contextlib.ExitStack() as stack:
         try:
             link = stack.enter_context(evidence_link(config, clock))
@@ -156,6 +161,15 @@ def _link(config: NodeConfig, clock: Clock) -> Iterator[EvidenceLink | None]:
             yield None
             return
         yield link
+
+
+def _owns_store(config: NodeConfig) -> bool:
+    """Whether this user is evidence's: what another wrote, root too, evidence might not read."""
+    try:
+        return node_database(config).stat().st_uid == os.geteuid()
+    except OSError:
+        # None yet.
+        return True
 
 
 def _pictures(
@@ -258,7 +272,7 @@ def _say(
         f"{files[1]}: sha256 {record.report_sha256}",
     ]
     if record.ledger is None:
-        said.append("  not in the pole's ledger: it has none yet")
+        said.append("  not in the pole's ledger: nobody answers for it")
     elif record.ledger.checkpoint is None:
         said.append(f"  in the pole's ledger at leaf {record.ledger.leaf}, no checkpoint yet")
     else:
