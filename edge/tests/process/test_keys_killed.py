@@ -7,9 +7,11 @@ import sys
 import pytest
 
 from roeh.core.clock import SystemClock
-from roeh.core.errors import RoehError
+from roeh.core.errors import RoehError, TokenRefused
+from roeh.keys.enrolment import enrolment_request
 from roeh.keys.open import key_sets, open_signers
-from roeh.keys.signer import KeyUsage
+from roeh.keys.signer import KeyUsage, NodeName
+from roeh.keys.tokens import TokenBook, sign_enrolment
 from tests.ceremonies import KeyKeeper, pole_of, provision
 from tests.key_nodes import node_with_keys
 
@@ -121,4 +123,32 @@ def test_a_request_that_is_killed_is_made_whole_by_the_next(memory_directory, ke
         pole.install(keeper.sign(pole.request(KeyUsage)))
         assert open_signers(config, CLOCK).is_provisioned
         assert_nothing_left_over(config)
+    assert steps > 10
+
+
+def test_an_enrolment_that_is_killed_is_completed_by_its_request_and_by_no_other(memory_directory):
+    name, board = NodeName("haifa", "pole-7"), "10000000a1b2c3d4"
+    steps = 0
+    while True:
+        steps += 1
+        directory = memory_directory / str(steps)
+        keeper = KeyKeeper(directory)
+        token, _ = TokenBook(keeper.ca_dir).make(name, board, 48, CLOCK)
+        mine, others = (
+            enrolment_request(token, name, board, pole_of(config).request(KeyUsage))
+            for config in (node_with_keys(directory / "node"), node_with_keys(directory / "other"))
+        )
+        if not killed_before_step(
+            steps, lambda keeper=keeper, mine=mine: sign_enrolment(keeper.ca, mine, 1000, CLOCK)
+        ):
+            break
+        issued = list((keeper.ca_dir / "issued").glob("*.pem"))
+        (record,) = TokenBook(keeper.ca_dir).records()
+        assert not (issued and record.is_open), "certified before the token was bound"
+
+        first, second = (others, mine) if record.is_open else (mine, others)
+        assert len(sign_enrolment(keeper.ca, first, 1000, CLOCK).issued) == len(KeyUsage)
+        with pytest.raises(TokenRefused, match="another request"):
+            sign_enrolment(keeper.ca, second, 1000, CLOCK)
+        assert len(list((keeper.ca_dir / "issued").glob("*.pem"))) == len(KeyUsage)
     assert steps > 10
