@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.street import CONTROL_ROOM, Street
+from virtual_pole.troubles import PoleFailed
 
 REPOSITORY = Path(__file__).parent.parent.parent
 ENVIRONMENTS = Path(__file__).parent.parent / "environments"
@@ -45,7 +47,7 @@ class Tier(Protocol):
         ...
 
     def take_away(self) -> None:
-        """End what was made, and nothing else."""
+        """End what was made here, and nothing that was there before."""
         ...
 
 
@@ -61,11 +63,15 @@ class Nspawn:
 
     def __init__(self, state: Path) -> None:
         self._street = Street.at(state)
+        self._is_made_here = False
 
     def make(self, *, short: bool) -> None:
         """See the protocol."""
+        if self._is_provisioned():
+            return
+        self._is_made_here = True
         form = ("--ci",) if short else ()
-        _run_part("virtual_pole", "pole", "--state", str(self._street.state), *form)
+        _run_part("virtual_pole", "pole", "--state", str(self._street.state), "--keep", *form)
 
     def variables(self) -> dict[str, str]:
         """See the protocol."""
@@ -82,8 +88,16 @@ class Nspawn:
 
     def take_away(self) -> None:
         """See the protocol."""
-        _run_part("street_camera", "unplug", "--state", str(self._street.state))
-        _run_part("virtual_pole", "down", "--state", str(self._street.state))
+        if self._is_made_here:
+            _run_part("street_camera", "unplug", "--state", str(self._street.state))
+            _run_part("virtual_pole", "down", "--state", str(self._street.state))
+
+    def _is_provisioned(self) -> bool:
+        try:
+            pole = Machine(self._street, _POLE)
+            return pole.is_running() and bool(pole.run("systemctl is-active roeh.target"))
+        except PoleFailed:
+            return False
 
 
 class Rig:

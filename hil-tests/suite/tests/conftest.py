@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from suite.control_room import ControlRoom
+from suite.delivery import wait_for_alerts
+from suite.evidence import Records, records
 from suite.machine import Machine
 from suite.pole import Pole
+from suite.waiting import Stopwatch, wait_until
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What was there before the power went, and how long the way back took."""
+
+    before: Records
+    boot_s: float
+    first_alert_s: float
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +104,23 @@ def writes(target):
 def broker(control_room):
     yield control_room.broker
     control_room.broker.start()
+
+
+@pytest.fixture(scope="session")
+def cut(strategy, provisioned_pole, control_room):
+    """One cut of the pole's power while it works, and its way back to the first alert."""
+    pole = provisioned_pole
+    pole.wait_until_well()
+    wait_for_alerts(pole, 1)
+    before = records(pole.machine)
+    strategy.transition("off")
+    watch = Stopwatch()
+    strategy.transition("provisioned")
+    boot_s = watch.elapsed_s
+    last = before.alerts[-1].seq
+    wait_until(
+        "an alert of this boot at the control room",
+        lambda: any(one.seq > last for one in control_room.arrivals(pole.name)),
+        180,
+    )
+    return Cut(before, boot_s, watch.elapsed_s)

@@ -9,7 +9,7 @@ from suite import faults
 from suite.budgets import OF_A_BOARD, OF_BOOTING, excess, read_table
 from suite.delivery import wait_for_alerts
 from suite.pole import ROLES, unit_of
-from suite.waiting import Stopwatch, wait_until
+from suite.waiting import Stopwatch
 
 PROBE = Path(suite.__file__).parent / "probes/usage.py"
 MEASURED_FOR_S = 20.0
@@ -79,29 +79,12 @@ def test_while_footage_plays_a_pole_keeps_to_its(usage, board, figure, record_pr
     assert not excess(figure, board, measured)
 
 
-@pytest.fixture(scope="module")
-def booting(strategy, provisioned_pole, control_room):
-    """From power to systemd's word that booting ended, and to the first alert of that boot."""
-    provisioned_pole.wait_until_well()
-    known = provisioned_pole.wait_until_answers().alerts_stored
-    strategy.transition("off")
-    watch = Stopwatch()
-    strategy.transition("provisioned")
-    boot_s = watch.elapsed_s
-    wait_until(
-        "an alert of this boot at the control room",
-        lambda: any(one.seq > known for one in control_room.arrivals(provisioned_pole.name)),
-        180,
-    )
-    return {"boot_s": boot_s, "first_alert_s": watch.elapsed_s}
-
-
 @pytest.mark.short
 @pytest.mark.needs("systemd")
 @pytest.mark.fault(faults.BOOT)
 @of(*OF_BOOTING)
-def test_a_pole_that_gets_its_power_back_keeps_to_its_time(booting, board, figure, record_property):
-    measured = booting[figure.take.of]
+def test_a_pole_that_gets_its_power_back_keeps_to_its_time(cut, board, figure, record_property):
+    measured = getattr(cut, figure.take.of)
     record_property("measured", f"{measured:.1f} {figure.unit}")
     assert not excess(figure, board, measured)
 

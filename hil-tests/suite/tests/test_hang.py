@@ -39,9 +39,10 @@ def seconds(text):
     return total
 
 
-@pytest.fixture
-def watched(pole):
+@pytest.fixture(scope="module")
+def short_watchdogs(provisioned_pole):
     """Every unit with a shorter watchdog; theirs again afterwards."""
+    pole = provisioned_pole
     units = " ".join(unit_of(role) for role in ROLES)
     line = f"[Service]\\\\nWatchdogSec={SHORT_WATCHDOG_S}\\\\n"
     pole.machine.run(
@@ -49,27 +50,48 @@ def watched(pole):
         f" printf '{line}' > /run/systemd/system/$unit.d/short-watchdog.conf; done;"
         f" systemctl daemon-reload; systemctl restart {units}"
     )
-    pole.wait_until_well()
-    yield pole
+    yield
     pole.machine.run(
         f"for unit in {units}; do rm -f /run/systemd/system/$unit.d/short-watchdog.conf; done;"
         f" systemctl daemon-reload; systemctl restart {units}"
     )
 
 
+@pytest.fixture
+def watched(short_watchdogs, pole):
+    return pole
+
+
+def hang(pole, *roles):
+    """Stop them, and wait for others in their places."""
+    stopped = {role: pole.main_pid(role) for role in roles}
+    pole.machine.run("kill -STOP " + " ".join(str(pid) for pid in stopped.values()))
+
+    def are_others():
+        now = {role: pole.main_pid(role) for role in roles}
+        return all(now[role] not in (0, stopped[role]) for role in roles)
+
+    wait_until(f"others in the place of {', '.join(roles)}", are_others, PATIENCE_S)
+    assert all(pole.watchdog_timeouts(role) > 0 for role in roles)
+
+
 @pytest.mark.short
 @pytest.mark.fault(faults.HANG)
-def test_a_process_that_hangs_is_started_anew_and_evidence_stays_whole(watched, control_room):
-    for role in ROLES:
-        stopped = watched.main_pid(role)
-        watched.machine.run(f"kill -STOP {stopped}")
-        wait_until(
-            f"another {role} in the place of the one that hangs",
-            lambda role=role, stopped=stopped: watched.main_pid(role) not in (0, stopped),
-            PATIENCE_S,
-        )
-        assert watched.watchdog_timeouts(role) > 0
+def test_all_processes_hang_at_once_and_are_started_anew(watched, control_room):
+    hang(watched, *ROLES)
     watched.wait_until_well()
+    wait_for_alerts(watched, 1)
+    check_whole(watched.machine)
+    check_all_arrived(watched, control_room)
+
+
+@pytest.mark.fault(faults.HANG)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_process_that_hangs_is_started_anew_and_evidence_stays_whole(watched, control_room, role):
+    others = {other: watched.main_pid(other) for other in ROLES if other != role}
+    hang(watched, role)
+    watched.wait_until_well()
+    assert {other: watched.main_pid(other) for other in others} == others
     wait_for_alerts(watched, 1)
     check_whole(watched.machine)
     check_all_arrived(watched, control_room)

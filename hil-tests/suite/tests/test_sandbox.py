@@ -8,7 +8,7 @@ show nothing.
 import pytest
 from suite import faults
 from suite.pole import ROLES, unit_of
-from suite.sandbox import exposure, tried_in
+from suite.sandbox import exposures, tried
 
 pytestmark = [pytest.mark.fault(faults.SANDBOX), pytest.mark.needs("systemd"), pytest.mark.short]
 
@@ -65,18 +65,25 @@ CAN = {
 }
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_the_exposure_of_each_unit_is_low(pole, role):
-    assert exposure(pole.machine, unit_of(role)) <= MAX_EXPOSURE
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_a_process_that_was_taken_over_can_do_no_more_than_its_own(pole, env, role):
+@pytest.fixture(scope="module")
+def attempts(provisioned_pole, env):
+    """Role → try → what came of it, all roles at once."""
+    provisioned_pole.wait_until_well()
     reached = env.config.get_option("addresses")
-    tried = tried_in(
-        pole.machine, role, reached["control_room"], reached["camera"], str(reached["camera_port"])
-    )
-    could = {name for name, outcome in tried.items() if outcome == "ok"}
-    assert could & (NOBODY_MAY | MUST_NOT[role]) == set(), tried
-    assert (EVERYBODY_CAN | CAN[role]) - could == set(), tried
-    assert (NOBODY_MAY | MUST_NOT[role]) - set(tried) == set()
+    arguments = (reached["control_room"], reached["camera"], str(reached["camera_port"]))
+    return tried(provisioned_pole.machine, ROLES, *arguments)
+
+
+def test_the_exposure_of_every_unit_is_low(pole):
+    found = exposures(pole.machine, [unit_of(role) for role in ROLES])
+    assert {unit: each for unit, each in found.items() if each > MAX_EXPOSURE} == {}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_process_that_was_taken_over_can_do_no_more_than_its_own(attempts, role):
+    came_of = attempts[role]
+    could = {name for name, outcome in came_of.items() if outcome == "ok"}
+    must_not = NOBODY_MAY | MUST_NOT[role]
+    assert must_not <= set(came_of)
+    assert could & must_not == set(), came_of
+    assert (EVERYBODY_CAN | CAN[role]) - could == set(), came_of
