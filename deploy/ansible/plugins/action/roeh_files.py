@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,15 @@ def _filled(entry: dict[str, Any]) -> dict[str, Any]:
         return entry
     path = _FIRMWARE / str(source)
     try:
-        entry["content"] = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
-        raise AnsibleActionFail(f"{entry.get('path')}: cannot read {path}: {error.strerror}") from error
+        raise AnsibleActionFail(
+            f"{entry.get('path')}: cannot read {path}: {error.strerror}"
+        ) from error
+    try:
+        entry["content"] = content.decode("utf-8")
+    except UnicodeDecodeError:
+        entry["content_base64"] = base64.b64encode(content).decode("ascii")
     if str(entry["path"]).endswith("/"):
         entry["path"] = f"{entry['path']}{path.name}"
     return entry

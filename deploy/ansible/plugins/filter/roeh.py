@@ -13,15 +13,43 @@ from ansible.parsing.ajson import AnsibleJSONEncoder
 # Ansible loads this file alone, from whatever folder it was started in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pole_inventory.bundle_sums import bundle_sums  # noqa: E402 - the line above
-from pole_inventory.firewall import firewall_addresses  # noqa: E402
-from pole_inventory.node_document import node_toml  # noqa: E402
+from pole_inventory.board import board_mistakes
+from pole_inventory.bundle_sums import bundle_sums
+from pole_inventory.checked import checked
+from pole_inventory.firewall import firewall_addresses
+from pole_inventory.fleet import Pole
+from pole_inventory.health import failed_findings, unwell
+from pole_inventory.node_document import node_toml, password_file
+
+#: Ansible's own variables that preflight looks at.
+_THEIRS = frozenset(
+    {"ansible_host", "ansible_port", "ansible_user", "ansible_ssh_private_key_file"}
+)
 
 
 def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables that are ours; Ansible's own mappings, lazy and tagged, as plain ones."""
-    ours = {name: variables[name] for name in variables if name.startswith("roeh_")}
+    """The variables that matter; Ansible's own mappings, lazy and tagged, as plain ones."""
+    ours = {
+        name: variables[name] for name in variables if name.startswith("roeh_") or name in _THEIRS
+    }
     return cast(dict[str, Any], json.loads(json.dumps(ours, cls=AnsibleJSONEncoder)))
+
+
+def roeh_mistakes(
+    names: list[str],
+    hostvars: Mapping[str, Mapping[str, Any]],
+    control_rooms: list[str],
+    sources: list[str],
+) -> list[str]:
+    """Every mistake of the poles `names`, a line each; see pole_inventory.checked."""
+    poles = [Pole(str(name), _plain(hostvars[name])) for name in names]
+    found = checked(poles, control_rooms=control_rooms, sources=[str(path) for path in sources])
+    return [mistake.line() for mistake in found]
+
+
+def roeh_board_mistakes(told: str, name: str, variables: Mapping[str, Any]) -> list[str]:
+    """What the board of the pole `name` said that does not fit, a line each."""
+    return [mistake.line() for mistake in board_mistakes(told, Pole(name, _plain(variables)))]
 
 
 def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
@@ -45,7 +73,12 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Names in templates."""
         return {
+            "roeh_board_mistakes": roeh_board_mistakes,
             "roeh_bundle_sums": roeh_bundle_sums,
+            "roeh_failed_findings": failed_findings,
             "roeh_firewall_addresses": roeh_firewall_addresses,
+            "roeh_mistakes": roeh_mistakes,
             "roeh_node_toml": roeh_node_toml,
+            "roeh_password_file": password_file,
+            "roeh_unwell": unwell,
         }

@@ -13,7 +13,7 @@ from ansible.parsing.ajson import AnsibleJSONEncoder
 # Ansible loads this file alone, from whatever folder it was started in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pole_inventory.desk_document import desk_toml  # noqa: E402 - the line above
+from pole_inventory.desk_document import desk_toml
 
 
 def roeh_desk_toml(variables: Mapping[str, Any], name: str) -> str:

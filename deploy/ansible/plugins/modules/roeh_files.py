@@ -12,6 +12,7 @@ old. `ansible.builtin.copy` flushes nothing: a power cut may leave an empty file
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import grp
 import os
@@ -38,7 +39,8 @@ options:
     default: []
     suboptions:
       path: {description: Where to, type: path, required: true}
-      content: {description: What is in it, type: str, required: true}
+      content: {description: What is in it, type: str}
+      content_base64: {description: What is in it where that is no text, type: str}
       owner: {description: User, type: str, default: root}
       group: {description: Group, type: str, default: root}
       mode: {description: Octal mode, type: str, default: "0644"}
@@ -118,7 +120,8 @@ def main() -> None:
     """The module: parameters in, changed files out."""
     file_options = {
         "path": {"type": "path", "required": True},
-        "content": {"type": "str", "required": True},
+        "content": {"type": "str"},
+        "content_base64": {"type": "str"},
         "owner": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
         "mode": {"type": "str", "default": "0644"},
@@ -126,7 +129,13 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "default": [], "options": file_options},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": file_options,
+                "required_one_of": [("content", "content_base64")],
+            },
             "verify_units": {"type": "bool", "default": False},
             "absent": {"type": "list", "elements": "path", "default": []},
         },
@@ -154,7 +163,11 @@ def _wanted(module: AnsibleModule, entry: dict[str, str]) -> WantedFile:
         uid = gid = 0  # the run that is only tried has not made the user
     return WantedFile(
         path=Path(entry["path"]),
-        content=entry["content"].encode(),
+        content=(
+            base64.b64decode(entry["content_base64"])
+            if entry["content"] is None
+            else entry["content"].encode()
+        ),
         uid=uid,
         gid=gid,
         mode=int(entry["mode"], 8),
@@ -172,7 +185,7 @@ def _put_in_place(module: AnsibleModule, files: list[WantedFile]) -> None:
             # its own in a folder of its own: tools judge a unit by its name.
             folder = Path(tempfile.mkdtemp(prefix=".roeh-", dir=wanted.path.parent))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            folder.chmod(0o755)  # noqa: S103 - a tool may give up root's rights before it reads
+            folder.chmod(0o755)
             staged.append((wanted, wanted.stage(folder)))
         for wanted, path in staged:
             if wanted.validate:

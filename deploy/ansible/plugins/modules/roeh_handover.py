@@ -162,7 +162,8 @@ def main() -> None:
     missing = [f"{each.source} (for {each.path})" for each in wanted if each.is_missing()]
     if missing:
         module.fail_json(
-            msg="the key keeper has not brought: " + ", ".join(missing)
+            msg="the key keeper has not brought: "
+            + ", ".join(missing)
             + "; edge/docs/keys.md and edge/docs/broker.md say how each is made"
         )
     if module.check_mode:

@@ -26,7 +26,7 @@ options:
     description: The units, in the order in which they are started.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name: {description: With its suffix, type: str, required: true}
       files:
@@ -93,20 +93,49 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "units": {"type": "list", "elements": "dict", "required": True, "options": unit_options}
+            "units": {"type": "list", "elements": "dict", "default": [], "options": unit_options},
+            "manager_files": {"type": "list", "elements": "path", "default": []},
+            "masked": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
     wanted = module.params["units"]
     done: list[str] = []
-    if any(_look(module, unit["name"]).needs_reload for unit in wanted) or not all(
-        _look(module, unit["name"]).is_known for unit in wanted if unit["state"] == "started"
-    ):
-        done.append("systemd reloaded: unit files were newer")
+    for name in module.params["masked"]:
+        if os.path.realpath(f"/etc/systemd/system/{name}") != "/dev/null":
+            _systemctl(module, "mask", "--now", name)
+            done.append(f"{name}: masked")
+    reason = _reason_to_reload(
+        module, [unit["name"] for unit in wanted if unit["state"] == "started"]
+    )
+    if reason:
         _systemctl(module, "daemon-reload")
+        done.append(f"systemd reloaded, for {reason}")
     for entry in wanted:
         done.extend(_bring(module, entry))
     module.exit_json(changed=bool(done), done=done)
+
+
+def _reason_to_reload(module: AnsibleModule, names: list[str]) -> str:
+    """Why systemd has to read its files anew; empty if it has not."""
+    for name in names:
+        unit = _look(module, name)
+        if unit.needs_reload or not unit.is_known:
+            return f"{name} was written"
+    if module.params["manager_files"]:
+        _, out, _ = module.run_command(
+            [
+                "systemctl",
+                "show",
+                "--timestamp=us+utc",
+                "--property=UnitsLoadFinishTimestamp",
+                "--value",
+            ]
+        )
+        newer = _newest_after(_seconds(out.strip()), _listed(module.params["manager_files"]))
+        if newer:
+            return f"{newer} is newer"
+    return ""
 
 
 def _bring(module: AnsibleModule, entry: dict[str, object]) -> list[str]:
@@ -126,7 +155,7 @@ def _bring(module: AnsibleModule, entry: dict[str, object]) -> list[str]:
         _systemctl(module, "start", name)
         done.append(f"{name}: started")
     elif state == "started" and unit.is_active:
-        newer = _newer_than(unit, [*unit.own_files, *_listed(entry["files"])])
+        newer = _newest_after(unit.started_s, [*unit.own_files, *_listed(entry["files"])])
         if newer:
             _systemctl(module, "restart", name)
             done.append(f"{name}: restarted, for {newer} is newer")
@@ -173,8 +202,8 @@ def _listed(paths: object) -> list[str]:
     return found
 
 
-def _newer_than(unit: Unit, paths: list[str]) -> str:
-    """The first file written after the unit was started; empty if there is none."""
+def _newest_after(moment_s: float, paths: list[str]) -> str:
+    """A file that was written after a moment; empty if there is none."""
     now_s = time.time()
     for path in paths:
         try:
@@ -184,7 +213,7 @@ def _newer_than(unit: Unit, paths: list[str]) -> str:
         if written_s > now_s:
             # The clock was set back since: without this it would be newer until then.
             os.utime(path, (now_s, now_s))
-        if written_s > unit.started_s:
+        if written_s > moment_s:
             return path
     return ""
 
@@ -199,7 +228,9 @@ def _systemctl(module: AnsibleModule, *words: str, must_succeed: bool = True) ->
             _, journal, _ = module.run_command(
                 ["journalctl", "--no-pager", "--lines=20", "--output=cat", f"--unit={words[-1]}"]
             )
-        module.fail_json(msg=f"systemctl {' '.join(words)}: {(err or out).strip()}", journal=journal.splitlines())
+        module.fail_json(
+            msg=f"systemctl {' '.join(words)}: {(err or out).strip()}", journal=journal.splitlines()
+        )
 
 
 if __name__ == "__main__":

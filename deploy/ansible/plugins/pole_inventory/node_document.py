@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 #: Where units, users and certificates are: the roles put them there, so nobody else says it.
-_FIXED: Mapping[str, Mapping[str, Any]] = {
+FIXED: Mapping[str, Mapping[str, Any]] = {
     "paths": {"data_dir": "/var/lib/roeh/data", "run_dir": "/run/roeh"},
     "keys": {"tls_dir": "/var/lib/roeh/tls", "retrieve_tls_dir": "/var/lib/roeh/https"},
     "access": {"exports_dir": "/var/lib/roeh/exports"},
@@ -49,6 +49,12 @@ LISTS: Mapping[str, str] = {
 #: Sections that have variables of their own, hence no place in roeh_settings.
 OWN_SECTIONS = frozenset({"node", *LISTS.values(), "users", "paths"})
 
+#: Sections whose only variable is roeh_settings.
+SETTINGS = (
+    "detect", "evidence", "keys", "outbox", "broker", "desk", "metrics", "retrieve", "access",
+    "supervise",
+)  # fmt: skip
+
 
 def node_document(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """What node.toml is to say, as TOML's tables.
@@ -59,14 +65,15 @@ def node_document(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     document: dict[str, Any] = {"node": _node(name, variables)}
     settings = variables.get("roeh_settings") or {}
-    for table in {**_DEFAULTS, **_FIXED, **settings}:
+    for table in {**_DEFAULTS, **FIXED, **settings}:
         document[table] = merged(
-            merged(_DEFAULTS.get(table, {}), settings.get(table, {})), _FIXED.get(table, {})
+            merged(_DEFAULTS.get(table, {}), settings.get(table, {})), FIXED.get(table, {})
         )
     if host := variables.get("roeh_broker_host"):
         document["broker"]["host"] = host
     if document["access"].get("host"):
         document["access"].setdefault("root_file", "/etc/roeh/root-ca.pem")
+        document["access"].setdefault("trust_file", "/etc/roeh/trust-list.p7m")
     for variable, table in LISTS.items():
         if variables.get(variable):
             document[table] = variables[variable]
@@ -76,7 +83,12 @@ def node_document(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
 def node_toml(name: str, variables: Mapping[str, Any]) -> str:
     """The same as TOML, with a head that says where to change it."""
     head = f"# Written by Ansible from the inventory's {name}: what is changed here is lost.\n\n"
-    return head + tomli_w.dumps(node_document(name, variables))
+    return head + toml_of(node_document(name, variables))
+
+
+def toml_of(document: Mapping[str, Any]) -> str:
+    """TOML of tables."""
+    return tomli_w.dumps(document)
 
 
 def merged(under: Any, over: Any) -> Any:
@@ -85,7 +97,9 @@ def merged(under: Any, over: Any) -> Any:
         return over
     keys = dict.fromkeys([*under, *over])
     return {
-        key: merged(under[key], over[key]) if key in under and key in over else {**under, **over}[key]
+        key: merged(under[key], over[key])
+        if key in under and key in over
+        else {**under, **over}[key]
         for key in keys
     }
 
@@ -99,3 +113,13 @@ def _node(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(table, Mapping) and key in table:
             node[field] = table[key]
     return node
+
+
+def password_file(entry: Mapping[str, str]) -> dict[str, str]:
+    """The file of a network camera's password, as roeh_files takes it; capture's alone."""
+    return {
+        "path": f"/etc/roeh/cameras/{entry['key']}.password",
+        "content": entry["value"],
+        "owner": "roeh-capture",
+        "mode": "0400",
+    }

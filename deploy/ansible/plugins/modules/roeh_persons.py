@@ -1,0 +1,144 @@
+"""Logins of persons: made, given their keys, and shut when they are not listed any more.
+
+Runs on the pole with the system's Python. Who leaves keeps their files, and is let in nowhere:
+out of the group, key file gone, account locked.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: roeh_persons
+short_description: Logins of persons, by key alone
+description:
+  - Makes the group and each person's login, writes their public keys, and shuts the logins of
+    those members of the group who are not listed any more.
+options:
+  group: {description: Who may come in, type: str, required: true}
+  persons:
+    description: Persons, each with name and keys.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Login, type: str, required: true}
+      keys: {description: Public keys for ssh, type: list, elements: str, required: true}
+  also:
+    description: Further members, whose keys are left as they are.
+    type: list
+    elements: str
+    default: []
+author: [Roeh]
+"""
+EXAMPLES = r"""
+- name: Persons
+  roeh_persons:
+    group: roeh-technicians
+    persons:
+      - { name: dana, keys: ["ssh-ed25519 AAAA... dana"] }
+"""
+RETURN = r"""
+done:
+  description: What was done, a line each.
+  returned: always
+  type: list
+  elements: str
+"""
+
+_LOGIN = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+def main() -> None:
+    """The module: parameters in, what was done out."""
+    person = {
+        "name": {"type": "str", "required": True},
+        "keys": {"type": "list", "elements": "str", "required": True, "no_log": False},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "group": {"type": "str", "required": True},
+            "persons": {"type": "list", "elements": "dict", "default": [], "options": person},
+            "also": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    group = module.params["group"]
+    persons = {entry["name"]: entry["keys"] for entry in module.params["persons"]}
+    for name in persons:
+        if not _LOGIN.fullmatch(name):
+            module.fail_json(msg=f"{name!r} is no login: give lower-case letters, digits, hyphens")
+    members = set(_members(group))
+    wanted = {*persons, *module.params["also"]}
+    done: list[str] = []
+    if not _has_group(group):
+        done.append(f"{group}: made")
+        _run(module, "groupadd", "--system", group)
+    # Who comes first, so that nobody is shut out while somebody is let in.
+    for name, keys in persons.items():
+        if not _has_login(name):
+            done.append(f"{name}: made")
+            _run(module, "useradd", "--create-home", "--shell=/bin/bash", name)
+        done.extend(_give_keys(module, name, keys))
+    for name in sorted(wanted - members):
+        done.append(f"{name}: let in")
+        _run(module, "usermod", "--append", "--groups", group, name)
+    for name in sorted(members - wanted):
+        done.append(f"{name}: shut out")
+        _run(module, "gpasswd", "--delete", name, group)
+        _run(module, "usermod", "--lock", "--expiredate=1", name)
+    module.exit_json(changed=bool(done), done=done)
+
+
+def _give_keys(module: AnsibleModule, name: str, keys: list[str]) -> list[str]:
+    """Their authorized_keys, exactly these."""
+    content = "".join(f"{key.strip()}\n" for key in keys)
+    home = Path(pwd.getpwnam(name).pw_dir) if _has_login(name) else Path("/nonexistent")
+    path = home / ".ssh/authorized_keys"
+    if path.exists() and path.read_text(encoding="utf-8") == content:
+        return []
+    if not module.check_mode:
+        login = pwd.getpwnam(name)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        staged = path.with_suffix(".new")
+        staged.write_text(content, encoding="utf-8")
+        staged.chmod(0o600)
+        for item in (path.parent, staged):
+            os.chown(item, login.pw_uid, login.pw_gid)
+        staged.replace(path)
+    return [f"{name}: keys written"]
+
+
+def _has_login(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _has_group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _members(name: str) -> list[str]:
+    return list(grp.getgrnam(name).gr_mem) if _has_group(name) else []
+
+
+def _run(module: AnsibleModule, *words: str) -> None:
+    if not module.check_mode:
+        module.run_command(list(words), check_rc=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Every mistake of an inventory, and of the bundle that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pole_inventory.fleet import Pole, own_mistakes, shared_mistakes
+from pole_inventory.judged import judged
+from pole_inventory.mistakes import Mistake
+from pole_inventory.sources import names_twice
+from pole_inventory.specifications import known_variables, options_of, specified, unknown
+from roeh.core.errors import RoehError
+from roeh.release.carried import read_bundle
+
+#: What a pole consists of.
+POLE_ROLES = (
+    "base", "time", "network", "storage", "release", "pole", "observability", "hardening",
+)  # fmt: skip
+_ARCHITECTURES: Mapping[str, str] = {"pi4": "aarch64", "pi5": "aarch64", "orin": "aarch64"}
+
+
+def checked(
+    poles: Sequence[Pole], *, control_rooms: Iterable[str], sources: list[str]
+) -> list[Mistake]:
+    """Everything that is wrong with these poles, in order; empty if nothing is.
+
+    Args:
+        poles: all of the inventory's.
+        control_rooms: the hosts of that group.
+        sources: files and folders of the inventory.
+    """
+    options, known = options_of(list(POLE_ROLES)), known_variables()
+    found: list[Mistake] = list(names_twice(sources))
+    for pole in poles:
+        of_form = list(specified(pole.name, pole.variables, options))
+        found.extend(of_form)
+        found.extend(unknown(pole.name, pole.variables, known))
+        wrong = {mistake.field for mistake in of_form}
+        rest = Pole(pole.name, {k: v for k, v in pole.variables.items() if k not in wrong})
+        found.extend(judged(pole.name, rest.variables))
+        found.extend(own_mistakes(rest, list(control_rooms)))
+    found.extend(shared_mistakes(poles))
+    found.extend(_bundles(poles))
+    return list(dict.fromkeys(found))
+
+
+def _bundles(poles: Sequence[Pole]) -> Iterator[Mistake]:
+    """Each bundle is read once, however many poles it is for."""
+    read: dict[tuple[str, str], Callable[[Pole], Mistake | None]] = {}
+    for pole in poles:
+        bundle, trust = pole.text("roeh_bundle"), pole.text("roeh_trust_dir")
+        believed = Path(trust) / "release-ca.pem"
+        if not bundle or not believed.is_file():
+            continue
+        if (bundle, trust) not in read:
+            read[bundle, trust] = _bundle(Path(bundle), believed)
+        if mistake := read[bundle, trust](pole):
+            yield mistake
+
+
+def _bundle(bundle: Path, believed: Path) -> Callable[[Pole], Mistake | None]:
+    """What is to be said of a bundle to a pole that is to be made with it."""
+    try:
+        description = read_bundle(bundle, believed.read_bytes()).description
+    except (RoehError, OSError) as error:
+        told = str(error)
+        return lambda pole: Mistake(
+            pole.name, "roeh_bundle", told, "make it anew with make bundle, or name another"
+        )
+
+    def fits(pole: Pole) -> Mistake | None:
+        wanted = _ARCHITECTURES.get(pole.text("roeh_board"), description.architecture)
+        if description.architecture == wanted:
+            return None
+        return Mistake(
+            pole.name, "roeh_bundle",
+            f"for {description.architecture}, and a {pole.text('roeh_board')} is {wanted}",
+            f"make bundle ARCH={wanted}",
+        )  # fmt: skip
+
+    return fits
