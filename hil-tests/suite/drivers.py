@@ -87,11 +87,17 @@ class CommandProvisionDriver(Driver, ProvisionProtocol):
     """A pole that a program provisions: Ansible, with the tier's inventory."""
 
     cmd: str = attr.ib(validator=attr.validators.instance_of(str))
+    cmd_decommission: str = attr.ib(validator=attr.validators.instance_of(str))
 
     @Driver.check_active
     def provision(self) -> None:
         """See the protocol."""
         _run(self.cmd, _PROVISION_PATIENCE_S)
+
+    @Driver.check_active
+    def decommission(self) -> None:
+        """See the protocol."""
+        _run(self.cmd_decommission, _PROVISION_PATIENCE_S)
 
 
 class _ByShell(Driver):

@@ -72,6 +72,10 @@ class ProvisionProtocol(abc.ABC):
     def provision(self) -> None:
         """From whatever is there; a pole that is provisioned stays as it is."""
 
+    @abc.abstractmethod
+    def decommission(self) -> None:
+        """Take the pole out of the city for good."""
+
 
 class MeterProtocol(abc.ABC):
     """What a bench measures of a board."""
