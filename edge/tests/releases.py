@@ -23,9 +23,9 @@ CHECK_BUNDLE = Path(__file__).parents[2] / "deploy/ansible/roles/release/files/c
 class Maker:
     """Who makes releases, with a key for trials."""
 
-    def __init__(self, root):
-        self.root = root
-        self.seal = trial_seal(root / "trial", CLOCK)
+    def __init__(self, root, clock=CLOCK):
+        self.root, self.clock = root, clock
+        self.seal = trial_seal(root / "trial", clock)
         self.believed = root / "trial" / RELEASE_CA_FILE
 
     def release(self, version, *, commit="none", broken=False, **manifest):
@@ -43,7 +43,7 @@ class Maker:
             files=tuple(release_file(name, content) for name, content in contents.items()),
         )
         path = self.root / f"roeh-{version}.tar"
-        write_release(path, about, contents, self.seal, CLOCK)
+        write_release(path, about, contents, self.seal, self.clock)
         return path
 
     def bundle(self, version, *, architecture=THIS_MACHINE, **release):
@@ -65,7 +65,7 @@ class Maker:
             architecture=architecture,
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
         )
-        finish_bundle(made, about, self.seal, CLOCK)
+        finish_bundle(made, about, self.seal, self.clock)
         return made
 
     def machine(self, name="machine"):

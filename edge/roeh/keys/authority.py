@@ -43,6 +43,7 @@ from roeh.keys.key_pem import (
     is_p256,
 )
 from roeh.keys.person_certificates import AuthorityClass, person_authority_class
+from roeh.keys.release_signers import is_for_releases
 from roeh.keys.requests import checked, requests_in
 from roeh.keys.revocation import make_list, revocation_lists
 from roeh.keys.safe_files import (
@@ -72,12 +73,15 @@ class AuthorityKind(enum.Enum):
     SERVICE = "service CA"
     POLICE = "police CA"
     STAFF = "staff CA"
+    RELEASE = "release CA"
 
 
 def kind_under_root(certificate: x509.Certificate) -> AuthorityKind:
     """What a CA below a root is there for, by its extended key usages."""
     if is_service_authority(certificate):
         return AuthorityKind.SERVICE
+    if is_for_releases(certificate):
+        return AuthorityKind.RELEASE
     authority_class = person_authority_class(certificate)
     if authority_class is AuthorityClass.POLICE:
         return AuthorityKind.POLICE

@@ -14,7 +14,7 @@ from cryptography import x509
 from roeh.core.clock import SystemClock
 from roeh.core.config import NodeConfig, load_config
 from roeh.core.errors import EXIT_OK, KeyRefused
-from roeh.keys import enrolment_commands, person_commands, service_commands
+from roeh.keys import enrolment_commands, person_commands, release_commands, service_commands
 from roeh.keys.asking import (
     Action,
     Adder,
@@ -67,9 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> Adder:
             added.set_defaults(action=action)
         return added
 
-    service_commands.add_actions(add)
-    enrolment_commands.add_actions(add)
-    person_commands.add_actions(add)
+    for part in (service_commands, enrolment_commands, person_commands, release_commands):
+        part.add_actions(add)
 
     root = add("root", _root, "Offline: make a city's root.")
     root.add_argument("dir", type=Path, metavar="DIR")

@@ -39,6 +39,7 @@ from roeh.keys.certificates import (
 )
 from roeh.keys.key_files import key_file_content
 from roeh.keys.person_certificates import AuthorityClass, person_authority
+from roeh.keys.release_signers import release_authority
 from roeh.keys.safe_files import opened_directory, replace_public, write_durably
 from roeh.keys.trusted_pem import trusted_certificate_pem
 
@@ -123,6 +124,23 @@ def create_service_ca(
         trusted_certificate_pem(certificate, ExtendedKeyUsageOID.SERVER_AUTH),
     )
     return is_new
+
+
+def create_release_ca(
+    directory: Path, name: str, root: AuthorityDirectory, passphrase: bytes | None, clock: Clock
+) -> bool:
+    """Make a release CA under a root; False when the directory holds one of that root already.
+
+    Its `ca.pem` is what machines believe releases by: release-ca.pem there.
+
+    Raises:
+        OutputRefused: the directory cannot be made.
+        KeyRefused: it is there and holds something else, or another root's CA.
+    """
+    kind = AuthorityKind.RELEASE
+    return _create_under(
+        root, directory, name, passphrase, clock=clock, make=release_authority, kind=kind
+    )
 
 
 def _create_under(
