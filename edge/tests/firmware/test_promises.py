@@ -206,8 +206,9 @@ def event(kind, code, value):
 
 
 def test_the_case_tells_each_time_that_its_door_moves(case, tmp_path):
+    """The switch is set while the cover is closed (linux/input-event-codes.h)."""
     reader, writer = os.pipe()
-    os.write(writer, event(5, 16, 1) + event(0, 0, 0) + event(5, 0, 1) + event(5, 16, 0))
+    os.write(writer, event(5, 16, 0) + event(0, 0, 0) + event(5, 0, 1) + event(5, 16, 1))
     os.close(writer)
     said = []
 

@@ -27,9 +27,9 @@ _EVENT = struct.Struct("qqHHi")
 
 
 def stands_open(device: BinaryIO) -> bool:
-    """How the door stands, as the kernel has it."""
+    """How the door stands, as the kernel has it: the switch is set while it is closed."""
     switches = fcntl.ioctl(device, _EVIOCGSW, bytes(_SWITCHES_BYTES))
-    return bool(int.from_bytes(switches, sys.byteorder) >> SW_MACHINE_COVER & 1)
+    return not int.from_bytes(switches, sys.byteorder) >> SW_MACHINE_COVER & 1
 
 
 def changes(device: BinaryIO) -> Iterator[bool]:
@@ -37,7 +37,7 @@ def changes(device: BinaryIO) -> Iterator[bool]:
     while len(event := device.read(_EVENT.size)) == _EVENT.size:
         _, _, kind, code, value = _EVENT.unpack(event)
         if kind == EV_SW and code == SW_MACHINE_COVER:
-            yield bool(value)
+            yield not value
 
 
 def tell(*, is_open: bool, state: Path, say: Callable[[str], object]) -> None:
