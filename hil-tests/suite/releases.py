@@ -19,7 +19,7 @@ _PATIENCE_S = 900.0
 _TREE = ("edge/roeh", "models", "requirements")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "THIRD-PARTY.md", "CHANGELOG.md")
 #: What makes a release bad: detect begins, says so, and ends soon after, again and again.
-_BEGIN = 'notifier.ready("watching")'
+BEGIN = 'notifier.ready("watching")'
 _BROKEN = 'notifier.ready("watching"); raise SystemExit(3)'
 
 
@@ -52,8 +52,8 @@ class Releases:
                 shutil.copy(REPOSITORY / name, tree / name)
             path = tree / "edge/roeh/detect/main.py"
             text = path.read_text()
-            assert text.count(_BEGIN) == 1, "detect begins otherwise now"
-            path.write_text(text.replace(_BEGIN, _BROKEN))
+            assert text.count(BEGIN) == 1, "detect begins otherwise now"
+            path.write_text(text.replace(BEGIN, _BROKEN))
         return self._bundle(version, tree)
 
     def _bundle(self, version: str, tree: Path) -> Path:

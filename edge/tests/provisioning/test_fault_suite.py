@@ -11,6 +11,7 @@ from suite.budgets import BOARDS, OF_A_BOARD, Budget, Figure, Take, excess, read
 from suite.capabilities import Capability
 from suite.fault_table import cell, is_good, table_lines
 from suite.outcomes import Outcome, Run, Shown, read_run, results_path, write_run
+from suite.releases import BEGIN
 from suite.sandbox import probe_text
 from suite.tiers import ENVIRONMENTS, NAMES, REPOSITORY
 
@@ -196,6 +197,10 @@ def test_a_budget_that_is_misspelt_is_refused(tmp_path):
     )
     with pytest.raises(msgspec.ValidationError, match="tolerances"):
         read_table(path)
+
+
+def test_what_breaks_a_release_is_still_there_to_be_broken():
+    assert (REPOSITORY / "edge/roeh/detect/main.py").read_text().count(BEGIN) == 1
 
 
 def test_a_probe_runs_in_the_very_sandbox_of_the_unit_and_nothing_else_of_it():
