@@ -10,6 +10,8 @@ import firmware_tools as tools
 import pytest
 from check import check_file
 from check.schema import kinds
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 FIRMWARE = tools.FIRMWARE
 
@@ -201,3 +203,17 @@ def test_the_kernel_has_the_settings_that_it_is_to_take():
     known = [root / setting.key.replace(".", "/") for setting in kinds()["sysctl"].settings]
 
     assert sum(path.exists() for path in known) >= len(known) // 3
+
+
+@pytest.mark.parametrize("kind", sorted(kinds()))
+@settings(max_examples=40, deadline=None)
+@given(
+    content=st.binary(max_size=80)
+    | st.text(alphabet="[]=# \n-\"'a$,.", max_size=40).map(str.encode)
+)
+def test_garbage_is_a_mistake_and_never_an_accident(tmp_path_factory, kind, content):
+    file = tmp_path_factory.getbasetemp() / f"garbage-{kind}"
+    file.write_bytes(content)
+
+    for mistake in check_file(file, as_kind=kind, board="pi4"):
+        assert "\n" not in str(mistake)
