@@ -42,8 +42,13 @@ class Port(msgspec.Struct, frozen=True):
 
 def check_link(view: MachineView, _clock: Clock) -> Iterator[Outcome]:
     """Every port that is no loopback, and the way out."""
-    ports = read_ports(view.sys, gateways(view.proc))
-    if not ports:
+    own = own_ports(view.proc)
+    ports = read_ports(view.sys, gateways(view.proc), own)
+    hidden = sorted(own - {port.name for port in ports} - {"lo"}) if own is not None else []
+    if not ports and hidden and (view.root / "run/systemd/container").exists():
+        # A container whose /sys is its host's.
+        yield good(f"{', '.join(hidden)}: whether it has a signal, a container cannot see")
+    elif not ports:
         yield bad(Code.LINK_DOWN, "there is no network port")
     up = [port for port in ports if port.is_up]
     if ports and not up:
@@ -58,11 +63,21 @@ def check_link(view: MachineView, _clock: Clock) -> Iterator[Outcome]:
         yield doubtful(Code.ROUTE_NONE, "there is no default route")
 
 
-def read_ports(sys: Path, in_use: frozenset[str] = frozenset()) -> tuple[Port, ...]:
+def own_ports(proc: Path) -> frozenset[str] | None:
+    """The ports of this network namespace; None where the kernel does not list them."""
+    lines = text_of(proc / "net/dev").splitlines()[2:]
+    return frozenset(line.partition(":")[0].strip() for line in lines) if lines else None
+
+
+def read_ports(
+    sys: Path, in_use: frozenset[str] = frozenset(), own: frozenset[str] | None = None
+) -> tuple[Port, ...]:
     """The ports that are hardware or carry a default route; without any, all of Ethernet."""
     # 1: Ethernet (ARPHRD_ETHER); everything else is no way to a control room.
     ethernet = [
-        port for port in sorted((sys / "class/net").glob("*")) if number_of(port / "type") == 1
+        port
+        for port in sorted((sys / "class/net").glob("*"))
+        if number_of(port / "type") == 1 and (own is None or port.name in own)
     ]
     chosen = [port for port in ethernet if (port / "device").exists() or port.name in in_use]
     found = []

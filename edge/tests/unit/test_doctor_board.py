@@ -133,6 +133,12 @@ def test_a_switch_that_cannot_be_asked_is_not_called_closed(board):
     assert "no switch here tells" in outcome.what
 
 
+@pytest.mark.parametrize(("state", "expected"), [("closed", "OK"), ("open", "CASE-OPEN")])
+def test_who_watches_the_switch_is_believed(board, state, expected):
+    view = board(root={"run/roeh-case/state": state})
+    assert codes(check_case(view, CLOCK)) == [expected]
+
+
 def accelerometer(x, y, z, scale="0.0383"):
     values = {"name": "adxl345", "in_accel_scale": scale}
     values |= {f"in_accel_{axis}_raw": raw for axis, raw in zip("xyz", (x, y, z), strict=True)}
@@ -186,6 +192,19 @@ def test_without_a_way_out_the_doctor_says_so(board):
 
 def test_a_machine_without_a_port_is_told_and_not_a_crash(board):
     assert codes(check_link(board(sys={}), CLOCK)) == ["LINK-DOWN"]
+
+
+def test_in_a_container_the_hosts_ports_are_not_its_own(board):
+    listed = "Inter-|   Receive\n face |bytes\n    lo: 1 2\n host0: 3 4"
+    routes = ROUTES.replace("eth0", "host0")
+    view = board(
+        sys=port(operstate="down"),
+        proc={"net/dev": listed, "net/route": routes},
+        root={"run/systemd/container": "systemd-nspawn"},
+    )
+    ports, way = check_link(view, CLOCK)
+    assert "host0: whether it has a signal" in ports.what
+    assert way.what == "the way out goes by host0"
 
 
 def rtc(off_s=0, **more):
