@@ -14,9 +14,11 @@ from pathlib import Path
 from qemu_machine.monitor import monitor
 from qemu_machine.troubles import MachineFailed
 from virtual_pole import network, ways_in
+from virtual_pole.commands import output
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.street import Street
+from virtual_pole.troubles import PoleFailed
 
 from qemu_pole.hardware import Board, Disk, board_command, tpm_command
 from qemu_pole.time_server import TimeServer
@@ -27,6 +29,7 @@ POLE = "pole-1"
 #: Without KVM and with other work beside it, Debian takes a minute and more.
 BOOT_PATIENCE_S = 600.0
 _TPM_PATIENCE_S = 20.0
+_TRY_PATIENCE_S = 20.0
 _POLL_S = 0.05
 
 #: Into the machine's control group first: nothing of it is ever outside.
@@ -110,8 +113,7 @@ class QemuPole:
         """Start it and wait until ssh lets the technician in.
 
         Raises:
-            MachineFailed: QEMU does not start.
-            PoleFailed: nobody answers in time.
+            MachineFailed: QEMU does not start, or nobody answers in time.
         """
         self.power_on()
         self.wait_until_reached()
@@ -120,9 +122,25 @@ class QemuPole:
         """Until ssh lets the technician in.
 
         Raises:
-            PoleFailed: it ended, or nobody answers in time.
+            MachineFailed: it ended, or nobody answers in time.
         """
-        self._machine.wait_until_reached(patience_s)
+        deadline_ns = self._clock.mono_ns() + int(patience_s * NS_PER_S)
+        while True:
+            try:
+                # A try of its own each time: a start may end in another start.
+                output(
+                    ways_in.ssh_command(self._street, self._place.name, "true"),
+                    patience_s=_TRY_PATIENCE_S,
+                )
+            except PoleFailed as failure:
+                if not self._machine.is_running() or self._clock.mono_ns() > deadline_ns:
+                    raise MachineFailed(
+                        f"{self._place.name} does not answer: {failure}; it said: "
+                        f"{self.console().strip()[-300:]}"
+                    ) from None
+                self._clock.wait(_POLL_S)
+            else:
+                return
 
     def cut(self) -> None:
         """Take its power: what only its memory held is gone."""
