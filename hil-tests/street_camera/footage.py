@@ -38,7 +38,7 @@ _DRAWN_S = 60
 _KEY_EVERY = FPS
 _CRF = "28"
 #: Part of the kept file's name: another encoding is another file.
-_ENCODING = "1"
+_ENCODING = "2"
 
 
 def footage(directory: Path) -> Path:
@@ -64,7 +64,7 @@ def _encoded(pictures: Iterator[av.VideoFrame]) -> bytes:
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
     encoder.gop_size = _KEY_EVERY
-    encoder.options = {"preset": "fast", "tune": "zerolatency", "crf": _CRF, "threads": "2"}
+    encoder.options = {"preset": "fast", "tune": "zerolatency", "crf": _CRF, "threads": "1"}
     out = bytearray()
     for number, picture in enumerate(pictures):
         picture.pts = number
