@@ -64,6 +64,8 @@ def _encoded(pictures: Iterator[av.VideoFrame]) -> bytes:
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, FPS), Fraction(FPS)
     encoder.gop_size = _KEY_EVERY
+    # One thread, one slice a picture: GStreamer's payloader puts parameter sets before every slice
+    # of a key picture, and a second slice behind them would be no part of it any more.
     encoder.options = {"preset": "fast", "tune": "zerolatency", "crf": _CRF, "threads": "1"}
     out = bytearray()
     for number, picture in enumerate(pictures):
