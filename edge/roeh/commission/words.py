@@ -149,7 +149,7 @@ EN: Final = Words(
     pose_value="azimuth {azimuth}, {tilt} below the horizon, {height} m high",
     lens="Lens",
     masks="Privacy masks",
-    faces_note="People are made unrecognisable in all pictures of this report.",
+    faces_note="People that the detector finds are made unrecognisable in all pictures.",
     coverage="Ground that is seen",
     coverage_caption="A standing person of 1.7 m, from foot to head. Light green: one sensor;"
     " dark green: several; red: nobody. The black stroke is the forward mark.",
@@ -176,9 +176,9 @@ EN: Final = Words(
     unprovisioned="UNPROVISIONED",
     no_keys="The pole has no keys yet.",
     signing="Signatures",
-    signing_note="The hash of this file stands in the pole's ledger; {record} beside it says at"
-    " which place, under which signed checkpoint. What the technician signed with a key lies"
-    " in {signature}.",
+    signing_note="The hash of this file goes into the pole's ledger; {record} beside it says at"
+    " which place, with the pole's signed checkpoint that covers it. What the technician signed"
+    " with a key lies in {signature}.",
     signing_unrecorded="No evidence answered: {record} beside this file has its hash, and no"
     " place in the pole's ledger.",
     for_technician="Technician",
@@ -237,7 +237,7 @@ HE: Final = Words(
     pose_value="אזימוט {azimuth}, {tilt} מתחת לאופק, גובה {height} מטר",
     lens="עדשה",
     masks="מסכות פרטיות",
-    faces_note="אנשים טושטשו בכל התמונות שבדוח זה.",
+    faces_note="אנשים שהגלאי מצא טושטשו בכל התמונות.",
     coverage="הקרקע הנראית",
     coverage_caption="אדם עומד בגובה 1.7 מטר, מכף רגל עד ראש. ירוק בהיר: חיישן אחד; ירוק כהה:"
     " כמה חיישנים; אדום: איש אינו רואה. הקו השחור הוא הסימן הקדמי.",

@@ -9,15 +9,18 @@ import pytest
 
 from roeh.core.clock import SystemClock
 from roeh.core.config import parse_config
+from roeh.core.config.schema import PathsSection
 from roeh.core.errors import EvidenceRefused, LensError
+from roeh.core.paths import frames_socket
 from roeh.core.peers import CameraHealth, NodeStatus
 from roeh.core.types import ProcessReport
 from roeh.custody.link import evidence_link
 from roeh.custody.newest_picture import newest_picture
 from roeh.doctor.cameras import check_lenses
+from roeh.doctor.codes import Code
 from roeh.doctor.pictures import judge_picture
 from roeh.doctor.running import is_bound
-from roeh.doctor.sensors import judge_running
+from roeh.doctor.sensors import check_sources, judge_running
 from roeh.sources.one_picture import live_picture
 from tests.lives import PoleLife
 
@@ -132,6 +135,21 @@ def test_who_listens_is_found_without_their_hearing_of_it(tmp_path, kind):
         with pytest.raises(BlockingIOError):
             listener.accept()
     assert not is_bound(path)
+
+
+def test_a_camera_that_the_node_has_is_not_opened(tmp_path):
+    # A path that is no camera: whoever opened it would say so.
+    config = msgspec.structs.replace(
+        section(f'{{ kind = "v4l2", device = "{tmp_path}/no-camera" }}'),
+        paths=PathsSection(data_dir=f"{tmp_path}/data", run_dir=f"{tmp_path}"),
+    )
+    assert next(check_sources(config, SYSTEM_CLOCK)).code is Code.CAMERA_SILENT
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as frames:
+        frames.bind(str(frames_socket(config)))
+        frames.listen()
+        (outcome,) = check_sources(config, SYSTEM_CLOCK)
+    assert outcome.code is Code.CAMERA_UNKNOWN
+    assert "the node has it" in outcome.what
 
 
 def small(sensor):
