@@ -78,12 +78,12 @@ CHECKS: list[tuple[str, Callable, tuple[str, str, str]]] = [
         ("common/nftables/nftables.d/control-room.rules.nft", "@poles4", "@pole4"),
     ),
     (
-        r"/chrony/",
+        r"/chrony(/sources\.d)?/[\w.]+$",
         tools.read_time_settings,
         ("common/chrony/chrony.conf", "makestep 1.0 3", "makestep 1.0"),
     ),
     (
-        r"/chrony/",
+        r"/chrony(/sources\.d)?/[\w.]+$",
         tools.read_time_settings,
         ("common/chrony/sources.d/roeh.sources", "iburst nts", "iburst ntts"),
     ),
