@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import os
-import time
+import time  # noqa: TID251 - Clock is the product's, and this runs before it is there
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ module: roeh_units
 short_description: Units enabled, running, and never older than their files
 description:
   - Reloads systemd's own configuration where a unit file is newer than what was loaded.
-  - Enables and starts each unit, and restarts one that was started before a file of its was written.
+  - Enables and starts each unit, and restarts one that was started before its files were written.
 options:
   units:
     description: The units, in the order in which they are started.
@@ -30,7 +30,7 @@ options:
     suboptions:
       name: {description: With its suffix, type: str, required: true}
       files:
-        description: What it reads; a folder stands for all files in it. What is not there is passed over.
+        description: What it reads; a folder stands for its files, what is missing for none.
         type: list
         elements: path
         default: []
@@ -38,7 +38,11 @@ options:
         description: Whether it starts with the system; a unit that others start has no such state.
         type: bool
         default: true
-      state: {description: Wanted state, type: str, choices: [started, stopped, untouched], default: started}
+      state:
+        description: Wanted state.
+        type: str
+        choices: [started, stopped, untouched]
+        default: started
 author: [Roeh]
 """
 EXAMPLES = r"""
@@ -128,12 +132,12 @@ def _reason_to_reload(module: AnsibleModule, names: list[str]) -> str:
                 "systemctl",
                 "show",
                 "--timestamp=us+utc",
-                "--property=UnitsLoadFinishTimestamp",
+                "--property=UnitsLoadTimestamp",
                 "--value",
             ]
         )
         newer = _newest_after(_seconds(out.strip()), _listed(module.params["manager_files"]))
-        if newer:
+        if newer and out.strip():
             return f"{newer} is newer"
     return ""
 
@@ -195,7 +199,7 @@ def _listed(paths: object) -> list[str]:
     """The files, and those in the folders."""
     found: list[str] = []
     for path in paths if isinstance(paths, list) else []:
-        if os.path.isdir(path):
+        if Path(path).is_dir():
             found.extend(str(item) for item in sorted(Path(path).rglob("*")) if item.is_file())
         else:
             found.append(path)
@@ -207,7 +211,7 @@ def _newest_after(moment_s: float, paths: list[str]) -> str:
     now_s = time.time()
     for path in paths:
         try:
-            written_s = os.stat(path).st_mtime
+            written_s = Path(path).stat().st_mtime
         except OSError:
             continue
         if written_s > now_s:

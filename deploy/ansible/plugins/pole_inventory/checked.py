@@ -15,7 +15,7 @@ from roeh.release.carried import read_bundle
 
 #: What a pole consists of.
 POLE_ROLES = (
-    "base", "time", "network", "storage", "release", "pole", "observability", "hardening",
+    "pole", "base", "time", "network", "storage", "release", "observability", "hardening",
 )  # fmt: skip
 _ARCHITECTURES: Mapping[str, str] = {"pi4": "aarch64", "pi5": "aarch64", "orin": "aarch64"}
 
@@ -51,6 +51,12 @@ def _bundles(poles: Sequence[Pole]) -> Iterator[Mistake]:
     for pole in poles:
         bundle, trust = pole.text("roeh_bundle"), pole.text("roeh_trust_dir")
         believed = Path(trust) / "release-ca.pem"
+        if bundle and not (Path(bundle) / "bundle.json").is_file():
+            yield Mistake(
+                pole.name, f"roeh_bundle = {bundle!r}", "no bundle is there",
+                "make bundle, or name the folder that it made",
+            )  # fmt: skip
+            continue
         if not bundle or not believed.is_file():
             continue
         if (bundle, trust) not in read:

@@ -63,9 +63,10 @@ def _addresses(host: str) -> Iterable[str]:
         return _EVERYBODY
 
 
-def _defines(name: str, networks: Iterable[str]) -> tuple[str, str]:
+def _defines(name: str, networks: Iterable[str]) -> list[str]:
     parsed = [ipaddress.ip_network(network) for network in networks]
-    return tuple(  # type: ignore[return-value]
-        f"define {name}{version} = {{ {', '.join(str(n) for n in parsed if n.version == version)} }}"
+    of_version = {
+        version: ", ".join(str(network) for network in parsed if network.version == version)
         for version in (4, 6)
-    )
+    }
+    return [f"define {name}{version} = {{ {listed} }}" for version, listed in of_version.items()]

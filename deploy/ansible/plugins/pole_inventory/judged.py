@@ -61,7 +61,6 @@ def _judge_part(host: str, variables: Mapping[str, Any]) -> Iterator[Mistake]:
     for _ in range(_MOST):
         try:
             parse_config(toml_of(document), name=_FILE)
-            return
         except ConfigError as error:
             is_of_form = error.what.startswith(_OF_FORM)
             if removed and not is_of_form:
@@ -76,6 +75,8 @@ def _judge_part(host: str, variables: Mapping[str, Any]) -> Iterator[Mistake]:
             if not is_of_form or place is None or not _take_out(document, place[0]):
                 return
             removed.add(place[0])
+        else:
+            return
 
 
 def _field(error: ConfigError) -> str:
@@ -137,7 +138,7 @@ def in_words(text: str) -> str:
 
 def _misplaced(host: str, variables: Mapping[str, Any]) -> Iterator[Mistake]:
     """Sections in roeh_settings that have variables of their own."""
-    for section in (variables.get("roeh_settings") or {}).keys() & OWN_SECTIONS:
+    for section in sorted((variables.get("roeh_settings") or {}).keys() & OWN_SECTIONS):
         has_variable = section == "node" or section in LISTS.values()
         yield Mistake(
             host,
@@ -149,8 +150,8 @@ def _misplaced(host: str, variables: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _fixed(host: str, settings: Mapping[str, Any]) -> Iterator[Mistake]:
     """Keys in roeh_settings that the roles write, since units and users go with them."""
-    for section, table in FIXED.items():
-        given = settings.get(section)
+    for section in sorted(FIXED.keys() - OWN_SECTIONS):
+        given, table = settings.get(section), FIXED[section]
         for key in given.keys() & table.keys() if isinstance(given, Mapping) else ():
             inner, own = given[key], table[key]
             nested = isinstance(inner, Mapping) and isinstance(own, Mapping)
@@ -181,7 +182,7 @@ def _empty(host: str, value: object, field: str = "") -> Iterator[Mistake]:
             yield from _empty(host, item, f"{field}[{index}]")
 
 
-def _without_empty(value: Any) -> Any:
+def _without_empty(value: Any) -> Any:  # noqa: ANN401 - YAML of any form
     if isinstance(value, Mapping):
         return {key: _without_empty(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):

@@ -65,10 +65,8 @@ def node_document(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     document: dict[str, Any] = {"node": _node(name, variables)}
     settings = variables.get("roeh_settings") or {}
-    for table in {**_DEFAULTS, **FIXED, **settings}:
-        document[table] = merged(
-            merged(_DEFAULTS.get(table, {}), settings.get(table, {})), FIXED.get(table, {})
-        )
+    for layer in (_DEFAULTS, settings, FIXED):
+        document = merged(document, layer)
     if host := variables.get("roeh_broker_host"):
         document["broker"]["host"] = host
     if document["access"].get("host"):
@@ -91,17 +89,13 @@ def toml_of(document: Mapping[str, Any]) -> str:
     return tomli_w.dumps(document)
 
 
-def merged(under: Any, over: Any) -> Any:
-    """Tables laid over each other, key by key; anything else replaces."""
-    if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
-        return over
-    keys = dict.fromkeys([*under, *over])
-    return {
-        key: merged(under[key], over[key])
-        if key in under and key in over
-        else {**under, **over}[key]
-        for key in keys
-    }
+def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables laid over each other, key by key; what is no table replaces."""
+    together = {**under, **over}
+    for key in under.keys() & over.keys():
+        if isinstance(under[key], Mapping) and isinstance(over[key], Mapping):
+            together[key] = merged(under[key], over[key])
+    return together
 
 
 def _node(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pole_inventory.mistakes import Mistake
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
-def options_of(roles: Iterator[str] | list[str]) -> dict[str, Any]:
+def options_of(roles: list[str]) -> dict[str, Any]:
     """Every option of the roles, by the variable's name."""
     options: dict[str, Any] = {}
     for role in roles:
@@ -46,8 +46,10 @@ def specified(
     for name, option in options.items():
         if name not in variables and not option.get("required"):
             continue
-        given = {name: variables[name]} if name in variables else {}
-        validated = ArgumentSpecValidator({name: _plain(option)}).validate(given)
+        if name not in variables:
+            yield Mistake(host, name, "it is not set", _described(option))
+            continue
+        validated = ArgumentSpecValidator({name: _plain(option)}).validate({name: variables[name]})
         for message in validated.error_messages:
             yield Mistake(host, name, message.rstrip("."), _described(option))
 

@@ -1,0 +1,225 @@
+"""Wrong values in an inventory are refused with host and field, all of them at once.
+
+The cases run in one process of the technician's environment (build/env/hil), which has Ansible;
+the last test is the playbook itself.
+"""
+
+import json
+import os
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+HIL = ROOT / "build/env/hil/bin"
+ANSIBLE = ROOT / "deploy/ansible"
+
+Variables = dict[str, Any]
+
+RIGHT: Variables = {
+    "ansible_host": "10.0.0.11",
+    "roeh_site": "harbour",
+    "roeh_board": "pi5",
+    "roeh_board_serial": "5a1c09b2e77d4f30",
+    "roeh_control_room": "control-1",
+    "roeh_broker_host": "10.0.0.1",
+    "roeh_management_networks": ["10.0.0.0/24"],
+    "roeh_place": {"latitude_deg": 32.8, "longitude_deg": 35.0, "address": "the quay"},
+    "roeh_heading": {"deg": 34.0, "sigma_deg": 0.5, "from": "ground_points"},
+    "roeh_sensors": [
+        {
+            "name": "dome",
+            "source": {"kind": "picamera2"},
+            "lens": {"width_px": 2048, "height_px": 2048, "fov_deg": 185.0},
+        }
+    ],
+    "roeh_zones": [{"name": "quay", "polygon_m": [[0, 0], [5, 0], [0, 5]]}],
+    "roeh_rules": [{"kind": "zone_entry", "name": "somebody", "zone": "quay"}],
+}
+
+
+def changed(**variables: object) -> list[dict[str, object]]:
+    return [{"name": "quay-1", "variables": {**deepcopy(RIGHT), **variables}}]
+
+
+def sensor(**keys: object) -> list[dict[str, object]]:
+    return [{**RIGHT["roeh_sensors"][0], **keys}]
+
+
+TWO_ALIKE = [
+    {"name": "quay-1", "variables": RIGHT},
+    {"name": "quay-2", "variables": RIGHT},
+]
+#: What is wrong -> the poles, and how the lines begin that have to be told, in any order.
+CASES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
+    "nothing": (changed(), []),
+    "heading": (changed(roeh_heading={"deg": 400}), ["quay-1: roeh_heading.deg = 400: "]),
+    "a key of the heading": (changed(roeh_heading={"degrees": 4}), ["quay-1: roeh_heading: "]),
+    "sensor's kind": (
+        changed(roeh_sensors=sensor(source={"kind": "webcam"})),
+        ["quay-1: roeh_sensors[0].source.kind = 'webcam': "],
+    ),
+    "rule's zone": (
+        changed(roeh_rules=[{"kind": "zone_entry", "name": "x", "zone": "pier"}]),
+        ["quay-1: roeh_rules[0] x zone = 'pier': no such name"],
+    ),
+    "a variable that nobody knows": (
+        changed(roeh_headin={}),
+        ["quay-1: roeh_headin: a variable that no role knows; did you mean roeh_heading?"],
+    ),
+    "board": (changed(roeh_board="pi3"), ["quay-1: roeh_board: "]),
+    "board's serial": (
+        changed(roeh_board_serial="5A1C"),
+        ["quay-1: roeh_board_serial = '5A1C': not as a pi5 writes it"],
+    ),
+    "a network": (
+        changed(roeh_camera_networks=["10.0.0.300"]),
+        ["quay-1: roeh_camera_networks[0] = '10.0.0.300': no address"],
+    ),
+    "nobody may come in": (
+        changed(roeh_management_networks=[]),
+        ["quay-1: roeh_management_networks: nobody could come in"],
+    ),
+    "ports": (
+        changed(
+            roeh_metrics_networks=["10.0.0.0/24"],
+            roeh_settings={"retrieve": {"port": 9100}, "access": {"host": "0.0.0.0", "port": 22}},
+        ),
+        [
+            "quay-1: roeh_settings.retrieve.port = 9100: the port of the node exporter",
+            "quay-1: roeh_settings.access.port = 22: the port of sshd",
+        ],
+    ),
+    "control room": (
+        changed(roeh_control_room="control-2"),
+        ["quay-1: roeh_control_room = 'control-2': no host of the group"],
+    ),
+    "what the roles write": (
+        changed(roeh_settings={"users": {"capture": "root"}, "keys": {"tls_dir": "/tmp"}}),
+        ["quay-1: roeh_settings.users: ", "quay-1: roeh_settings.keys.tls_dir: "],
+    ),
+    "a line without a value": (
+        changed(roeh_heading={"deg": None}),
+        ["quay-1: roeh_heading.deg: it has no value"],
+    ),
+    "files of keys": (
+        changed(roeh_trust_dir="/nowhere", ansible_ssh_private_key_file="/nowhere/id"),
+        [
+            "quay-1: roeh_trust_dir: no root-ca.pem",
+            "quay-1: roeh_trust_dir: no broker-ca.pem",
+            "quay-1: roeh_trust_dir: no desk.keys",
+            "quay-1: roeh_trust_dir: no release-ca.pem",
+            "quay-1: ansible_ssh_private_key_file = '/nowhere/id': no such file",
+        ],
+    ),
+    "two poles with one address and one board": (
+        TWO_ALIKE,
+        [
+            "quay-1: ansible_host = '10.0.0.11': the address of quay-2 too",
+            "quay-2: ansible_host = '10.0.0.11': the address of quay-1 too",
+            "quay-1: roeh_board_serial = '5a1c09b2e77d4f30': the board's serial number of quay-2",
+            "quay-2: roeh_board_serial = '5a1c09b2e77d4f30': the board's serial number of quay-1",
+        ],
+    ),
+    "many things": (
+        changed(
+            roeh_site="Harbour",
+            roeh_heading={"deg": -1, "sigma_deg": -1},
+            roeh_sensors=[
+                *sensor(height_m=90, lens={"width_px": 2, "height_px": 2048, "fov_deg": 400}),
+                *sensor(name="Second", tilt_deg="down"),
+            ],
+            roeh_settings={"evidence": {"max_days": 3}, "retrieve": {"port": -1}},
+        ),
+        [
+            "quay-1: roeh_site = 'Harbour': ",
+            "quay-1: roeh_heading.deg = -1: ",
+            "quay-1: roeh_heading.sigma_deg = -1: ",
+            "quay-1: roeh_sensors[0].height_m = 90: ",
+            "quay-1: roeh_sensors[0].lens.width_px = 2: ",
+            "quay-1: roeh_sensors[0].lens.fov_deg = 400: ",
+            "quay-1: roeh_sensors[1].name = 'Second': ",
+            "quay-1: roeh_sensors[1].tilt_deg = 'down': ",
+            "quay-1: roeh_settings.evidence.max_days: ",
+            "quay-1: roeh_settings.retrieve.port = -1: ",
+        ],
+    ),
+}
+#: What the cases leave out on purpose: files that only a laptop has.
+_ELSEWHERE = ("roeh_bundle: it is not set", "roeh_trust_dir: it is not set")
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, list[str]]:
+    """What is told of each case, in one process."""
+    answer = subprocess.run(
+        [HIL / "python", Path(__file__).with_name("told_mistakes.py")],
+        input=json.dumps([poles for poles, _ in CASES.values()]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return {
+        case: [line for line in lines if not any(words in line for words in _ELSEWHERE)]
+        for case, lines in zip(CASES, json.loads(answer.stdout), strict=True)
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_mistake_is_told_with_host_and_field_and_nothing_else_is(
+    case: str, told: dict[str, list[str]]
+) -> None:
+    wanted = CASES[case][1]
+    missing = [start for start in wanted if not any(line.startswith(start) for line in told[case])]
+    surplus = [line for line in told[case] if not line.startswith(tuple(wanted) or "none")]
+    assert (missing, surplus) == ([], []), told[case]
+
+
+def test_the_playbook_tells_all_mistakes_in_one_run_and_asks_no_pole(tmp_path: Path) -> None:
+    hosts = """
+all:
+  vars: {roeh_site: harbour, roeh_bundle: /nowhere, roeh_trust_dir: /nowhere}
+  children:
+    poles:
+      hosts:
+        quay-1: {ansible_host: 192.0.2.1, roeh_heading: {deg: 400}}
+        quay-1: {ansible_host: 192.0.2.2}
+        quay-2: {ansible_host: 192.0.2.2, roeh_sensors: [{source: {kind: webcam}}]}
+"""
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(hosts)
+    answer = subprocess.run(
+        [HIL / "ansible-playbook", "-i", inventory, ANSIBLE / "playbooks/site.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode != 0
+    said = " ".join((answer.stdout + answer.stderr).split())
+    for words in (
+        "quay-1: inventory_hostname: stands twice in hosts.yml, lines 7 and 8",
+        "quay-2: roeh_sensors[0].source.kind = ''webcam''",
+        "quay-2: roeh_bundle = ''/nowhere'': no bundle is there",
+        "quay-1: roeh_board: it is not set",
+    ):
+        assert words in said, answer.stdout
+    # 192.0.2.0/24 answers nobody: whoever had been asked would be unreachable.
+    assert "unreachable=1" not in answer.stdout
+
+
+def test_the_example_lacks_nothing_but_the_files_of_a_city() -> None:
+    answer = subprocess.run(
+        [HIL / "ansible-playbook", ANSIBLE / "playbooks/preflight.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told_lines = [line for line in answer.stdout.splitlines() if " - '" in line]
+    assert told_lines, answer.stdout + answer.stderr
+    assert all(": roeh_trust_dir" in line or ": roeh_bundle" in line for line in told_lines)
