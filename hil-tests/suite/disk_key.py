@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from suite.machine import Machine
@@ -9,6 +10,7 @@ from suite.machine import Machine
 DEVICE = "/dev/disk/by-partlabel/roeh-evidence"
 MOUNT = "/var/lib/roeh"
 _EXTEND = Path(__file__).parent / "probes/extend_pcr.py"
+_ERASE = Path(__file__).parent.parent.parent / "deploy/ansible/roles/decommission/files/erase.sh"
 _PATIENCE_S = 120.0
 
 
@@ -24,3 +26,9 @@ def another_boot_state(machine: Machine) -> None:
     """What a firmware with other keys for secure boot measures; until the next start."""
     said = machine.python(_EXTEND, "7", interpreter="python3")
     assert said.status == 0, said.err
+
+
+def erase_as_decommission_does(machine: Machine) -> None:
+    """The step of decommission.yml after which nobody can read what the pole held."""
+    script = shlex.quote(_ERASE.read_text())
+    machine.run(f"sh -ec {script} erase {DEVICE}", patience_s=_PATIENCE_S)

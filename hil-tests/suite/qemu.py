@@ -9,18 +9,23 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 from qemu_machine.disks import only_one
 from qemu_machine.recipe import install_packages
 from qemu_machine.troubles import MachineFailed
 from qemu_pole.depot import Depot
 from qemu_pole.pole import POLE, QemuPole
 from qemu_pole.recipe import CACHE, HERE
-from virtual_pole import life
+from virtual_pole import inventory, life
+from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
-from virtual_pole.street import CONTROL_ROOM, Street
+from virtual_pole.steps import Steps
+from virtual_pole.street import CONTROL_ROOM, POLES_ROUTER, Street
 from virtual_pole.troubles import PoleFailed
+from virtual_pole.walk import plug_camera, prepare
 
-from roeh.core.clock import SystemClock
+from roeh.core.clock import Clock, SystemClock
+from suite.disk_key import DEVICE
 from suite.tiers import ENVIRONMENTS, TierFailed
 
 
@@ -48,9 +53,28 @@ class Qemu:
             with only_one(CACHE, "make hil-qemu"):
                 depot.make_ready(clock)
             with life.alone(self._street):
-                depot.put_up(self._street, clock)
+                pole = depot.put_up(self._street, clock)
+            self._furnish(clock)
+            pole.time_server.start()
         except (MachineFailed, PoleFailed) as failure:
             raise TierFailed(str(failure)) from None
+
+    def _furnish(self, clock: Clock) -> None:
+        """The control room, keys, bundle, camera: what Ansible needs before it begins."""
+        if self._street.inventory.exists():
+            return
+        keys, bundle = prepare(self._street, Steps(clock), poles=0)
+        inventory.write(self._street, bundle)
+        written = msgspec.json.decode(self._street.inventory.read_bytes())
+        # Where this pole's board is not what a container is.
+        written["all"]["children"]["poles"]["hosts"][POLE] |= {
+            "roeh_evidence_device": DEVICE,
+            "roeh_disk_key": "tpm2",
+            "roeh_time_servers": [POLES_ROUTER],
+        }
+        self._street.inventory.write_bytes(msgspec.json.encode(written))
+        inventory.bring_stick(Machine(self._street, CONTROL_ROOM, clock), keys)
+        plug_camera(self._street)
 
     def variables(self) -> dict[str, str]:
         """See the protocol."""

@@ -50,7 +50,7 @@ def walk(street: Street, steps: Steps, clock: Clock) -> None:
     """
     with steps.taking("what was there taken away"):
         life.down(street)
-    keys, bundle = _prepare(street, steps)
+    keys, bundle = prepare(street, steps)
     pole, desk = Machine(street, POLE, clock), Machine(street, CONTROL_ROOM, clock)
     with steps.taking("inventory, key keeper's stick, camera"):
         inventory.write(street, bundle)
@@ -86,15 +86,27 @@ def plug_camera(street: Street) -> None:
     output(command, environment=_python_path())
 
 
-def _prepare(street: Street, steps: Steps) -> tuple[Keys, Path]:
-    """What does not wait for another, at once."""
+def prepare(street: Street, steps: Steps, poles: int = 1) -> tuple[Keys, Path]:
+    """What does not wait for another, at once.
+
+    Args:
+        street: where.
+        steps: told what was done.
+        poles: how many containers beside the control room.
+
+    Returns:
+        The city's keys, and the bundle.
+
+    Raises:
+        PoleFailed: one of it cannot be made.
+    """
 
     def timed(step: str, work: Callable[[], _MadeT]) -> _MadeT:
         with steps.taking(step):
             return work()
 
     with ThreadPoolExecutor(4) as pool:
-        machines = pool.submit(timed, "machines made and booted", lambda: life.up(street, 1))
+        machines = pool.submit(timed, "machines made and booted", lambda: life.up(street, poles))
         keys = pool.submit(timed, "city's keys made", lambda: ceremony.hold(street))
         bundle = pool.submit(timed, "bundle for x86_64", lambda: _bundle(street))
         footage = pool.submit(timed, "footage", _footage)
