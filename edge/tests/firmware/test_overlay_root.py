@@ -35,11 +35,13 @@ rmdir bin && ln -s usr/bin bin
 mount -t proc none proc
 printf '%s\\n' "$1" >cmdline
 mount --bind cmdline proc/cmdline
-mknod -m 600 dev/loop-control c 10 237
-for number in $(seq 0 47); do
-    mknod -m 600 "dev/loop$number" b 7 "$number"
-done
-mknod -m 666 dev/null c 1 3
+/usr/bin/python3 -ISc '
+import os, stat
+os.mknod("dev/null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+os.mknod("dev/loop-control", stat.S_IFCHR | 0o600, os.makedev(10, 237))
+for number in range(64):
+    os.mknod(f"dev/loop{number}", stat.S_IFBLK | 0o600, os.makedev(7, number))
+'
 : >dev/kmsg
 touch state.img
 mount --bind "$2" state.img
