@@ -95,6 +95,12 @@ class Camera:
         """Frames read so far."""
         return self._frames
 
+    @property
+    def is_trying_again(self) -> bool:
+        """Whether its source has told that there are no pictures, and asks for them anew."""
+        notice = self._notice
+        return notice is not None and notice.state is SourceState.STALLED and not notice.hangs
+
     def blind_detail(self) -> str:
         """Why the pole does not see with this camera; empty when it does."""
         if self.failure is not None:

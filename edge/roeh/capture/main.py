@@ -140,11 +140,15 @@ def _watch(
     *,
     period_s: float,
 ) -> None:
-    """Report, and pet the watchdog for as long as frames arrive."""
+    """Report, and pet the watchdog for as long as frames arrive or are asked for anew.
+
+    A camera that is away comes back by itself; starting capture again would not bring it back
+    sooner. Of one that hangs in its driver nothing more comes: then the watchdog ends capture.
+    """
     seen = -1
     while not stop.is_set() and any(camera.running for camera in cameras):
         total = sum(camera.frames for camera in cameras)
-        if total != seen:
+        if total != seen or any(camera.is_trying_again for camera in cameras):
             notifier.progress()
             seen = total
         _report(cameras, reporter)

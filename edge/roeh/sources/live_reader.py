@@ -118,7 +118,7 @@ class LiveOutput:
             return False
         reason = f"the camera's driver hangs in {call[0]}, restart capture if it stays so"
         is_news = reason != self._stalled_because
-        self.stalled(reason)
+        self.stalled(reason, hangs=True)
         return is_news
 
     def give(
@@ -162,11 +162,12 @@ class LiveOutput:
             return None
         return (self.last_mono_ns - self._first_mono_ns) / NS_PER_S
 
-    def stalled(self, reason: str) -> None:
+    def stalled(self, reason: str, *, hangs: bool = False) -> None:
         """There are no pictures, and why; each reason is told once."""
         if reason != self._stalled_because:
             self._stalled_because = reason
-            self._tell(SourceState.STALLED, f"{reason}: {self._shown}, trying again")
+            detail = f"{reason}: {self._shown}, trying again"
+            self._tell(SourceState.STALLED, detail, hangs=hangs)
 
     def _seen(self, size: Size) -> None:
         if self._ever_connected and not self._stalled_because:
@@ -179,8 +180,9 @@ class LiveOutput:
         self._ever_connected, self._stalled_because = True, ""
         self._tell(state, f"{detail} from {self._shown}")
 
-    def _tell(self, state: SourceState, detail: str) -> None:
-        self._mailbox.put(SourceNotice(self.camera_id, state, detail, self.clock.mono_ns()))
+    def _tell(self, state: SourceState, detail: str, *, hangs: bool = False) -> None:
+        now_ns = self.clock.mono_ns()
+        self._mailbox.put(SourceNotice(self.camera_id, state, detail, now_ns, hangs))
 
 
 class LiveFrames:
@@ -289,7 +291,7 @@ class _Reader(threading.Thread):
         output = self._output
         for one in self._earlier:
             while one.is_alive() and not output.leaving.is_set():
-                output.stalled("its driver still hangs in what was asked of it before")
+                output.stalled("its driver still hangs in what was asked of it before", hangs=True)
                 one.join(LOOK_S)
         self._earlier = ()
         while not output.leaving.is_set():

@@ -82,13 +82,15 @@ class SourceNotice(msgspec.Struct, frozen=True):
     """A change in a source: `detail` is one line fit for a person, without credentials.
 
     From STALLED until RECONNECTED (or the first CONNECTED) the pole is blind on this
-    camera. ENDED comes once, when there will be no more frames.
+    camera. ENDED comes once, when there will be no more frames. `hangs`: stalled, and nobody is
+    trying again, since a call into the driver does not come back.
     """
 
     camera_id: str
     state: SourceState
     detail: str
     t_mono_ns: int
+    hangs: bool = False
 
 
 SourceObserver = Callable[[SourceNotice], None]

@@ -80,6 +80,7 @@ def test_a_mistake_in_reading_one_camera_is_told_and_it_is_tried_again(caplog):
         stop.set()
     live.close()
     assert [notice.state for notice in told] == [SourceState.STALLED, SourceState.CONNECTED]
+    assert not told[0].hangs
     assert "ValueError, test_live_reader.py:" in told[0].detail
     assert "s3cret" not in told[0].detail + caplog.text
     assert "ValueError at test_live_reader.py:" in caplog.text
@@ -112,6 +113,7 @@ def test_a_camera_whose_driver_hangs_is_not_read_twice_at_once():
     again.start()
     wait_until(lambda: told)
     assert "still hangs" in told[0].detail
+    assert told[0].hangs
     comes_back.set()
     again.join()
     live.close()

@@ -9,13 +9,17 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import roeh
+from roeh.capture.main import run as run_capture
 from roeh.core.clock import SystemClock
+from roeh.core.config import LensSection, RtspSource, SensorSection
 from roeh.core.notify import Notifier
 from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.evidence.main import run as run_evidence
+from tests.ports import free_port
 from tests.process.children import PATIENCE_S, Evidence, node_config, start
 
 EDGE = Path(roeh.__file__).parents[1]
@@ -108,3 +112,23 @@ def test_evidence_is_ready_when_it_serves_and_alive_when_it_answers(manager, sho
         assert manager.recv(1024) == b"STOPPING=1"
     finally:
         evidence.close()
+
+
+def test_a_camera_that_is_away_does_not_have_capture_started_again(manager, short_directory):
+    """Away it is asked for anew, which is progress; capture started again would do no more."""
+    sensor = SensorSection(
+        source=RtspSource(url=f"rtsp://127.0.0.1:{free_port()}/away"),
+        lens=LensSection(model="pinhole", width_px=64, height_px=64, fov_deg=60.0),
+    )
+    config = msgspec.structs.replace(node_config(short_directory), sensors=(sensor,))
+    stop = threading.Event()
+    running = threading.Thread(
+        target=run_capture, args=(config, SystemClock(), stop), kwargs={"period_s": 0.02}
+    )
+    running.start()
+    try:
+        assert manager.recv(1024).startswith(b"READY=1")
+        assert [manager.recv(1024) for _ in range(20)] == [b"WATCHDOG=1"] * 20
+    finally:
+        stop.set()
+        running.join()
