@@ -48,8 +48,8 @@ echo '127.0.0.1 localhost pole-1' > "$tree/etc/hosts"
 : > "$tree/etc/resolv.conf"
 # How a depot prepares a board: partitions, layer over the root, disk key, watchdog.
 put() { mode=$1 target=$tree$2; shift 2; mkdir -p "$target"; install -m "$mode" "$@" "$target"; }
-put 0644 /etc/repart.d "$common"/repart.d/*.conf
-cp -r "$common"/repart-tpm2/* "$tree/etc/repart.d/"
+put 0644 /usr/local/share/roeh-depot "$common"/repart.d/*.conf
+cp -r "$common"/repart-tpm2/* "$tree/usr/local/share/roeh-depot/"
 put 0755 /etc/initramfs-tools/scripts/local-bottom "$common/overlay-root/roeh-overlay"
 install -m 0755 "$common/overlay-root/roeh-overlay.hook" "$tree/etc/initramfs-tools/hooks/roeh-overlay"
 put 0644 /etc/systemd/system "$common/overlay-root/roeh-overlay-confirm.service"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -24,5 +25,11 @@ INGREDIENTS = (
     ),
 )
 
+#: For a board's TPM, before it holds a key.
+TPM_PROGRAM = HERE / "tpm_without_lockout.py"
 #: On a board's first boot: the rest of the disk divided, evidence's partition bound to its TPM.
-FIRST_BOOT = "systemd-repart --dry-run=no /dev/vda >&2 && udevadm settle && sync"
+FIRST_BOOT = (
+    f"echo {base64.b64encode(TPM_PROGRAM.read_bytes()).decode()} | base64 -d | python3 -"
+    " && systemd-repart --dry-run=no --definitions=/usr/local/share/roeh-depot /dev/vda >&2"
+    " && udevadm settle && sync"
+)

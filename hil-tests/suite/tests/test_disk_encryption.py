@@ -15,6 +15,8 @@ from suite.machine import Machine
 
 pytestmark = [pytest.mark.needs("kernel"), pytest.mark.fault(faults.DISK_KEY)]
 
+#: One more than a TPM as delivered allows.
+CUTS = 5
 SECRET = f"{MOUNT}/a-test-was-here"
 
 
@@ -71,6 +73,15 @@ def test_its_own_board_in_another_boot_state_does_not_open_it(strategy, booted):
     assert not opens_by_tpm(booted)
     strategy.transition("off")
     strategy.transition("booted")
+    assert opens_by_tpm(booted)
+
+
+def test_power_that_comes_and_goes_does_not_lock_the_disk(strategy, booted):
+    """A TPM that loses its power after it gave out a key counts a wrong guess, unless told."""
+    for _ in range(CUTS):
+        strategy.transition("off")
+        strategy.transition("booted")
+        booted.run(f"findmnt {MOUNT}")
     assert opens_by_tpm(booted)
 
 
