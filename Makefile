@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo setup-provision setup-hil demo test check bench powercut chaos wire soak fuzz camera-vm release bundle pole pole-up pole-down hil hil-qemu model golden schema third-party verifier lock clean
+.PHONY: audit bundle-aarch64 help setup setup-demo setup-provision setup-hil demo test check bench powercut chaos wire soak fuzz camera-vm release bundle pole pole-up pole-down hil hil-qemu model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -9,7 +9,7 @@ BIN := .venv/bin
 PYTEST := PYTHONPATH=edge/tests $(BIN)/python -m pytest $(if $(CI),-p nothing_skipped)
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## the environment in .venv, from the hashed lock
 	@sh requirements/environment.sh dev
@@ -62,6 +62,13 @@ release: setup ## build/release/roeh-VERSION.tar, signed (ARGS="--signer KEY.pem
 
 bundle: setup ## all a pole needs, without a network (ARCH=aarch64 SUITE=bookworm)
 	@$(BIN)/python -m roeh.release.bundle --arch $(or $(ARCH),aarch64) --suite $(or $(SUITE),bookworm) $(ARGS)
+
+bundle-aarch64: setup ## the bundle for ARM boards, imported and run here: the same detections (ARGS=--short)
+	@$(BIN)/python -m roeh.release.bundle --arch aarch64 --suite bookworm
+	@PYTHONPATH=hil-tests $(BIN)/python -m arm_bundle $(ARGS)
+
+audit: setup ## asks the index's advisories about every lock; informative, never fails
+	@$(BIN)/python requirements/audit.py
 
 # The environment of whoever provisions and tests poles; what it needs of Debian as well.
 HIL := build/env/hil/bin/python
