@@ -72,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path) -> Verdict:
+def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path | None) -> Verdict:
     """Seconds of video around a pole's first alert: asked for, agreed to, fetched, verified.
 
     Args:
@@ -80,7 +80,7 @@ def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path) -
         keys: the city's, and the officers'.
         name: the pole.
         clock: what time it is.
-        witness: its public key.
+        witness: its public key; None: nobody witnessed, and time stays not anchored.
 
     Raises:
         PoleFailed: the pole has no such video, or refuses; or the verifier cannot read it.
@@ -107,14 +107,14 @@ def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path) -
     return verified(bundle, identity, keys.root, witness)
 
 
-def verified(bundle: Path, identity: Path, root: Path, witness: Path) -> Verdict:
+def verified(bundle: Path, identity: Path, root: Path, witness: Path | None) -> Verdict:
     """What `roeh verify` says of a bundle.
 
     Args:
         bundle: encrypted.
         identity: the secret key of its recipient.
         root: the city's.
-        witness: its public key.
+        witness: its public key; None: nobody witnessed, and time stays not anchored.
 
     Raises:
         PoleFailed: it says nothing.
@@ -122,7 +122,8 @@ def verified(bundle: Path, identity: Path, root: Path, witness: Path) -> Verdict
     done = subprocess.run(
         [
             *(str(ROEH), "verify", str(bundle), "--identity", str(identity), "--trust", str(root)),
-            *("--witness", str(witness), "--json"),
+            *(() if witness is None else ("--witness", str(witness))),
+            "--json",
         ],
         capture_output=True,
         text=True,

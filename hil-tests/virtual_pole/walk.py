@@ -31,8 +31,8 @@ _FOOTAGE = REPOSITORY / "build/cache/street"
 _BUNDLES = "bundle"
 _MAKING_PATIENCE_S = 900.0
 _ALARM_PATIENCE_S = 60.0
-#: Nothing of a bundle may be wrong; a verifier's other questions are answered OK too.
-_ALL_CHECKED = 0
+#: What a verifier cannot check of a bundle that no witness saw.
+_OF_WITNESSES = {"time anchored"}
 
 _MadeT = TypeVar("_MadeT")
 
@@ -148,6 +148,9 @@ def _provision(street: Street, steps: Steps, playbook: str, which: str) -> None:
 def _exported(street: Street, keys: Keys, desk: Machine, clock: Clock) -> str:
     witness = control_room.witness_key(desk, street.state / "officers/witness.key")
     verdict = evidence.export(street, keys, POLE, clock, witness)
-    if verdict.exit_status != _ALL_CHECKED:
+    unchecked = {question for question, check in verdict.checks.items() if check == "NOT CHECKED"}
+    failed = {question for question, check in verdict.checks.items() if check == "FAIL"}
+    if failed or not unchecked <= (_OF_WITNESSES if witness is None else set()):
         raise PoleFailed(f"roeh verify says {verdict.exit_status}: {'; '.join(verdict.reasons)}")
-    return f"{len(verdict.checks)} questions OK, {verdict.bundle.stat().st_size / 1e6:.1f} MB"
+    size = f"{verdict.bundle.stat().st_size / 1e6:.1f} MB"
+    return ", ".join([size, *(f"{name} {check}" for name, check in verdict.checks.items())])
