@@ -26,7 +26,14 @@ PAGE = HERE.parent / "THIRD-PARTY.md"
 NOTES = HERE / "third_party_notes.md"
 
 #: The locks by role, in the order of the page.
-ROLES = ("node", "desk", "verify", "police", "demo", "dev", "tpm", "tpm_build", "tflite", "convert")
+ROLES = (
+    *("node", "desk", "verify", "police", "demo", "dev", "tpm", "tpm_build", "tflite", "convert"),
+    *("provision", "hil"),
+)
+
+#: Run as programs of their own by whoever provisions and tests, never imported by ours and never
+#: on a pole or in a release: their licences may be others.
+PROGRAMS = frozenset({"ansible-core", "ansible-lint", "yamllint"})
 
 #: What a dependency's licence may be made of. GPL and AGPL are not here on purpose.
 ALLOWED = frozenset(
@@ -48,6 +55,10 @@ _LOOSE: dict[str, frozenset[str]] = {
     "bsd 2-clause license": frozenset({"BSD-2-Clause"}),
     "bsd 3-clause": frozenset({"BSD-3-Clause"}),
     "bsd license": _BSD,
+    "apache license, version 2.0": frozenset({"Apache-2.0"}),
+    "gnu general public license v3 or later (gplv3+)": frozenset({"GPL-3.0-or-later"}),
+    "isc license": frozenset({"ISC"}),
+    "isc license (iscl)": frozenset({"ISC"}),
     "gnu lesser general public license v2 or later (lgplv2+)": frozenset({"LGPL-2.1-or-later"}),
     "lgplv2+": frozenset({"LGPL-2.1-or-later"}),
     "mit license": frozenset({"MIT"}),
@@ -125,15 +136,22 @@ def page(listed: list[Dependency]) -> str:
         f"| {item.name} | {', '.join(item.versions)} | {item.licence} | {', '.join(item.roles)} "
         f"| {_reason(item)} |"
         for item in listed
+        if item.name not in PROGRAMS
     )
-    return NOTES.read_text(encoding="utf-8").replace("{table}", rows)
+    programs = "\n".join(
+        f"| {item.name} | {', '.join(item.versions)} | {item.licence} | {', '.join(item.roles)} |"
+        for item in listed
+        if item.name in PROGRAMS
+    )
+    notes = NOTES.read_text(encoding="utf-8")
+    return notes.replace("{table}", rows).replace("{programs}", programs)
 
 
 def disagreements(listed: list[Dependency]) -> Iterator[str]:
     """What is installed here under another licence than the page says, or not allowed."""
     by_name = {item.name: item for item in listed}
     for item in listed:
-        if not allowed(item.licence):
+        if not allowed(item.licence) and item.name not in PROGRAMS:
             yield f"{item.name}: {item.licence} is not on the allow-list"
     for distribution in distributions():
         listed_item = by_name.get(normal_name(distribution.metadata["Name"]))
@@ -165,7 +183,7 @@ def licences_said(distribution: Distribution) -> frozenset[str]:
     ]
     field = "".join(metadata.get_all("License") or ()).strip()
     meanings: list[frozenset[str]] = []
-    if field and "\n" not in field and len(field) < 60:
+    if field not in ("", "UNKNOWN") and "\n" not in field and len(field) < 60:
         meanings.append(_LOOSE.get(field.lower(), frozenset({field})))
     meanings += [_LOOSE.get(word.lower(), frozenset({word})) for word in words]
     # The narrowest statement counts: "BSD" beside "BSD 2-Clause License" adds nothing.
