@@ -27,7 +27,10 @@ _TESTS = Path(__file__).parent / "tests"
 
 def main() -> int:
     """Run; the process's exit status."""
-    options = _parser().parse_args()
+    words = sys.argv[1:]
+    own = words[: words.index("--")] if "--" in words else words
+    options = _parser().parse_args(own)
+    options.pytest = words[len(own) + 1 :]
     if os.geteuid() != 0 and options.tier != "rig":
         # As other tests that need root: named, and left out; on CI that is a failure.
         _say("suite: left out: it makes containers and network namespaces, which needs root")
@@ -100,7 +103,11 @@ def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m suite", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m suite",
+        description=__doc__,
+        epilog="What follows -- goes to pytest as it is.",
+    )
     parser.add_argument("tier", choices=NAMES)
     parser.add_argument(
         "--ci", action="store_true", help="the short form, which tells little while it is well"
@@ -112,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bare", action="store_true", help="test the pole that is there, provisioned or not"
     )
-    parser.add_argument("pytest", nargs="*", help="further arguments of pytest, after --")
     return parser
 
 

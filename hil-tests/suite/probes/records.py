@@ -1,15 +1,21 @@
-"""Gaps and alerts as the pole's own ledger has them, while it runs: records.py DATA_DIR."""
+"""Gaps and alerts as the files of the ledger have them, while the pole runs: records.py DATA_DIR.
 
-import sqlite3
+The store itself is evidence's alone while it runs. The newest line may be half written.
+"""
+
+import contextlib
 import sys
+from pathlib import Path
 
 import msgspec
 
 from roeh.ledger.records import AlertRecord, GapRecord, Record
 
-database = sqlite3.connect(f"file:{sys.argv[1]}/node.db?mode=ro", uri=True)
-rows = database.execute("SELECT json FROM record ORDER BY leaf")
-bodies = [msgspec.json.decode(row, type=Record).body for (row,) in rows]
+bodies = []
+for path in sorted(Path(sys.argv[1], "ledger").glob("*.jsonl")):
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            bodies.append(msgspec.json.decode(line, type=Record).body)
 gaps = [body for body in bodies if isinstance(body, GapRecord)]
 alerts = [body for body in bodies if isinstance(body, AlertRecord)]
 told = {

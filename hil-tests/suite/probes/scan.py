@@ -5,6 +5,7 @@ kernel of this machine, which knows of no such connection, resets it at once. UD
 protocol of each likely port; any datagram in answer counts. Writes {"tcp": [...], "udp": [...]}.
 """
 
+import contextlib
 import json
 import select
 import socket
@@ -81,7 +82,9 @@ def tcp_ports(target):
         for _ in range(TRIES):
             for first in range(1, 65536, BURST):
                 for port in range(first, min(first + BURST, 65536)):
-                    raw.sendto(syn(source, target, port), (target, 0))
+                    # This machine's own firewall may refuse to send it: then it reaches nobody.
+                    with contextlib.suppress(PermissionError):
+                        raw.sendto(syn(source, target, port), (target, 0))
                 found |= answers(raw, target, time.monotonic() + 0.005)
             found |= answers(raw, target, time.monotonic() + QUIET_S)
     return sorted(found)

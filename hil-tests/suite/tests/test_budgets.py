@@ -69,7 +69,6 @@ def log_bytes(pole):
     return int(pole.machine.run(f"journalctl --boot --no-pager -o short {units} | wc -c"))
 
 
-@pytest.mark.short
 @pytest.mark.needs("systemd")
 @pytest.mark.fault(faults.BUDGETS)
 @of("cpu_percent", "memory_mib", "log_mib_per_hour", "restarts")

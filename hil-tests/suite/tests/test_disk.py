@@ -7,7 +7,7 @@ from suite.evidence import check_whole
 from suite.pole import ROLES
 from suite.waiting import wait_until
 
-pytestmark = [pytest.mark.fault(faults.DISK), pytest.mark.needs("systemd"), pytest.mark.short]
+pytestmark = [pytest.mark.fault(faults.DISK), pytest.mark.needs("systemd")]
 
 #: Less than what recording leaves free, more than the store needs for alerts of minutes.
 LEFT_BYTES = 24 << 20

@@ -4,7 +4,7 @@ import pytest
 from suite import faults
 from suite.listening import Listener, listeners, reachable_from, reachable_from_here
 
-pytestmark = [pytest.mark.fault(faults.LISTENING), pytest.mark.needs("systemd"), pytest.mark.short]
+pytestmark = [pytest.mark.fault(faults.LISTENING), pytest.mark.needs("systemd")]
 
 SSH = {Listener("tcp", 22, "all")}
 HEALTH = {Listener("tcp", 8440, "127.0.0.1")}
@@ -23,6 +23,7 @@ def address(target):
     return target.get_resource("NetworkService").address
 
 
+@pytest.mark.short
 def test_what_listens_inside_is_what_the_table_says(pole):
     settings = pole.settings()
     there = listeners(pole.machine)

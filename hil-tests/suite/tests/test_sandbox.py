@@ -46,7 +46,7 @@ NETWORK = {
 MUST_NOT = {
     "capture": EVIDENCE
     | {"list publish's key", "list retrieve's key", "list exports"}
-    | {"reach the broker", "reach the control room's ssh", "send a datagram"},
+    | {"reach the control room's ssh", "send a datagram"},
     "detect": EVIDENCE
     | NETWORK
     | {"list publish's key", "list retrieve's key", "list exports", "open a network socket"},
@@ -87,3 +87,10 @@ def test_a_process_that_was_taken_over_can_do_no_more_than_its_own(attempts, rol
     assert must_not <= set(came_of)
     assert could & must_not == set(), came_of
     assert (EVERYBODY_CAN | CAN[role]) - could == set(), came_of
+
+
+@pytest.mark.needs("kernel")
+def test_capture_reaches_its_cameras_and_not_the_broker(attempts):
+    """The unit's own firewall (IPAddressDeny) is the kernel's, by control group."""
+    assert attempts["capture"]["reach the camera"] == "ok"
+    assert attempts["capture"]["reach the broker"] != "ok"
