@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import tomli_w
-
-from pole_inventory.node_document import merged
+from pole_inventory.node_document import merged, toml_of
 
 _DATA_DIR = "/var/lib/roeh-desk"
 #: PostgreSQL over its socket: who the system says that one is, and no password.
@@ -45,4 +43,4 @@ def desk_document(variables: Mapping[str, Any]) -> dict[str, Any]:
 def desk_toml(name: str, variables: Mapping[str, Any]) -> str:
     """The same as TOML, with a head that says where to change it."""
     head = f"# Written by Ansible from the inventory's {name}: what is changed here is lost.\n\n"
-    return head + tomli_w.dumps(desk_document(variables))
+    return head + toml_of(desk_document(variables))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pole_inventory.mistakes import Mistake
@@ -25,6 +25,7 @@ _FILE = "its node.toml"
 #: Mistakes that the types tell; the others come from what keys mean together.
 _OF_FORM = ("expected", "invalid value", "unknown key", "missing key")
 _TWICE = "the name is used twice"
+_NOTHING = object()
 #: Steps before a sensor's own keys: sensors, its number.
 _DEPTH_IN_SENSOR = 2
 #: A place at the beginning of what an error names: sensors[0].lens.fov_deg.
@@ -96,27 +97,24 @@ def _take_out(document: dict[str, Any], place: str) -> bool:
 
     What a sensor has to have gives way to a stand-in, so that the rest of it can be read.
     """
-    steps: list[str | int] = [key or int(index) for key, index in _STEP.findall(place)]
+    steps = [key or int(index) for key, index in _STEP.findall(place)]
     holder: Any = document
     for depth, step in enumerate(steps[:-1]):
-        if not isinstance(holder, dict | list):
-            return False
         try:
             inner = holder[step]
         except (KeyError, IndexError, TypeError):
             return False
-        if step in STAND_INS and steps[-1] not in inner and depth == _DEPTH_IN_SENSOR:
-            holder[step] = STAND_INS[step]
+        if depth == _DEPTH_IN_SENSOR and str(step) in STAND_INS and steps[-1] not in inner:
+            holder[step] = STAND_INS[str(step)]
             return True
         holder = inner
     last = steps[-1]
-    if isinstance(holder, dict) and last in STAND_INS and len(steps) > _DEPTH_IN_SENSOR:
-        holder[last] = STAND_INS[last]
-    elif isinstance(holder, dict) and last in holder:
-        del holder[last]
-    else:
+    if not isinstance(holder, dict):
         return False
-    return True
+    if str(last) in STAND_INS and len(steps) > _DEPTH_IN_SENSOR:
+        holder[last] = STAND_INS[str(last)]
+        return True
+    return holder.pop(last, _NOTHING) is not _NOTHING
 
 
 def in_words(text: str) -> str:
@@ -152,16 +150,23 @@ def _fixed(host: str, settings: Mapping[str, Any]) -> Iterator[Mistake]:
     """Keys in roeh_settings that the roles write, since units and users go with them."""
     for section in sorted(FIXED.keys() - OWN_SECTIONS):
         given, table = settings.get(section), FIXED[section]
-        for key in given.keys() & table.keys() if isinstance(given, Mapping) else ():
-            inner, own = given[key], table[key]
-            nested = isinstance(inner, Mapping) and isinstance(own, Mapping)
-            for name in inner.keys() & own.keys() if nested else ("",):
+        if not isinstance(given, Mapping):
+            continue
+        for key in given.keys() & table.keys():
+            for name in _shared_keys(given[key], table[key]):
                 yield Mistake(
                     host,
                     ".".join(filter(None, ("roeh_settings", section, key, name))),
                     "a key that the roles write",
                     "leave it out",
                 )
+
+
+def _shared_keys(given: object, own: object) -> Iterable[str]:
+    """Keys that both tables have; one empty name where they are no tables."""
+    if isinstance(given, Mapping) and isinstance(own, Mapping):
+        return sorted(given.keys() & own.keys())
+    return ("",)
 
 
 def _variables_of(section: str) -> str:

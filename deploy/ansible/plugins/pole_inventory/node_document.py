@@ -86,7 +86,8 @@ def node_toml(name: str, variables: Mapping[str, Any]) -> str:
 
 def toml_of(document: Mapping[str, Any]) -> str:
     """TOML of tables."""
-    return tomli_w.dumps(document)
+    text: str = tomli_w.dumps(document)
+    return text
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from pole_inventory.node_document import OWN_SECTIONS
 
 #: What a sensor has to have.
-STAND_INS: Mapping[str | int, Mapping[str, Any]] = {
+STAND_INS: Mapping[str, Mapping[str, Any]] = {
     "source": {"kind": "composed"},
     "lens": {"model": "pinhole", "width_px": 640, "height_px": 384, "fov_deg": 60.0},
 }
