@@ -9,6 +9,8 @@ pytestmark = [pytest.mark.needs("kernel")]
 #: RuntimeWatchdogSec, and a start of an imitated processor on a busy machine.
 BACK_PATIENCE_S = 600.0
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+#: So many that unpacking takes seconds.
+PACKAGED_FILES = 4000
 LAYER = "/run/roeh-root/state"
 ROOT_PARTITION = "$(basename $(readlink -f /dev/disk/by-partlabel/roeh-root))"
 
@@ -88,23 +90,31 @@ def test_a_layer_that_never_comes_up_is_left_alone_and_the_pole_says_so(strategy
 
 
 @pytest.mark.fault(faults.OVERLAY)
-def test_a_cut_while_packages_are_installed_leaves_a_pole_that_starts(strategy, booted, writes):
+def test_a_cut_while_packages_are_installed_leaves_a_pole_that_starts(strategy, booted):
     """Debian's own tool, unpacking; what was cut is finished by its own way afterwards."""
     booted.run(
         "mkdir -p /var/tmp/cut/DEBIAN /var/tmp/cut/usr/share/cut && cd /var/tmp/cut &&"
-        " printf 'Package: cut\\nVersion: 1\\nArchitecture: all\\nMaintainer: t <t@t>\\n"
-        "Description: t\\n' > DEBIAN/control &&"
-        " for i in $(seq 300); do head -c 20000 /dev/urandom > usr/share/cut/$i; done &&"
-        " dpkg-deb --build -Znone . /var/tmp/cut.deb && sync",
+        " printf 'Package: cut\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t>\n"
+        "Description: t\n' > DEBIAN/control &&"
+        ' python3 -c \'import os; [open(f"usr/share/cut/{n}", "wb").write(os.urandom(4096))'
+        f" for n in range({PACKAGED_FILES})]' && dpkg-deb --build -Znone . /var/tmp/cut.deb && sync",
         patience_s=300,
     )
-    booted.ask("nohup dpkg --install /var/tmp/cut.deb >/dev/null 2>&1 &")
-    writes.wait_for(40)
+    booted.run("systemd-run --quiet dpkg --install /var/tmp/cut.deb")
+    wait_until(
+        "half of it is unpacked",
+        lambda: int(booted.run("ls /usr/share/cut 2>/dev/null | wc -l")) > PACKAGED_FILES // 4,
+        BACK_PATIENCE_S,
+    )
     strategy.transition("off")
     strategy.transition("booted")
     assert booted.run("cat /run/roeh-root/told").startswith("overlay ")
-    booted.run("dpkg --configure -a && dpkg --install /var/tmp/cut.deb", patience_s=300)
+    status = booted.ask("dpkg-query --show --showformat='${Status}' cut").out
+    # In the middle: it does not say that all is well.
+    assert status != "install ok installed"
+    booted.run("dpkg --configure -a; dpkg --install /var/tmp/cut.deb", patience_s=300)
     assert booted.run("dpkg --audit").strip() == ""
+    assert int(booted.run("ls /usr/share/cut | wc -l")) == PACKAGED_FILES
     booted.run("dpkg --purge cut && rm -r /var/tmp/cut /var/tmp/cut.deb", patience_s=120)
 
 
