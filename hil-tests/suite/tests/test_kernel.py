@@ -97,7 +97,8 @@ def test_a_cut_while_packages_are_installed_leaves_a_pole_that_starts(strategy, 
         " printf 'Package: cut\nVersion: 1\nArchitecture: all\nMaintainer: t <t@t>\n"
         "Description: t\n' > DEBIAN/control &&"
         ' python3 -c \'import os; [open(f"usr/share/cut/{n}", "wb").write(os.urandom(4096))'
-        f" for n in range({PACKAGED_FILES})]' && dpkg-deb --build -Znone . /var/tmp/cut.deb && sync",
+        f" for n in range({PACKAGED_FILES})]'"
+        " && dpkg-deb --build -Znone . /var/tmp/cut.deb && sync",
         patience_s=300,
     )
     booted.run("systemd-run --quiet dpkg --install /var/tmp/cut.deb")
