@@ -6,7 +6,7 @@ import msgspec
 
 from virtual_pole.listening import Listener, listeners, reachable_ports
 from virtual_pole.machine import Machine
-from virtual_pole.street import CONTROL_ROOM, Street
+from virtual_pole.street import POLES_ROUTER, STRANGER, Street
 from virtual_pole.troubles import PoleFailed
 
 #: What edge/design/provisioning.md says that listens on a pole: protocol, whether on the loopback
@@ -64,11 +64,11 @@ def only_what_may_listen(street: Street, pole: Machine) -> str:
     inside = {kind_of(one) for one in listeners(pole)}
     if inside != MAY_LISTEN:
         raise PoleFailed(f"on {pole.name} listens {sorted(inside)}, and may {sorted(MAY_LISTEN)}")
-    for network, may in (("laptop", FROM_LAPTOP), (CONTROL_ROOM, ())):
-        reached = reachable_ports(street, network, pole.place.address)
+    for source, may in ((POLES_ROUTER, FROM_LAPTOP), (STRANGER, ())):
+        reached = reachable_ports(street, source, pole.place.address)
         if reached != may:
-            raise PoleFailed(f"{network} reaches {reached} of {pole.name}, and may {may}")
-    return f"{len(inside)} sockets, {len(FROM_LAPTOP)} ports for the laptop"
+            raise PoleFailed(f"{source} reaches {reached} of {pole.name}, and may {may}")
+    return f"{len(inside)} sockets, {len(FROM_LAPTOP)} ports for the laptop, none for a stranger"
 
 
 def kind_of(listener: Listener) -> tuple[str, bool, int]:

@@ -13,7 +13,7 @@ from virtual_pole.network import in_namespace
 from virtual_pole.street import Street
 
 _SCAN = Path(__file__).with_name("scan.py")
-_SCAN_PATIENCE_S = 60.0
+_SCAN_PATIENCE_S = 180.0
 
 
 class Listener(msgspec.Struct, frozen=True, order=True):
@@ -59,16 +59,17 @@ def parsed_listeners(said: str) -> tuple[Listener, ...]:
     return tuple(sorted(found))
 
 
-def reachable_ports(street: Street, namespace: str, address: str) -> tuple[int, ...]:
-    """Every TCP port, of all, that takes a connection from a namespace.
+def reachable_ports(street: Street, source: str, address: str) -> tuple[int, ...]:
+    """Every TCP port, of all, that takes a connection from an address of the laptop's.
 
     Args:
         street: whose.
-        namespace: `laptop`, or the machine from whose network it is tried.
+        source: `street.POLES_ROUTER`, whom poles know as the laptop, or `street.STRANGER`, who
+            is on no list.
         address: of the machine that is tried.
 
     Raises:
         PoleFailed: it could not be tried.
     """
-    command = in_namespace(street.namespace(namespace), sys.executable, str(_SCAN), address)
+    command = in_namespace(street.laptop, sys.executable, str(_SCAN), address, source)
     return tuple(int(word) for word in output(command, patience_s=_SCAN_PATIENCE_S).split())

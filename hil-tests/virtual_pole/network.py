@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from virtual_pole.commands import output
-from virtual_pole.street import CONTROL_ROUTER, POLES_ROUTER, Place, Street
+from virtual_pole.street import CONTROL_ROUTER, POLES_ROUTER, STRANGER, Place, Street
 from virtual_pole.troubles import PoleFailed
 
 _NAMESPACES = Path("/run/netns")
@@ -42,6 +42,7 @@ def lay_laptop(street: Street) -> None:
         _ip(*here, "link", "add", bridge, "type", "bridge")
         _ip(*here, "addr", "add", f"{address}/24", "dev", bridge)
         _ip(*here, "link", "set", bridge, "up")
+    _ip(*here, "addr", "add", f"{STRANGER}/24", "dev", "poles")
     output(in_namespace(street.laptop, "sysctl", "-qw", "net.ipv4.ip_forward=1"))
     _finish(street, street.laptop)
 

@@ -1,4 +1,4 @@
-"""Tries every TCP port of an address and prints those that take a connection.
+"""Tries every TCP port of an address, as who has another, and prints those that take a connection.
 
 Run by itself in another network namespace, so it needs nothing but Python.
 """
@@ -18,16 +18,16 @@ _LAST_PORT = 65535
 _PATIENCE_MS = 700
 
 
-def open_ports(address: str) -> list[int]:
-    """The ports of `address` that take a TCP connection from here."""
+def open_ports(address: str, source: str) -> list[int]:
+    """The ports of `address` that take a TCP connection from `source`, an address of here."""
     found: list[int] = []
     for first in range(1, _LAST_PORT + 1, _PORTION):
-        found += open_among(address, range(first, min(first + _PORTION, _LAST_PORT + 1)))
+        found += open_among(address, range(first, min(first + _PORTION, _LAST_PORT + 1)), source)
     return found
 
 
-def open_among(address: str, ports: Iterable[int]) -> list[int]:
-    """The ports of some that take a TCP connection from here."""
+def open_among(address: str, ports: Iterable[int], source: str) -> list[int]:
+    """The ports of some that take a TCP connection from `source`."""
     found = []
     waiting: dict[int, tuple[int, socket.socket]] = {}
     poll = select.poll()
@@ -35,6 +35,7 @@ def open_among(address: str, ports: Iterable[int]) -> list[int]:
         for port in ports:
             tried = sockets.enter_context(socket.socket())
             tried.setblocking(False)
+            tried.bind((source, 0))
             status = tried.connect_ex((address, port))
             if status == 0:
                 found.append(port)
@@ -53,4 +54,4 @@ def open_among(address: str, ports: Iterable[int]) -> list[int]:
 if __name__ == "__main__":
     limit = _PORTION + 64
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    print(*open_ports(sys.argv[1]))
+    print(*open_ports(sys.argv[1], sys.argv[2]))

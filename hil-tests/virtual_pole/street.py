@@ -16,6 +16,8 @@ DEFAULT_STATE = REPOSITORY / "build/poles"
 
 POLES_ROUTER = "10.77.1.1"
 CONTROL_ROUTER = "10.77.2.1"
+#: Another address of the laptop, which no inventory lets in anywhere.
+STRANGER = "10.77.1.250"
 CONTROL_ROOM = "control-1"
 _CONTROL_ADDRESS = "10.77.2.2"
 _POLES_NETWORK = "10.77.1"

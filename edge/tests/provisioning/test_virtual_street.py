@@ -83,7 +83,7 @@ def test_the_scan_finds_who_listens_and_nobody_else():
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         port, bound = server.getsockname()[1], silent.getsockname()[1]
-        found = scan.open_among("127.0.0.1", sorted({port, bound}))
+        found = scan.open_among("127.0.0.1", sorted({port, bound}), "127.0.0.1")
     assert found == [port]
 
 
