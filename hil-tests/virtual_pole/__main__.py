@@ -71,7 +71,7 @@ def _walk(options: argparse.Namespace, street: Street) -> int:
     clock = SystemClock()
     steps = Steps(clock)
     try:
-        walk(street, steps, clock)
+        walk(street, steps, clock, is_short=options.ci)
     except PoleFailed as failure:
         print(f"pole: {failure}", file=sys.stderr, flush=True)
         return 1
@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--poles", type=int, default=1, metavar="N", help="how many (1)")
     pole = add("pole", "from nothing: provisioned, an alarm, evidence, all healthy")
     pole.add_argument("--keep", action="store_true", help="leave the machines up")
-    pole.add_argument("--ci", action="store_true", help="the short form")
+    pole.add_argument("--ci", action="store_true", help="the short form: the control room once")
     killed = add("interrupt", "Ansible killed, poles cut, in a street that `pole --keep` left")
     killed.add_argument("--times", type=int, default=3, metavar="N", help="new poles (3)")
     killed.add_argument("--seed", type=int, default=1, metavar="N", help="of the moments (1)")

@@ -37,13 +37,14 @@ _OF_WITNESSES = {"time anchored"}
 _MadeT = TypeVar("_MadeT")
 
 
-def walk(street: Street, steps: Steps, clock: Clock) -> None:
+def walk(street: Street, steps: Steps, clock: Clock, *, is_short: bool) -> None:
     """All of it, from nothing. The machines stay up.
 
     Args:
         street: where; whatever was there is taken away first.
         steps: told what was done.
         clock: what time it is.
+        is_short: the control room is not provisioned a second time.
 
     Raises:
         PoleFailed: something does not hold; nothing is done after it.
@@ -65,7 +66,8 @@ def walk(street: Street, steps: Steps, clock: Clock) -> None:
         found.append(control_room.refusal_of_strangers(street, keys, POLE))
     with steps.taking("evidence exported by two, verified") as found:
         found.append(_exported(street, keys, desk, clock))
-    _provision(street, steps, "control-room", "second")
+    if not is_short:
+        _provision(street, steps, "control-room", "second")
     _provision(street, steps, "site", "second")
     with steps.taking("doctor on the pole") as found:
         found.append(health.doctor(pole))
