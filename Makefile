@@ -67,8 +67,8 @@ bundle-aarch64: setup ## the bundle for ARM boards, imported and run here: the s
 	@$(BIN)/python -m roeh.release.bundle --arch aarch64 --suite bookworm
 	@PYTHONPATH=hil-tests $(BIN)/python -m arm_bundle $(ARGS)
 
-audit: setup ## asks the index's advisories about every lock; informative, never fails
-	@$(BIN)/python requirements/audit.py
+audit: setup-hil ## asks the index's advisories about every lock; informative, never fails
+	@PATH=$(CURDIR)/build/env/hil/bin:$$PATH $(BIN)/python requirements/audit.py
 
 # The environment of whoever provisions and tests poles; what it needs of Debian as well.
 HIL := build/env/hil/bin/python

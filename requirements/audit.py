@@ -6,17 +6,17 @@ CHECKED, and never to be without findings.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 #: What is on poles and in control rooms, and what brings it there.
 LOCKS = ("node", "desk", "verify", "police", "tpm", "provision")
 _PATIENCE_S = 60.0
-#: pip-audit's own: vulnerabilities were found.
-_FOUND = 1
 
 
 def main() -> int:
@@ -34,20 +34,33 @@ def said_of(lock: str, program: str | None) -> str:
     command = [program, "--require-hashes", "--disable-pip", "--progress-spinner=off"]
     try:
         done = subprocess.run(
-            [*command, "--requirement", str(HERE / f"{lock}.txt")],
+            [*command, "--format=json", "--requirement", str(HERE / f"{lock}.txt")],
             capture_output=True,
             text=True,
             check=False,
             timeout=_PATIENCE_S,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        answer = json.loads(done.stdout)["dependencies"]
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
         return f"NOT CHECKED ({type(error).__name__})"
-    if done.returncode == 0:
-        return "nothing known"
-    if done.returncode == _FOUND and done.stdout.strip():
-        return f"advisories\n{done.stdout.strip()}"
-    last = done.stderr.strip().splitlines()[-1:]
-    return f"NOT CHECKED ({''.join(last)[:200]})"
+    return told(answer)
+
+
+def told(packages: list[dict[str, Any]]) -> str:
+    """What pip-audit's answer says; a package that it passed over was not checked."""
+    asked = [package for package in packages if "skip_reason" not in package]
+    advisories = [
+        f"{package['name']} {package['version']}: {found['id']}"
+        for package in asked
+        for found in package["vulns"]
+    ]
+    if not asked:
+        return "NOT CHECKED (the index has no advisories to ask)"
+    passed_over = len(packages) - len(asked)
+    known = "; ".join(advisories) or "nothing known"
+    return f"{known} of {len(asked)} packages" + (
+        f", {passed_over} NOT CHECKED" if passed_over else ""
+    )
 
 
 if __name__ == "__main__":
