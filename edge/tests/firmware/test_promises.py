@@ -21,7 +21,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="some tools need root"
 #: edge/design/provisioning.md: path, mode, owner, group.
 DIRECTORIES = [
     ("var/lib/roeh", 0o755, "root", "root"),
-    ("var/lib/roeh/data", 0o700, "roeh-evidence", "roeh"),
+    ("var/lib/roeh/data", 0o710, "roeh-evidence", "roeh-video"),
+    ("var/lib/roeh/data/segments", 0o2750, "roeh-evidence", "roeh-video"),
     ("var/lib/roeh/tls", 0o700, "roeh-publish", "roeh"),
     ("var/lib/roeh/https", 0o700, "roeh-retrieve", "roeh"),
     ("var/lib/roeh/exports", 0o700, "roeh-retrieve", "roeh"),
