@@ -53,7 +53,7 @@ def test_evidence_is_on_luks2_that_the_tpm_opened_before_anybody_came_in(booted)
 
 @pytest.mark.parametrize("tpm", ["another", "none"])
 def test_a_copied_disk_opens_in_no_other_board(booted, copy_in, tpm):
-    booted.run(f"echo evidence > {SECRET} && sync")
+    booted.run(f"mountpoint {MOUNT} && echo evidence > {SECRET} && sync")
     copy = copy_in(tpm)
     # It is the pole's disk: whatever is not encrypted is there to read.
     assert copy.run("cat /etc/machine-id").strip() == booted_machine_id(copy)
@@ -88,7 +88,7 @@ def test_power_that_comes_and_goes_does_not_lock_the_disk(strategy, booted):
 @pytest.mark.fault(faults.DECOMMISSION)
 def test_after_the_erasure_of_its_keys_not_even_its_own_board_opens_it(booted, copy_in):
     """On a twin with a copy of the same TPM, so that the pole itself is kept."""
-    booted.run(f"echo evidence > {SECRET} && sync")
+    booted.run(f"mountpoint {MOUNT} && echo evidence > {SECRET} && sync")
     twin = copy_in("own")
     assert twin.run(f"cat {SECRET}").strip() == "evidence"
     assert opens_by_tpm(twin)
