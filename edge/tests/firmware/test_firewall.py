@@ -25,8 +25,9 @@ OTHERS = (MANAGEMENT, POLICE, METRICS, STRANGER, BROKER)
 PORTS = (22, 8440, 8443, 8883, 9100, 1883, 4444)
 
 _DIAL = """
-import select, socket, sys
-source, target, *ports = sys.argv[1:]
+import os, select, socket, sys
+uid, source, target, *ports = sys.argv[1:]
+os.setuid(int(uid))
 wires = {}
 for port in map(int, ports):
     wire = socket.socket()
@@ -92,8 +93,9 @@ def wire(tmp_path_factory):
             listener = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             listening.append(listener)
             assert listener.stdout.readline() == "open\n"
-        load = ["ip", "netns", "exec", pole, "nft", "-I", nftables, "-f"]
-        subprocess.run([*load, nftables / "nftables.conf"], check=True)
+        load = tools.WITH_PUBLISH + 'nft -I "$1" -f "$1/nftables.conf"'
+        inside = ["ip", "netns", "exec", pole, "unshare", "--mount"]
+        subprocess.run([*inside, "sh", "-euc", load, "sh", nftables], check=True)
         yield pole, others
     finally:
         for listener in listening:
@@ -115,10 +117,10 @@ def addresses(**lists):
     return "\n".join(lines) + "\n"
 
 
-def reached(namespace, source, target, *ports):
-    command = ["ip", "netns", "exec", namespace, "python3", "-c", _DIAL, source, target]
+def reached(namespace, source, target, *ports, uid=0):
+    dial = ["python3", "-c", _DIAL, str(uid), source, target]
     done = subprocess.run(
-        [*command, *map(str, ports)], stdout=subprocess.PIPE, text=True, check=True
+        ["ip", "netns", "exec", namespace, *dial, *map(str, ports)], stdout=subprocess.PIPE, text=True, check=True
     )
     return [int(port) for port in done.stdout.split()]
 
@@ -142,6 +144,11 @@ def test_the_pole_reaches_the_broker_at_its_port_and_nobody_else(wire):
     assert reached(wire[0], POLE, STRANGER, *PORTS) == []
 
 
+def test_publish_dials_the_broker_and_no_other_process_of_the_pole_does(wire):
+    assert reached(wire[0], POLE, BROKER, 8883, uid=tools.PUBLISH_UID) == [8883]
+    assert reached(wire[0], POLE, BROKER, 8883, uid=tools.PUBLISH_UID + 1) == []
+
+
 def test_the_pole_reaches_itself(wire):
     assert reached(wire[0], "127.0.0.1", "127.0.0.1", 8440) == [8440]
 
@@ -161,5 +168,5 @@ def test_lists_that_are_all_empty_load_and_let_nobody_in(tmp_path):
     shutil.copytree(tools.FIRMWARE / "common/nftables", nftables)
     (nftables / "nftables.d/roeh-addresses.nft").write_text(addresses())
 
-    done = tools.in_namespace('nft -I "$1" -f "$1/nftables.conf"', nftables, net=True)
-    assert tools.complaint(done) == ""
+    load = tools.WITH_PUBLISH + 'nft -I "$1" -f "$1/nftables.conf"'
+    assert tools.complaint(tools.in_namespace(load, nftables, net=True)) == ""

@@ -57,9 +57,9 @@ def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
     return node_toml(name, _plain(variables))
 
 
-def roeh_firewall_addresses(variables: Mapping[str, Any]) -> str:
+def roeh_firewall_addresses(variables: Mapping[str, Any], is_pole: bool) -> str:
     """The addresses of the firewall of this host."""
-    return firewall_addresses(_plain(variables))
+    return firewall_addresses(_plain(variables), is_pole=is_pole)
 
 
 def roeh_bundle_sums(bundle: str) -> str:

@@ -23,11 +23,15 @@ HOSTS: Mapping[str, str] = {
 }
 
 
-def firewall_addresses(variables: Mapping[str, Any]) -> str:
+def firewall_addresses(variables: Mapping[str, Any], *, is_pole: bool) -> str:
     """roeh-addresses.nft: each set for IPv4 and IPv6 apart; nobody is `{ }`.
 
     A host that is a name without an address in roeh_host_addresses is everybody at its port:
     the firewall asks no name server.
+
+    Args:
+        variables: of the host, templated.
+        is_pole: whether publish is there; the rules are not taken with a user who is not.
 
     Raises:
         ValueError: something that is no address and no network.
@@ -46,6 +50,8 @@ def firewall_addresses(variables: Mapping[str, Any]) -> str:
     broker_port = settings.get("broker", {}).get("port", 8883)
     lines.append(f"define access_port = {int(access_port)}")
     lines.append(f"define broker_ports = {{ {int(broker_port)} }}")
+    users = "root, roeh-publish" if is_pole else "root"
+    lines.append(f"define broker_users = {{ {users} }}")
     lines.append("define log_port = 19532")
     return "\n".join(lines) + "\n"
 
