@@ -88,16 +88,17 @@ class CommandProvisionDriver(Driver, ProvisionProtocol):
 
     cmd: str = attr.ib(validator=attr.validators.instance_of(str))
     cmd_decommission: str = attr.ib(validator=attr.validators.instance_of(str))
+    patience_s: float = attr.ib(default=_PROVISION_PATIENCE_S, converter=float)
 
     @Driver.check_active
     def provision(self) -> None:
         """See the protocol."""
-        _run(self.cmd, _PROVISION_PATIENCE_S)
+        _run(self.cmd, self.patience_s)
 
     @Driver.check_active
     def decommission(self) -> None:
         """See the protocol."""
-        _run(self.cmd_decommission, _PROVISION_PATIENCE_S)
+        _run(self.cmd_decommission, self.patience_s)
 
 
 class _ByShell(Driver):

@@ -20,12 +20,14 @@ def main() -> int:
     options = words[words.index("--") + 1 :] if "--" in words else []
     parser = argparse.ArgumentParser(prog="python -m suite.street_playbooks", description=__doc__)
     parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--patience", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("playbooks", nargs="+", metavar="PLAYBOOK")
     chosen = parser.parse_args(words[: words.index("--")] if "--" in words else words)
     street = Street.at(chosen.state)
     try:
         for playbook in chosen.playbooks:
-            playbooks.run(street, playbook, f"suite-{playbook}", *options)
+            log_name = f"suite-{playbook}"
+            playbooks.run(street, playbook, log_name, *options, patience_s=chosen.patience)
     except PoleFailed as failure:
         print(f"suite: {failure}", file=sys.stderr)
         return 2

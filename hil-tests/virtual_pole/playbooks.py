@@ -37,7 +37,13 @@ class Run(msgspec.Struct, frozen=True):
     failed: dict[str, int]
 
 
-def run(street: Street, playbook: str, log_name: str, *options: str) -> Run:
+def run(
+    street: Street,
+    playbook: str,
+    log_name: str,
+    *options: str,
+    patience_s: float = _PATIENCE_S,
+) -> Run:
     """Run a playbook from the laptop, to its end.
 
     Args:
@@ -45,6 +51,7 @@ def run(street: Street, playbook: str, log_name: str, *options: str) -> Run:
         playbook: as in deploy/ansible/playbooks, without its ending.
         log_name: of the log, in the state directory.
         options: for ansible-playbook.
+        patience_s: how long it may take; a machine whose processor is imitated needs more.
 
     Raises:
         PoleFailed: it failed, or did not end in time.
@@ -61,7 +68,7 @@ def run(street: Street, playbook: str, log_name: str, *options: str) -> Run:
             cwd=ANSIBLE,
         )
         try:
-            status = process.wait(_PATIENCE_S)
+            status = process.wait(patience_s)
         except subprocess.TimeoutExpired:
             raise PoleFailed(f"{playbook}.yml did not end; {log} says how far it came") from None
         finally:
