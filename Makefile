@@ -25,11 +25,14 @@ test: setup ## every test (ARGS="-k tracker" chooses); as root it first installs
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory hil ARGS=--ci)
 	@$(PYTEST) $(ARGS)
 
-check: setup ## style, types, imports, and the pages that are held against the code
+check: setup ## style, types, imports, playbooks, and the pages that are held against the code
+	@sh requirements/environment.sh hil
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	cd deploy/ansible && ../../build/env/hil/bin/yamllint --strict .
+	cd deploy/ansible && PATH=$(CURDIR)/build/env/hil/bin:$$PATH ansible-lint --offline
 	$(BIN)/python requirements/third_party.py --check
 	$(BIN)/python -m pytest -q edge/tests/unit/test_readme.py
 

@@ -119,9 +119,8 @@ def addresses(**lists):
 
 def reached(namespace, source, target, *ports, uid=0):
     dial = ["python3", "-c", _DIAL, str(uid), source, target]
-    done = subprocess.run(
-        ["ip", "netns", "exec", namespace, *dial, *map(str, ports)], stdout=subprocess.PIPE, text=True, check=True
-    )
+    command = ["ip", "netns", "exec", namespace, *dial, *map(str, ports)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [int(port) for port in done.stdout.split()]
 
 
