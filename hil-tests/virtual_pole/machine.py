@@ -33,6 +33,11 @@ _PROPAGATE = Path("/run/systemd/nspawn/propagate")
 _EVIDENCE_BYTES = 768 * 1024 * 1024
 EVIDENCE_MOUNT = "/var/lib/roeh"
 
+#: Who compares this boot with another's. A container has its boot's id mounted into /proc, and a
+#: unit with a /proc of its own (ProtectProc=) sees the host's in its place: not so on a board.
+_ASK_WHICH_BOOT = ("roeh-release-watch.service", "roeh-release-return.service")
+_WITHOUT_OWN_PROC = "[Service]\nProtectProc=default\n"
+
 #: Own mount namespace, the disks, then nspawn: in one process, which is in the group already.
 _START = """
 echo $$ > "$1/cgroup.procs" && cd "$2" && mount --make-rprivate / &&
@@ -95,6 +100,10 @@ class Machine:
             f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n::1 localhost\n"
         )
         (upper / "etc/machine-id").write_text(f"{self._place.serial}\n")
+        for unit in _ASK_WHICH_BOOT:
+            drop_in = upper / "etc/systemd/system" / f"{unit}.d/container.conf"
+            drop_in.parent.mkdir(parents=True)
+            drop_in.write_text(_WITHOUT_OWN_PROC)
         ways_in.give_machine(self._street, self._place, upper)
         # Last, so a machine that was half made is made anew.
         (self._directory / "base").symlink_to(base)
