@@ -12,7 +12,7 @@ from pathlib import Path
 
 from suite.machine import Machine
 
-REPOSITORY = Path(__file__).parent.parent.parent
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _PRODUCT_PYTHON = REPOSITORY / ".venv/bin/python"
 _PATIENCE_S = 900.0
 #: What a release is made of.
