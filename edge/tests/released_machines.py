@@ -20,6 +20,8 @@ from roeh.release.trials import Patience, Trials
 from roeh.release.units import Units
 
 UNITS = ("roeh-capture", "roeh-evidence", "roeh-publish")
+#: Wanted too, and inactive but where a release flaps.
+RETRIEVE = "roeh-retrieve"
 PATIENCE = Patience(patience_s=12.0, quiet_s=1.0)
 OTHER_BOOT = "00000000-0000-4000-8000-000000000001"
 
@@ -45,6 +47,7 @@ zone = "street"
 _SYSTEMCTL = """#!/bin/sh
 # States of units are files; to start them is to copy what the release in force does.
 cd "{machine}"
+case "$1" in "$(cat silent)"*) echo no answer >&2; exit 1 ;; esac
 begun() {{
     release=$(readlink opt/current)
     count=$(($(cat starts) + 1)); echo $count >starts
@@ -52,13 +55,16 @@ begun() {{
     for unit in {units}; do
         sed "s/COUNT/$count/" "opt/$release/unit" >"units/$unit.service"
     done
+    if [ -e "opt/$release/flapping" ]; then
+        cp "opt/$release/flapping" units/{retrieve}.service
+    fi
     rm -f metrics/*; cp "opt/$release/metrics/"* metrics/ 2>/dev/null
     return 0
 }}
 case "$*" in
     *--property=Wants*) echo basic.target {unit_names} ;;
     *--property=LoadState*) echo loaded ;;
-    show*) shift 2; for unit; do echo "Id=$unit"; cat "units/$unit"; echo; done ;;
+    show*) shift 2; for unit; do echo "Id=$unit"; sed "s/COUNT/$$/" "units/$unit"; echo; done ;;
     stop*) echo none >running; rm -f metrics/*
         for unit in {units}; do printf 'ActiveState=inactive\\n' >"units/$unit.service"; done ;;
     *" roeh.target") begun ;;
@@ -69,7 +75,7 @@ _COMMAND = """#!/bin/sh
 here=$(dirname "$0")/..
 case "$1" in
     config) exec cat "$here/config" >&2 ;;
-    doctor) cat "$here/doctor" ;;
+    doctor) cat "$here/doctor"; cp -rT "$here/at_the_doctors" "$here/../../.." ;;
 esac
 """
 
@@ -85,10 +91,14 @@ class Machine:
         metrics = f'[metrics]\ndir = "{root / "metrics"}"\n'
         self.places.node_file.write_text(_NODE + metrics)
         (root / "starts").write_text("0")
-        names = " ".join(f"{unit}.service" for unit in UNITS)
+        self.silent("nothing")
+        names = " ".join(f"{unit}.service" for unit in (*UNITS, RETRIEVE))
+        (root / f"units/{RETRIEVE}.service").write_text("ActiveState=inactive\n")
         self._executable(
             root / "bin/systemctl",
-            _SYSTEMCTL.format(machine=root, units=" ".join(UNITS), unit_names=names),
+            _SYSTEMCTL.format(
+                machine=root, units=" ".join(UNITS), unit_names=names, retrieve=RETRIEVE
+            ),
         )
 
     def add(
@@ -102,8 +112,14 @@ class Machine:
         fails=(),
         store_schema=2,
         config_status=0,
+        flapping=False,
+        at_the_doctors=None,
     ):
-        """A release and what it does when it is started."""
+        """A release and what it does when it is started.
+
+        A flapping one has retrieve restarted whenever somebody looks; at the doctor's are files
+        of the machine that are put there while its doctor is at work.
+        """
         home = self.places.releases / version
         (home / "bin").mkdir(parents=True)
         manifest = ReleaseManifest(
@@ -125,6 +141,14 @@ class Machine:
         (home / "unit").write_text(
             f"ActiveState={state}\nNRestarts={restarts}\nInvocationID={version}-COUNT\n"
         )
+        if flapping:
+            flaps = "ActiveState=activating\nNRestarts=0\nInvocationID=COUNT\n"
+            (home / "flapping").write_text(flaps)
+        put = home / "at_the_doctors"
+        put.mkdir()
+        for name, content in (at_the_doctors or {}).items():
+            (put / name).parent.mkdir(exist_ok=True)
+            (put / name).write_text(content)
         (home / "metrics").mkdir()
         counters = {
             "capture": {"gops_sent_north": float(recorded)},
@@ -142,6 +166,10 @@ class Machine:
         """A release is in force and runs."""
         self.places.point(self.places.current, self.places.wanted(version))
         self.units().restart()
+
+    def silent(self, word):
+        """Systemd answers nothing that begins with a word."""
+        (self.root / "silent").write_text(word)
 
     def boot(self):
         """As systemd does after a power cut: the settling unit, then everything."""

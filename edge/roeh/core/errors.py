@@ -294,7 +294,7 @@ class ReleaseRefused(RoehError):
 
 
 class ReleaseFailed(RoehError):
-    """A release that could not be brought into force, or did not prove itself and was left again."""
+    """A release that could not be brought into force, or did not prove itself and was left."""
 
     code = "RELEASE_FAILED"
     exit_status = 44

@@ -38,6 +38,10 @@ class Health(msgspec.Struct, frozen=True):
         return {unit.name for unit in self.units if unit.state == "active"}
 
 
+#: Of a machine that did not answer.
+NOTHING_SEEN: Final = Health((), frozenset(), frozenset(), is_connected=False)
+
+
 def hopeless(before: Health, now: Health) -> str:
     """Why a trial need not go on; empty while it may."""
     for unit in now.units:
@@ -70,6 +74,13 @@ def missing(before: Health, now: Health) -> str:
     return ""
 
 
-def starts(health: Health) -> frozenset[tuple[str, str, int]]:
-    """What changes when any unit is started anew."""
-    return frozenset((unit.name, unit.invocation, unit.restarts) for unit in health.units)
+def starts(before: Health, now: Health) -> frozenset[tuple[str, str, int]]:
+    """What changes when a unit that ran before is started anew.
+
+    Others may go on failing and being restarted, as they did.
+    """
+    return frozenset(
+        (unit.name, unit.invocation, unit.restarts)
+        for unit in now.units
+        if unit.name in before.active()
+    )

@@ -78,7 +78,7 @@ class TrialRecords:
             raise ReleaseFailed(
                 what=f"cannot be read ({error})",
                 which=str(self._trial),
-                remedy="see roeh release show, remove the file, install the release again",
+                remedy="remove the file, then return to the release before: roeh release return",
             ) from error
         last = self.last()
         return None if last is not None and last.is_of(trial) else trial
@@ -95,13 +95,12 @@ class TrialRecords:
         self._return.unlink(missing_ok=True)
         write_file(self._trial, msgspec.json.encode(trial))
 
-    def decide(self, outcome: Outcome) -> None:
-        """It is decided."""
+    def note(self, outcome: Outcome) -> None:
+        """How a trial went; from now on it is decided."""
         write_file(self._last, msgspec.json.encode(outcome))
-        self.clear()
 
     def clear(self) -> None:
-        """Nothing is left of what was decided."""
+        """No trial is going on, and nobody asks for the way back from one."""
         self._return.unlink(missing_ok=True)
         self._trial.unlink(missing_ok=True)
 

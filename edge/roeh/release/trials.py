@@ -10,6 +10,7 @@ finds it and carries on. `last_trial.json` says how the last one went.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import subprocess
 from typing import Final, Literal
@@ -19,7 +20,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.errors import ReleaseFailed, ReleaseRefused
 from roeh.release.carried import MachineRole
-from roeh.release.health import hopeless, missing, starts
+from roeh.release.health import NOTHING_SEEN, Health, hopeless, missing, starts
 from roeh.release.install import check_not_older
 from roeh.release.observing import Observer
 from roeh.release.places import InstalledRelease, Places, replace_link
@@ -77,7 +78,9 @@ class Trials:
             if self._records.undecided() is not None:
                 raise _failed("a trial is undecided", "trial.json", "wait: roeh release show")
             wanted, in_force = places.wanted(version), places.in_force()
-            if in_force is None or in_force.version == version:
+            if in_force is None:
+                raise _failed("names no release that is here", "current", "install one again")
+            if in_force.version == version:
                 raise _failed("in force already", version, "nothing is to be tried")
             check_not_older(version, places, allow_older=allowed.older)
             _check_store(wanted, in_force, allowed)
@@ -118,7 +121,10 @@ class Trials:
                 return self._return(trial, "cut short before it was decided")
             if trial.returning:
                 return self._return(trial, trial.returning)
-            self._units.restart()
+            try:
+                self._units.restart()
+            except ReleaseFailed as failure:
+                return self._return(trial, failure.what)
             wrong = self._prove(trial)
             return self._return(trial, wrong) if wrong else self._confirm(trial)
 
@@ -143,10 +149,12 @@ class Trials:
             ReleaseRefused: it has another store.
         """
         places = self._places
-        if self._records.undecided() is not None:
-            # Whoever watches sees it, and returns.
+        trial = self._records.undecided()
+        if trial is not None:
+            # Whoever watches sees it, and returns; unless it was confirmed in that moment.
             self._records.ask_for_return()
-            return self.follow(None).before
+            if self.follow(trial).outcome == "returned":
+                return trial.before
         with places.held():
             in_force, before = places.in_force(), places.before()
             if in_force is None or before is None or before.version == in_force.version:
@@ -156,19 +164,17 @@ class Trials:
             self._units.restart()
             return before.version
 
-    def follow(self, trial: Trial | None) -> Outcome:
-        """Wait until the trial that is going on is decided.
+    def follow(self, trial: Trial) -> Outcome:
+        """Wait until a trial is decided.
 
         Raises:
             ReleaseFailed: nothing came of it.
         """
-        trial = trial or self._records.undecided()
-        patience_s = _OVERTIME_S + (trial.patience_s if trial else 0.0)
-        until_ns = self._clock.boot_ns() + round(patience_s * NS_PER_S)
+        until_ns = self._clock.boot_ns() + round((_OVERTIME_S + trial.patience_s) * NS_PER_S)
         while self._records.undecided() is not None and self._clock.boot_ns() < until_ns:
             self._clock.wait(0.5)
         last = self._records.last()
-        if last is None or trial is None or not last.is_of(trial):
+        if last is None or not last.is_of(trial):
             raise _failed("the trial left no outcome", "last_trial.json", "roeh release show")
         return last
 
@@ -181,22 +187,41 @@ class Trials:
         while True:
             if self._records.is_return_asked():
                 return "a person asked for it"
-            health = self._observer.look(trial.version)
+            health, wrong = self._look(trial)
             if lost := hopeless(trial.health, health):
                 return lost
-            wrong = missing(trial.health, health)
             now_ns = self._clock.boot_ns()
-            if wrong or starts(health) != started:
-                well_since_ns, started = now_ns, starts(health)
+            now_started = starts(trial.health, health)
+            if wrong or now_started != started:
+                well_since_ns, started = now_ns, now_started
                 wrong = wrong or "a process was started anew"
             elif now_ns - well_since_ns >= round(trial.quiet_s * NS_PER_S):
-                asked = self._observer.with_doctor(health, release)
-                wrong = missing(trial.health, asked)
+                wrong = self._wrong_at_last(trial, release, health)
                 if not wrong:
                     return ""
             if now_ns >= deadline_ns:
                 return f"{wrong or 'not well for long enough'}, {trial.patience_s:.0f} s after"
             self._clock.wait(_LOOK_EVERY_S)
+
+    def _look(self, trial: Trial) -> tuple[Health, str]:
+        """What is seen, and what is wrong with it; a systemd that is silent may answer later."""
+        try:
+            health = self._observer.look(trial.version)
+        except ReleaseFailed as failure:
+            return NOTHING_SEEN, failure.what
+        return health, missing(trial.health, health)
+
+    def _wrong_at_last(self, trial: Trial, release: InstalledRelease, health: Health) -> str:
+        """What the doctor finds, and whether all is still so when it has ended: it takes long."""
+        asked = self._observer.with_doctor(health, release)
+        if wrong := missing(trial.health, asked):
+            return wrong
+        if self._records.is_return_asked():
+            return "a person asked for it"
+        now, wrong = self._look(trial)
+        if not wrong and starts(trial.health, now) != starts(trial.health, health):
+            wrong = "a process was started anew"
+        return wrong
 
     def _is_cut_short(self, trial: Trial) -> bool:
         in_force = self._places.in_force()
@@ -211,7 +236,9 @@ class Trials:
 
     def _return(self, trial: Trial, why: str, *, restarts: bool = True) -> Outcome:
         places = self._places
-        self._records.write(msgspec.structs.replace(trial, returning=why))
+        with contextlib.suppress(OSError):
+            # A full disk takes no files, and the link all the same.
+            self._records.write(msgspec.structs.replace(trial, returning=why))
         # Without a look at what is there: whatever it is, the way back is not refused.
         replace_link(places.current, places.link_target(trial.before))
         if restarts:
@@ -229,7 +256,10 @@ class Trials:
             why=why,
             ended_utc_s=self._clock.read().t_utc_ns // NS_PER_S,
         )
-        self._records.decide(decided)
+        with contextlib.suppress(OSError):
+            # On a full disk it is in the journal alone; undecided, it would be returned for ever.
+            self._records.note(decided)
+        self._records.clear()
         return decided
 
     def _check_configuration(self, release: InstalledRelease) -> None:

@@ -102,6 +102,57 @@ def test_a_person_returns_from_a_release_and_from_a_trial(machine):
     assert machine.trials().watch().why == "a person asked for it"
 
 
+def test_the_way_back_is_taken_on_a_disk_that_takes_no_file(machine):
+    machine.add("2.0.0", state="failed")
+    machine.trials().begin("2.0.0", PATIENCE, Allowed())
+    for name in (".trial.json.new", ".last_trial.json.new"):
+        (machine.places.opt / name).mkdir()
+    assert machine.trials().watch().outcome == "returned"
+    assert (machine.in_force, machine.running) == ("1.0.0", "1.0.0")
+    starts = (machine.root / "starts").read_text()
+    assert machine.trials().watch() is None
+    assert (machine.root / "starts").read_text() == starts
+
+
+def test_a_systemd_that_is_silent_proves_nothing(machine):
+    machine.trials().begin("1.1.0", PATIENCE, Allowed())
+    machine.silent("show")
+    outcome = machine.trials().watch()
+    assert (outcome.outcome, machine.in_force) == ("returned", "1.0.0")
+    assert "systemctl failed" in outcome.why
+
+
+def test_a_release_that_cannot_be_started_is_returned_from_as_soon_as_that_can_be(machine):
+    machine.trials().begin("1.1.0", PATIENCE, Allowed())
+    machine.silent("st")
+    with pytest.raises(ReleaseFailed, match="systemctl failed"):
+        machine.trials().watch()
+    assert machine.in_force == "1.0.0"
+    machine.silent("nothing")
+    assert machine.trials().watch().outcome == "returned"
+    assert (machine.in_force, machine.running) == ("1.0.0", "1.0.0")
+
+
+def test_a_process_that_falls_while_the_doctor_looks_is_seen(machine):
+    fallen = "ActiveState=activating\nNRestarts=1\nInvocationID=another\n"
+    machine.add("2.0.0", at_the_doctors={"units/roeh-capture.service": fallen})
+    outcome = tried(machine, "2.0.0")
+    assert (outcome.outcome, machine.in_force) == ("returned", "1.0.0")
+
+
+def test_a_person_who_asks_while_the_doctor_looks_is_heard(machine):
+    machine.add("2.0.0", at_the_doctors={"opt/trial.return": ""})
+    assert tried(machine, "2.0.0").why == "a person asked for it"
+    assert machine.in_force == "1.0.0"
+
+
+def test_a_unit_that_failed_and_was_restarted_before_may_go_on_so(machine):
+    machine.add("0.9.0", flapping=True)
+    machine.add("2.0.0", flapping=True)
+    machine.start("0.9.0")
+    assert tried(machine, "2.0.0").outcome == "confirmed"
+
+
 def test_two_at_once_do_not_meet(machine):
     with machine.places.held(), pytest.raises(ReleaseFailed, match="at work"):
         tried(machine)
