@@ -26,7 +26,7 @@ INGREDIENTS = (
 )
 
 #: For a board's TPM, before it holds a key.
-TPM_PROGRAM = HERE / "tpm_without_lockout.py"
+TPM_PROGRAM = REPOSITORY / "deploy/ansible/roles/storage/files/tpm_without_lockout.py"
 #: On a board's first boot: the rest of the disk divided, evidence's partition bound to its TPM.
 FIRST_BOOT = (
     f"echo {base64.b64encode(TPM_PROGRAM.read_bytes()).decode()} | base64 -d | python3 -"

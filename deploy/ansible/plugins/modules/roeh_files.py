@@ -20,6 +20,7 @@ import pwd
 import shlex
 import shutil
 import tempfile
+import time  # noqa: TID251 - Clock is the product's, and this runs before it is there
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,10 @@ options:
       content_base64: {description: What is in it where that is no text, type: str}
       owner: {description: User, type: str, default: root}
       group: {description: Group, type: str, default: root}
-      mode: {description: Octal mode, type: str, default: "0644"}
+      mode:
+        description: Octal mode; empty for a file system that has neither owners nor modes (FAT).
+        type: str
+        default: "0644"
       validate:
         description: Command that refuses a wrong file by its status; C(%s) is the file.
         type: str
@@ -75,6 +79,8 @@ changed_files:
   elements: str
 """
 
+#: What was staged so long ago belongs to a run that is no more.
+_ABANDONED_S = 3600.0
 _UNIT_SUFFIXES = (".service", ".target", ".mount", ".timer", ".path", ".socket")
 
 
@@ -86,7 +92,8 @@ class WantedFile:
     content: bytes
     uid: int
     gid: int
-    mode: int
+    #: None where the file system has neither owners nor modes.
+    mode: int | None
     validate: str
 
     def is_in_place(self) -> bool:
@@ -96,12 +103,15 @@ class WantedFile:
             return (
                 self.path.is_file()
                 and not self.path.is_symlink()
-                and (status.st_uid, status.st_gid, status.st_mode & 0o7777)
-                == (self.uid, self.gid, self.mode)
+                and (self.mode is None or self._is_owned(status))
                 and self.path.read_bytes() == self.content
             )
         except OSError:
             return False
+
+    def _is_owned(self, status: os.stat_result) -> bool:
+        found = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+        return found == (self.uid, self.gid, self.mode)
 
     def stage(self, directory: Path) -> Path:
         """Writes it into `directory` under its own name, flushed; the staged path."""
@@ -109,8 +119,9 @@ class WantedFile:
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(self.content)
-            os.fchown(stream.fileno(), self.uid, self.gid)
-            os.fchmod(stream.fileno(), self.mode)
+            if self.mode is not None:
+                os.fchown(stream.fileno(), self.uid, self.gid)
+                os.fchmod(stream.fileno(), self.mode)
             stream.flush()
             os.fsync(stream.fileno())
         return staged
@@ -170,7 +181,7 @@ def _wanted(module: AnsibleModule, entry: dict[str, str]) -> WantedFile:
         ),
         uid=uid,
         gid=gid,
-        mode=int(entry["mode"], 8),
+        mode=int(entry["mode"], 8) if entry["mode"] else None,
         validate=entry["validate"],
     )
 
@@ -181,11 +192,13 @@ def _put_in_place(module: AnsibleModule, files: list[WantedFile]) -> None:
         staged: list[tuple[WantedFile, Path]] = []
         for wanted in files:
             wanted.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            _sweep(wanted.path.parent)
             # In the same folder, hence on the same file system: the rename is atomic. A name of
             # its own in a folder of its own: tools judge a unit by its name.
             folder = Path(tempfile.mkdtemp(prefix=".roeh-", dir=wanted.path.parent))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            folder.chmod(0o755)
+            if wanted.mode is not None:
+                folder.chmod(0o755)
             staged.append((wanted, wanted.stage(folder)))
         for wanted, path in staged:
             if wanted.validate:
@@ -196,6 +209,14 @@ def _put_in_place(module: AnsibleModule, files: list[WantedFile]) -> None:
         for wanted, path in staged:
             path.replace(wanted.path)
             _flush_directory(wanted.path.parent)
+
+
+def _sweep(parent: Path) -> None:
+    """What a run left behind that was killed here; one that goes on is younger."""
+    for left in parent.glob(".roeh-*"):
+        with contextlib.suppress(OSError):
+            if abs(time.time() - left.stat().st_mtime) > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _validate(module: AnsibleModule, wanted: WantedFile, staged: Path) -> None:

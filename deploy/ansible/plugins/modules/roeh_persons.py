@@ -107,7 +107,10 @@ def _give_keys(module: AnsibleModule, name: str, keys: list[str]) -> list[str]:
         login = pwd.getpwnam(name)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         staged = path.with_suffix(".new")
-        staged.write_text(content, encoding="utf-8")
+        with staged.open("w", encoding="utf-8") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         staged.chmod(0o600)
         for item in (path.parent, staged):
             os.chown(item, login.pw_uid, login.pw_gid)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import calendar
 import os
+import shlex
 import time  # noqa: TID251 - Clock is the product's, and this runs before it is there
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +35,29 @@ options:
         type: list
         elements: path
         default: []
+      check:
+        description: Command that refuses the files before a restart, so that what runs goes on.
+        type: str
+        default: ""
       enabled:
         description: Whether it starts with the system; a unit that others start has no such state.
         type: bool
         default: true
       state:
-        description: Wanted state.
+        description: Wanted state; as_found is restarted where it runs, and else left alone.
         type: str
-        choices: [started, stopped, untouched]
+        choices: [started, stopped, untouched, as_found]
         default: started
+  manager_files:
+    description: What systemd itself reads; it is reloaded where they are newer.
+    type: list
+    elements: path
+    default: []
+  masked:
+    description: Units that are stopped and never start; of a template, every instance.
+    type: list
+    elements: str
+    default: []
 author: [Roeh]
 """
 EXAMPLES = r"""
@@ -66,6 +81,8 @@ _PROPERTIES = (
 )
 #: As `systemctl show --timestamp=us+utc` writes it, without the fraction.
 _STAMP = "%a %Y-%m-%d %H:%M:%S"
+#: A unit that began so much later than now began before the clock was set back.
+_CLOCK_ERROR_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -91,9 +108,10 @@ def main() -> None:
         "enabled": {"type": "bool", "default": True},
         "state": {
             "type": "str",
-            "choices": ["started", "stopped", "untouched"],
+            "choices": ["started", "stopped", "untouched", "as_found"],
             "default": "started",
         },
+        "check": {"type": "str", "default": ""},
     }
     module = AnsibleModule(
         argument_spec={
@@ -107,11 +125,11 @@ def main() -> None:
     done: list[str] = []
     for name in module.params["masked"]:
         if os.path.realpath(f"/etc/systemd/system/{name}") != "/dev/null":
-            _systemctl(module, "mask", "--now", name)
+            _systemctl(module, "mask", name)
+            # A template is none that could run.
+            _systemctl(module, "stop", name.replace("@.", "@*."), must_succeed=False)
             done.append(f"{name}: masked")
-    reason = _reason_to_reload(
-        module, [unit["name"] for unit in wanted if unit["state"] == "started"]
-    )
+    reason = _reason_to_reload(module, wanted)
     if reason:
         _systemctl(module, "daemon-reload")
         done.append(f"systemd reloaded, for {reason}")
@@ -120,12 +138,13 @@ def main() -> None:
     module.exit_json(changed=bool(done), done=done)
 
 
-def _reason_to_reload(module: AnsibleModule, names: list[str]) -> str:
+def _reason_to_reload(module: AnsibleModule, wanted: list[dict[str, object]]) -> str:
     """Why systemd has to read its files anew; empty if it has not."""
-    for name in names:
-        unit = _look(module, name)
-        if unit.needs_reload or not unit.is_known:
-            return f"{name} was written"
+    for entry in wanted:
+        unit = _look(module, str(entry["name"]))
+        is_missed = entry["state"] == "started" and not unit.is_known
+        if unit.needs_reload or is_missed:
+            return f"{entry['name']} was written"
     if module.params["manager_files"]:
         _, out, _ = module.run_command(
             [
@@ -158,12 +177,23 @@ def _bring(module: AnsibleModule, entry: dict[str, object]) -> list[str]:
         _systemctl(module, "reset-failed", name, must_succeed=False)
         _systemctl(module, "start", name)
         done.append(f"{name}: started")
-    elif state == "started" and unit.is_active:
-        newer = _newest_after(unit.started_s, [*unit.own_files, *_listed(entry["files"])])
+    elif state in ("started", "as_found") and unit.is_active:
+        files = [*unit.own_files, *_listed(entry["files"])]
+        newer = _newest_after(unit.started_s, files)
+        if entry["files"] and unit.started_s > time.time() + _CLOCK_ERROR_S:
+            newer = newer or "who knows which file (it began before the clock was set back)"
         if newer:
+            _check(module, str(entry["check"]), name)
             _systemctl(module, "restart", name)
             done.append(f"{name}: restarted, for {newer} is newer")
     return done
+
+
+def _check(module: AnsibleModule, command: str, name: str) -> None:
+    if command and not module.check_mode:
+        status, out, err = module.run_command(shlex.split(command))
+        if status != 0:
+            module.fail_json(msg=f"{name} is not restarted: {command}: {(err or out).strip()}")
 
 
 def _look(module: AnsibleModule, name: str) -> Unit:
