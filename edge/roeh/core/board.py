@@ -71,8 +71,29 @@ def disk_life_used_percent(path: Path, sys_root: Path = SYS) -> float | None:
     except OSError:
         return None
     node = sys_root / "dev" / "block" / f"{os.major(device)}:{os.minor(device)}"
-    used = [_life_used_percent(disk) for disk in _disks(node, _MAX_DEPTH)]
+    used = [_life_used_percent(disk) for disk in whole_disks(node)]
     return max((each for each in used if each is not None), default=None)
+
+
+def whole_disks(node: Path, depth: int = _MAX_DEPTH) -> Iterator[Path]:
+    """The whole disks that a block device lies on, as sysfs shows them.
+
+    Args:
+        node: the device's directory in sysfs, or a link to it.
+        depth: how many layers (LUKS, LVM) are looked through.
+    """
+    try:
+        found = node.resolve(strict=True)
+        slaves = sorted((found / "slaves").iterdir()) if (found / "slaves").is_dir() else []
+    except OSError:
+        return
+    if slaves and depth:
+        for slave in slaves:
+            yield from whole_disks(slave, depth - 1)
+    elif (found / "partition").exists():
+        yield found.parent
+    else:
+        yield found
 
 
 def pi_throttled_bits(sys_root: Path = SYS) -> int | None:
@@ -106,22 +127,6 @@ def _is_slowed(sys_root: Path) -> bool:
         if is_slowing and (_number(device / "cur_state") or 0) > 0:
             return True
     return False
-
-
-def _disks(node: Path, depth: int) -> Iterator[Path]:
-    """The whole disks that a block device lies on."""
-    try:
-        found = node.resolve(strict=True)
-        slaves = sorted((found / "slaves").iterdir()) if (found / "slaves").is_dir() else []
-    except OSError:
-        return
-    if slaves and depth:
-        for slave in slaves:
-            yield from _disks(slave, depth - 1)
-    elif (found / "partition").exists():
-        yield found.parent
-    else:
-        yield found
 
 
 def _life_used_percent(disk: Path) -> float | None:

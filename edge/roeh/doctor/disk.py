@@ -22,6 +22,7 @@ from roeh.doctor.storage import nearest_existing
 _WORN_PERCENT, _WORN_OUT_PERCENT = 80, 100
 _MAX_DEPTH = 4
 _CONTROLLER = re.compile(r"(nvme\d+)(?:c\d+)?n\d+")
+_WHERE = re.compile(r"^Where=(/\S+)$", re.MULTILINE)
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 PageReader = Callable[[Path], bytes | None]
@@ -108,10 +109,15 @@ def _mounting(data_dir: Path, place: Path, view: MachineView) -> Iterator[Outcom
         yield bad(Code.DISK_READ_ONLY, f"{mount.point} ({mount.device}) is mounted read-only")
     for wanted in _wanted_mounts(view):
         if data_dir.is_relative_to(wanted) and mount is not None and mount.point != wanted:
-            yield bad(Code.DISK_MISSING, f"{wanted} is to be mounted (fstab) and is not")
+            yield bad(Code.DISK_MISSING, f"{wanted} is to be mounted and is not")
 
 
 def _wanted_mounts(view: MachineView) -> Iterator[Path]:
+    """What fstab and mount units of the administrator's put into places of their own."""
+    for unit in sorted((view.root / "etc/systemd/system").glob("*.mount")):
+        match = _WHERE.search(text_of(unit))
+        if match:
+            yield Path(match[1])
     for line in text_of(view.root / "etc/fstab").splitlines():
         fields = line.split()
         if len(fields) > 1 and not line.startswith("#") and fields[1].startswith("/"):

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from roeh.core.board import whole_disks
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.custody import EvidenceStatus, EvidenceStatusRequest
@@ -76,12 +77,9 @@ def medium_at(place: Path, sys_dir: Path) -> Medium:
     """The device under `place`, as /sys (or a copy of its layout) tells."""
     number = place.stat().st_dev
     link = sys_dir / "dev" / "block" / f"{os.major(number)}:{os.minor(number)}"
-    if not link.exists():
-        return Medium("", "unknown")
-    device = link.resolve()
-    if (device / "partition").exists():
-        device = device.parent
-    return _medium_of(device)
+    # What is encrypted lies on a disk that wears as any other.
+    device = next(whole_disks(link), None)
+    return Medium("", "unknown") if device is None else _medium_of(device)
 
 
 def judge_medium(medium: Medium) -> Outcome:

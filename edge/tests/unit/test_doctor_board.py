@@ -345,8 +345,15 @@ def test_a_disk_that_the_kernel_made_read_only_fails(disk, tmp_path):
     assert codes(check_disk(node(tmp_path), view, CLOCK, lambda _: None))[0] == "DISK-READ-ONLY"
 
 
-def test_an_evidence_partition_that_is_not_mounted_fails(disk, tmp_path):
-    root = {"etc/fstab": f"/dev/mapper/roeh-evidence {tmp_path} ext4 defaults 0 2"}
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("etc/fstab", "/dev/mapper/roeh-evidence {} ext4 defaults 0 2"),
+        ("etc/systemd/system/var-lib-roeh.mount", "[Mount]\nWhat=/dev/x\nWhere={}\n"),
+    ],
+)
+def test_an_evidence_partition_that_is_not_mounted_fails(disk, tmp_path, file, text):
+    root = {file: text.format(tmp_path)}
     view = disk(encrypted=True, mountinfo="30 1 8:1 / / rw - ext4 /dev/sda1 rw", root=root)
     assert codes(check_disk(node(tmp_path), view, CLOCK, lambda _: None))[0] == "DISK-MISSING"
 

@@ -69,6 +69,17 @@ def test_an_sd_card_is_not_called_fit_for_evidence(tmp_path, sys_dir):
     assert "SSD" in outcome.remedy
 
 
+def test_an_sd_card_under_an_encrypted_partition_is_one(tmp_path, sys_dir):
+    mapped = sys_dir(tmp_path, "dm-0", queue__rotational="0")
+    card = mapped / "devices/mmcblk0"
+    for file, text in (("device/type", "SD"), ("mmcblk0p3/partition", "3")):
+        (card / file).parent.mkdir(parents=True)
+        (card / file).write_text(text)
+    (mapped / "devices/dm-0/slaves").mkdir()
+    (mapped / "devices/dm-0/slaves/mmcblk0p3").symlink_to(card / "mmcblk0p3")
+    assert medium_at(tmp_path, mapped) == Medium("mmcblk0", "sd card")
+
+
 @pytest.mark.parametrize(
     ("life_time", "pre_eol", "verdict"),
     [
