@@ -7,10 +7,13 @@ that should have run, 2 there is no pole to test, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -18,10 +21,15 @@ from virtual_pole.street import DEFAULT_STATE
 
 from suite import faults
 from suite.fault_table import is_good, table_lines
-from suite.outcomes import read_run, results_path
+from suite.outcomes import Run, read_run, results_path
 from suite.tiers import NAMES, REPOSITORY, Nspawn, Rig, Tier, TierFailed, environment_of
 
 RESULTS = REPOSITORY / "build/hil"
+#: In continuous integration nobody is there to interrupt: all of the tests end in this time.
+_SHORT_LIMIT_S = 600.0
+_TEST_LIMIT_S = 150
+#: To put the pole right again.
+_END_PATIENCE_S = 60.0
 _TESTS = Path(__file__).parent / "tests"
 
 
@@ -37,28 +45,24 @@ def main() -> int:
         return 2 if os.environ.get("CI") else 0
     signal.signal(signal.SIGTERM, _interrupt)
     tier = _tier(options)
-    path = results_path(RESULTS, tier.name)
-    # What an earlier run found is not what this one found.
-    path.unlink(missing_ok=True)
+    # A street of one's own has results of its own.
+    directory = RESULTS if options.state == DEFAULT_STATE else options.state.resolve() / "hil"
+    path = results_path(directory, tier.name)
     try:
-        try:
-            if not options.bare:
-                tier.make(short=options.ci)
-            _run_tests(tier, options, path)
-        finally:
-            if not options.keep:
-                tier.take_away()
+        with _alone(directory):
+            # What an earlier run found is not what this one found.
+            path.unlink(missing_ok=True)
+            run = _made_and_tested(tier, options, path)
     except TierFailed as failure:
         _say(f"suite: {failure}")
         return 2
     except KeyboardInterrupt:
         _say("suite: interrupted")
         return 130
-    run = read_run(path)
     if run is None:
         _say("suite: pytest ended before it wrote down what it found")
         return 2
-    runs = {name: read_run(results_path(RESULTS, name)) for name in NAMES}
+    runs = {name: read_run(results_path(RESULTS, name)) for name in NAMES} | {tier.name: run}
     for line in ("", *table_lines(runs, faults.IN_ORDER)):
         _say(line)
     good = is_good(run)
@@ -79,6 +83,40 @@ def _tier(options: argparse.Namespace) -> Tier:
     return Nspawn(options.state)
 
 
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """One suite at a time cuts and mends a street.
+
+    Raises:
+        TierFailed: another one does.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TierFailed(
+                "another suite is at it: wait, or give another --state"
+            ) from None
+        yield
+
+
+def _made_and_tested(tier: Tier, options: argparse.Namespace, path: Path) -> Run | None:
+    """What was found; None: pytest did not come to its end."""
+    try:
+        if not options.bare:
+            tier.make(short=options.ci)
+        _run_tests(tier, options, path)
+        run = read_run(path)
+        if options.ci and not (run is not None and is_good(run)):
+            # Whoever reads this cannot look at the pole any more.
+            _say(tier.last_words())
+        return run
+    finally:
+        if not options.keep:
+            tier.take_away()
+
+
 def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
     words = [
         *(sys.executable, "-m", "pytest", "-c", str(_TESTS / "pytest.ini")),
@@ -87,6 +125,7 @@ def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
         *("--form", "short" if options.ci else "whole"),
         *(("-k", options.only) if options.only else ()),
         *(("-q", "--no-header", "--tb=short") if options.ci else ("-v", "--tb=short")),
+        *(("--durations=8", "--timeout", str(_TEST_LIMIT_S)) if options.ci else ()),
         *options.pytest,
         str(_TESTS),
     ]
@@ -94,12 +133,18 @@ def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
         tier.command(*words), env=environment_of(tier), stdin=subprocess.DEVNULL
     )
     try:
-        process.wait()
+        process.wait(_SHORT_LIMIT_S if options.ci else None)
+    except subprocess.TimeoutExpired:
+        raise TierFailed(f"the tests did not end within {_SHORT_LIMIT_S:g} s") from None
     finally:
         # Interrupted: it is given the time to put the pole right again.
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.wait()
+            try:
+                process.wait(_END_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -89,6 +89,10 @@ class Qemu:
         """See the protocol."""
         return in_namespace(self._street.laptop, *words)
 
+    def last_words(self) -> str:
+        """See the protocol."""
+        return f"its console: {self._street.state}"
+
     def take_away(self) -> None:
         """See the protocol."""
         QemuPole(self._street, POLE, SystemClock()).time_server.stop()

@@ -18,6 +18,9 @@ ENVIRONMENTS = Path(__file__).parent.parent / "environments"
 #: The columns of the table.
 NAMES = ("nspawn", "qemu", "rig")
 _POLE = "pole-1"
+_LAST_WORDS = "systemctl --failed --no-legend; journalctl --no-pager -o short -u 'roeh*' -n 40"
+#: Of one of the programs beside this one: `make pole` from nothing, on a machine that is busy.
+_PART_LIMIT_S = 1800.0
 
 
 class TierFailed(Exception):
@@ -44,6 +47,10 @@ class Tier(Protocol):
 
     def command(self, *words: str) -> list[str]:
         """The command line that runs a program where the pole can be reached from."""
+        ...
+
+    def last_words(self) -> str:
+        """What the pole said last, for whoever reads why a run failed."""
         ...
 
     def take_away(self) -> None:
@@ -86,6 +93,16 @@ class Nspawn:
         """See the protocol."""
         return in_namespace(self._street.laptop, *words)
 
+    def last_words(self) -> str:
+        """See the protocol."""
+        said = []
+        for name in (_POLE, CONTROL_ROOM):
+            try:
+                said.append(f"{name}:\n{Machine(self._street, name).run(_LAST_WORDS)}")
+            except PoleFailed as failure:
+                said.append(f"{name}: {failure}")
+        return "\n".join(said)
+
     def take_away(self) -> None:
         """See the protocol."""
         if self._is_made_here:
@@ -123,6 +140,10 @@ class Rig:
         """See the protocol."""
         return list(words)
 
+    def last_words(self) -> str:
+        """See the protocol."""
+        return "the pole's journal has more"
+
     def take_away(self) -> None:
         """See the protocol."""
 
@@ -134,11 +155,15 @@ def environment_of(tier: Tier) -> dict[str, str]:
 
 def _run_part(module: str, *arguments: str) -> None:
     """One of the programs beside this one; what it says is seen."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "hil-tests")},
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        raise TierFailed(f"`python -m {module} {arguments[0]}` ended with {done.returncode}")
+    try:
+        status = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY / "hil-tests")},
+            stdin=subprocess.DEVNULL,
+            timeout=_PART_LIMIT_S,
+            check=False,
+        ).returncode
+    except subprocess.TimeoutExpired:
+        raise TierFailed(f"`python -m {module} {arguments[0]}` did not end") from None
+    if status:
+        raise TierFailed(f"`python -m {module} {arguments[0]}` ended with {status}")

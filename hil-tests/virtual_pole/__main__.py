@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roeh.core.clock import SystemClock
-from virtual_pole import interruption, life, links, ways_in
+from virtual_pole import interruption, life, links, playbooks, ways_in
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.steps import Steps, table_of
@@ -73,6 +73,9 @@ def _walk(options: argparse.Namespace, street: Street) -> int:
     try:
         walk(street, steps, clock, is_short=options.ci)
     except PoleFailed as failure:
+        if options.ci:
+            # Whoever reads this has no logs.
+            print(playbooks.last_lines(street), file=sys.stderr, flush=True)
         print(f"pole: {failure}", file=sys.stderr, flush=True)
         return 1
     finally:

@@ -75,7 +75,7 @@ def interrupt(
     Raises:
         PoleFailed: the playbook failed before, or the pole does not boot again.
     """
-    log = street.state / "logs" / f"{playbook}-killed-{pole.name}.log"
+    log = street.logs / f"{playbook}-killed-{pole.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     limit = ("--limit", pole.name)
     with log.open("wb") as said:

@@ -33,10 +33,16 @@ _PROPAGATE = Path("/run/systemd/nspawn/propagate")
 _EVIDENCE_BYTES = 768 * 1024 * 1024
 EVIDENCE_MOUNT = "/var/lib/roeh"
 
-#: Who compares this boot with another's. A container has its boot's id mounted into /proc, and a
-#: unit with a /proc of its own (ProtectProc=) sees the host's in its place: not so on a board.
-_ASK_WHICH_BOOT = ("roeh-release-watch.service", "roeh-release-return.service")
-_WITHOUT_OWN_PROC = "[Service]\nProtectProc=default\n"
+#: The id of a container's boot is mounted into its /proc, and a unit with a /proc of its own
+#: (ProtectKernelTunables= and others) would see the host's, which stays when the pole is cut.
+_OF_CONTAINERS = {
+    "etc/tmpfiles.d/boot-of-container.conf": (
+        "C /run/boot-of-container 0444 root root - /proc/sys/kernel/random/boot_id\n"
+    ),
+    "etc/systemd/system/roeh-.service.d/container.conf": (
+        "[Service]\nBindReadOnlyPaths=-/run/boot-of-container:/proc/sys/kernel/random/boot_id\n"
+    ),
+}
 
 #: Own mount namespace, the disks, then nspawn: in one process, which is in the group already.
 _START = """
@@ -100,10 +106,9 @@ class Machine:
             f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n::1 localhost\n"
         )
         (upper / "etc/machine-id").write_text(f"{self._place.serial}\n")
-        for unit in _ASK_WHICH_BOOT:
-            drop_in = upper / "etc/systemd/system" / f"{unit}.d/container.conf"
-            drop_in.parent.mkdir(parents=True)
-            drop_in.write_text(_WITHOUT_OWN_PROC)
+        for name, text in _OF_CONTAINERS.items():
+            (upper / name).parent.mkdir(parents=True, exist_ok=True)
+            (upper / name).write_text(text)
         ways_in.give_machine(self._street, self._place, upper)
         # Last, so a machine that was half made is made anew.
         (self._directory / "base").symlink_to(base)

@@ -21,6 +21,7 @@ _TASK = re.compile(r"^TASK \[(.*?)\] \**$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:fatal: |\[ERROR\]: |ERROR! ).*", re.MULTILINE)
 _MESSAGE = re.compile(r"^\s+msg: (.*)", re.MULTILINE)
 _SAID_CHARACTERS = 400
+_LAST_LINES = 60
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ def run(
     Raises:
         PoleFailed: it failed, or did not end in time.
     """
-    log = street.state / "logs" / f"{log_name}.log"
+    log = street.logs / f"{log_name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as said:
         process = subprocess.Popen(
@@ -120,6 +121,15 @@ def last_task(log: Path) -> str:
     """The task that a log ends in."""
     tasks = _TASK.findall(log.read_text(errors="replace"))
     return tasks[-1] if tasks else "before the first task"
+
+
+def last_lines(street: Street) -> str:
+    """The end of the log that was written last."""
+    logs = sorted(street.logs.glob("*.log"), key=lambda log: log.stat().st_mtime)
+    if not logs:
+        return "no playbook was run"
+    lines = logs[-1].read_text(errors="replace").splitlines()
+    return "\n".join([f"{logs[-1].name}:", *lines[-_LAST_LINES:]])
 
 
 def why(said: str) -> str:

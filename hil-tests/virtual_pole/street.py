@@ -128,6 +128,11 @@ class Street(msgspec.Struct, frozen=True):
         """What Ansible is told beside inventories/virtual: this street's keys and bundle."""
         return self.state / "inventory.yml"
 
+    @property
+    def logs(self) -> Path:
+        """What Ansible said, playbook by playbook."""
+        return self.state / "logs"
+
 
 def names_of(poles: int) -> tuple[str, ...]:
     """The machines of a street with so many poles."""
