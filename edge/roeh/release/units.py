@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Sequence
 from typing import Final
@@ -54,15 +55,7 @@ class Units:
         Raises:
             ReleaseFailed: systemd does not answer, or knows no such target.
         """
-        said = self._ask("show", "--property=Wants", "--value", self._target)
-        names = sorted(name for name in said.split() if name.startswith("roeh-"))
-        if not names:
-            raise ReleaseFailed(
-                what="wants no units of ours",
-                which=self._target,
-                remedy="install and enable its units first: site.yml",
-            )
-        shown = self._ask("show", f"--property={','.join(_WANTED)}", *names)
+        shown = self._ask("show", f"--property={','.join(_WANTED)}", *self._names())
         return [_state(block) for block in shown.strip().split("\n\n")]
 
     def is_known(self, unit: str) -> bool:
@@ -80,7 +73,13 @@ class Units:
             ReleaseFailed: systemd does not answer.
         """
         # Once all have stopped, what is seen of them is of the new start: counts of restarts too.
-        self._ask("stop", self._target)
+        # Each is named, because systemctl waits for those alone: of the target it would come back
+        # while evidence waits for its turn to stop, and the start would take that back.
+        names: list[str] = []
+        with contextlib.suppress(ReleaseFailed):
+            # Who does not tell may obey all the same: it may be the way back.
+            names = self._names()
+        self._ask("stop", self._target, *names)
         self._ask("start", "--no-block", self._target)
 
     def start(self, unit: str) -> None:
@@ -90,6 +89,17 @@ class Units:
             ReleaseFailed: systemd does not answer, or knows no such unit.
         """
         self._ask("start", "--no-block", unit)
+
+    def _names(self) -> list[str]:
+        said = self._ask("show", "--property=Wants", "--value", self._target)
+        names = sorted(name for name in said.split() if name.startswith("roeh-"))
+        if not names:
+            raise ReleaseFailed(
+                what="wants no units of ours",
+                which=self._target,
+                remedy="install and enable its units first: site.yml",
+            )
+        return names
 
     def _ask(self, *arguments: str) -> str:
         try:
