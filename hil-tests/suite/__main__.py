@@ -95,9 +95,7 @@ def _alone(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TierFailed(
-                "another suite is at it: wait, or give another --state"
-            ) from None
+            raise TierFailed("another suite is at it: wait, or give another --state") from None
         yield
 
 

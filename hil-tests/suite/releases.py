@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _PRODUCT_PYTHON = REPOSITORY / ".venv/bin/python"
 _PATIENCE_S = 900.0
 #: What a release is made of.
-_TREE = ("edge/roeh", "models", "requirements")
+_TREE = ("edge/roeh", "models", "requirements", "deploy/ansible/packages")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "THIRD-PARTY.md", "CHANGELOG.md")
 #: What makes a release bad: detect begins, says so, and ends soon after, again and again.
 BEGIN = 'notifier.ready("watching")'

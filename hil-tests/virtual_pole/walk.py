@@ -146,10 +146,10 @@ def _provision_at_once(street: Street, steps: Steps) -> None:
     """What a pole needs of the control room is its signature alone, so all before may be beside."""
     with ThreadPoolExecutor(2) as pool:
         desk = pool.submit(_provision, street, steps, "control-room", "first")
-        # Health is asked by whatever runs; here nothing does yet.
-        system = pool.submit(
-            _provision, street, steps, "site", "installing", "--tags=install", "--skip-tags=run"
-        )
+        # Nothing is here yet of whom the pole believes, and nothing runs whose health could be
+        # asked: preflight and health are in the second half.
+        half = ("--tags=install", "--skip-tags=preflight,run")
+        system = pool.submit(_provision, street, steps, "site", "installing", *half)
     desk.result()
     system.result()
     _provision(street, steps, "site", "first", "--tags=configure,enrol,run")
