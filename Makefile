@@ -117,5 +117,7 @@ verifier: setup ## the offline verifier as one file, build/roeh-verify.pyz
 lock: ## renews the hashed locks (needs uv)
 	sh requirements/lock.sh
 
-clean: ## removes the environment and everything built
+clean: ## removes the environment and everything built; virtual poles that are up end before
+	@for street in $(wildcard build/poles*); do \
+		[ ! -x $(HIL) ] || PYTHONPATH=hil-tests $(HIL) -m virtual_pole down --state $$street || exit; done
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
