@@ -120,20 +120,7 @@ class Machine:
         A flapping one has retrieve restarted whenever somebody looks; at the doctor's are files
         of the machine that are put there while its doctor is at work.
         """
-        home = self.places.releases / version
-        (home / "bin").mkdir(parents=True)
-        manifest = ReleaseManifest(
-            format="roeh-release-1",
-            version=version,
-            store_schema=store_schema,
-            desk_schema=1,
-            minimal_python="3.10",
-            commit="none",
-            made_utc_s=0,
-            files=(),
-        )
-        (home / MANIFEST_FILE).write_bytes(manifest_bytes(manifest))
-        (home / ROLE_FILE).write_text(MachineRole.POLE.value)
+        home = put_release(self.places, version, store_schema=store_schema)
         command = _COMMAND.replace('exec cat "$here/config" >&2', f"exit {config_status}")
         self._executable(home / "bin/roeh", command)
         lines = "".join(f'{{"check":"x","verdict":"FAIL","code":"{code}"}}\n' for code in fails)
@@ -199,6 +186,25 @@ class Machine:
     def _executable(self, path, text):
         path.write_text(text)
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def put_release(places, version, *, role=MachineRole.POLE, store_schema=2):
+    """The folder of a release with nothing in it but what says which it is."""
+    home = places.releases / version
+    (home / "bin").mkdir(parents=True)
+    manifest = ReleaseManifest(
+        format="roeh-release-1",
+        version=version,
+        store_schema=store_schema,
+        desk_schema=1,
+        minimal_python="3.10",
+        commit="none",
+        made_utc_s=0,
+        files=(),
+    )
+    (home / MANIFEST_FILE).write_bytes(manifest_bytes(manifest))
+    (home / ROLE_FILE).write_text(role.value)
+    return home
 
 
 def killed_at(step, action):

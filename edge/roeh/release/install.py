@@ -61,7 +61,8 @@ def install(
     with places.held():
         bundle = read_bundle(directory, places.believed_pem())
         in_force = places.in_force()
-        role = role or (in_force.role if in_force else MachineRole.POLE)
+        known = in_force or places.before()
+        role = role or (known.role if known else MachineRole.POLE)
         version = bundle.release.manifest.version
         check_not_older(version, places, allow_older=allow_older)
         _remove_unfinished(places)
@@ -105,6 +106,19 @@ def _make(bundle: CheckedBundle, places: Places, role: MachineRole) -> None:
     check_machine(bundle, role, places.opt)
     release = bundle.release
     making = places.releases / f"{MAKING}{release.manifest.version}"
+    try:
+        _fill(making, bundle, role)
+    except BaseException:
+        # What is in force needs the room.
+        shutil.rmtree(making, ignore_errors=True)
+        raise
+    making.rename(places.releases / release.manifest.version)
+    sync_directory(places.releases)
+
+
+def _fill(making: Path, bundle: CheckedBundle, role: MachineRole) -> None:
+    """All of a release in a folder, on the disk when this returns."""
+    release = bundle.release
     make_environment(bundle, role, making)
     check_environment(making / "bin" / "python", release.manifest.version, role)
     for name, content in release.contents.items():
@@ -115,8 +129,6 @@ def _make(bundle: CheckedBundle, places: Places, role: MachineRole) -> None:
     (making / MANIFEST_FILE).write_bytes(manifest_bytes(release.manifest))
     # Thousands of files: one call for all of them, before the name that makes them count.
     sync_file_system(making)
-    making.rename(places.releases / release.manifest.version)
-    sync_directory(places.releases)
 
 
 def _remove_unfinished(places: Places) -> None:

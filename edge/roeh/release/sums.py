@@ -25,11 +25,13 @@ def sha256_of(path: Path) -> str:
 
 
 def files_in(directory: Path) -> list[str]:
-    """Every file below a directory that a list of sums names, in order."""
-    found = (path.relative_to(directory).as_posix() for path in directory.rglob("*"))
-    return sorted(
-        name for name in found if name not in _UNLISTED and not (directory / name).is_dir()
+    """Every file and link below a directory that a list of sums names, in order."""
+    found = (
+        path.relative_to(directory).as_posix()
+        for path in directory.rglob("*")
+        if path.is_symlink() or not path.is_dir()
     )
+    return sorted(name for name in found if name not in _UNLISTED)
 
 
 def sums_bytes(directory: Path) -> bytes:

@@ -112,10 +112,12 @@ def test_stills_that_are_none_and_names_that_are_hostile_do_no_harm():
 
 
 def test_a_report_that_takes_too_much_is_refused_alone():
-    report = msgspec.json.encode(worded(facts(), Language.EN))
+    report = msgspec.json.encode(worded(facts(stills=[STILL]), Language.EN))
+    # More in one piece than any heap has left over from loading: only new memory can hold it.
+    large = jpeg(200) + bytes(40 * 1024 * 1024)
     few = RenderLimits(memory_bytes=30 * 1024 * 1024)
-    with pytest.raises(RenderFailed):
-        Renderer(few).report(ReportOrder(report=report))
+    with pytest.raises(RenderFailed, match="more memory would be needed"):
+        Renderer(few).report(ReportOrder(report=report, stills={STILL.name: large}))
 
 
 def test_what_is_no_report_is_refused():

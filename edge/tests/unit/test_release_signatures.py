@@ -64,6 +64,10 @@ def link(bundle):
     (bundle / "wheels/linked.whl").symlink_to("/etc/passwd")
 
 
+def link_directory(bundle):
+    (bundle / "wheels/more").symlink_to("/tmp")
+
+
 def list_more(bundle):
     sums = bundle / "SHA256SUMS"
     sums.write_bytes(sums.read_bytes() + b"0" * 64 + b"  more\n")
@@ -73,7 +77,7 @@ def unsign(bundle):
     (bundle / "SHA256SUMS.p7s").unlink()
 
 
-@pytest.mark.parametrize("change", [damage, add, remove, link, list_more, unsign])
+@pytest.mark.parametrize("change", [damage, add, remove, link, link_directory, list_more, unsign])
 def test_a_bundle_that_was_changed_is_refused_by_both(maker, change):
     bundle = maker.bundle("1.0.0")
     change(bundle)
