@@ -84,7 +84,7 @@ for unit in ssh mosquitto postgresql; do
 done
 cp "$1"/systemd/*.service "$1"/systemd/*.target "$1"/systemd/*.path "$1"/common/*/*.service \
     /etc/systemd/system/
-cp -r "$1"/common/*/*.service.d /etc/systemd/system/
+cp -r "$1"/common/*/*.service.d "$1"/orin/*.service.d /etc/systemd/system/
 """
 
 

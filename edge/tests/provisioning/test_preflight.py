@@ -115,6 +115,13 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
             "quay-1: ansible_ssh_private_key_file = '/nowhere/id': no such file",
         ],
     ),
+    "a USB device": (
+        changed(roeh_usb_devices=[{"vendor": "046D", "product": "0825", "serial": 'a", RUN+="x'}]),
+        [
+            "quay-1: roeh_usb_devices[0].vendor = '046D': not as the device tells it",
+            "quay-1: roeh_usb_devices[0].serial = 'a\", RUN+=\"x': not as the device tells it",
+        ],
+    ),
     "two poles with one address and one board": (
         TWO_ALIKE,
         [
@@ -223,3 +230,36 @@ def test_the_example_lacks_nothing_but_the_files_of_a_city() -> None:
     told_lines = [line for line in answer.stdout.splitlines() if " - '" in line]
     assert told_lines, answer.stdout + answer.stderr
     assert all(": roeh_trust_dir" in line or ": roeh_bundle" in line for line in told_lines)
+
+
+def test_a_control_room_is_told_all_mistakes_before_it_is_asked(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        """
+all:
+  vars: {roeh_bundle: /nowhere, roeh_trust_dir: /nowhere}
+  children:
+    control_room:
+      hosts:
+        control-1: {ansible_host: 192.0.2.1, roeh_desk_nam: x, roeh_pole_networks: [10.0.0.300]}
+"""
+    )
+    answer = subprocess.run(
+        [HIL / "ansible-playbook", "-i", inventory, ANSIBLE / "playbooks/control-room.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode != 0
+    said = " ".join((answer.stdout + answer.stderr).split())
+    for words in (
+        "control-1: roeh_desk_name: it is not set",
+        "control-1: roeh_desk_nam: a variable that no role knows; did you mean roeh_desk_name?",
+        "control-1: roeh_management_networks: it is not set",
+        "control-1: roeh_pole_networks[0] = ''10.0.0.300''",
+        "control-1: roeh_bundle = ''/nowhere'': no bundle is there",
+        "control-1: roeh_trust_dir: no release-ca.pem in /nowhere",
+    ):
+        assert words in said, answer.stdout
+    assert "unreachable=1" not in answer.stdout

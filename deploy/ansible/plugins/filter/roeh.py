@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -13,13 +14,14 @@ from ansible.parsing.ajson import AnsibleJSONEncoder
 # Ansible loads this file alone, from whatever folder it was started in.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pole_inventory.board import board_mistakes
+from pole_inventory.board import board_mistakes, machine_mistakes, told_words
 from pole_inventory.bundle_sums import bundle_sums
-from pole_inventory.checked import checked
+from pole_inventory.checked import checked, control_rooms_checked
 from pole_inventory.firewall import firewall_addresses
 from pole_inventory.fleet import Pole
 from pole_inventory.health import failed_findings, unwell
 from pole_inventory.node_document import node_toml, password_file
+from pole_inventory.overlays import compiled
 
 #: Ansible's own variables that preflight looks at.
 _THEIRS = frozenset(
@@ -52,6 +54,21 @@ def roeh_board_mistakes(told: str, name: str, variables: Mapping[str, Any]) -> l
     return [mistake.line() for mistake in board_mistakes(told, Pole(name, _plain(variables)))]
 
 
+def roeh_control_room_mistakes(
+    names: list[str], hostvars: Mapping[str, Mapping[str, Any]], sources: list[str]
+) -> list[str]:
+    """Every mistake of the control rooms `names`, a line each."""
+    rooms = [Pole(str(name), _plain(hostvars[name])) for name in names]
+    found = control_rooms_checked(rooms, sources=[str(path) for path in sources])
+    return [mistake.line() for mistake in found]
+
+
+def roeh_machine_mistakes(told: str, name: str, variables: Mapping[str, Any]) -> list[str]:
+    """What the control room `name` said that does not fit, a line each."""
+    found = machine_mistakes(told_words(told), Pole(name, _plain(variables)))
+    return [mistake.line() for mistake in found]
+
+
 def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
     """node.toml of the pole `name` from its variables."""
     return node_toml(name, _plain(variables))
@@ -60,6 +77,15 @@ def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
 def roeh_firewall_addresses(variables: Mapping[str, Any], is_pole: bool) -> str:
     """The addresses of the firewall of this host."""
     return firewall_addresses(_plain(variables), is_pole=is_pole)
+
+
+def roeh_overlay_file(source: str, folder: str) -> dict[str, str]:
+    """An overlay of a board as roeh_files takes it, compiled here; FAT has no modes."""
+    return {
+        "path": f"{folder}/{Path(source).stem}.dtbo",
+        "content_base64": base64.b64encode(compiled(source)).decode("ascii"),
+        "mode": "" if folder.startswith("/boot/firmware") else "0644",
+    }
 
 
 def roeh_bundle_sums(bundle: str) -> str:
@@ -75,10 +101,13 @@ class FilterModule:
         return {
             "roeh_board_mistakes": roeh_board_mistakes,
             "roeh_bundle_sums": roeh_bundle_sums,
+            "roeh_control_room_mistakes": roeh_control_room_mistakes,
             "roeh_failed_findings": failed_findings,
             "roeh_firewall_addresses": roeh_firewall_addresses,
+            "roeh_machine_mistakes": roeh_machine_mistakes,
             "roeh_mistakes": roeh_mistakes,
             "roeh_node_toml": roeh_node_toml,
+            "roeh_overlay_file": roeh_overlay_file,
             "roeh_password_file": password_file,
             "roeh_unwell": unwell,
         }

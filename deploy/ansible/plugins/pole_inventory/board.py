@@ -27,14 +27,24 @@ def board_mistakes(told: str, pole: Pole) -> Iterator[Mistake]:
         told: the lines of playbooks/files/board.sh.
         pole: as the inventory has it.
     """
-    board = dict(line.strip().split("=", 1) for line in told.splitlines() if "=" in line)
-    yield from _bundle(board, pole)
+    board = told_words(told)
+    yield from machine_mistakes(board, pole)
     model = _MODELS.get(pole.text("roeh_board"), "")
     if model not in board.get("model", ""):
         yield _mistake(pole, "roeh_board", board.get("model") or "no board of ours", f"a {model}")
     serial = pole.text("roeh_board_serial")
     if serial and _digits(serial) != _digits(board.get("serial", "")):
         yield _mistake(pole, "roeh_board_serial", board.get("serial", ""), serial)
+
+
+def machine_mistakes(board: Mapping[str, str], pole: Pole) -> Iterator[Mistake]:
+    """What does not fit, of a control room too.
+
+    Args:
+        board: what board.sh told, by its words.
+        pole: the host as the inventory has it.
+    """
+    yield from _bundle(board, pole)
     if not _is_let_in(board.get("from", ""), pole):
         yield Mistake(
             pole.name, "roeh_management_networks",
@@ -51,6 +61,11 @@ def board_mistakes(told: str, pole: Pole) -> Iterator[Mistake]:
             pole.name, "ansible_host", f"{board.get('free_kb')} kB free in /var",
             f"make room: {_ROOM_KB} kB are needed",
         )  # fmt: skip
+
+
+def told_words(told: str) -> dict[str, str]:
+    """The lines of board.sh, `word=value` each."""
+    return dict(line.strip().split("=", 1) for line in told.splitlines() if "=" in line)
 
 
 def _bundle(board: Mapping[str, str], pole: Pole) -> Iterator[Mistake]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pole_inventory.fleet import Pole, own_mistakes, shared_mistakes
+from pole_inventory.fleet import (
+    TRUST_FILES,
+    Pole,
+    address_mistakes,
+    own_mistakes,
+    shared_mistakes,
+)
 from pole_inventory.judged import judged
 from pole_inventory.mistakes import Mistake
 from pole_inventory.sources import names_twice
@@ -17,6 +23,12 @@ from roeh.release.carried import read_bundle
 POLE_ROLES = (
     "pole", "base", "time", "network", "storage", "release", "observability", "hardening",
 )  # fmt: skip
+#: What a control room consists of.
+CONTROL_ROOM_ROLES = (
+    "desk", "broker", "postgresql", "base", "time", "network", "release", "observability",
+    "monitoring", "hardening",
+)  # fmt: skip
+_RELEASE_CA = "release-ca.pem"
 _ARCHITECTURES: Mapping[str, str] = {"pi4": "aarch64", "pi5": "aarch64", "orin": "aarch64"}
 
 
@@ -45,12 +57,33 @@ def checked(
     return list(dict.fromkeys(found))
 
 
+def control_rooms_checked(rooms: Sequence[Pole], *, sources: list[str]) -> list[Mistake]:
+    """Everything that is wrong with these control rooms, in order; desk.toml is the product's.
+
+    Args:
+        rooms: hosts of the group control_room, each with its variables.
+        sources: files and folders of the inventory.
+    """
+    options, known = options_of(list(CONTROL_ROOM_ROLES)), known_variables()
+    found: list[Mistake] = list(names_twice(sources))
+    for room in rooms:
+        found.extend(specified(room.name, room.variables, options))
+        found.extend(unknown(room.name, room.variables, known))
+        found.extend(address_mistakes(room))
+        trust = room.text("roeh_trust_dir")
+        if trust and not (Path(trust) / _RELEASE_CA).is_file():
+            what = f"no {_RELEASE_CA} in {trust}"
+            found.append(Mistake(room.name, "roeh_trust_dir", what, TRUST_FILES[_RELEASE_CA]))
+    found.extend(_bundles(rooms))
+    return list(dict.fromkeys(found))
+
+
 def _bundles(poles: Sequence[Pole]) -> Iterator[Mistake]:
     """Each bundle is read once, however many poles it is for."""
     read: dict[tuple[str, str], Callable[[Pole], Mistake | None]] = {}
     for pole in poles:
         bundle, trust = pole.text("roeh_bundle"), pole.text("roeh_trust_dir")
-        believed = Path(trust) / "release-ca.pem"
+        believed = Path(trust) / _RELEASE_CA
         if bundle and not (Path(bundle) / "bundle.json").is_file():
             yield Mistake(
                 pole.name, f"roeh_bundle = {bundle!r}", "no bundle is there",

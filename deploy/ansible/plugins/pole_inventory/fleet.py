@@ -12,6 +12,7 @@ from typing import Any
 
 from pole_inventory.mistakes import Mistake
 from pole_inventory.node_document import node_document
+from pole_inventory.overlays import has_compiler
 
 #: How each board writes its serial number (device tree; a container's machine id).
 _SERIAL_FORMS: Mapping[str, tuple[str, str]] = {
@@ -26,7 +27,15 @@ _NETWORKS = (
     "roeh_metrics_networks",
     "roeh_camera_networks",
     "roeh_name_servers",
+    "roeh_pole_networks",
+    "roeh_screen_networks",
 )
+#: Of a USB device; a line of a rule is made of it.
+_USB_FORMS: Mapping[str, str] = {
+    "vendor": r"[0-9a-f]{4}",
+    "product": r"[0-9a-f]{4}",
+    "serial": r"[A-Za-z0-9 :._+-]{1,126}",
+}
 #: What lies in roeh_trust_dir, and who writes it there.
 TRUST_FILES: Mapping[str, str] = {
     "root-ca.pem": "control-room.yml fetches it, or copy the root's ca.pem",
@@ -58,9 +67,15 @@ class Pole:
 def own_mistakes(pole: Pole, control_rooms: Iterable[str]) -> Iterator[Mistake]:
     """Of one pole, beside what the product judges."""
     yield from _serial(pole)
-    yield from _addresses(pole)
+    yield from address_mistakes(pole)
     yield from _ports(pole)
     yield from _key_files(pole)
+    yield from _usb_devices(pole)
+    if pole.variables.get("roeh_board_image") is True and not has_compiler():
+        yield Mistake(
+            pole.name, "roeh_board_image", "no dtc on this laptop to compile overlays",
+            "apt install device-tree-compiler",
+        )  # fmt: skip
     control_room = pole.text("roeh_control_room")
     if control_room and control_room not in control_rooms:
         listed = ", ".join(sorted(control_rooms)) or "nobody is in it"
@@ -109,7 +124,8 @@ def _serial(pole: Pole) -> Iterator[Mistake]:
         )  # fmt: skip
 
 
-def _addresses(pole: Pole) -> Iterator[Mistake]:
+def address_mistakes(pole: Pole) -> Iterator[Mistake]:
+    """Networks that are none, and a machine that nobody could come into; a control room's too."""
     for variable in _NETWORKS:
         for index, network in enumerate(pole.listed(variable)):
             try:
@@ -122,7 +138,7 @@ def _addresses(pole: Pole) -> Iterator[Mistake]:
     if not pole.listed("roeh_management_networks"):
         yield Mistake(
             pole.name, "roeh_management_networks", "nobody could come in by ssh any more",
-            "give the networks from which the pole is provisioned",
+            "give the networks from which it is provisioned",
         )  # fmt: skip
 
 
@@ -143,6 +159,20 @@ def _ports(pole: Pole) -> Iterator[Mistake]:
             )  # fmt: skip
         elif isinstance(port, int) and port:
             taken[port] = field
+
+
+def _usb_devices(pole: Pole) -> Iterator[Mistake]:
+    """They become rules of udev, one line each."""
+    for index, device in enumerate(pole.listed("roeh_usb_devices")):
+        for key, form in _USB_FORMS.items():
+            value = str(device.get(key, "")) if isinstance(device, Mapping) else ""
+            if value and not re.fullmatch(form, value):
+                yield Mistake(
+                    pole.name, f"roeh_usb_devices[{index}].{key} = {value!r}",
+                    "not as the device tells it",
+                    "give four digits of 0-9a-f, in quotes" if key != "serial"
+                    else "give what lsusb -v calls iSerial",
+                )  # fmt: skip
 
 
 def _key_files(pole: Pole) -> Iterator[Mistake]:

@@ -14,7 +14,9 @@ command -v openssl >/dev/null || refuse "openssl is not installed"
 [ -f "$believed" ] || refuse "$believed is not there: nobody is believed to sign releases"
 believed=$(readlink -f "$believed")
 cd "$bundle" 2>/dev/null || refuse "$bundle is not there"
-[ -f SHA256SUMS ] && [ -f SHA256SUMS.p7s ] || refuse "no SHA256SUMS with its signature in $bundle"
+for file in SHA256SUMS SHA256SUMS.p7s; do
+    [ -f "$file" ] || refuse "no $file in $bundle"
+done
 
 # For code signing and nothing else: a root, or a CA for poles or persons, is no release CA.
 for_code_signing() {
