@@ -28,6 +28,7 @@ RESULTS = REPOSITORY / "build/hil"
 #: In continuous integration nobody is there to interrupt: all of the tests end in this time.
 _SHORT_LIMIT_S = 600.0
 _TEST_LIMIT_S = 150
+_WHOLE_TEST_LIMIT_S = 600
 #: To put the pole right again.
 _END_PATIENCE_S = 60.0
 _TESTS = Path(__file__).parent / "tests"
@@ -116,6 +117,7 @@ def _made_and_tested(tier: Tier, options: argparse.Namespace, path: Path) -> Run
 
 
 def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
+    limit_s = _TEST_LIMIT_S if options.ci else _WHOLE_TEST_LIMIT_S
     words = [
         *(sys.executable, "-m", "pytest", "-c", str(_TESTS / "pytest.ini")),
         *("--rootdir", str(_TESTS), "--lg-env", str(tier.environment_file)),
@@ -123,7 +125,8 @@ def _run_tests(tier: Tier, options: argparse.Namespace, results: Path) -> None:
         *("--form", "short" if options.ci else "whole"),
         *(("-k", options.only) if options.only else ()),
         *(("-q", "--no-header", "--tb=short") if options.ci else ("-v", "--tb=short")),
-        *(("--durations=8", "--timeout", str(_TEST_LIMIT_S)) if options.ci else ()),
+        *("--timeout", str(round(limit_s * tier.patience))),
+        *(("--durations=8",) if options.ci else ()),
         *options.pytest,
         str(_TESTS),
     ]

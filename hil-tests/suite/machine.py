@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from suite.waiting import PATIENCE
+
 _PATIENCE_S = 60.0
 _SAID_CHARACTERS = 1500
 #: The interpreter of the release in force.
@@ -51,10 +53,15 @@ class Machine:
     def ask(self, script: str, *, patience_s: float = _PATIENCE_S) -> Said:
         """Run a shell script as root, however it ends.
 
+        Args:
+            script: of the shell.
+            patience_s: how long it may take where the tier is as quick as a container.
+
         Raises:
             CommandFailed: it did not end in time.
         """
         command = f"sudo -n sh -c {shlex.quote(script)}"
+        patience_s *= PATIENCE
         try:
             out, err, status = self._shell.run(command, timeout=patience_s)
         except subprocess.TimeoutExpired:

@@ -37,6 +37,8 @@ class Qemu:
     """
 
     name = "qemu"
+    # Without KVM, with other work beside it, a third of a core is left for an imitated processor.
+    patience = 6.0
     environment_file = ENVIRONMENTS / "qemu.yaml"
 
     def __init__(self, state: Path) -> None:

@@ -32,6 +32,8 @@ class Tier(Protocol):
 
     name: str
     environment_file: Path
+    #: How many times longer than in a container everything may take.
+    patience: float
 
     def make(self, *, short: bool) -> None:
         """The pole and its control room, as far as they have to be there before the tests.
@@ -66,6 +68,7 @@ class Nspawn:
     """
 
     name = "nspawn"
+    patience = 1.0
     environment_file = ENVIRONMENTS / "nspawn.yaml"
 
     def __init__(self, state: Path) -> None:
@@ -125,6 +128,7 @@ class Rig:
     """
 
     name = "rig"
+    patience = 1.0
 
     def __init__(self, environment_file: Path) -> None:
         self.environment_file = environment_file.resolve()
@@ -150,7 +154,8 @@ class Rig:
 
 def environment_of(tier: Tier) -> dict[str, str]:
     """All of the environment that a program of the tier is run with."""
-    return os.environ | {"PYTHONPATH": str(REPOSITORY / "hil-tests")} | tier.variables()
+    own = {"PYTHONPATH": str(REPOSITORY / "hil-tests"), "LG_PATIENCE": str(tier.patience)}
+    return os.environ | own | tier.variables()
 
 
 def _run_part(module: str, *arguments: str) -> None:

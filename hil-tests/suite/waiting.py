@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +11,8 @@ from roeh.core.clock import NS_PER_S, SystemClock
 _Found = TypeVar("_Found")
 _CLOCK = SystemClock()
 _POLL_S = 0.2
+#: A machine whose processor is imitated is waited for so many times longer (its tier says it).
+PATIENCE = float(os.environ.get("LG_PATIENCE", "1"))
 
 
 def wait_until(what: str, look: Callable[[], _Found | None], patience_s: float) -> _Found:
@@ -18,11 +21,12 @@ def wait_until(what: str, look: Callable[[], _Found | None], patience_s: float) 
     Args:
         what: is waited for, in words.
         look: asked again and again.
-        patience_s: until it is given up.
+        patience_s: until it is given up, where the tier is as quick as a container.
 
     Raises:
         AssertionError: there was none in time; it says what was seen last.
     """
+    patience_s *= PATIENCE
     deadline_ns = _CLOCK.mono_ns() + int(patience_s * NS_PER_S)
     while not (found := look()):
         if _CLOCK.mono_ns() > deadline_ns:
