@@ -47,13 +47,20 @@ zone = "street"
 _SYSTEMCTL = """#!/bin/sh
 # States of units are files; to start them is to copy what the release in force does.
 cd "{machine}"
-case "$1" in "$(cat silent)"*) echo no answer >&2; exit 1 ;; esac
+read -r silent <silent
+copied() {{
+    while read -r line; do
+        case "$line" in *COUNT) line="${{line%COUNT}}$1" ;; esac
+        echo "$line"
+    done
+}}
+case "$1" in "$silent"*) echo no answer >&2; exit 1 ;; esac
 begun() {{
     release=$(readlink opt/current)
-    count=$(($(cat starts) + 1)); echo $count >starts
+    read -r count <starts; count=$((count + 1)); echo $count >starts
     echo "${{release##*/}}" >running
     for unit in {units}; do
-        sed "s/COUNT/$count/" "opt/$release/unit" >"units/$unit.service"
+        copied $count <"opt/$release/unit" >"units/$unit.service"
     done
     if [ -e "opt/$release/flapping" ]; then
         cp "opt/$release/flapping" units/{retrieve}.service
@@ -64,7 +71,7 @@ begun() {{
 case "$*" in
     *--property=Wants*) echo basic.target {unit_names} ;;
     *--property=LoadState*) echo loaded ;;
-    show*) shift 2; for unit; do echo "Id=$unit"; sed "s/COUNT/$$/" "units/$unit"; echo; done ;;
+    show*) shift 2; for unit; do echo "Id=$unit"; copied $$ <"units/$unit"; echo; done ;;
     stop*) echo none >running; rm -f metrics/*
         for unit in {units}; do printf 'ActiveState=inactive\\n' >"units/$unit.service"; done ;;
     *" roeh.target") begun ;;
@@ -75,7 +82,9 @@ _COMMAND = """#!/bin/sh
 here=$(dirname "$0")/..
 case "$1" in
     config) exec cat "$here/config" >&2 ;;
-    doctor) cat "$here/doctor"; cp -rT "$here/at_the_doctors" "$here/../../.." ;;
+    doctor)
+        cat "$here/doctor"
+        if [ -e "$here/at_the_doctors" ]; then cp -rT "$here/at_the_doctors" "$here/../../.."; fi ;;
 esac
 """
 
@@ -90,7 +99,7 @@ class Machine:
             (root / name).mkdir(parents=True)
         metrics = f'[metrics]\ndir = "{root / "metrics"}"\n'
         self.places.node_file.write_text(_NODE + metrics)
-        (root / "starts").write_text("0")
+        (root / "starts").write_text("0\n")
         self.silent("nothing")
         names = " ".join(f"{unit}.service" for unit in (*UNITS, RETRIEVE))
         (root / f"units/{RETRIEVE}.service").write_text("ActiveState=inactive\n")
@@ -131,11 +140,10 @@ class Machine:
         if flapping:
             flaps = "ActiveState=activating\nNRestarts=0\nInvocationID=COUNT\n"
             (home / "flapping").write_text(flaps)
-        put = home / "at_the_doctors"
-        put.mkdir()
         for name, content in (at_the_doctors or {}).items():
-            (put / name).parent.mkdir(exist_ok=True)
-            (put / name).write_text(content)
+            put = home / "at_the_doctors" / name
+            put.parent.mkdir(parents=True)
+            put.write_text(content)
         (home / "metrics").mkdir()
         counters = {
             "capture": {"gops_sent_north": float(recorded)},
@@ -156,7 +164,7 @@ class Machine:
 
     def silent(self, word):
         """Systemd answers nothing that begins with a word."""
-        (self.root / "silent").write_text(word)
+        (self.root / "silent").write_text(f"{word}\n")
 
     def boot(self):
         """As systemd does after a power cut: the settling unit, then everything."""
