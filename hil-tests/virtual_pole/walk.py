@@ -147,8 +147,8 @@ def _provision_at_once(street: Street, steps: Steps) -> None:
     with ThreadPoolExecutor(2) as pool:
         desk = pool.submit(_provision, street, steps, "control-room", "first")
         # Nothing is here yet of whom the pole believes, and nothing runs whose health could be
-        # asked: preflight and health are in the second half.
-        half = ("--tags=install", "--skip-tags=preflight,run")
+        # asked: preflight, enrolment and health are in the second half.
+        half = ("--tags=install", "--skip-tags=preflight,enrol,run")
         system = pool.submit(_provision, street, steps, "site", "installing", *half)
     desk.result()
     system.result()
