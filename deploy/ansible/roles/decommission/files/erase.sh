@@ -17,6 +17,10 @@ if test -n "$device"; then
     fi
     # Where the disk can forget its cells it is told to; where not, they hold what nobody can decrypt.
     blkdiscard --force "$device" 2>/dev/null || true
+    # What opened and mounted it at each start.
+    systemctl disable --quiet var-lib-roeh.mount roeh-disk-key.service 2>/dev/null || true
+    rm -f /etc/crypttab /etc/systemd/system/var-lib-roeh.mount /etc/systemd/system/roeh-disk-key.service
+    systemctl daemon-reload
 fi
 # Everything else that is the pole's: what is left of the evidence, keys, its configuration.
 if test -d /var/lib/roeh; then
