@@ -33,7 +33,7 @@ port = 0
 [[sensors]]
 name = "dome"
 source = {{ kind = "composed", people = 3 }}
-lens = {{ width_px = 320, height_px = 320, fov_deg = 180 }}
+lens = {{ model = "pinhole", width_px = 320, height_px = 240, fov_deg = 60 }}
 """
 
 

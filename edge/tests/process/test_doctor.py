@@ -18,6 +18,7 @@ from roeh.doctor.cameras import check_chosen_model
 from roeh.doctor.checks import BOARD_CHECKS, MACHINE_CHECKS, NODE_CHECKS, POLE_CHECKS
 from roeh.doctor.finding import Finding
 from roeh.doctor.machine import LIBRARIES, Library, check_clock, check_library, models_in
+from roeh.doctor.machine_view import MachineView
 from roeh.doctor.main import run_doctor
 from roeh.doctor.network import check_broker, check_ports
 from roeh.doctor.sensors import check_sources
@@ -95,11 +96,19 @@ def answering(reply):
             thread.join(10.0)
 
 
-def test_a_machine_that_can_run_a_node_is_told_so():
+def test_a_machine_that_can_run_a_node_is_told_so(tmp_path):
+    port = {"type": "1", "operstate": "up", "device/driver": "", "speed": "1000"}
+    for name, text in port.items():
+        file = tmp_path / "sys/class/net/eth0" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    board = MachineView(
+        sys=tmp_path / "sys", proc=tmp_path / "proc", root=tmp_path, tool_dirs=str(tmp_path)
+    )
     out = io.StringIO()
-    assert run_doctor(None, as_json=False, clock=CLOCK, out=out) == EXIT_OK
+    assert run_doctor(None, as_json=False, clock=CLOCK, out=out, view=board) == EXIT_OK
     text = out.getvalue()
-    for check in MACHINE_CHECKS:
+    for check in (*MACHINE_CHECKS, *BOARD_CHECKS):
         assert f" {check.name} " in text
     assert "FAIL" not in text
     assert "roeh doctor -c NODE.toml" in text
