@@ -60,20 +60,28 @@ begun() {{
     read -r count <starts; count=$((count + 1)); echo $count >starts
     echo "${{release##*/}}" >running
     for unit in {units}; do
-        copied $count <"opt/$release/unit" >"units/$unit.service"
+        # What was not stopped runs on.
+        read -r state <"units/$unit.service"
+        if [ "$state" != ActiveState=active ]; then
+            copied $count <"opt/$release/unit" >"units/$unit.service"
+            cp "opt/$release/metrics/roeh_${{unit#roeh-}}.prom" metrics/ 2>/dev/null
+        fi
     done
     if [ -e "opt/$release/flapping" ]; then
         cp "opt/$release/flapping" units/{retrieve}.service
     fi
-    rm -f metrics/*; cp "opt/$release/metrics/"* metrics/ 2>/dev/null
     return 0
 }}
 case "$*" in
     *--property=Wants*) echo basic.target {unit_names} ;;
     *--property=LoadState*) echo loaded ;;
     show*) shift 2; for unit; do echo "Id=$unit"; copied $$ <"units/$unit"; echo; done ;;
-    stop*) echo none >running; rm -f metrics/*
-        for unit in {units}; do printf 'ActiveState=inactive\\n' >"units/$unit.service"; done ;;
+    stop*) echo none >running
+        # Those that are named: it does not wait for what else ends with the target.
+        shift; for unit; do case "$unit" in *.service)
+            echo ActiveState=inactive >"units/$unit"
+            process=${{unit#roeh-}}; rm -f "metrics/roeh_${{process%.service}}.prom" ;;
+        esac; done ;;
     *" roeh.target") begun ;;
 esac
 """
@@ -102,7 +110,8 @@ class Machine:
         (root / "starts").write_text("0\n")
         self.silent("nothing")
         names = " ".join(f"{unit}.service" for unit in (*UNITS, RETRIEVE))
-        (root / f"units/{RETRIEVE}.service").write_text("ActiveState=inactive\n")
+        for unit in (*UNITS, RETRIEVE):
+            (root / f"units/{unit}.service").write_text("ActiveState=inactive\n")
         self._executable(
             root / "bin/systemctl",
             _SYSTEMCTL.format(
