@@ -45,6 +45,8 @@ def main() -> int:
         _say("suite: left out: it makes containers and network namespaces, which needs root")
         return 2 if os.environ.get("CI") else 0
     signal.signal(signal.SIGTERM, _interrupt)
+    # A shell's background ignores it, and pytest would inherit that.
+    signal.signal(signal.SIGINT, _interrupt)
     tier = _tier(options)
     # A street of one's own has results of its own.
     directory = RESULTS if options.state == DEFAULT_STATE else options.state.resolve() / "hil"
