@@ -16,6 +16,12 @@ import sys
 DATA = "/var/lib/roeh/data"
 
 
+def see_evidence():
+    """More of evidence's directory than recorded video, which a view of retrieve's own holds."""
+    if not set(os.listdir(DATA)) - {"segments"}:
+        raise OSError(errno.ENOENT, "nothing but segments")
+
+
 def read_file(path):
     """A whole file."""
     with open(path, "rb") as file:
@@ -92,7 +98,9 @@ def tries(control_room, camera, camera_port):
     stream, raw = socket.SOCK_STREAM, socket.SOCK_RAW
     new_user = 0x10000000
     return {
-        "list evidence": lambda: os.listdir(DATA),
+        "list evidence": see_evidence,
+        "list recorded video": lambda: os.listdir(f"{DATA}/segments"),
+        "write recorded video": lambda: make_file(f"{DATA}/segments"),
         "read the store": lambda: read_file(f"{DATA}/node.db"),
         "list signing keys": lambda: os.listdir(f"{DATA}/keys"),
         "list publish's key": lambda: os.listdir("/var/lib/roeh/tls"),

@@ -35,7 +35,14 @@ NOBODY_MAY = {
     "open memory",
     "open a disk",
 }
-EVIDENCE = {"list evidence", "read the store", "list signing keys", "write evidence"}
+EVIDENCE = {
+    "list evidence",
+    "read the store",
+    "list signing keys",
+    "write evidence",
+    "write recorded video",
+}
+VIDEO = {"list recorded video"}
 NETWORK = {
     "reach the broker",
     "reach the control room's ssh",
@@ -45,23 +52,25 @@ NETWORK = {
 }
 MUST_NOT = {
     "capture": EVIDENCE
+    | VIDEO
     | {"list publish's key", "list retrieve's key", "list exports"}
     | {"reach the control room's ssh", "send a datagram"},
     "detect": EVIDENCE
+    | VIDEO
     | NETWORK
     | {"list publish's key", "list retrieve's key", "list exports", "open a network socket"},
     "evidence": NETWORK
     | {"list publish's key", "list retrieve's key", "list exports", "open a network socket"},
-    "publish": EVIDENCE | {"list retrieve's key", "list exports"},
+    "publish": EVIDENCE | VIDEO | {"list retrieve's key", "list exports"},
     "retrieve": EVIDENCE | {"list publish's key"},
 }
 EVERYBODY_CAN = {"read the configuration", "write metrics", "open a local socket"}
 CAN = {
     "capture": {"reach the camera"},
     "detect": set(),
-    "evidence": EVIDENCE,
+    "evidence": EVIDENCE | VIDEO,
     "publish": {"reach the broker", "list publish's key"},
-    "retrieve": {"list retrieve's key", "list exports"},
+    "retrieve": VIDEO | {"list retrieve's key", "list exports"},
 }
 
 
