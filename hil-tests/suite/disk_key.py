@@ -10,7 +10,10 @@ from suite.machine import Machine
 DEVICE = "/dev/disk/by-partlabel/roeh-evidence"
 MOUNT = "/var/lib/roeh"
 _EXTEND = Path(__file__).parent / "probes/extend_pcr.py"
-_ERASE = Path(__file__).parent.parent.parent / "deploy/ansible/roles/decommission/files/erase.sh"
+_ERASE = (
+    Path(__file__).resolve().parent.parent.parent
+    / "deploy/ansible/roles/decommission/files/erase.sh"
+)
 _PATIENCE_S = 120.0
 
 

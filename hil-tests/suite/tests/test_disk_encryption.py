@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.needs("kernel"), pytest.mark.fault(faults.DISK_KEY)]
 
 #: One more than a TPM as delivered allows.
 CUTS = 5
+BOOT_PATIENCE_S = 600.0
 SECRET = f"{MOUNT}/a-test-was-here"
 
 
@@ -29,7 +30,10 @@ def copy_in(strategy, target):
         strategy.transition("off")
         theft.start(tpm)
         target.activate(strategy.ssh)
-        return Machine("copy", strategy.ssh)
+        copy = Machine("copy", strategy.ssh)
+        # Somebody may come in before its disk was asked for: nothing would be shown then.
+        copy.ask("systemctl is-system-running --wait", patience_s=BOOT_PATIENCE_S)
+        return copy
 
     yield start
     target.deactivate(strategy.ssh)
