@@ -84,7 +84,7 @@ def coded(text):
 def test_capture_as_delivered_reaches_its_cameras_and_nobody_else(tried, env):
     reached = env.config.get_option("addresses")
     camera = f"{reached['camera']}:{reached['camera_port']}"
-    control_room = f"{reached['control_room']}:22"
+    control_room = f"{reached['control_room']}:8883"
     text = unit_of_capture(f"{reached['camera']}/32")
     result, said, told = tried(text, CALL, camera, control_room)
     assert (result, said[:1]) == ("success", ["reached"]), (said, told)
