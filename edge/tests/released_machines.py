@@ -18,31 +18,13 @@ from roeh.release.places import ROLE_FILE, Places
 from roeh.release.trial_records import TrialRecords
 from roeh.release.trials import Patience, Trials
 from roeh.release.units import Units
+from tests.commanded_nodes import NODE
 
 UNITS = ("roeh-capture", "roeh-evidence", "roeh-publish")
 #: Wanted too, and inactive but where a release flaps.
 RETRIEVE = "roeh-retrieve"
 PATIENCE = Patience(patience_s=12.0, quiet_s=1.0)
 OTHER_BOOT = "00000000-0000-4000-8000-000000000001"
-
-_NODE = """
-[node]
-site = "harbour"
-name = "pole-7"
-[[sensors]]
-name = "north"
-source = { kind = "composed" }
-lens = { width_px = 640, height_px = 640, fov_deg = 180 }
-[[zones]]
-name = "street"
-bearing_from_deg = 270.0
-bearing_to_deg = 90.0
-range_to_m = 30.0
-[[rules]]
-kind = "zone_entry"
-name = "gate"
-zone = "street"
-"""
 
 _SYSTEMCTL = """#!/bin/sh
 # States of units are files; to start them is to copy what the release in force does.
@@ -106,7 +88,7 @@ class Machine:
         for name in ("opt/releases", "etc", "bin", "units", "metrics"):
             (root / name).mkdir(parents=True)
         metrics = f'[metrics]\ndir = "{root / "metrics"}"\n'
-        self.places.node_file.write_text(_NODE + metrics)
+        self.places.node_file.write_text(NODE + metrics)
         (root / "starts").write_text("0\n")
         self.silent("nothing")
         names = " ".join(f"{unit}.service" for unit in (*UNITS, RETRIEVE))

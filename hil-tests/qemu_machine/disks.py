@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qemu_machine.mirror import configured_sources
 from qemu_machine.troubles import MachineFailed
+from roeh.core.errors import RoehError
+from roeh.release.mirror import debian_sources
 
 
 @contextmanager
@@ -57,9 +58,13 @@ def build_tree(directory: Path, script: Path, release: str) -> None:
     """
     for other in directory.parent.glob("image-*"):
         shutil.rmtree(other)
+    try:
+        sources = debian_sources(release)
+    except RoehError as error:
+        raise MachineFailed(str(error)) from None
     partial = directory.parent / "image-partial"
     partial.mkdir(parents=True)
-    (partial / "debian.sources").write_text(configured_sources(release))
+    (partial / "debian.sources").write_text(sources)
     # Namespaces of its own: its mounts and processes end with it.
     in_namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     process = subprocess.Popen([*in_namespaces, "sh", str(script), str(partial)])

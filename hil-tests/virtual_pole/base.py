@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from qemu_machine.mirror import configured_sources
 from qemu_machine.recipe import key_of, package_names
-from qemu_machine.troubles import MachineFailed
 
+from roeh.core.errors import RoehError
+from roeh.release.mirror import debian_sources
 from virtual_pole.commands import output
 from virtual_pole.troubles import PoleFailed
 
@@ -64,8 +64,8 @@ def base(cache: Path) -> Path:
 
 def _make(root: Path) -> None:
     try:
-        sources = configured_sources(wanted_release=RELEASE)
-    except MachineFailed as failure:
+        sources = debian_sources(RELEASE)
+    except RoehError as failure:
         raise PoleFailed(str(failure)) from None
     packages = ",".join(package_names(_PACKAGES))
     output(

@@ -33,7 +33,6 @@ def write(street: Street, bundle: Path) -> None:
     }
     desk = {
         "roeh_desk_name": DESK,
-        "roeh_desk_witness": True,
         "roeh_broker_host": street.place(CONTROL_ROOM).address,
         "roeh_broker_witnesses": [WITNESS],
         "roeh_broker_operators": [OPERATOR],

@@ -52,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         made = bundle.make(chosen.to, seal, clock, renew=chosen.renew)
     except RoehError as error:
-        print(error.line(), file=sys.stderr)  # noqa: T201
+        print(error.line(), file=sys.stderr)
         return error.exit_status
     size_bytes = sum(file.stat().st_size for file in made.rglob("*") if file.is_file())
-    print(f"made {made} ({size_bytes / 1e6:.0f} MB)")  # noqa: T201
+    print(f"made {made} ({size_bytes / 1e6:.0f} MB)")
     return EXIT_OK
 
 

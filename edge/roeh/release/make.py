@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seal = seal_from(chosen, clock)
         path = make_release(chosen.source, chosen.version, chosen.to, seal, clock)
     except RoehError as error:
-        print(error.line(), file=sys.stderr)  # noqa: T201
+        print(error.line(), file=sys.stderr)
         return error.exit_status
-    print(f"made {path}")  # noqa: T201
+    print(f"made {path}")
     return EXIT_OK
 
 
@@ -61,7 +61,7 @@ def seal_from(chosen: argparse.Namespace, clock: Clock) -> Seal:
         return open_seal(chosen.signer, passphrase_from(chosen.passphrase_file))
     directory = BUILD / "trial"
     seal = trial_seal(directory, clock)
-    print(f"signed with a key for TRIALS; believed with {directory / RELEASE_CA_FILE}")  # noqa: T201
+    print(f"signed with a key for TRIALS; believed with {directory / RELEASE_CA_FILE}")
     return seal
 
 

@@ -176,6 +176,17 @@ def told() -> dict[str, list[str]]:
     }
 
 
+def played(playbook: str, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    """What Ansible says of a playbook; lines are not folded."""
+    return subprocess.run(
+        [HIL / "ansible-playbook", *options, ANSIBLE / f"playbooks/{playbook}.yml"],
+        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_each_mistake_is_told_with_host_and_field_and_nothing_else_is(
     case: str, told: dict[str, list[str]]
@@ -199,13 +210,7 @@ all:
 """
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(hosts)
-    answer = subprocess.run(
-        [HIL / "ansible-playbook", "-i", inventory, ANSIBLE / "playbooks/site.yml"],
-        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "COLUMNS": "1000"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = played("site", "-i", inventory)
     assert answer.returncode != 0
     said = " ".join((answer.stdout + answer.stderr).split())
     for words in (
@@ -220,13 +225,7 @@ all:
 
 
 def test_the_example_lacks_nothing_but_the_files_of_a_city() -> None:
-    answer = subprocess.run(
-        [HIL / "ansible-playbook", ANSIBLE / "playbooks/preflight.yml"],
-        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = played("preflight")
     told_lines = [line for line in answer.stdout.splitlines() if " - '" in line]
     assert told_lines, answer.stdout + answer.stderr
     assert all(": roeh_trust_dir" in line or ": roeh_bundle" in line for line in told_lines)
@@ -244,13 +243,7 @@ all:
         control-1: {ansible_host: 192.0.2.1, roeh_desk_nam: x, roeh_pole_networks: [10.0.0.300]}
 """
     )
-    answer = subprocess.run(
-        [HIL / "ansible-playbook", "-i", inventory, ANSIBLE / "playbooks/control-room.yml"],
-        env={**os.environ, "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"), "COLUMNS": "1000"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    answer = played("control-room", "-i", inventory)
     assert answer.returncode != 0
     said = " ".join((answer.stdout + answer.stderr).split())
     for words in (

@@ -7,10 +7,11 @@ from camera_vm.guest.signatures import differences
 from camera_vm.recipe import HERE, INGREDIENTS
 from camera_vm.report import Check, Outcome, Took, check_in, closing_lines, is_good, line_of
 from qemu_machine.disks import only_one
-from qemu_machine.mirror import configured_sources
 from qemu_machine.recipe import key_of, package_names
 from qemu_machine.troubles import MachineFailed
 
+from roeh.core.errors import ReleaseFailed
+from roeh.release.mirror import debian_sources
 from roeh.sources.picamera2.binding import USED
 from tests.picamera2_stand_in import named
 
@@ -59,7 +60,7 @@ def test_the_guest_comes_from_the_mirrors_that_this_machine_has(tmp_path):
         "deb http://third.example/debian bookworm main\n",
         off_sources="Types: deb\nEnabled: no\nURIs: http://off.example\nSuites: bookworm\n",
     )
-    text = configured_sources("trixie", etc)
+    text = debian_sources("trixie", etc)
     assert "http://mirror.example/debian\nSuites: trixie trixie-updates\n" in text
     assert "http://mirror.example/security\nSuites: trixie-security\n" in text
     assert "http://third.example/debian\nSuites: trixie\n" in text
@@ -68,8 +69,8 @@ def test_the_guest_comes_from_the_mirrors_that_this_machine_has(tmp_path):
 
 
 def test_a_machine_without_debian_s_mirrors_is_told(tmp_path):
-    with pytest.raises(MachineFailed, match="no mirror of Debian bookworm"):
-        configured_sources("trixie", etc_with(tmp_path))
+    with pytest.raises(ReleaseFailed, match="no mirror of Debian bookworm"):
+        debian_sources("trixie", etc_with(tmp_path))
 
 
 def test_checks_are_read_from_what_the_machine_says():
