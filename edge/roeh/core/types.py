@@ -208,6 +208,11 @@ class RuleKind(enum.Enum):
     RUNNING = "running"
     DISPERSAL = "dispersal"
     VEHICLE_STOPPED = "vehicle_stopped"
+    OBJECT_LEFT = "object_left"
+    SCUFFLE = "scuffle"
+    LOUD_NOISE = "loud_noise"
+    CAMERA_TAMPER = "camera_tamper"
+    CAMERA_BLIND = "camera_blind"
 
 
 class ClockState(msgspec.Struct, frozen=True):
@@ -238,11 +243,15 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         priority: 1 (lowest) to 9 (highest).
         rule: name from the configuration; `rule_kind` says what kind it is.
         zone: name of the zone or line, if the rule has one.
-        label: what was seen ("person").
+        label: what was seen ("person"); of a camera what is wrong with it ("covered").
         track_ids: the tracks it is about, of this boot.
         count: how many objects it is about.
         dwell_s: how long the condition has held.
-        model_sha256: of the model that saw it.
+        model_sha256: of the model that saw it; None where none did (a noise, a camera).
+        advisory: nobody should act on it without looking: the rule has no accuracy to promise.
+        level_db: of a noise, A-weighted, relative to the microphone's calibration.
+        group_id: id of the message that raised the first of alerts that came together.
+        chatter: raises of this rule and place that were held back since its last alert.
         cleared_by: why, when it clears; None otherwise.
     """
 
@@ -268,7 +277,11 @@ class AlertDraft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     t_mono_us: TimeUs
     clock: ClockState
     evidence: EvidenceReference
-    model_sha256: Sha256
+    model_sha256: Sha256 | None = None
+    advisory: bool = False
+    level_db: float | None = None
+    group_id: Uuid7 | None = None
+    chatter: Count = 0
     thumbnail_sha256: Sha256 | None = None
     cleared_by: ClearedBy | None = None
 

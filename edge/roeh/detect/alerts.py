@@ -19,6 +19,7 @@ from roeh.core.types import (
     ClearedBy,
     ClockState,
     EvidenceReference,
+    RuleKind,
     Track,
     Where,
 )
@@ -29,10 +30,12 @@ from roeh.optics.configured import pole_from
 from roeh.optics.ground import locate
 from roeh.optics.rig import Rig
 from roeh.vision.manifest import VerifiedModel
-from roeh.vision.rules import Finding
+from roeh.vision.rules import Finding, Subject
 
 #: An utterly lost clock is stated as this much, the largest that stays exact everywhere.
 _MAX_ERROR_US = 2**53 - 1
+#: Rules that promise no accuracy: their alerts say so (edge/docs/rules.md).
+ADVISORY_KINDS = frozenset({RuleKind.SCUFFLE})
 
 
 class AlertBuilder:
@@ -78,7 +81,7 @@ class AlertBuilder:
         raised_id = self._raised_ids[key]
         if finding.phase is AlertPhase.CLEARED:
             del self._raised_ids[key]
-        info = frame.info
+        info, subject = frame.info, finding.subject
         draft = AlertDraft(
             id=message_id,
             raised_id=raised_id,
@@ -103,7 +106,9 @@ class AlertBuilder:
                 error_us=min(info.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
             ),
             evidence=finding.evidence,
-            model_sha256=self._models[finding.evidence.camera_id].sha256,
+            model_sha256=self._model_sha256(finding),
+            advisory=finding.rule_kind in ADVISORY_KINDS,
+            level_db=None if subject is None else subject.level_db,
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
             cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
         )
@@ -116,6 +121,8 @@ class AlertBuilder:
         if finding.phase is AlertPhase.CLEARED:
             return None
         sensor_name = frame.info.camera_id
+        if finding.subject is not None:
+            return self._subject_thumbnail(finding.subject, frame)
         shown = [
             track
             for track in tracks
@@ -131,6 +138,24 @@ class AlertBuilder:
             self._masks[sensor_name],
             self._picture_format,
         )
+
+    def _subject_thumbnail(self, subject: Subject, frame: PixelFrame) -> bytes | None:
+        if subject.sensor != frame.info.camera_id:
+            return None
+        return render_thumbnail(
+            frame,
+            self._rig.sensor(subject.sensor),
+            [np.asarray(subject.outline_sensor_px, np.float64)]
+            if subject.outline_sensor_px
+            else [],
+            self._masks[subject.sensor],
+            self._picture_format,
+        )
+
+    def _model_sha256(self, finding: Finding) -> str | None:
+        if finding.subject is not None and not finding.subject.rests_on_model:
+            return None
+        return self._models[finding.evidence.camera_id].sha256
 
 
 def cleared_by_restart(alert: Alert, message_id: str, now: ClockReading) -> StoreAlert:

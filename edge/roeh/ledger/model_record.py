@@ -19,7 +19,7 @@ class ModelRecord:
         """Another model than before saw this: it goes on record before the alert does."""
         newest = self._log.newest(connection, ConfigRecord)
         body = None if newest is None else newest.body
-        if isinstance(body, ConfigRecord) and body.model_sha256 != alert.model_sha256:
+        if isinstance(body, ConfigRecord) and alert.model_sha256 not in (None, body.model_sha256):
             changed = ConfigRecord(
                 config_sha256=body.config_sha256, model_sha256=alert.model_sha256
             )

@@ -51,7 +51,8 @@ def render_thumbnail(
         frame: the picture that shows them.
         sensor: whose picture it is.
         outlines_px: for each object, points (n, 2) round it in the sensor's picture;
-            the first is what the alert is about, and decides where the view looks.
+            the first is what the alert is about, and decides where the view looks. None: the
+            whole picture, made small.
         mask: true where the picture must be black, (height, width); None for nothing.
         picture_format: "webp" takes less than half the bytes and ten times the time.
 
@@ -59,6 +60,9 @@ def render_thumbnail(
         At most `MAX_THUMBNAIL_BYTES`, of "webp" `MAX_THRIFTY_BYTES`; None when the first
         outline lies wholly outside the lens.
     """
+    max_bytes = MAX_THRIFTY_BYTES if picture_format == "webp" else MAX_THUMBNAIL_BYTES
+    if not outlines_px:
+        return encode_picture(_whole(frame, mask), max_bytes, picture_format)
     first = outlines_px[0]
     # Corners may lie beyond the lens's rim where the object itself does not.
     middle = first.mean(axis=0, keepdims=True)
@@ -74,7 +78,6 @@ def render_thumbnail(
     if mask is not None:
         # Last, so that no box shows where somebody behind a mask is.
         picture[view.render_mask(mask)] = 0
-    max_bytes = MAX_THRIFTY_BYTES if picture_format == "webp" else MAX_THUMBNAIL_BYTES
     return encode_picture(picture, max_bytes, picture_format)
 
 
@@ -93,6 +96,17 @@ def encode_picture(picture_bgr: UInt8Image, max_bytes: int, picture_format: Pict
         half = (max(1, width_px // 2), max(1, height_px // 2))
         halved = cv2.resize(picture_bgr, half, interpolation=cv2.INTER_AREA)
         picture_bgr = np.asarray(halved, np.uint8)
+
+
+def _whole(frame: PixelFrame, mask: npt.NDArray[np.bool_] | None) -> UInt8Image:
+    """The whole picture in a thumbnail's height, black behind the mask."""
+    picture = frame.bgr()
+    if mask is not None:
+        picture = np.where(mask[..., None], np.uint8(0), picture)
+    height_px, width_px = picture.shape[:2]
+    shrink = THUMBNAIL_SIZE.height_px / height_px
+    size = (max(1, round(width_px * shrink)), THUMBNAIL_SIZE.height_px)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _draw_box(

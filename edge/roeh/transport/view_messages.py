@@ -142,6 +142,11 @@ KIND_WORDS: dict[RuleKind, Words] = {
     RuleKind.RUNNING: Words(he="ריצה", en="Somebody runs"),
     RuleKind.DISPERSAL: Words(he="התפזרות מהירה", en="People scatter"),
     RuleKind.VEHICLE_STOPPED: Words(he="רכב עומד", en="A vehicle has stopped"),
+    RuleKind.OBJECT_LEFT: Words(he="חפץ שהושאר", en="An object was left behind"),
+    RuleKind.SCUFFLE: Words(he="ייתכן עימות, לבדיקה", en="Possibly a scuffle, to be looked at"),
+    RuleKind.LOUD_NOISE: Words(he="רעש חזק", en="A loud noise"),
+    RuleKind.CAMERA_TAMPER: Words(he="פגיעה במצלמה", en="A camera was tampered with"),
+    RuleKind.CAMERA_BLIND: Words(he="מצלמה אינה רואה", en="A camera does not see"),
 }
 
 

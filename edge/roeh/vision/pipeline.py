@@ -15,6 +15,7 @@ from roeh.vision.detector import SensorDetector
 from roeh.vision.manifest import VerifiedModel
 from roeh.vision.open import open_detector, open_model_for
 from roeh.vision.rules import Finding, RuleEngine
+from roeh.vision.scene import Scene
 from roeh.vision.stages import StageTimes
 from roeh.vision.tracker import Tracker, TrackerSettings
 
@@ -78,7 +79,7 @@ class Pipeline:
         findings: tuple[Finding, ...] = ()
         if not self._frozen(frame, is_settling=look.settling):
             with self.stages.stage("rules"):
-                findings = self.rules.update(self._tracks, self._in_order(frame.info))
+                findings = self.rules.update(self._scene(frame.info))
         return Analysis(
             detections=tuple(detections),
             tracks=self._tracks,
@@ -97,6 +98,9 @@ class Pipeline:
         if is_settling:
             self._settling_until_ns[name] = t_mono_ns + round(_FREEZE_S * NS_PER_S)
         return any(until_ns > t_mono_ns for until_ns in self._settling_until_ns.values())
+
+    def _scene(self, info: Frame) -> Scene:
+        return Scene(frame=self._in_order(info), tracks=self._tracks)
 
     def _in_order(self, info: Frame) -> Frame:
         """The frame as of the newest time: sensors' pictures may cross on their way here."""

@@ -23,6 +23,7 @@ from roeh.core.config import (
 from roeh.core.types import AlertPhase, Track
 from roeh.vision.rules import RuleEngine
 from roeh.vision.rules.schedule import Schedule
+from roeh.vision.scene import Scene
 from tests.unit.rule_scenes import (
     FPS,
     frame_at,
@@ -120,7 +121,7 @@ def test_nothing_is_raised_or_stays_raised_outside_the_schedule(
     for t_s in times(0, LASTS_S):
         # A minute a frame, so that the schedule comes and goes within the scene.
         frame = frame_at(t_s, utc_step_s=60.0 * (first_utc_min + t_s * FPS))
-        for finding in engine.update(scene.get(t_s, ()), frame):
+        for finding in engine.update(Scene(frame=frame, tracks=scene.get(t_s, ()))):
             key = (finding.rule, finding.number)
             up = up - {key} if finding.phase is AlertPhase.CLEARED else up | {key}
         assert schedule.holds(frame.t_utc_ns) or not up

@@ -11,6 +11,7 @@ from roeh.core.clock import NS_PER_S
 from roeh.core.config import FileSource, LensSection, NodeConfig, RuleSection, SensorSection
 from roeh.core.types import AlertPhase, Box, Covariance, Frame, GroundPoint, Track
 from roeh.vision.rules import Finding, RuleEngine
+from roeh.vision.scene import Scene
 from roeh.vision.tracker import Tracker
 from tests.unit.walkers import detection_at
 
@@ -105,7 +106,7 @@ def play(
     return [
         (t_s, finding)
         for t_s in times(from_s, to_s)
-        for finding in engine.update(tuple(where(t_s)), frame_at(t_s, **frame))
+        for finding in engine.update(Scene(frame=frame_at(t_s, **frame), tracks=tuple(where(t_s))))
     ]
 
 

@@ -27,6 +27,7 @@ from roeh.core.config.load import parse_config
 from roeh.core.types import RuleKind, Track
 from roeh.vision.rules import RuleEngine
 from roeh.vision.rules.crowd import fullest_circle
+from roeh.vision.scene import Scene
 from tests.unit.rule_scenes import (
     frame_at,
     nobody,
@@ -439,17 +440,20 @@ def test_after_a_restart_nothing_is_remembered():
     assert after[0][1].number == 1
 
 
+def west(t_s: float, *tracks: Track) -> Scene:
+    """What the western camera's picture of that time shows."""
+    return Scene(frame=frame_at(t_s, camera_id="west"), tracks=tracks)
+
+
 def test_the_frames_named_are_of_the_camera_that_speaks():
     engine = yard_engine()
     for t_s in (0.0, 0.2, 0.4):
-        found = engine.update(
-            (track_at(3, 3, t_s, sensor="west"),), frame_at(t_s, camera_id="west")
-        )
+        found = engine.update(west(t_s, track_at(3, 3, t_s, sensor="west")))
     assert [finding.evidence.first_frame_seq for finding in found] == [2]
 
     for t_s in (0.6, 20.0):
         tracks = [track_at(3, 3 + n, t_s, track_id=n, sensor="east") for n in (1, 2)]
-        found = engine.update(tuple(tracks), frame_at(t_s, camera_id="east"))
+        found = engine.update(Scene(frame=frame_at(t_s, camera_id="east"), tracks=tuple(tracks)))
 
     assert [(f.phase.value, f.evidence.first_frame_seq) for f in found] == [("updated", 3)]
     assert found[0].evidence.camera_id == "east"
@@ -459,13 +463,13 @@ def test_the_frames_named_are_of_the_camera_that_speaks():
 def test_a_camera_that_shows_nobody_neither_updates_nor_is_named_when_it_is_over():
     engine = yard_engine()
     for t_s in (0.0, 0.2, 0.4):
-        engine.update((track_at(3, 3, t_s, sensor="west"),), frame_at(t_s, camera_id="west"))
-    engine.update((track_at(3, 3, 6.0, sensor="west"),), frame_at(6.0, camera_id="west"))
+        engine.update(west(t_s, track_at(3, 3, t_s, sensor="west")))
+    engine.update(west(6.0, track_at(3, 3, 6.0, sensor="west")))
 
     tracks = tuple(track_at(3, 3 + n, 9.0, track_id=n, sensor="west", last_s=8.9) for n in (1, 2))
-    assert engine.update(tracks, frame_at(9.0, camera_id="east")) == ()
-    engine.update((), frame_at(30.0, camera_id="east"))
-    (cleared,) = engine.update((), frame_at(33.0, camera_id="east"))
+    assert engine.update(Scene(frame=frame_at(9.0, camera_id="east"), tracks=tracks)) == ()
+    engine.update(Scene(frame=frame_at(30.0, camera_id="east")))
+    (cleared,) = engine.update(Scene(frame=frame_at(33.0, camera_id="east")))
 
     assert cleared.phase.value == "cleared"
     assert (cleared.evidence.camera_id, cleared.evidence.last_frame_seq) == ("west", 30)
@@ -481,7 +485,10 @@ def test_an_alert_waits_a_moment_for_the_camera_that_sees_better():
             (number * 0.1, finding.evidence.camera_id)
             for number, camera_id in enumerate(cameras)
             for finding in engine.update(
-                entering(number * 0.1, camera_id), frame_at(number * 0.1, camera_id=camera_id)
+                Scene(
+                    frame=frame_at(number * 0.1, camera_id=camera_id),
+                    tracks=entering(number * 0.1, camera_id),
+                )
             )
         ]
 

@@ -42,10 +42,15 @@ RuleKindName = Annotated[
         "running",
         "dispersal",
         "vehicle_stopped",
+        "object_left",
+        "scuffle",
+        "loud_noise",
+        "camera_tamper",
+        "camera_blind",
     ],
     Meta(
         description="one of: zone_entry, line_crossing, loitering, crowd, running, dispersal, "
-        "vehicle_stopped"
+        "vehicle_stopped, object_left, scuffle, loud_noise, camera_tamper, camera_blind"
     ),
 ]
 PointM = tuple[float, float]

@@ -53,6 +53,11 @@ RULES: dict[RuleKind, OnvifRule] = {
     RuleKind.RUNNING: OnvifRule("tnsroeh:RuleEngine/Running", is_property=True),
     RuleKind.DISPERSAL: OnvifRule("tnsroeh:RuleEngine/Dispersal", is_property=False),
     RuleKind.VEHICLE_STOPPED: OnvifRule("tnsroeh:RuleEngine/VehicleStopped", is_property=True),
+    RuleKind.OBJECT_LEFT: OnvifRule("tnsroeh:RuleEngine/ObjectLeft", is_property=True),
+    RuleKind.SCUFFLE: OnvifRule("tnsroeh:RuleEngine/PossibleScuffle", is_property=True),
+    RuleKind.LOUD_NOISE: OnvifRule("tnsroeh:RuleEngine/LoudNoise", is_property=True),
+    RuleKind.CAMERA_TAMPER: OnvifRule("tnsroeh:RuleEngine/CameraTamper", is_property=True),
+    RuleKind.CAMERA_BLIND: OnvifRule("tnsroeh:RuleEngine/CameraBlind", is_property=True),
 }
 
 #: tt:ObjectType of each label.

@@ -1,7 +1,7 @@
 """Rules over tracks, in metres and seconds: what deserves an alert."""
 
 from roeh.vision.rules.engine import RuleEngine
-from roeh.vision.rules.finding import Finding
+from roeh.vision.rules.finding import Finding, Subject
 from roeh.vision.rules.schedule import OrderedSchedule
 
-__all__ = ["Finding", "OrderedSchedule", "RuleEngine"]
+__all__ = ["Finding", "OrderedSchedule", "RuleEngine", "Subject"]

@@ -19,6 +19,7 @@ from roeh.core.types import Covariance, Frame, GroundPoint, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area, sigma_m
 from roeh.vision.rules.presence import Presence
+from roeh.vision.scene import Scene
 
 Array = NDArray[np.float64]
 
@@ -52,8 +53,9 @@ class Crowd:
         self._gatherings: list[_Gathering] = []
         self._count = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """A condition for each crowd that has lasted long enough."""
+        tracks, frame = scene.tracks, scene.frame
         now_ns = frame.t_mono_ns
         inside = self._presence.update(tracks, now_ns)
         free = [

@@ -20,6 +20,7 @@ from roeh.vision.rules.crowd import Array, fullest_circle, middle_of, places_of
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area, sigma_m
 from roeh.vision.rules.presence import Presence
+from roeh.vision.scene import Scene
 
 #: Who came close together has to have been so for as long: no cluster by passing.
 _TOGETHER_S = 1.0
@@ -58,8 +59,9 @@ class Dispersal:
         self._standing: list[Condition] = []
         self._count = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """A condition for each cluster that broke up in the last seconds."""
+        tracks, frame = scene.tracks, scene.frame
         now_ns = frame.t_mono_ns
         inside = self._presence.update(tracks, now_ns)
         self._standing = [

@@ -13,7 +13,6 @@ from roeh.core.config import (
     VehicleStoppedRule,
     ZoneEntryRule,
 )
-from roeh.core.types import Frame, Track
 from roeh.vision.rules.crowd import Crowd
 from roeh.vision.rules.dispersal import Dispersal
 from roeh.vision.rules.finding import Finding, Rule
@@ -24,6 +23,7 @@ from roeh.vision.rules.loitering import Loitering
 from roeh.vision.rules.running import Running
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
 from roeh.vision.rules.zone_entry import ZoneEntry
+from roeh.vision.scene import Scene
 
 
 class RuleEngine:
@@ -45,16 +45,14 @@ class RuleEngine:
             life.order(ordered)
         return bool(lives)
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> tuple[Finding, ...]:
+    def update(self, scene: Scene) -> tuple[Finding, ...]:
         """What is raised, updated or cleared with this frame.
 
         Args:
-            tracks: all live tracks as of the frame; only confirmed ones count.
-            frame: gives both times and the frame's number; frames come in the order of
-                their monotonic times.
+            scene: as of a frame that gives both times; frames come in the order of their
+                monotonic times.
         """
-        confirmed = tuple(track for track in tracks if track.confirmed)
-        return tuple(finding for life in self._lives for finding in life.update(confirmed, frame))
+        return tuple(finding for life in self._lives for finding in life.update(scene))
 
 
 def _rule(section: RuleSection, config: NodeConfig) -> Rule:

@@ -14,6 +14,27 @@ from roeh.core.types import (
     RuleKind,
     Track,
 )
+from roeh.vision.scene import Scene
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finding is about when it is nobody who is tracked: an object, a camera, a noise.
+
+    Attributes:
+        label: what an alert says was seen.
+        confidence: in [0, 1].
+        sensor: whose picture shows it, or which camera it is about.
+        outline_sensor_px: points round it in that picture; empty: the whole picture shows it.
+        rests_on_model: whether the network saw it.
+        level_db: of a noise.
+    """
+
+    label: str
+    confidence: float
+    sensor: str
+    outline_sensor_px: tuple[tuple[float, float], ...] = ()
+    rests_on_model: bool = False
+    level_db: float | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +46,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         cool_key: occurrences that share it are kept apart by the rule's cool-down ...
         cool_radius_m: ... and so are those that are this close to one another.
         tracks: whom it is about, the most telling first; as last known.
+        subject: what it is about where that is no track; one of the two is there.
         position: where.
         started: the frame with which it began to hold.
     """
@@ -32,9 +54,38 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     cool_key: str
     cool_radius_m: float = 0.0
-    tracks: tuple[Track, ...]
+    tracks: tuple[Track, ...] = ()
+    subject: Subject | None = None
     position: GroundPoint
     started: Frame
+
+    @property
+    def label(self) -> str:
+        """What was seen."""
+        return self.tracks[0].label if self.subject is None else self.subject.label
+
+    @property
+    def confidence(self) -> float:
+        """How surely, in [0, 1]."""
+        if self.subject is not None:
+            return self.subject.confidence
+        return max(track.confidence for track in self.tracks)
+
+    @property
+    def count(self) -> int:
+        """How many it is about."""
+        return len(self.tracks) or 1
+
+    @property
+    def sensor(self) -> str:
+        """The camera that shows best what it is about."""
+        return self.tracks[0].sensor if self.subject is None else self.subject.sensor
+
+    def is_shown_by(self, camera_id: str) -> bool:
+        """Whether a camera shows something of it."""
+        if self.subject is not None:
+            return self.subject.sensor == camera_id
+        return any(track.sensor == camera_id for track in self.tracks)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -46,6 +97,7 @@ class Finding(msgspec.Struct, frozen=True):
         zone: name of the zone or line.
         evidence: the pictures that it rests on, from long before it was raised maybe, of the
             camera whose frame it was made with, if that shows whom it is about.
+        subject: what it is about where that is no track.
     """
 
     rule: str
@@ -61,6 +113,7 @@ class Finding(msgspec.Struct, frozen=True):
     count: int
     dwell_s: float
     evidence: EvidenceReference
+    subject: Subject | None = None
 
 
 class Rule(Protocol):
@@ -74,5 +127,5 @@ class Rule(Protocol):
     def place(self) -> str | None:
         """Name of its zone or line."""
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
-        """What holds now, given the confirmed tracks of the rule's labels."""
+    def update(self, scene: Scene) -> list[Condition]:
+        """What holds now; of the scene's tracks there are those of the rule's labels."""

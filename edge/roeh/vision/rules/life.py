@@ -12,10 +12,11 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
-from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint, Track
+from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
 from roeh.vision.rules.finding import Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
+from roeh.vision.scene import Scene
 
 #: An update is worth sending when this much changed, and not more often than that.
 UPDATE_PERIOD_S = 5.0
@@ -89,12 +90,17 @@ class Life:
         """
         self._ordered = ordered
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Finding]:
-        """What is raised, updated or cleared, given all confirmed tracks."""
-        now_ns = frame.t_mono_ns
+    def update(self, scene: Scene) -> list[Finding]:
+        """What is raised, updated or cleared."""
+        frame, now_ns = scene.frame, scene.frame.t_mono_ns
         self._newest[frame.camera_id] = frame
         conditions = self._rule.update(
-            tuple(track for track in tracks if track.label in self._labels), frame
+            msgspec.structs.replace(
+                scene,
+                tracks=tuple(
+                    one for one in scene.tracks if one.confirmed and one.label in self._labels
+                ),
+            )
         )
         if not self._is_on(frame):
             conditions = []
@@ -122,7 +128,9 @@ class Life:
 
     def _waits(self, condition: Condition, frame: Frame) -> bool:
         """Whether another sensor's picture, soon to come, shows better what this is about."""
-        if any(track.sensor == track.best_sensor == frame.camera_id for track in condition.tracks):
+        if condition.subject is not None or any(
+            track.sensor == track.best_sensor == frame.camera_id for track in condition.tracks
+        ):
             return False
         since_ns = self._waiting_since_ns.setdefault(condition.key, frame.t_mono_ns)
         return frame.t_mono_ns - since_ns < _BETTER_PICTURE_S * NS_PER_S
@@ -134,7 +142,7 @@ class Life:
             condition=condition,
             first={condition.started.camera_id: condition.started},
             said_ns=frame.t_mono_ns,
-            said_count=len(condition.tracks),
+            said_count=condition.count,
             said_dwell_s=_dwell_s(condition, frame),
             said_position=condition.position,
         )
@@ -144,21 +152,21 @@ class Life:
     def _update(self, occurrence: _Occurrence, condition: Condition, frame: Frame) -> list[Finding]:
         """An update, if something that matters changed since the last word."""
         occurrence.condition = condition
-        if not _shows(frame, condition):
+        if not condition.is_shown_by(frame.camera_id):
             return []
         occurrence.first.setdefault(frame.camera_id, frame)
         if frame.t_mono_ns - occurrence.said_ns < UPDATE_PERIOD_S * NS_PER_S:
             return []
         dwell_s = _dwell_s(condition, frame)
         changed = (
-            len(condition.tracks) != occurrence.said_count
+            condition.count != occurrence.said_count
             or dwell_s >= _UPDATE_DWELL_FACTOR * max(_LEAST_DWELL_S, occurrence.said_dwell_s)
             or apart_m(condition.position, occurrence.said_position) > _UPDATE_MOVED_M
         )
         if not changed:
             return []
         occurrence.said_ns = frame.t_mono_ns
-        occurrence.said_count = len(condition.tracks)
+        occurrence.said_count = condition.count
         occurrence.said_dwell_s = dwell_s
         occurrence.said_position = condition.position
         return [self._finding(AlertPhase.UPDATED, occurrence, frame)]
@@ -175,8 +183,8 @@ class Life:
     def _finding(self, phase: AlertPhase, occurrence: _Occurrence, frame: Frame) -> Finding:
         condition = occurrence.condition
         last = frame
-        if not _shows(frame, condition):
-            last = self._newest.get(condition.tracks[0].sensor, frame)
+        if not condition.is_shown_by(frame.camera_id):
+            last = self._newest.get(condition.sensor, frame)
         return Finding(
             rule=self._section.name,
             rule_kind=self._rule.kind,
@@ -184,13 +192,14 @@ class Life:
             phase=phase,
             priority=self._section.priority,
             zone=self._rule.place,
-            label=condition.tracks[0].label,
-            confidence=max(track.confidence for track in condition.tracks),
+            label=condition.label,
+            confidence=condition.confidence,
             position=condition.position,
             track_ids=tuple(track.id for track in condition.tracks),
-            count=len(condition.tracks),
+            count=condition.count,
             dwell_s=_dwell_s(condition, frame),
             evidence=_evidence(occurrence.first.get(last.camera_id, last), last),
+            subject=condition.subject,
         )
 
 
@@ -202,11 +211,6 @@ def _evidence(first: Frame, last: Frame) -> EvidenceReference:
         first_t_mono_us=first.t_mono_ns // NS_PER_US,
         last_t_mono_us=last.t_mono_ns // NS_PER_US,
     )
-
-
-def _shows(frame: Frame, condition: Condition) -> bool:
-    """Whether a frame's camera is one that shows somebody whom a condition is about."""
-    return any(track.sensor == frame.camera_id for track in condition.tracks)
 
 
 def _dwell_s(condition: Condition, frame: Frame) -> float:

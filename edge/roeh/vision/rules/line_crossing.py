@@ -8,9 +8,10 @@ import msgspec
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import LineCrossingRule
-from roeh.core.types import Frame, GroundPoint, RuleKind, Track
+from roeh.core.types import GroundPoint, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Line
+from roeh.vision.scene import Scene
 
 #: Surely on a side: this many sigmas from the line, and at least this far. To begin with
 #: less is enough, since only a change of sides says anything.
@@ -53,8 +54,9 @@ class LineCrossing:
         self._standing: list[Condition] = []
         self._crossings = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """A condition for each crossing of the last seconds."""
+        tracks, frame = scene.tracks, scene.frame
         live = {track.id for track in tracks}
         self._passages = {key: kept for key, kept in self._passages.items() if key in live}
         self._standing = [

@@ -16,6 +16,7 @@ from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area, sigma_m
 from roeh.vision.rules.presence import Presence
+from roeh.vision.scene import Scene
 
 #: A track unseen for so long may have come back under another number.
 _LOST_S = 0.5
@@ -61,8 +62,9 @@ class Loitering:
         self._stays: dict[int, _Stay] = {}
         self._count = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """A condition for each who has stayed long enough."""
+        tracks, frame = scene.tracks, scene.frame
         now_ns = frame.t_mono_ns
         inside = self._presence.update(tracks, now_ns)
         live = {track.id for track in tracks}

@@ -11,6 +11,7 @@ from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area
 from roeh.vision.rules.pace import PaceMeter
 from roeh.vision.rules.presence import Presence
+from roeh.vision.scene import Scene
 
 #: A speed counts when it is so many sigmas of its own.
 _SIGMAS = 3.0
@@ -55,8 +56,9 @@ class Running:
         self._runs: dict[int, _Run] = {}
         self._count = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """A condition for each who has run long enough."""
+        tracks, frame = scene.tracks, scene.frame
         now_ns = frame.t_mono_ns
         inside = self._presence.update(tracks, now_ns)
         live = {track.id for track in tracks}

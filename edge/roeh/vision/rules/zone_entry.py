@@ -8,6 +8,7 @@ from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area
 from roeh.vision.rules.presence import Presence
+from roeh.vision.scene import Scene
 
 #: Somebody lost inside the zone may be found again, under another number, so much later.
 _LOST_S = 2.0
@@ -26,8 +27,9 @@ class ZoneEntry:
         self._lost_until_ns = 0
         self._occurrences = 0
 
-    def update(self, tracks: tuple[Track, ...], frame: Frame) -> list[Condition]:
+    def update(self, scene: Scene) -> list[Condition]:
         """One condition while anybody is inside."""
+        tracks, frame = scene.tracks, scene.frame
         live = {track.id for track in tracks}
         if any(track_id not in live for track_id in self._entered):
             self._lost_until_ns = frame.t_mono_ns + round(_LOST_S * NS_PER_S)
