@@ -23,6 +23,7 @@ from roeh.core.types import (
     Track,
     Where,
 )
+from roeh.detect.groups import Groups
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of
 from roeh.media.thumbnail import PictureFormat, render_thumbnail
@@ -60,6 +61,7 @@ class AlertBuilder:
         is_thrifty = config.broker.profile == "thrifty"
         self._picture_format: PictureFormat = "webp" if is_thrifty else "jpeg"
         self._raised_ids: dict[tuple[str, int], str] = {}
+        self._groups = Groups()
 
     def build(
         self, finding: Finding, frame: PixelFrame, tracks: Sequence[Track], *, synchronised: bool
@@ -109,6 +111,8 @@ class AlertBuilder:
             model_sha256=self._model_sha256(finding),
             advisory=finding.rule_kind in ADVISORY_KINDS,
             level_db=None if subject is None else subject.level_db,
+            group_id=self._groups.of(finding, message_id, info.t_mono_ns),
+            chatter=finding.chatter,
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
             cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
         )

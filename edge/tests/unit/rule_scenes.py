@@ -9,7 +9,16 @@ import numpy as np
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import FileSource, LensSection, NodeConfig, RuleSection, SensorSection
-from roeh.core.types import AlertPhase, Box, Covariance, Frame, GroundPoint, Track
+from roeh.core.types import (
+    AlertPhase,
+    Box,
+    Covariance,
+    EvidenceReference,
+    Frame,
+    GroundPoint,
+    RuleKind,
+    Track,
+)
 from roeh.vision.rules import Finding, RuleEngine
 from roeh.vision.scene import Scene
 from roeh.vision.tracker import Tracker
@@ -87,6 +96,33 @@ def track_at(
         best_sensor=best_sensor or sensor,
         box_sensor_px=Box(0, 0, 10, 20),
         outline_sensor_px=((0, 0), (10, 0), (10, 20), (0, 20)),
+    )
+
+
+def finding_at(
+    rule: str,
+    east_m: float,
+    north_m: float,
+    *,
+    number: int = 1,
+    phase: AlertPhase = AlertPhase.RAISED,
+    track_ids: tuple[int, ...] = (1,),
+) -> Finding:
+    """What a rule tells of somebody there."""
+    return Finding(
+        rule=rule,
+        rule_kind=RuleKind.ZONE_ENTRY,
+        number=number,
+        phase=phase,
+        priority=5,
+        zone=None,
+        label="person",
+        confidence=0.8,
+        position=track_at(east_m, north_m, 0.0).position,
+        track_ids=track_ids,
+        count=len(track_ids),
+        dwell_s=0.0,
+        evidence=EvidenceReference("dome", 0, 0, 0, 0),
     )
 
 

@@ -117,12 +117,18 @@ class ScheduleSection(Section, frozen=True, kw_only=True):
 
 
 class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
-    """What all rules have: `schedule` empty means always."""
+    """What all rules have: `schedule` empty means always.
+
+    Of more than `chatter_count` alerts within `chatter_window_s` (0: of none) the rest is held
+    back and counted, unless the priority is 8 or 9.
+    """
 
     name: Name
     labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = ("person",)
     priority: Priority = 5
     cool_down_s: NotNegative = 30.0
+    chatter_count: Annotated[int, Meta(ge=0, le=1000)] = 10
+    chatter_window_s: Positive = 600.0
     schedule: str = ""
 
 

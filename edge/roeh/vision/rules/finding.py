@@ -98,6 +98,7 @@ class Finding(msgspec.Struct, frozen=True):
         evidence: the pictures that it rests on, from long before it was raised maybe, of the
             camera whose frame it was made with, if that shows whom it is about.
         subject: what it is about where that is no track.
+        chatter: how many were held back before it, since the rule raised last.
     """
 
     rule: str
@@ -114,6 +115,7 @@ class Finding(msgspec.Struct, frozen=True):
     dwell_s: float
     evidence: EvidenceReference
     subject: Subject | None = None
+    chatter: int = 0
 
 
 class Rule(Protocol):

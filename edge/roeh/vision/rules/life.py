@@ -13,6 +13,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
 from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
+from roeh.vision.rules.chatter import Chatter
 from roeh.vision.rules.finding import Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
@@ -23,6 +24,8 @@ UPDATE_PERIOD_S = 5.0
 _UPDATE_MOVED_M = 3.0
 _UPDATE_DWELL_FACTOR = 2.0
 _LEAST_DWELL_S = 1.0
+#: Of this priority and above nothing is held back because there is much of it.
+URGENT_PRIORITY = 8
 #: A sensor that sees better is given so long for its next picture.
 _BETTER_PICTURE_S = 0.5
 
@@ -76,6 +79,8 @@ class Life:
         self._waiting_since_ns: dict[str, int] = {}
         self._newest: dict[str, Frame] = {}
         self._cooling: list[_Cooling] = []
+        is_urgent = section.priority >= URGENT_PRIORITY
+        self._chatter = Chatter(0 if is_urgent else section.chatter_count, section.chatter_window_s)
         self._count = 0
 
     @property
@@ -110,15 +115,22 @@ class Life:
             key: since_ns for key, since_ns in self._waiting_since_ns.items() if key in holding
         }
         self._cooling = [cooling for cooling in self._cooling if cooling.until_ns > now_ns]
+        self._chatter.keep(holding)
         for condition in conditions:
             occurrence = self._raised.get(condition.key)
             if occurrence is not None:
                 found.extend(self._update(occurrence, condition, frame))
-            elif not any(
-                cooling.holds_back(condition) for cooling in self._cooling
-            ) and not self._waits(condition, frame):
+            elif not self._is_held_back(condition, frame):
                 found.append(self._raise(condition, frame))
         return found
+
+    def _is_held_back(self, condition: Condition, frame: Frame) -> bool:
+        """Whether what holds is not to be raised, or not yet."""
+        return (
+            any(cooling.holds_back(condition) for cooling in self._cooling)
+            or self._waits(condition, frame)
+            or self._chatter.holds_back(condition.key, frame.t_mono_ns)
+        )
 
     def _is_on(self, frame: Frame) -> bool:
         ordered = self._ordered
@@ -147,7 +159,8 @@ class Life:
             said_position=condition.position,
         )
         self._raised[condition.key] = occurrence
-        return self._finding(AlertPhase.RAISED, occurrence, frame)
+        chatter = self._chatter.raise_now(condition.key, frame.t_mono_ns)
+        return self._finding(AlertPhase.RAISED, occurrence, frame, chatter)
 
     def _update(self, occurrence: _Occurrence, condition: Condition, frame: Frame) -> list[Finding]:
         """An update, if something that matters changed since the last word."""
@@ -180,7 +193,9 @@ class Life:
             found.append(self._finding(AlertPhase.CLEARED, occurrence, frame))
         return found
 
-    def _finding(self, phase: AlertPhase, occurrence: _Occurrence, frame: Frame) -> Finding:
+    def _finding(
+        self, phase: AlertPhase, occurrence: _Occurrence, frame: Frame, chatter: int = 0
+    ) -> Finding:
         condition = occurrence.condition
         last = frame
         if not condition.is_shown_by(frame.camera_id):
@@ -200,6 +215,7 @@ class Life:
             dwell_s=_dwell_s(condition, frame),
             evidence=_evidence(occurrence.first.get(last.camera_id, last), last),
             subject=condition.subject,
+            chatter=chatter,
         )
 
 
