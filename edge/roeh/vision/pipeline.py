@@ -33,12 +33,14 @@ class Analysis(msgspec.Struct, frozen=True):
         tracks: all live tracks of the pole, by id.
         findings: what the rules raised, updated or cleared now.
         tiles: how many tiles the network looked at.
+        scene: what the rules judged; None while they wait for the light to settle.
     """
 
     detections: tuple[Detection, ...]
     tracks: tuple[Track, ...]
     findings: tuple[Finding, ...]
     tiles: int
+    scene: Scene | None
 
 
 class Pipeline:
@@ -77,14 +79,17 @@ class Pipeline:
                 not_looked_at=look.unseen_track_ids,
             )
         findings: tuple[Finding, ...] = ()
+        scene: Scene | None = None
         if not self._frozen(frame, is_settling=look.settling):
+            scene = self._scene(frame.info)
             with self.stages.stage("rules"):
-                findings = self.rules.update(self._scene(frame.info))
+                findings = self.rules.update(scene)
         return Analysis(
             detections=tuple(detections),
             tracks=self._tracks,
             findings=findings,
             tiles=len(look.tiles),
+            scene=scene,
         )
 
     def _frozen(self, frame: PixelFrame, *, is_settling: bool) -> bool:
