@@ -1,8 +1,8 @@
 """Ansible killed in the middle of a run, with or without the pole's power: run again, all is well.
 
-The kill is SIGKILL to Ansible and whatever it started on the laptop; what it had started on the
-pole goes on there, unless the pole is cut too. Moments are drawn from a seed, so a run that fails
-can be repeated.
+The kill is SIGKILL to Ansible's group of processes. Its worker has left that group: it goes on with
+the task it was at, on the pole too, and takes it up once more where the pole was cut. Moments are
+drawn from a seed, so a run that fails can be repeated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
 # What a board says of itself, one `word=value` a line. Reads and changes nothing; sh alone.
+#
+# What a killed run of Ansible began here goes on until its task has ended, and its worker on the laptop
+# lives as long: no other begins beside it.
+waited_s=0
+while pgrep -f 'BECOME-SUCCES[S]|sftp-serve[r]' > /dev/null && [ $waited_s -lt 900 ]; do
+    sleep 2
+    waited_s=$((waited_s + 2))
+done
 . /etc/os-release
 echo "suite=${VERSION_CODENAME:-}"
 echo "architecture=$(uname -m)"
