@@ -215,6 +215,10 @@ class RuleKind(enum.Enum):
     CAMERA_BLIND = "camera_blind"
 
 
+#: Rules that promise no accuracy: what they raise says so, and is only for people to look at.
+ADVISORY_KINDS = frozenset({RuleKind.SCUFFLE})
+
+
 class ClockState(msgspec.Struct, frozen=True):
     """What a receiver may believe of the times in a message."""
 

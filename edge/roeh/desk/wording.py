@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from roeh.core.errors import one_line
-from roeh.core.types import Alert
+from roeh.core.types import Alert, RuleKind
 from roeh.desk.watch.notices import (
     AlertArrived,
     AlertEvicted,
@@ -35,6 +35,9 @@ _US_PER_S = 1_000_000
 
 #: Labels whose plural is more than an s.
 _SEVERAL = {"person": "people", "bus": "buses"}
+#: Said of what comes from a rule that has no accuracy to promise.
+ADVISORY = "advisory: look before anybody acts"
+_CAMERA_KINDS = frozenset({RuleKind.CAMERA_TAMPER, RuleKind.CAMERA_BLIND})
 
 
 def compass(bearing_deg: float) -> str:
@@ -85,7 +88,20 @@ def alert_line(notice: AlertArrived) -> str:
 
 
 def seen(alert: Alert) -> str:
-    """How many of what an alert is about."""
+    """How many of what an alert is about, and what else an operator has to know of it."""
+    words = [_subject(alert)]
+    if alert.advisory:
+        words.append(ADVISORY)
+    if alert.chatter:
+        words.append(f"{alert.chatter} before it were held back")
+    return ", ".join(words)
+
+
+def _subject(alert: Alert) -> str:
+    if alert.rule_kind in _CAMERA_KINDS:
+        return f"camera {alert.evidence.camera_id} {alert.label}"
+    if alert.level_db is not None:
+        return f"{alert.label} {alert.level_db:.0f} dB"
     return counted(alert.count, alert.label, _SEVERAL.get(alert.label, ""))
 
 

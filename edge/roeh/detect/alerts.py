@@ -13,13 +13,13 @@ from roeh.core.config import NodeConfig
 from roeh.core.ids import Ids
 from roeh.core.peers import StoreAlert
 from roeh.core.types import (
+    ADVISORY_KINDS,
     Alert,
     AlertDraft,
     AlertPhase,
     ClearedBy,
     ClockState,
     EvidenceReference,
-    RuleKind,
     Track,
     Where,
 )
@@ -35,10 +35,6 @@ from roeh.vision.rules import Finding, Subject
 
 #: An utterly lost clock is stated as this much, the largest that stays exact everywhere.
 _MAX_ERROR_US = 2**53 - 1
-#: Rules that promise no accuracy: their alerts say so (edge/docs/rules.md).
-ADVISORY_KINDS = frozenset({RuleKind.SCUFFLE})
-
-
 class AlertBuilder:
     """Makes alerts of one node: ids, place, picture.
 

@@ -125,6 +125,15 @@ def test_cap_speaks_hebrew_and_english_and_says_where():
     assert float(radius_km) == 0.009
 
 
+def test_an_advisory_rule_never_calls_itself_likely():
+    message = cap(
+        stored_alert(1, rule_kind=RuleKind.SCUFFLE, advisory=True, confidence=0.99)
+    ).decode()
+
+    assert "<certainty>Possible</certainty>" in message
+    assert "Possibly a scuffle" in message
+
+
 def test_a_pole_without_a_position_has_no_circle():
     alert = stored_alert(1)
     where = msgspec.structs.replace(alert.where, latitude_deg=None)

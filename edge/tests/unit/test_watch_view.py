@@ -9,6 +9,7 @@ import pytest
 from roeh.core.clock import SimulatedClock
 from roeh.core.errors import ConfigError, OutputRefused
 from roeh.core.orders import SeqRange
+from roeh.core.types import RuleKind
 from roeh.desk.keeper import AlertKeeper
 from roeh.desk.pole import Pole
 from roeh.desk.watch.broker_url import parse_broker_url
@@ -29,6 +30,26 @@ def test_an_alert_line_says_what_where_and_how_late():
         assert part in line
     for part in ("12.3 ±0.8 m", f"{len(JPEG)} B", "after 0.12 s", "#42"):
         assert part in line
+
+
+def changed(**fields):
+    """The line of an alert that differs in these fields."""
+    return notice_line(AlertArrived(POLE, msgspec.structs.replace(ALERT, **fields), None, 0))
+
+
+def test_an_advisory_alert_cannot_be_taken_for_another():
+    assert "advisory: look before anybody acts" in changed(
+        rule_kind=RuleKind.SCUFFLE, advisory=True
+    )
+    assert "advisory" not in notice_line(ARRIVED)
+
+
+def test_a_line_says_which_camera_how_loud_and_how_much_was_held_back():
+    assert f"camera {ALERT.evidence.camera_id} covered" in changed(
+        rule_kind=RuleKind.CAMERA_TAMPER, label="covered"
+    )
+    assert "noise 96 dB" in changed(rule_kind=RuleKind.LOUD_NOISE, label="noise", level_db=95.7)
+    assert "1 person, 14 before it were held back" in changed(chatter=14)
 
 
 def test_a_time_that_cannot_be_trusted_is_marked():

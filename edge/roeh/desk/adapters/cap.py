@@ -111,7 +111,7 @@ def _add_info(
     _add(info, "responseType", "AllClear" if is_over else "Assess")
     _add(info, "urgency", "Past" if is_over else "Immediate")
     _add(info, "severity", _SEVERITIES[alert.priority - 1])
-    _add(info, "certainty", "Likely" if alert.confidence >= 0.5 else "Possible")
+    _add(info, "certainty", _certainty(alert))
     _add(info, "expires", cap_time(alert.t_utc_us + round(section.expire_s * 1_000_000)))
     _add(info, "senderName", sender_name)
     _add(info, "headline", f"{event} ({_OVER[language]})" if is_over else event)
@@ -129,6 +129,11 @@ def _add_info(
         # Rounded up: a circle that is too small would be a false statement.
         radius = f"{math.ceil(radius_km * 1000) / 1000:.3f}"
         _add(area, "circle", f"{where.latitude_deg:.6f},{where.longitude_deg:.6f} {radius}")
+
+
+def _certainty(alert: Alert) -> str:
+    """CAP 1.2, 3.2.2: likely is more probable than not; an advisory rule never says so."""
+    return "Likely" if alert.confidence >= 0.5 and not alert.advisory else "Possible"
 
 
 def _is_on_earth(where: Where) -> bool:

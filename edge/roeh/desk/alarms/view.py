@@ -12,11 +12,12 @@ from rich.text import Text
 
 from roeh.core.errors import one_line
 from roeh.core.moments import length_text, utc_text
+from roeh.core.types import ADVISORY_KINDS
 from roeh.desk.alarms.grouping import AlarmGroup
 from roeh.desk.alarms.rows import AlarmRow, HistoryRow, NoteRow
 from roeh.desk.alarms.states import AlarmState, standing_text
 from roeh.desk.alarms.story import AlarmStory, StoryMessage
-from roeh.desk.wording import compass, seen, where_text
+from roeh.desk.wording import ADVISORY, compass, seen, where_text
 
 _URGENT = 7
 _WIDTH_IN_FILES = 160
@@ -29,6 +30,7 @@ _MESSAGE_TITLES = (
     "message", "at the pole (UTC)", "phase", "P", "what", "where", "picture", "late",
 )  # fmt: skip
 _STEP_TITLES = ("step", "at (UTC)", "by", "what", "reason")
+_ADVISORY_KINDS = frozenset(kind.value for kind in ADVISORY_KINDS)
 _STATE_STYLES = {
     AlarmState.NEW: "bold",
     AlarmState.ACKNOWLEDGED: "",
@@ -81,6 +83,7 @@ def print_story(console: Console, story: AlarmStory, now_utc_us: int) -> None:
         lines.append(f"over since {utc_text(alarm.t_over_utc_us)}")
     elif alarm.phase == "cleared":
         lines.append("the pole says it is over")
+    lines += [f"came together with alert {group_id}" for group_id in _groups(story)]
     lines.append(f"version {alarm.version}; times are UTC")
     for line in lines:
         console.print(safe(line))
@@ -93,6 +96,12 @@ def print_story(console: Console, story: AlarmStory, now_utc_us: int) -> None:
         console.print()
         print_table(console, _STEP_TITLES, (_step_cells(step) for step in story.history))
     print_notes(console, story.notes)
+
+
+def _groups(story: AlarmStory) -> list[str]:
+    """Ids of the first alerts of the groups that it is in; one, as a rule."""
+    ids = (message.alert.group_id for message in story.messages)
+    return list(dict.fromkeys(one for one in ids if one is not None))
 
 
 def print_notes(console: Console, notes: Sequence[NoteRow]) -> None:
@@ -110,7 +119,8 @@ def what_text(alarm: AlarmRow) -> str:
     if alarm.is_own:
         return alarm.detail
     zone = f" in {alarm.zone}" if alarm.zone and alarm.zone != alarm.rule else ""
-    return f"{alarm.label} {alarm.kind.replace('_', ' ')} {alarm.rule}{zone}"
+    advisory = f" ({ADVISORY})" if alarm.kind in _ADVISORY_KINDS else ""
+    return f"{alarm.label} {alarm.kind.replace('_', ' ')} {alarm.rule}{zone}{advisory}"
 
 
 def _group_cells(group: AlarmGroup) -> tuple[Text, ...]:
