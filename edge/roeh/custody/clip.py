@@ -21,10 +21,9 @@ from roeh.bundle.choosing import Run, StoredGop
 from roeh.bundle.reading import SegmentReader
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
-from roeh.core.custody import RecordAccess, RecordsPage, RecordsRequest, SegmentRow
+from roeh.core.custody import RecordAccess
 from roeh.core.errors import EXIT_OK, ChecksFailed, EvidenceRefused
 from roeh.core.gop import CodecConfig
-from roeh.core.paths import segments_dir
 from roeh.core.peers import Done, Verb
 from roeh.custody.clip_choice import Asked, choose, deleted_in
 from roeh.custody.clip_file import (
@@ -43,8 +42,7 @@ from roeh.custody.clip_wording import (
 from roeh.custody.holdings import Holdings
 from roeh.custody.link import EvidenceLink
 from roeh.custody.listing import gap_utc
-from roeh.ledger.records import Record, SegmentRecord
-from roeh.ledger.segments import SegmentFiles
+from roeh.custody.stored_segments import SegmentRecords, segment_files
 from roeh.ledger.utc_spans import UtcSpan
 
 #: With what is said beside it, a reason of this length fits into an access record.
@@ -88,10 +86,10 @@ def make_clip(
     _check_words(order)
     check_free([order.final])
     runs = choose(asked, holdings)
-    with contextlib.closing(_segment_files(config)) as files:
+    with contextlib.closing(segment_files(config)) as files:
         progress = _Progress(sum(gop.row.size_bytes for run in runs for gop in run.chosen))
         reader = SegmentReader(files, progress.add)
-        records = _Records(link)
+        records = SegmentRecords(link)
         parts = [part for run in runs for part in _parts(run, reader, records)]
         if not parts:
             raise _none_readable(reader)
@@ -124,26 +122,6 @@ def make_clip(
     return ChecksFailed.exit_status if reader.damages else EXIT_OK
 
 
-class _Records:
-    """Segment records of the ledger, each asked for once."""
-
-    def __init__(self, link: EvidenceLink) -> None:
-        self._link = link
-        self._known: dict[int, SegmentRecord | None] = {}
-
-    def of(self, segment: SegmentRow) -> SegmentRecord | None:
-        """What the ledger says of it; None while it is being written."""
-        if segment.leaf is None:
-            return None
-        if segment.leaf not in self._known:
-            request = RecordsRequest(after=segment.leaf - 1, limit=1)
-            page = self._link.call(Verb.RECORDS_PAGE, request, RecordsPage)
-            bodies = [msgspec.json.decode(raw, type=Record).body for raw in page.records]
-            found = bodies[0] if bodies else None
-            self._known[segment.leaf] = found if isinstance(found, SegmentRecord) else None
-        return self._known[segment.leaf]
-
-
 class _Progress:
     """How much was copied, on a terminal."""
 
@@ -163,7 +141,7 @@ class _Progress:
             sys.stderr.write("\n")
 
 
-def _parts(run: Run, reader: SegmentReader, records: _Records) -> Iterator[_Part]:
+def _parts(run: Run, reader: SegmentReader, records: SegmentRecords) -> Iterator[_Part]:
     """A run, cut where the format changes or the count of signatures begins again."""
     for gop in run.chosen:
         reader.config(gop.segment, records.of(gop.segment))
@@ -238,7 +216,7 @@ def _report(
 
 
 def _sources(
-    gops: Sequence[StoredGop], reader: SegmentReader, records: _Records
+    gops: Sequence[StoredGop], reader: SegmentReader, records: SegmentRecords
 ) -> tuple[SourceSegment, ...]:
     by_row: dict[int, list[StoredGop]] = {}
     for gop in gops:
@@ -261,17 +239,6 @@ def _sources(
             )
         )
     return tuple(sources)
-
-
-def _segment_files(config: NodeConfig) -> SegmentFiles:
-    directory = segments_dir(config)
-    if not directory.is_dir():
-        raise EvidenceRefused(
-            what="the directory of segments is not there, or cannot be looked into",
-            which=str(directory),
-            remedy="run this on the pole, as a user of evidence's group",
-        )
-    return SegmentFiles(directory)
 
 
 def _check_words(order: ClipOrder) -> None:
