@@ -95,14 +95,15 @@ class Depot(msgspec.Struct, frozen=True):
         pole = QemuPole(street, POLE, clock)
         if pole.board.disk.exists():
             ways_in.write_config(street)
-            pole.boot()
-            return pole
-        pole = self._put(street, clock)
-        _put_parts(pole.board, self.ready.disk, self.ready)
+        else:
+            pole = self._put(street, clock)
+            _put_parts(pole.board, self.ready.disk, self.ready)
         pole.boot()
         # The street knows its machines' serials by their names.
         serial = street.place(POLE).serial
-        pole.machine.run(f"echo {serial} > /etc/machine-id && sync")
+        pole.machine.run(
+            f"grep -qx {serial} /etc/machine-id || {{ echo {serial} > /etc/machine-id && sync; }}"
+        )
         return pole
 
     def _put(self, street: Street, clock: Clock) -> QemuPole:

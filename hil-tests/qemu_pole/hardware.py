@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from qemu_machine.machine import monitored
 
-MEMORY_MIB = 2048
+MEMORY_MIB = 3072
 PROCESSORS = 2
 
 _FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -103,7 +103,8 @@ def board_command(
         "qemu-system-x86_64",
         *("-machine", "q35,smm=off", "-nodefaults", "-no-user-config", "-display", "none"),
         # Without KVM wherever it runs: a machine's KVM may open and boot no guest.
-        *("-accel", "tcg,thread=multi", "-cpu", "max"),
+        # Five levels of pages are walked by software, and no board here has them.
+        *("-accel", "tcg,thread=multi", "-cpu", "max,la57=off"),
         *("-smp", str(PROCESSORS), "-m", str(MEMORY_MIB)),
         *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_FIRMWARE}"),
         *("-drive", f"if=pflash,unit=1,format=raw,file={board.firmware_variables}"),

@@ -73,6 +73,8 @@ class Qemu:
             "roeh_evidence_device": DEVICE,
             "roeh_disk_key": "tpm2",
             "roeh_time_servers": [POLES_ROUTER],
+            # How long ssh may take, in seconds.
+            "ansible_timeout": 120,
         }
         self._street.inventory.write_bytes(msgspec.json.encode(written))
         inventory.bring_stick(Machine(self._street, CONTROL_ROOM, clock), keys)

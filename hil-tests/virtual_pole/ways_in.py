@@ -74,7 +74,7 @@ def write_config(street: Street) -> None:
         "    IdentitiesOnly yes\n"
         "    IdentityAgent none\n"
         "    BatchMode yes\n"
-        "    ConnectTimeout 5\n"
+        "    ConnectTimeout 30\n"
         "    LogLevel ERROR\n",
     )
 
