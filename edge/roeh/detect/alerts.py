@@ -72,20 +72,41 @@ class AlertBuilder:
         """
         # First: an id tells the instant it was made, and that is when the rule came true.
         message_id = self._ids.new()
-        thumbnail = self._thumbnail(finding, frame, tracks)
+        info = frame.info
+        taken = ClockReading(
+            t_mono_ns=info.t_mono_ns,
+            t_utc_ns=info.t_utc_ns,
+            utc_error_ns=info.utc_error_ns,
+            synchronised=synchronised,
+            boot_id=info.boot_id,
+        )
+        return self._stored(finding, message_id, taken, self._thumbnail(finding, frame, tracks))
+
+    def build_without_picture(self, finding: Finding, now: ClockReading) -> StoreAlert:
+        """The alert for a finding about no picture: none comes.
+
+        Args:
+            finding: what a rule found.
+            now: when it did.
+        """
+        return self._stored(finding, self._ids.new(), now, None)
+
+    def _stored(
+        self, finding: Finding, message_id: str, taken: ClockReading, thumbnail: bytes | None
+    ) -> StoreAlert:
         key = (finding.rule, finding.number)
         if finding.phase is AlertPhase.RAISED:
             self._raised_ids[key] = message_id
         raised_id = self._raised_ids[key]
         if finding.phase is AlertPhase.CLEARED:
             del self._raised_ids[key]
-        info, subject = frame.info, finding.subject
+        subject = finding.subject
         draft = AlertDraft(
             id=message_id,
             raised_id=raised_id,
             site=self._config.node.site,
             node=self._config.node.name,
-            boot_id=info.boot_id,
+            boot_id=taken.boot_id,
             phase=finding.phase,
             priority=finding.priority,
             rule=finding.rule,
@@ -97,17 +118,14 @@ class AlertBuilder:
             track_ids=finding.track_ids,
             count=finding.count,
             dwell_s=round(finding.dwell_s, 2),
-            t_utc_us=info.t_utc_ns // NS_PER_US,
-            t_mono_us=info.t_mono_ns // NS_PER_US,
-            clock=ClockState(
-                synchronised=synchronised,
-                error_us=min(info.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
-            ),
+            t_utc_us=taken.t_utc_ns // NS_PER_US,
+            t_mono_us=taken.t_mono_ns // NS_PER_US,
+            clock=_clock_state(taken),
             evidence=finding.evidence,
             model_sha256=self._model_sha256(finding),
             advisory=finding.rule_kind in ADVISORY_KINDS,
             level_db=None if subject is None else subject.level_db,
-            group_id=self._groups.of(finding, message_id, info.t_mono_ns),
+            group_id=self._groups.of(finding, message_id, taken.t_mono_ns),
             chatter=finding.chatter,
             thumbnail_sha256=None if thumbnail is None else hashlib.sha256(thumbnail).hexdigest(),
             cleared_by=ClearedBy.RULE if finding.phase is AlertPhase.CLEARED else None,
@@ -177,15 +195,19 @@ def cleared_by_restart(alert: Alert, message_id: str, now: ClockReading) -> Stor
         boot_id=now.boot_id,
         t_utc_us=now.t_utc_ns // NS_PER_US,
         t_mono_us=now_us,
-        clock=ClockState(
-            synchronised=now.synchronised,
-            error_us=min(now.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
-        ),
+        clock=_clock_state(now),
         evidence=EvidenceReference(alert.evidence.camera_id, 0, 0, now_us, now_us),
         track_ids=(),
         thumbnail_sha256=None,
     )
     return StoreAlert(draft=AlertDraft(**fields), thumbnail=None)
+
+
+def _clock_state(reading: ClockReading) -> ClockState:
+    return ClockState(
+        synchronised=reading.synchronised,
+        error_us=min(reading.utc_error_ns // NS_PER_US, _MAX_ERROR_US),
+    )
 
 
 def _rounded(where: Where) -> Where:

@@ -1,6 +1,7 @@
 """Configuration: TOML in, frozen sections out, every mistake named with its fix."""
 
 from roeh.core.config.ack_mode import AckMode, ack_mode
+from roeh.core.config.camera_rules import with_camera_rules
 from roeh.core.config.desk_schema import (
     AudienceSection,
     CapAdapter,
@@ -27,6 +28,8 @@ from roeh.core.config.load import (
 from roeh.core.config.schema import (
     AccessSection,
     BrokerSection,
+    CameraBlindRule,
+    CameraTamperRule,
     CrowdRule,
     DeskSection,
     DetectSection,
@@ -75,6 +78,8 @@ __all__ = [
     "AckMode",
     "AudienceSection",
     "BrokerSection",
+    "CameraBlindRule",
+    "CameraTamperRule",
     "CapAdapter",
     "ComposedSource",
     "CrowdRule",
@@ -133,4 +138,5 @@ __all__ = [
     "parse_config",
     "parse_desk_config",
     "parse_lens",
+    "with_camera_rules",
 ]

@@ -17,6 +17,7 @@ from roeh.core.config.section import (
     DirectoryPath,
     Label,
     Name,
+    NoLabels,
     NotNegative,
     PointM,
     Port,
@@ -24,6 +25,7 @@ from roeh.core.config.section import (
     Priority,
     Section,
     Share,
+    TamperKindName,
     TimeOfDay,
 )
 from roeh.core.config.sensor_schema import SensorSection
@@ -67,6 +69,7 @@ class DetectSection(Section, frozen=True, kw_only=True):
     tile is looked at even when nothing moves; `max_tiles_per_frame` holds in rain.
     `check_height` refuses what cannot stand where it seems to stand (a spider on the
     lens). `track_log` names a file that every confirmed track is appended to.
+    `watch_cameras` adds the rules camera_tamper and camera_blind where none is written.
     """
 
     model: str = ""
@@ -80,6 +83,7 @@ class DetectSection(Section, frozen=True, kw_only=True):
     max_tiles_per_frame: Count = 3
     max_range_m: Positive = 40.0
     check_height: bool = True
+    watch_cameras: bool = True
     track_log: str = ""
 
 
@@ -195,6 +199,30 @@ class VehicleStoppedRule(_Rule, frozen=True, kw_only=True, tag="vehicle_stopped"
     zone: str = ""
 
 
+class CameraTamperRule(_Rule, frozen=True, kw_only=True, tag="camera_tamper"):
+    """A camera has not shown for `persist_s` what it was set up to show; nobody need be tracked."""
+
+    name: Name = "camera-tamper"
+    labels: NoLabels = ()
+    priority: Priority = 7
+    kinds: Annotated[tuple[TamperKindName, ...], Meta(min_length=1)] = (
+        "covered", "blinded", "defocused", "turned", "moved",
+    )  # fmt: skip
+    persist_s: NotNegative = 3.0
+
+
+class CameraBlindRule(_Rule, frozen=True, kw_only=True, tag="camera_blind"):
+    """A camera has given no picture for `after_s`; sources that end by themselves are let be."""
+
+    name: Name = "camera-blind"
+    labels: NoLabels = ()
+    priority: Priority = 8
+    after_s: Annotated[float, Meta(ge=2)] = 10.0
+
+
+
+
+
 RuleSection = (
     ZoneEntryRule
     | LineCrossingRule
@@ -203,6 +231,8 @@ RuleSection = (
     | RunningRule
     | DispersalRule
     | VehicleStoppedRule
+    | CameraTamperRule
+    | CameraBlindRule
 )
 
 

@@ -59,6 +59,13 @@ Label = Annotated[
     Literal["person", "bicycle", "car", "motorcycle", "bus", "truck", "dog"],
     Meta(description="one of: person, bicycle, car, motorcycle, bus, truck, dog"),
 ]
+NoLabels = Annotated[
+    tuple[Label, ...], Meta(max_length=0, description="an empty list: it is not about who is seen")
+]
+TamperKindName = Annotated[
+    Literal["covered", "blinded", "defocused", "turned", "moved"],
+    Meta(description="one of: covered, blinded, defocused, turned, moved"),
+]
 Day = Annotated[
     Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
     Meta(description="one of: mon, tue, wed, thu, fri, sat, sun"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -116,6 +116,14 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: EvidenceReference
     subject: Subject | None = None
     chatter: int = 0
+
+
+@runtime_checkable
+class TickedRule(Protocol):
+    """A rule that something may happen to without a picture."""
+
+    def tick(self, now: Frame) -> list[Condition]:
+        """What holds now; of `now` the times alone mean anything."""
 
 
 class Rule(Protocol):

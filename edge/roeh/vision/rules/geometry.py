@@ -19,9 +19,13 @@ from scipy.special import (  # type: ignore[import-untyped]  # scipy ships no ty
 )
 
 from roeh.core.config import LineSection, ZoneSection
-from roeh.core.types import GroundPoint
+from roeh.core.types import Covariance, GroundPoint
 
 Array = NDArray[np.float64]
+
+#: Where something is that has no place on the ground: a noise, a camera. How well the pole's own
+#: place is known is added where latitude and longitude are told.
+FOOT_OF_POLE = GroundPoint(east_m=0.0, north_m=0.0, covariance=Covariance(0.0, 0.0, 0.0))
 
 # Nobody's position is better known than this; it also keeps covariances invertible.
 _SIGMA_FLOOR_M = 0.05

@@ -1,0 +1,122 @@
+"""What is kept of one picture to judge the camera by: how bright it is where, and in what light.
+
+Small pictures of some seconds are averaged, which takes out noise, rain and whoever walks by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from roeh.media.frames import PixelFrame, UInt8Image
+from roeh.optics.lens import Lens
+from roeh.optics.remap import pixel_grid
+
+Float32Image = npt.NDArray[np.float32]
+
+#: Pictures are compared at this width.
+WIDTH_PX = 256
+#: Colours are counted in this few pixels across; even, as the planes of colour want it.
+_COLOUR_WIDTH_PX = 64
+#: A pixel of which any colour is at least this tells nothing: a laser's red is no white.
+_WHITE = 245
+#: Of less colour than this a picture comes from a camera that looks without its infrared filter.
+_GREY_LEVELS = 1.5
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One picture, made small.
+
+    Attributes:
+        luma: (height, `WIDTH_PX`).
+        white_share: of the pixels that the lens shows, those that are overexposed.
+        is_grey: it has no colour.
+    """
+
+    luma: UInt8Image
+    white_share: float
+    is_grey: bool
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """What a camera sees for some seconds.
+
+    Attributes:
+        luma: mean of the looks, (height, `WIDTH_PX`).
+        noise: what the looks still differ by, of the same shape: half of what the mean of every
+            other look differs from the mean of the rest.
+        white_share: mean of the looks.
+    """
+
+    luma: Float32Image
+    noise: Float32Image
+    white_share: float
+
+
+class Looker:
+    """Makes looks of one camera's pictures.
+
+    Args:
+        lens: of the camera.
+    """
+
+    def __init__(self, lens: Lens) -> None:
+        self._size = (WIDTH_PX, small_height_px(lens))
+        height = max(2, round(_COLOUR_WIDTH_PX * lens.height_px / lens.width_px / 2) * 2)
+        self._colour_size = (_COLOUR_WIDTH_PX, height)
+        grid = pixel_grid(_COLOUR_WIDTH_PX, height)
+        scale = np.asarray([lens.width_px / _COLOUR_WIDTH_PX, lens.height_px / height])
+        shown = lens.inside((grid + 0.5) * scale - 0.5)
+        self._shown = shown.reshape(height, _COLOUR_WIDTH_PX)
+
+    def look(self, frame: PixelFrame) -> Look:
+        """The picture made small; it may have any size of the lens's aspect."""
+        luma = frame.luma(max(1, frame.info.width_px // WIDTH_PX))
+        if luma.shape[1::-1] != self._size:
+            luma = np.asarray(cv2.resize(luma, self._size, interpolation=cv2.INTER_AREA), np.uint8)
+        colours = self._colours(frame)[self._shown]
+        brightest, darkest = colours.max(axis=1), colours.min(axis=1)
+        return Look(
+            luma=luma,
+            white_share=float(np.mean(brightest >= _WHITE)),
+            is_grey=float(np.mean(brightest - darkest)) < _GREY_LEVELS,
+        )
+
+    def _colours(self, frame: PixelFrame) -> UInt8Image:
+        """A few of its pixels, blue, green and red, without converting the rest."""
+        info, (width, height) = frame.info, self._colour_size
+        if info.pixel_format == "bgr24":
+            return _sampled(frame.pixels, (width, height))
+        half = (info.height_px // 2, info.width_px // 2)
+        chroma = frame.pixels[info.height_px :].reshape(2, *half)
+        planes = [
+            _sampled(frame.pixels[: info.height_px], (width, height)).ravel(),
+            *(_sampled(plane, (width // 2, height // 2)).ravel() for plane in chroma),
+        ]
+        packed = np.concatenate(planes).reshape(height * 3 // 2, width)
+        return np.asarray(cv2.cvtColor(packed, cv2.COLOR_YUV2BGR_I420), np.uint8)
+
+
+def small_height_px(lens: Lens) -> int:
+    """The height of a small picture of this lens."""
+    return max(2, round(WIDTH_PX * lens.height_px / lens.width_px))
+
+
+def sight_of(looks: Sequence[Look]) -> Sight:
+    """The mean of an even number of looks of one size."""
+    stack = np.asarray([look.luma for look in looks], np.float32)
+    even, odd = stack[::2].mean(axis=0), stack[1::2].mean(axis=0)
+    return Sight(
+        luma=np.asarray((even + odd) / 2, np.float32),
+        noise=np.asarray((even - odd) / 2, np.float32),
+        white_share=math.fsum(look.white_share for look in looks) / len(looks),
+    )
+
+
+def _sampled(picture: UInt8Image, size: tuple[int, int]) -> UInt8Image:
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), np.uint8)
