@@ -19,7 +19,7 @@ from roeh.core.views import Layout, ViewChoice
 MAX_RESEND_RANGES = 32
 #: How far ahead a hold may reach: what is kept takes the ring's room.
 MAX_HOLD_AHEAD_US = 24 * 3600 * 1_000_000
-#: How far ahead a rule may be ordered on or off: nobody forgets it for longer.
+#: How far ahead a rule or an operation may be ordered: nobody forgets it for longer.
 MAX_SCHEDULE_AHEAD_US = 31 * 24 * 3600 * 1_000_000
 #: The longest that a command may be valid: its id is kept so long.
 MAX_COMMAND_LIFE_US = 24 * 3600 * 1_000_000
@@ -105,6 +105,21 @@ class ScheduleOrder(_Order, frozen=True, kw_only=True, tag="schedule"):
     until_utc_us: TimeUs
 
 
+class OperationOrder(_Order, frozen=True, kw_only=True, tag="operation"):
+    """Let this operation begin, end, or hold as configured again, until then.
+
+    It outlives restarts of detect, not a reboot.
+    """
+
+    operation: Name
+    mode: Literal["begin", "end", "as_configured"]
+    until_utc_us: TimeUs
+
+
+#: Orders that hold until a time; the newest of a thing takes the place of the one before.
+LastingOrder = ScheduleOrder | OperationOrder
+
+
 class RestartOrder(_Order, frozen=True, kw_only=True, tag="restart"):
     """Let this process end as it should; it is started again by who supervises it."""
 
@@ -127,7 +142,15 @@ class ResendOrder(_Order, frozen=True, kw_only=True, tag="resend"):
     ranges: Annotated[tuple[SeqRange, ...], Meta(min_length=1, max_length=MAX_RESEND_RANGES)]
 
 
-Order = HoldOrder | SnapshotOrder | ScheduleOrder | RestartOrder | LogLevelOrder | ResendOrder
+Order = (
+    HoldOrder
+    | SnapshotOrder
+    | ScheduleOrder
+    | OperationOrder
+    | RestartOrder
+    | LogLevelOrder
+    | ResendOrder
+)
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +195,7 @@ class Reason(enum.Enum):
     BEFORE_REBUILD = "before_rebuild"
     NO_SUCH_CAMERA = "no_such_camera"
     NO_SUCH_RULE = "no_such_rule"
+    NO_SUCH_OPERATION = "no_such_operation"
     SPAN_IS_EMPTY = "span_is_empty"
     OVER_ALREADY = "over_already"
     TOO_FAR_AHEAD = "too_far_ahead"
@@ -195,9 +219,10 @@ REASONS: dict[Reason, str] = {
     Reason.BEFORE_REBUILD: "it was given before node.db was rebuilt, which forgets what was done",
     Reason.NO_SUCH_CAMERA: "the node has no camera of that name",
     Reason.NO_SUCH_RULE: "the node has no rule of that name",
+    Reason.NO_SUCH_OPERATION: "the node has no operation of that name",
     Reason.SPAN_IS_EMPTY: "the span to be held ends before it begins",
     Reason.OVER_ALREADY: "the time until which it would hold is over",
-    Reason.TOO_FAR_AHEAD: "it would hold for more than a day, a schedule for more than 31",
+    Reason.TOO_FAR_AHEAD: "it would hold for more than a day; a rule, an operation: than 31",
     Reason.NOTHING_RECORDED: "no video of that span is there",
     Reason.TOO_MANY_PIECES: "the video of that span is in too many pieces for one hold",
     Reason.NOT_ITS_ORDER: "the process knows no such order",

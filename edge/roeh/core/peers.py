@@ -53,6 +53,7 @@ from roeh.core.delivery import (
     TakeOrders,
 )
 from roeh.core.gop import Gop, StreamEnd
+from roeh.core.operations import TellOperations
 from roeh.core.retrieval import (
     AddSealedFiles,
     ApproveExport,
@@ -118,6 +119,7 @@ class Verb(enum.Enum):
     STREAM_END = "stream.end"
     ALERT_STORE = "alert.store"
     ALERTS_OPEN = "alerts.open"
+    OPERATIONS_TELL = "operations.tell"
     OUTBOX_LEASE = "outbox.lease"
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_REFUSED = "outbox.refused"
@@ -165,7 +167,7 @@ _ORDERED = frozenset({Verb.ORDERS_TAKE, Verb.ORDER_DONE, Verb.PROCESS_REPORT})
 
 PEER_VERBS: dict[Role, frozenset[Verb]] = {
     Role.CAPTURE: _ORDERED | {Verb.GOP_STORE, Verb.STREAM_END},
-    Role.DETECT: _ORDERED | {Verb.ALERT_STORE, Verb.ALERTS_OPEN},
+    Role.DETECT: _ORDERED | {Verb.ALERT_STORE, Verb.ALERTS_OPEN, Verb.OPERATIONS_TELL},
     Role.EVIDENCE: frozenset(),
     Role.PUBLISH: _ORDERED
     | {
@@ -356,6 +358,7 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.STREAM_END: (EndStream, Done),
     Verb.ALERT_STORE: (StoreAlert, AlertStored),
     Verb.ALERTS_OPEN: (OpenAlertsRequest, OpenAlerts),
+    Verb.OPERATIONS_TELL: (TellOperations, Done),
     Verb.OUTBOX_LEASE: (LeaseOutbox, OutboxBatch),
     Verb.OUTBOX_DELIVERED: (OutboxDelivered, Done),
     Verb.OUTBOX_REFUSED: (OutboxRefused, Done),

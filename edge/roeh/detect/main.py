@@ -24,6 +24,7 @@ from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
 from roeh.detect.alerts import AlertBuilder
+from roeh.detect.operations_teller import OperationsTeller
 from roeh.detect.orders import DetectOrders
 from roeh.detect.sender import AlertSender
 from roeh.detect.tracklog import write_tracks
@@ -63,6 +64,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         socket_path = evidence_socket(config)
         listener = OrderListener(socket_path, Role.DETECT, clock, stop, orders.carry_out)
         stack.callback(listener.close)
+        teller = OperationsTeller(socket_path, clock, pipeline.rules.operations)
+        stack.callback(teller.close)
         loop = _Loop(config, clock, pipeline, sender, ids, orders=orders, track_log=track_log)
         notifier.ready("watching")
         next_report_ns = clock.mono_ns()

@@ -1,4 +1,4 @@
-"""What the control room may order detect to do: show a picture, change a rule's hours."""
+"""What the control room may order detect to do: a picture, hours of a rule, an operation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from roeh.core.clock import NS_PER_US
 from roeh.core.config import NodeConfig
 from roeh.core.delivery import OrderItem
 from roeh.core.order_listener import Carried, not_its_order
-from roeh.core.orders import Outcome, Reason, ScheduleOrder, SnapshotOrder
+from roeh.core.orders import OperationOrder, Outcome, Reason, ScheduleOrder, SnapshotOrder
 from roeh.core.types import Track
 from roeh.detect.snapshots import Snapshots
 from roeh.media.frames import PixelFrame
-from roeh.vision.rules import OrderedSchedule, RuleEngine
+from roeh.vision.rules import OrderedOperation, OrderedSchedule, RuleEngine
 
 #: A camera that gives no picture within this time gives none.
 SNAPSHOT_TIMEOUT_S = 10.0
@@ -24,7 +24,7 @@ class DetectOrders:
 
     Args:
         config: its cameras and their masks.
-        rules: whose hours are changed.
+        rules: whose hours and operations are changed.
         stop: nobody waits for a picture any more.
     """
 
@@ -46,6 +46,8 @@ class DetectOrders:
             return self._show(order)
         if isinstance(order, ScheduleOrder):
             return self._order_schedule(order, item.until_mono_us)
+        if isinstance(order, OperationOrder):
+            return self._order_operation(order, item)
         return not_its_order(item)
 
     def see(self, frame: PixelFrame, tracks: Sequence[Track] = ()) -> None:
@@ -65,4 +67,14 @@ class DetectOrders:
             ordered = OrderedSchedule(order.mode == "always", until_mono_us * NS_PER_US)
         if not self._rules.order(order.rule, ordered):
             return Carried(Outcome.FAILED, Reason.NO_SUCH_RULE.value)
+        return Carried()
+
+    def _order_operation(self, order: OperationOrder, item: OrderItem) -> Carried:
+        ordered = OrderedOperation(
+            is_in_force=None if order.mode == "as_configured" else order.mode == "begin",
+            until_mono_ns=(item.until_mono_us or 0) * NS_PER_US,
+            command_id=item.command_id,
+        )
+        if not self._rules.operations.order(order.operation, ordered):
+            return Carried(Outcome.FAILED, Reason.NO_SUCH_OPERATION.value)
         return Carried()

@@ -11,6 +11,8 @@ from roeh.core.orders import (
     MAX_SCHEDULE_AHEAD_US,
     Command,
     HoldOrder,
+    LastingOrder,
+    OperationOrder,
     Order,
     Reason,
     ResendOrder,
@@ -25,6 +27,7 @@ class Named(msgspec.Struct, frozen=True):
 
     cameras: frozenset[str]
     rules: frozenset[str]
+    operations: frozenset[str] = frozenset()
 
 
 def why_refused(
@@ -69,9 +72,11 @@ def _meaningless(order: Order, now: ClockReading, named: Named) -> Reason | None
         return _without_camera((order.camera_id,), named)
     if isinstance(order, HoldOrder):
         return _without_camera(order.camera_ids, named) or _wrong_span(order, now_us)
-    if isinstance(order, ScheduleOrder):
-        return _wrong_schedule(order, now_us, named)
-    return None
+    if isinstance(order, ScheduleOrder) and order.rule not in named.rules:
+        return Reason.NO_SUCH_RULE
+    if isinstance(order, OperationOrder) and order.operation not in named.operations:
+        return Reason.NO_SUCH_OPERATION
+    return _wrong_end(order, now_us) if isinstance(order, LastingOrder) else None
 
 
 def _without_camera(camera_ids: tuple[str, ...], named: Named) -> Reason | None:
@@ -84,9 +89,7 @@ def _wrong_span(order: HoldOrder, now_us: int) -> Reason | None:
     return Reason.TOO_FAR_AHEAD if order.to_utc_us - now_us > MAX_HOLD_AHEAD_US else None
 
 
-def _wrong_schedule(order: ScheduleOrder, now_us: int, named: Named) -> Reason | None:
-    if order.rule not in named.rules:
-        return Reason.NO_SUCH_RULE
+def _wrong_end(order: LastingOrder, now_us: int) -> Reason | None:
     if order.until_utc_us <= now_us:
         return Reason.OVER_ALREADY
     return Reason.TOO_FAR_AHEAD if order.until_utc_us - now_us > MAX_SCHEDULE_AHEAD_US else None

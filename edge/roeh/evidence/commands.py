@@ -104,6 +104,7 @@ class Commands:
         self._named = Named(
             cameras=frozenset(sensor.name for sensor in parts.config.sensors),
             rules=frozenset(rule.name for rule in parts.config.rules),
+            operations=frozenset(one.name for one in parts.config.operations),
         )
         self._book = CommandBook(parts.log, parts.clock)
         self._changed = parts.database.lock.condition()

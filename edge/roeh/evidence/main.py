@@ -18,6 +18,7 @@ from roeh.evidence.commands import Commands
 from roeh.evidence.delivery import Delivery
 from roeh.evidence.health import NodeHealth
 from roeh.evidence.metrics import NodeMetrics
+from roeh.evidence.operations import OperationsBook
 from roeh.evidence.parts import EvidenceParts
 from roeh.evidence.rebuilding import note_damage, rebuild_if_needed, rebuild_store
 from roeh.evidence.recording import Recording
@@ -81,6 +82,7 @@ def _serve(
                 **custody.answerers,
                 **Delivery(parts.delivery()).answerers,
                 **commands.answerers,
+                **OperationsBook(parts.database, parts.log).answerers,
                 **retrieval.answerers,
             },
             by_role=commands.role_answerers,

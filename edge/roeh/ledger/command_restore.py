@@ -16,11 +16,11 @@ from roeh.core.clock import NS_PER_US, Clock
 from roeh.core.orders import (
     Answer,
     HoldOrder,
+    LastingOrder,
     Outcome,
     Reason,
     ResendOrder,
     RestartOrder,
-    ScheduleOrder,
 )
 from roeh.core.peers import Role
 from roeh.ledger.command_rows import (
@@ -106,7 +106,7 @@ def _finish(
         "UPDATE command SET state = ?, answer_json = ? WHERE row = ?",
         (DONE if is_done else FAILED, msgspec.json.encode(answer), known.row),
     )
-    if is_done and isinstance(known.order, ScheduleOrder):
+    if is_done and isinstance(known.order, LastingOrder):
         put_in_force(connection, known.order, known.row)
 
 

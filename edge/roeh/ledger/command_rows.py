@@ -11,11 +11,12 @@ from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.orders import (
     Answer,
     HoldOrder,
+    LastingOrder,
     LogLevelOrder,
+    OperationOrder,
     Order,
     ResendOrder,
     RestartOrder,
-    ScheduleOrder,
 )
 from roeh.core.peers import Role
 from roeh.ledger.database import next_number
@@ -87,7 +88,7 @@ def insert_command(
     """The row of a command as its record says; nothing of it is handed out or answered yet."""
     order = order_of(order_json)
     until_us = None
-    if isinstance(order, ScheduleOrder):
+    if isinstance(order, LastingOrder):
         until_us = taken.t_mono_us + order.until_utc_us - taken.t_utc_us
     row = next_number(connection, "command")
     connection.execute(
@@ -102,12 +103,14 @@ def insert_command(
     return KnownCommand(row, record.id, carried_out_by(order), order, record.outcome, answer)
 
 
-def put_in_force(connection: sqlite3.Connection, order: ScheduleOrder, row: int) -> None:
-    """The newest schedule of a rule takes the place of the one before."""
+def put_in_force(connection: sqlite3.Connection, order: LastingOrder, row: int) -> None:
+    """The newest of a rule, or of an operation, takes the place of the one before."""
+    # No name of a rule has a colon.
+    what = f"operation:{order.operation}" if isinstance(order, OperationOrder) else order.rule
     connection.execute(
         "INSERT INTO rule_schedule (rule, command_row) VALUES (?, ?)"
         " ON CONFLICT (rule) DO UPDATE SET command_row = MAX(command_row, excluded.command_row)",
-        (order.rule, row),
+        (what, row),
     )
 
 

@@ -31,9 +31,9 @@ COMMAND_TABLES = (
     """,
     "CREATE INDEX answer_command ON answer (command_row)",
     """
-    CREATE TABLE rule_schedule (                 -- rules that do not hold as configured
-        rule              TEXT PRIMARY KEY,
-        command_row       INTEGER NOT NULL       -- the newest schedule of that rule
+    CREATE TABLE rule_schedule (                 -- what does not hold as configured
+        rule              TEXT PRIMARY KEY,      -- a rule, or "operation:" and its name
+        command_row       INTEGER NOT NULL       -- the newest order for it
     ) STRICT, WITHOUT ROWID
     """,
     """

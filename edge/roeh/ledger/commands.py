@@ -21,11 +21,11 @@ from roeh.core.flows import ANSWERS
 from roeh.core.orders import (
     Answer,
     Command,
+    LastingOrder,
     Outcome,
     Reason,
     ResendOrder,
     RestartOrder,
-    ScheduleOrder,
     SeqRange,
 )
 from roeh.core.peers import Role
@@ -141,7 +141,7 @@ class CommandBook:
         )
         connection.execute("DELETE FROM answer WHERE command_row = ?", (row,))
         queue_answer(connection, row)
-        if done and isinstance(known.order, ScheduleOrder):
+        if done and isinstance(known.order, LastingOrder):
             # Not before: one that failed leaves the one before it in force.
             put_in_force(connection, known.order, row)
         return True
@@ -157,7 +157,7 @@ class CommandBook:
         """Orders for a process after a row; -1: it was just started.
 
         Then what the one before it was given is over: a restart is done, and the rest failed.
-        Schedules that still hold come again.
+        Orders that last and still hold come again.
         """
         items = self._orders(connection, role, after)
         if after < 0:
@@ -289,7 +289,7 @@ class CommandBook:
 
     def _end_process(self, connection: sqlite3.Connection, role: Role) -> None:
         for left in commands_where(connection, "state = 'taken' AND process = ?", role.value):
-            if isinstance(left.order, ScheduleOrder):
+            if isinstance(left.order, LastingOrder):
                 continue  # it is handed out once more
             if isinstance(left.order, RestartOrder):
                 self.finish(connection, left.row, Outcome.DONE)

@@ -17,6 +17,7 @@ from roeh.ledger.records import (
     ExportRequestRecord,
     HoldRecord,
     LockRecord,
+    OperationRecord,
     PruneRecord,
     RecordBody,
     ReleaseRecord,
@@ -46,6 +47,8 @@ def subject_of(body: RecordBody) -> str | None:
             subject = about_export(body.export_id)
         case PruneRecord():
             subject = about_segment(body.segment_leaf)
+        case OperationRecord():
+            subject = about_operation(body.operation)
         case _:
             pass
     return subject
@@ -69,6 +72,11 @@ def about_export(export_id: str) -> str:
 def about_segment(leaf: int) -> str:
     """Of the deletion of the segment whose record is `leaf`."""
     return f"segment:{leaf}"
+
+
+def about_operation(name: str) -> str:
+    """Of the begin and the end of an operation."""
+    return f"operation:{name}"
 
 
 def looks_of(body: RecordBody) -> tuple[Look, ...]:

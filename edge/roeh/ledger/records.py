@@ -339,6 +339,19 @@ class OutcomeRecord(_Body, frozen=True, kw_only=True, tag="outcome"):
     reason: str
 
 
+class OperationRecord(_Body, frozen=True, kw_only=True, tag="operation"):
+    """An operation began or ended; of each the two take turns.
+
+    `cause`: its `hours`, an `order` (`command_id`), or the `configuration`, where nothing lets it
+    hold any more: it is not there, or has no hours.
+    """
+
+    operation: str
+    step: Literal["begun", "ended"]
+    cause: Literal["hours", "order", "configuration"]
+    command_id: str = ""
+
+
 RecordBody = (
     BootRecord
     | ConfigRecord
@@ -366,6 +379,7 @@ RecordBody = (
     | RefusedStatementRecord
     | CommandRecord
     | OutcomeRecord
+    | OperationRecord
 )
 
 

@@ -96,6 +96,7 @@ class LedgerState:
         self._is_alert_hole_meant = False
         self._locks: set[str] = set()
         self._holds: dict[str, str] = {}
+        self._operations: set[str] = set()
         self._export_holds: dict[str, str] = {}
         self._ended_exports: set[str] = set()
 
@@ -321,7 +322,7 @@ class LedgerState:
                 )
 
     def _take_custody(self, body: records.RecordBody, leaf: int) -> None:
-        """Locks and holds end only when they began, and alerts count without holes."""
+        """What ends began, and alerts count without holes."""
         if isinstance(body, records.AlertRecord):
             if self._alert_seq is not None and body.seq != self._alert_seq + 1:
                 self._take_alert_hole(self._alert_seq, body.seq, leaf)
@@ -339,6 +340,20 @@ class LedgerState:
             self._holds[body.hold_id] = body.person
         elif isinstance(body, records.ReleaseRecord) and body.hold_id not in self._holds:
             self._find("release_unfounded", leaf, f"releases hold {body.hold_id}, not there")
+        elif isinstance(body, records.OperationRecord):
+            self._take_operation(body, leaf)
+
+    def _take_operation(self, body: records.OperationRecord, leaf: int) -> None:
+        """Begin and end take turns."""
+        is_begun = body.operation in self._operations
+        if is_begun == (body.step == "begun"):
+            state = "begun" if is_begun else "not begun"
+            detail = f"operation {body.operation} {body.step}, which had {state}"
+            self._find("operation_unfounded", leaf, detail)
+        if body.step == "begun":
+            self._operations.add(body.operation)
+        else:
+            self._operations.discard(body.operation)
 
     def _find(self, what: str, leaf: int, detail: str) -> None:
         self.findings.append(

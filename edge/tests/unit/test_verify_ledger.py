@@ -80,6 +80,10 @@ def lock(raised_id):
     )
 
 
+def operation(step):
+    return records.OperationRecord(operation="festival", step=step, cause="hours")
+
+
 def line(leaf, body, *, node="pole-7"):
     return canonical_struct(
         Record(
@@ -119,6 +123,9 @@ ORDINARY = (
     alert(1),
     lock("a"),
     records.UnlockRecord(raised_id="a", reason="expired"),
+    operation("begun"),
+    operation("ended"),
+    operation("begun"),
 )
 
 
@@ -148,6 +155,8 @@ def test_an_ordinary_ledger_is_not_objected_to():
             (alert(1), records.ReleaseRecord(hold_id="h", person="p", reason="r", step="asked")),
             "release_unfounded",
         ),
+        ((alert(1), operation("ended")), "operation_unfounded"),
+        ((operation("begun"), operation("begun")), "operation_unfounded"),
     ],
 )
 def test_what_does_not_agree_is_placed_to_its_leaf(bodies, expected):

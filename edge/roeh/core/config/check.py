@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from roeh.core.config.names_check import check_known, check_unique
+from roeh.core.config.operations_check import check_operations
 from roeh.core.config.schema import (
     LineCrossingRule,
     NodeConfig,
@@ -42,12 +44,12 @@ def check_config(config: NodeConfig, name: str) -> None:
     _check_node(config, name)
     for index, sensor in enumerate(config.sensors):
         _check_sensor(sensor, f"sensors[{index}]", name)
-    _check_unique("sensors", [sensor.name for sensor in config.sensors], name)
+    check_unique("sensors", [sensor.name for sensor in config.sensors], name)
     _check_own_cameras(config.sensors, name)
-    _check_unique("zones", [zone.name for zone in config.zones], name)
-    _check_unique("lines", [line.name for line in config.lines], name)
-    _check_unique("rules", [rule.name for rule in config.rules], name)
-    _check_unique("schedules", [schedule.name for schedule in config.schedules], name)
+    check_unique("zones", [zone.name for zone in config.zones], name)
+    check_unique("lines", [line.name for line in config.lines], name)
+    check_unique("rules", [rule.name for rule in config.rules], name)
+    check_unique("schedules", [schedule.name for schedule in config.schedules], name)
     for index, zone in enumerate(config.zones):
         _check_zone(zone, f"zones[{index}]", name)
     for index, line in enumerate(config.lines):
@@ -58,6 +60,7 @@ def check_config(config: NodeConfig, name: str) -> None:
                 remedy="give from_m and to_m two different points",
             )
     _check_rules(config, name)
+    check_operations(config, name)
     for index, schedule in enumerate(config.schedules):
         if schedule.start == schedule.end:
             raise ConfigError(
@@ -152,7 +155,7 @@ def _check_sensor(sensor: SensorSection, place: str, name: str) -> None:
             which=f"{place}.light.ir_cut day_exposure_s = {ir_cut.day_exposure_s} in {name}",
             remedy=f"give less than night_exposure_s = {ir_cut.night_exposure_s}",
         )
-    _check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
+    check_unique(f"{place}.masks", [mask.name for mask in sensor.masks], name)
     for index, mask in enumerate(sensor.masks):
         _check_polygon(mask.polygon_px, f"{place}.masks[{index}].polygon_px", name)
         _check_mask(mask, sensor.lens, f"{place}.masks[{index}] {mask.name}", name)
@@ -257,11 +260,11 @@ def _check_rules(config: NodeConfig, name: str) -> None:
     for index, rule in enumerate(config.rules):
         place = f"rules[{index}] {rule.name}"
         if rule.schedule:
-            _check_known(rule.schedule, schedules, f"{place} schedule", name)
+            check_known(rule.schedule, schedules, f"{place} schedule", name)
         if isinstance(rule, LineCrossingRule):
-            _check_known(rule.line, lines, f"{place} line", name)
+            check_known(rule.line, lines, f"{place} line", name)
         elif isinstance(rule, ZoneEntryRule):
-            _check_known(rule.zone, zones, f"{place} zone", name)
+            check_known(rule.zone, zones, f"{place} zone", name)
             if rule.min_frames > rule.of_frames:
                 raise ConfigError(
                     what="more frames are asked for than are looked at",
@@ -269,27 +272,7 @@ def _check_rules(config: NodeConfig, name: str) -> None:
                     remedy=f"give at most of_frames = {rule.of_frames}",
                 )
         elif rule.zone:
-            _check_known(rule.zone, zones, f"{place} zone", name)
-
-
-def _check_known(wanted: str, known: Iterable[str], place: str, name: str) -> None:
-    if wanted not in known:
-        listed = ", ".join(sorted(known)) or "none is defined"
-        raise ConfigError(
-            what="no such name",
-            which=f"{place} = {wanted!r} in {name}",
-            remedy=f"define it or use one of: {listed}",
-        )
-
-
-def _check_unique(place: str, names: Sequence[str], name: str) -> None:
-    for item in names:
-        if names.count(item) > 1:
-            raise ConfigError(
-                what="the name is used twice",
-                which=f"{item!r} in {place} of {name}",
-                remedy="give each its own name",
-            )
+            check_known(rule.zone, zones, f"{place} zone", name)
 
 
 def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str) -> None:

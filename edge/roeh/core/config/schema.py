@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from roeh.core.config.section import (
@@ -16,6 +17,7 @@ from roeh.core.config.section import (
     Day,
     DirectoryPath,
     Label,
+    LocalTime,
     Name,
     NoLabels,
     NotNegative,
@@ -120,9 +122,24 @@ class ScheduleSection(Section, frozen=True, kw_only=True):
     end: TimeOfDay = "24:00"
 
 
+class OperationSection(Section, frozen=True, kw_only=True):
+    """A time in which rules of its own hold: a festival, a school's hours.
+
+    It holds in the hours of its schedule, from `from` until `to`: in both where both are given.
+    With neither it holds by order alone. The two are wall clock times of `node.time_zone`.
+    """
+
+    name: Name
+    schedule: str = ""
+    from_local: LocalTime | None = msgspec.field(name="from", default=None)
+    to_local: LocalTime | None = msgspec.field(name="to", default=None)
+
+
 class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
     """What all rules have: `schedule` empty means always.
 
+    A rule of an `operation` holds only while that does; the rule that it is `instead_of` rests as
+    long as it holds.
     Of more than `chatter_count` alerts within `chatter_window_s` (0: of none) the rest is held
     back and counted, unless the priority is 8 or 9.
     """
@@ -134,6 +151,8 @@ class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
     chatter_count: Annotated[int, Meta(ge=0, le=1000)] = 10
     chatter_window_s: Positive = 600.0
     schedule: str = ""
+    operation: str = ""
+    instead_of: str = ""
 
 
 class ZoneEntryRule(_Rule, frozen=True, kw_only=True, tag="zone_entry"):
@@ -431,6 +450,7 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     outbox: OutboxSection = OutboxSection()
     broker: BrokerSection = BrokerSection()
     desk: DeskSection = DeskSection()
+    operations: Annotated[tuple[OperationSection, ...], Meta(max_length=64)] = ()
     metrics: MetricsSection = MetricsSection()
     retrieve: RetrieveSection = RetrieveSection()
     access: AccessSection = AccessSection()

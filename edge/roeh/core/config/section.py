@@ -29,6 +29,13 @@ TimeOfDay = Annotated[
         description='a time of day such as "06:30"',
     ),
 ]
+LocalTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9](?!\n)$",
+        description='a local time such as "2027-04-02T18:00"',
+    ),
+]
 FilePath = Annotated[str, Meta(min_length=1, description="the path of a file")]
 DirectoryPath = Annotated[str, Meta(min_length=1, description="the path of a directory")]
 PictureSide = Annotated[int, Meta(ge=16, le=16384)]

@@ -19,6 +19,7 @@ from roeh.core.orders import (
     Answer,
     HoldOrder,
     LogLevelOrder,
+    OperationOrder,
     Order,
     OrderedView,
     ResendOrder,
@@ -125,10 +126,14 @@ def _add_orders(orders: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     schedule = orders.add_parser("schedule", help="let a rule hold always or never for a time")
     schedule.add_argument("rule", metavar="RULE")
     schedule.add_argument("mode", choices=("always", "never", "as-configured"))
-    until = schedule.add_mutually_exclusive_group(required=True)
-    until.add_argument("--for", dest="for_us", type=duration_argument, metavar="8h")
-    until.add_argument("--until", type=moment_argument, metavar="UTC")
+    _add_end(schedule)
     schedule.set_defaults(make=_schedule)
+
+    operation = orders.add_parser("operation", help="let an operation begin or end for a time")
+    operation.add_argument("operation", metavar="OPERATION")
+    operation.add_argument("mode", choices=("begin", "end", "as-configured"))
+    _add_end(operation)
+    operation.set_defaults(make=_operation)
 
     restart = orders.add_parser("restart", help="end a process as it should, and start it again")
     restart.add_argument("process", choices=_PROCESSES)
@@ -142,6 +147,12 @@ def _add_orders(orders: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     resend = orders.add_parser("resend", help="send alerts again, by their numbers")
     resend.add_argument("ranges", nargs="+", type=_range, metavar="FIRST-LAST")
     resend.set_defaults(make=_resend)
+
+
+def _add_end(parser: argparse.ArgumentParser) -> None:
+    until = parser.add_mutually_exclusive_group(required=True)
+    until.add_argument("--for", dest="for_us", type=duration_argument, metavar="8h")
+    until.add_argument("--until", type=moment_argument, metavar="UTC")
 
 
 def _hold(chosen: argparse.Namespace, now_us: int) -> Order:
@@ -176,9 +187,21 @@ def _snapshot(chosen: argparse.Namespace, _now_us: int) -> Order:
 
 
 def _schedule(chosen: argparse.Namespace, now_us: int) -> Order:
-    until_us = now_us + chosen.for_us if chosen.until is None else chosen.until.at(now_us)
     mode = chosen.mode.replace("-", "_")
-    return ScheduleOrder(rule=chosen.rule, mode=mode, until_utc_us=until_us)
+    return ScheduleOrder(rule=chosen.rule, mode=mode, until_utc_us=_end_of(chosen, now_us))
+
+
+def _operation(chosen: argparse.Namespace, now_us: int) -> Order:
+    mode = chosen.mode.replace("-", "_")
+    return OperationOrder(
+        operation=chosen.operation, mode=mode, until_utc_us=_end_of(chosen, now_us)
+    )
+
+
+def _end_of(chosen: argparse.Namespace, now_us: int) -> int:
+    """Until when an order lasts."""
+    until_us: int = now_us + chosen.for_us if chosen.until is None else chosen.until.at(now_us)
+    return until_us
 
 
 def _restart(chosen: argparse.Namespace, _now_us: int) -> Order:

@@ -2,6 +2,14 @@
 
 from roeh.vision.rules.engine import RuleEngine
 from roeh.vision.rules.finding import Finding, Subject
+from roeh.vision.rules.operations import Operations, OrderedOperation
 from roeh.vision.rules.schedule import OrderedSchedule
 
-__all__ = ["Finding", "OrderedSchedule", "RuleEngine", "Subject"]
+__all__ = [
+    "Finding",
+    "Operations",
+    "OrderedOperation",
+    "OrderedSchedule",
+    "RuleEngine",
+    "Subject",
+]

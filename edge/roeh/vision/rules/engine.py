@@ -17,9 +17,11 @@ from roeh.vision.rules.crowd import Crowd
 from roeh.vision.rules.dispersal import Dispersal
 from roeh.vision.rules.finding import Finding, Rule
 from roeh.vision.rules.geometry import Line, area_of
+from roeh.vision.rules.hours import hours_of_rules
 from roeh.vision.rules.life import Life
 from roeh.vision.rules.line_crossing import LineCrossing
 from roeh.vision.rules.loitering import Loitering
+from roeh.vision.rules.operations import Operations
 from roeh.vision.rules.running import Running
 from roeh.vision.rules.schedule import OrderedSchedule, Schedule
 from roeh.vision.rules.zone_entry import ZoneEntry
@@ -33,17 +35,19 @@ class RuleEngine:
         schedules = {
             section.name: Schedule(section, config.node.time_zone) for section in config.schedules
         }
+        self.operations = Operations(config, schedules)
+        self._hours = hours_of_rules(config, schedules, self.operations)
         self._lives = tuple(
-            Life(section, _rule(section, config), schedules.get(section.schedule))
+            Life(section, _rule(section, config), self._hours[section.name])
             for section in config.rules
         )
 
     def order(self, rule: str, ordered: OrderedSchedule | None) -> bool:
         """Let a rule be on or off until a time; None: as configured. False: no such rule."""
-        lives = [life for life in self._lives if life.rule_name == rule]
-        for life in lives:
-            life.order(ordered)
-        return bool(lives)
+        hours = self._hours.get(rule)
+        if hours is not None:
+            hours.order(ordered)
+        return hours is not None
 
     def update(self, scene: Scene) -> tuple[Finding, ...]:
         """What is raised, updated or cleared with this frame.

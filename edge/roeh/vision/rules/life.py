@@ -16,7 +16,7 @@ from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
 from roeh.vision.rules.chatter import Chatter
 from roeh.vision.rules.finding import Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
-from roeh.vision.rules.schedule import OrderedSchedule, Schedule
+from roeh.vision.rules.hours import Hours
 from roeh.vision.scene import Scene
 
 #: An update is worth sending when this much changed, and not more often than that.
@@ -63,17 +63,16 @@ class _Cooling(msgspec.Struct, frozen=True):
 
 
 class Life:
-    """One rule with its schedule, its cool-down and what it has raised.
+    """One rule with its hours, its cool-down and what it has raised.
 
-    A rule goes on watching while its schedule is off, so that whoever was there before
-    it came on is found when it does.
+    A rule goes on watching outside its hours, so that whoever was there before they began is
+    found when they do.
     """
 
-    def __init__(self, section: RuleSection, rule: Rule, schedule: Schedule | None) -> None:
+    def __init__(self, section: RuleSection, rule: Rule, hours: Hours) -> None:
         self._section = section
         self._rule = rule
-        self._schedule = schedule
-        self._ordered: OrderedSchedule | None = None
+        self._hours = hours
         self._labels = frozenset(section.labels)
         self._raised: dict[str, _Occurrence] = {}
         self._waiting_since_ns: dict[str, int] = {}
@@ -82,18 +81,6 @@ class Life:
         is_urgent = section.priority >= URGENT_PRIORITY
         self._chatter = Chatter(0 if is_urgent else section.chatter_count, section.chatter_window_s)
         self._count = 0
-
-    @property
-    def rule_name(self) -> str:
-        """As the configuration names it."""
-        return self._section.name
-
-    def order(self, ordered: OrderedSchedule | None) -> None:
-        """Put this in the place of the schedule until it ends; None: as configured again.
-
-        From any thread; it holds from the next frame on.
-        """
-        self._ordered = ordered
 
     def update(self, scene: Scene) -> list[Finding]:
         """What is raised, updated or cleared."""
@@ -107,7 +94,7 @@ class Life:
                 ),
             )
         )
-        if not self._is_on(frame):
+        if not self._hours.hold(frame):
             conditions = []
         holding = {condition.key for condition in conditions}
         found = self._clear(holding, frame)
@@ -131,12 +118,6 @@ class Life:
             or self._waits(condition, frame)
             or self._chatter.holds_back(condition.key, frame.t_mono_ns)
         )
-
-    def _is_on(self, frame: Frame) -> bool:
-        ordered = self._ordered
-        if ordered is not None and frame.t_mono_ns < ordered.until_mono_ns:
-            return ordered.is_on
-        return self._schedule is None or self._schedule.holds(frame.t_utc_ns)
 
     def _waits(self, condition: Condition, frame: Frame) -> bool:
         """Whether another sensor's picture, soon to come, shows better what this is about."""
