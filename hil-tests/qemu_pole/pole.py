@@ -31,11 +31,14 @@ BOOT_PATIENCE_S = 600.0
 _TPM_PATIENCE_S = 20.0
 _TRY_PATIENCE_S = 60.0
 _POLL_S = 0.05
-#: Its watchdog runs in real time, and its processor is imitated: other work here comes after it.
-_PRIORITY = ("nice", "--adjustment=-15")
-
-#: Into the machine's control group first: nothing of it is ever outside.
-_START = 'echo $$ > "$1/cgroup.procs" && shift && exec "$@"'
+#: Into the machine's control group first: nothing of it is ever outside. Its watchdog runs in real
+#: time and its processor is imitated, so other work here comes after it: by its session, where
+#: the kernel shares out processors by sessions (sched(7), autogroup), and by itself elsewhere.
+_START = """
+echo $$ > "$1/cgroup.procs" && shift
+[ ! -w /proc/self/autogroup ] || echo -15 > /proc/self/autogroup
+exec nice --adjustment=-15 "$@"
+"""
 
 
 class QemuPole:
@@ -108,7 +111,7 @@ class QemuPole:
             has_tpm=has_tpm,
             clock_utc=clock_utc,
         )
-        self._start(group, [*_PRIORITY, *in_namespace(self._street.laptop, *command)], log)
+        self._start(group, in_namespace(self._street.laptop, *command), log)
         self._wait_for(parts.monitor, log)
 
     def boot(self) -> None:
