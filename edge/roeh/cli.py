@@ -108,6 +108,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_later(
         commands,
+        "tune",
+        "Try changed rules on a day of recorded footage: what would have been raised.",
+        "roeh.tune.command",
+    )
+    _add_later(
+        commands,
         "verify",
         "Verify recorded video offline: bytes intact, signer trusted, complete, time anchored.",
         "roeh.verify.commands",

@@ -140,7 +140,7 @@ class _Replay:
         """Analyse to the end of the video or until `stop`."""
         (section,) = self._config.sensors
         source = open_source(
-            _source_of(section, self._video),
+            source_of(section, self._video),
             sensor=section,
             clock=self._clock,
             paced=False,
@@ -198,7 +198,7 @@ def _tell(notice: SourceNotice) -> None:
         _log.info("%s: %s", notice.camera_id, notice.detail)
 
 
-def _source_of(section: SensorSection, video: Path) -> SourceSection:
+def source_of(section: SensorSection, video: Path) -> SourceSection:
     """The video in place of the sensor's own; in a panorama, in place of its footage."""
     if isinstance(section.source, PanoramaSource):
         return msgspec.structs.replace(section.source, path=str(video), loop=False)
@@ -214,7 +214,7 @@ def _seed(video: Path, config: NodeConfig) -> bytes:
     placeless = msgspec.structs.replace(
         config,
         paths=PathsSection(),
-        sensors=(msgspec.structs.replace(section, source=_source_of(section, Path())),),
+        sensors=(msgspec.structs.replace(section, source=source_of(section, Path())),),
     )
     digest = hashlib.sha256(msgspec.json.encode(placeless))
     with video.open("rb") as file:

@@ -21,6 +21,7 @@ from roeh.core.config.desk_schema import (
 from roeh.core.config.load import (
     load_config,
     load_desk_config,
+    load_rules_over,
     parse_config,
     parse_desk_config,
     parse_lens,
@@ -138,6 +139,7 @@ __all__ = [
     "config_as_toml",
     "load_config",
     "load_desk_config",
+    "load_rules_over",
     "parse_config",
     "parse_desk_config",
     "parse_lens",

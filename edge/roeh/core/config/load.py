@@ -47,6 +47,19 @@ def parse_config(text: str, *, name: str) -> NodeConfig:
     return config
 
 
+def load_rules_over(path: Path, config: NodeConfig) -> NodeConfig:
+    """A configuration as it would be with the tables of another file in the place of its own.
+
+    Raises:
+        ConfigError: the file is not there, is not TOML, or the whole cannot be meant.
+    """
+    name = str(path)
+    whole = msgspec.to_builtins(config) | _values(_read(path), name)
+    changed = _converted(whole, NodeConfig, name)
+    check_config(changed, name)
+    return changed
+
+
 def load_desk_config(path: Path) -> DeskConfig:
     """The configuration of a control room in a file.
 
@@ -101,6 +114,12 @@ def _read(path: Path) -> str:
 
 
 def _decode(text: str, section: type[_SectionT], name: str) -> _SectionT:
+    values = _values(text, name)
+    _refuse_other(values, section, name)
+    return _converted(values, section, name)
+
+
+def _values(text: str, name: str) -> dict[str, Any]:
     try:
         values = tomllib.loads(text)
     except RecursionError:
@@ -112,7 +131,10 @@ def _decode(text: str, section: type[_SectionT], name: str) -> _SectionT:
             what="not valid TOML", which=f"{name}: {error}", remedy="correct that line"
         ) from None
     _refuse_unusable(values, name)
-    _refuse_other(values, section, name)
+    return values
+
+
+def _converted(values: dict[str, Any], section: type[_SectionT], name: str) -> _SectionT:
     try:
         return msgspec.convert(values, section)
     except msgspec.ValidationError as error:

@@ -1,0 +1,38 @@
+"""What a try of changed rules came to: all that is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from roeh.ledger.utc_spans import UtcSpan
+from roeh.tune.comparison import RuleComparison
+from roeh.tune.hours import HourRow
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A try.
+
+    Attributes:
+        node: site and name.
+        when, cameras: of the footage judged.
+        scenes: how many pictures rules were given.
+        rules: each that raised anything, then, as configured or as changed.
+        hours: in which anything was raised.
+        then: by rule, what the pole itself raised in that time, by its ledger.
+        is_untold: whether nobody knows what the pole raised then (a file tells nothing of it).
+        damages: of the footage, what could not be read or is not what was recorded.
+        remarks: what a reader has to know, a line each.
+    """
+
+    node: str
+    when: UtcSpan
+    cameras: tuple[str, ...]
+    scenes: int
+    rules: tuple[RuleComparison, ...]
+    hours: tuple[HourRow, ...]
+    then: Mapping[str, int]
+    is_untold: bool
+    damages: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
