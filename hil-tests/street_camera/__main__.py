@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from roeh.core.clock import SystemClock
-from street_camera.camera import CameraFailed, StreetCamera
+from street_camera.camera import RATE_FPS, CameraFailed, StreetCamera
 
 
 def main() -> int:
@@ -17,11 +17,14 @@ def main() -> int:
     parser.add_argument("--state", type=Path, required=True, help="directory of its record")
     parser.add_argument("--address", default="10.77.1.1", help="where it listens")
     parser.add_argument("--port", type=int, default=8554)
+    parser.add_argument(
+        "--rate", type=float, default=RATE_FPS, metavar="FPS", help="fewer: slow motion"
+    )
     chosen = parser.parse_args()
     camera = StreetCamera(chosen.state.resolve(), SystemClock())
     try:
         if chosen.action == "plug":
-            camera.plug(chosen.address, chosen.port)
+            camera.plug(chosen.address, chosen.port, chosen.rate)
         else:
             camera.unplug()
     except CameraFailed as failure:

@@ -13,7 +13,8 @@ REPOSITORY = Path(__file__).parent.parent.parent
 #: The product's environment, which can decode, draw and encode.
 _PRODUCT_PYTHON = REPOSITORY / ".venv/bin/python"
 _CACHE = REPOSITORY / "build/cache/street"
-_RATE = 10
+#: Pictures a second, as they were taken (footage.py: FPS).
+RATE_FPS = 10.0
 #: GStreamer's binding belongs to the system's Python alone.
 _SYSTEM_PYTHON = "/usr/bin/python3"
 _END_PATIENCE_S = 10.0
@@ -44,8 +45,13 @@ class StreetCamera:
         """
         _footage()
 
-    def plug(self, address: str, port: int) -> bool:
+    def plug(self, address: str, port: int, rate_fps: float = RATE_FPS) -> bool:
         """Start it in this process's network namespace; False: it was there already.
+
+        Args:
+            address: where it listens.
+            port: of RTSP.
+            rate_fps: pictures a second; fewer than were taken are slow motion.
 
         Raises:
             CameraFailed: the footage could not be drawn, or nobody can listen there.
@@ -57,7 +63,7 @@ class StreetCamera:
         server = Path(__file__).with_name("server.py")
         with self._said.open("wb") as said:
             process = subprocess.Popen(
-                [_SYSTEM_PYTHON, server, address, str(port), footage, str(_RATE)],
+                [_SYSTEM_PYTHON, server, address, str(port), footage, str(rate_fps)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=said,

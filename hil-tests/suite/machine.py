@@ -30,6 +30,16 @@ class Said(msgspec.Struct, frozen=True):
     err: str
 
 
+def seconds_of(shown: str) -> float:
+    """What systemd shows of a time: `1min 30s`, `0`, `infinity`."""
+    units = {"min": 60, "s": 1, "ms": 0.001, "h": 3600}
+    total = 0.0
+    for word in shown.split():
+        number = word.rstrip("abcdefghijklmnopqrstuvwxyz")
+        total += float(number or "inf") * units.get(word[len(number) :], 1)
+    return total
+
+
 class Shell(Protocol):
     """What is used of labgrid's CommandProtocol."""
 

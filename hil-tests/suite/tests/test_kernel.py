@@ -1,9 +1,8 @@
 """What a kernel of its own is for: the hardware watchdog, the layer over the root, limits."""
 
-import re
-
 import pytest
 from suite import faults
+from suite.machine import seconds_of
 from suite.waiting import Stopwatch, wait_until
 
 pytestmark = [pytest.mark.needs("kernel")]
@@ -15,12 +14,6 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 PACKAGED_FILES = 4000
 LAYER = "/run/roeh-root/state"
 ROOT_PARTITION = "$(basename $(readlink -f /dev/disk/by-partlabel/roeh-root))"
-
-
-def seconds(shown):
-    """What systemd shows of a time: `15s`, `1min 30s`."""
-    units = {"min": 60, "s": 1}
-    return sum(int(number) * units[unit] for number, unit in re.findall(r"(\d+)(min|s)\b", shown))
 
 
 def back(strategy, booted, before):
@@ -52,7 +45,7 @@ def test_whoever_feeds_the_watchdog_hangs_and_the_board_starts_anew(
 ):
     watchdog_s = env.config.get_option("watchdog_s")
     shown = booted.show("", "RuntimeWatchdogUSec")["RuntimeWatchdogUSec"]
-    assert seconds(shown) == watchdog_s
+    assert seconds_of(shown) == watchdog_s
     before = booted.run(BOOT_ID)
     booted.ask(f"nohup sh -c '( sleep 1; {hang} )' >/dev/null 2>&1 &" if "panic" in hang else hang)
     record_property("measured", f"back after {back(strategy, booted, before):.0f} s")
