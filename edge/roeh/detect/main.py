@@ -112,6 +112,8 @@ class _Loop:
             for offered in waiting:
                 self._analyse(offered, stop)
                 offered.release()
+            if not waiting:
+                self._watch_silence(stop)
         finally:
             for offered in waiting:
                 offered.release()
@@ -175,6 +177,12 @@ class _Loop:
         if self._track_log is not None:
             write_tracks(analysis.tracks, self._track_log)
             self._track_log.flush()
+
+    def _watch_silence(self, stop: threading.Event) -> None:
+        """Tell what there is to be told although no picture comes."""
+        now = self._clock.read()
+        for finding in self._pipeline.rules.tick(now):
+            self._sender.send(self._builder.build_without_picture(finding, now), stop)
 
     def _counters(self) -> dict[str, float]:
         return {

@@ -122,7 +122,7 @@ class MotionDetector:
             return Motion(regions=(), settling=True, share=0.0)
         elapsed_s = max(0.0, (t_mono_ns - self._last_ns) / NS_PER_S)
         self._last_ns = t_mono_ns
-        gain = _gain(picture, background)
+        gain = relative_brightness(picture, background)
         difference = _difference(picture, background, gain)
         threshold = cv2.convertScaleAbs(self._deviation, alpha=_SIGMAS * _SIGMA_PER_MEAN_DEVIATION)
         threshold = cv2.max(threshold, _FLOOR_LEVELS)  # type: ignore[call-overload]  # a number is fine, the stubs want an array
@@ -197,7 +197,7 @@ class MotionDetector:
         return before
 
 
-def _gain(picture: UInt8Image, background: Float32Image) -> float:
+def relative_brightness(picture: UInt8Image, background: Float32Image) -> float:
     """How much brighter the picture is than the background: the median of a grid.
 
     Light multiplies, also after the camera's gamma; the median lets whatever moves

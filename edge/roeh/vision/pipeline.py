@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.config import NodeConfig, SensorSection
+from roeh.core.config import NodeConfig, SensorSection, with_camera_rules
 from roeh.core.types import Detection, Frame, Track
 from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of, outside
@@ -13,6 +13,7 @@ from roeh.optics.configured import rig_from
 from roeh.vision.attention import Attention
 from roeh.vision.detector import SensorDetector
 from roeh.vision.manifest import VerifiedModel
+from roeh.vision.observers import Observed, Observers
 from roeh.vision.open import open_detector, open_model_for
 from roeh.vision.rules import Finding, RuleEngine
 from roeh.vision.scene import Scene
@@ -49,13 +50,14 @@ class Pipeline:
     def __init__(self, config: NodeConfig) -> None:
         self.stages = StageTimes()
         self.rig = rig_from(config)
-        self._config = config
+        self._config = config = with_camera_rules(config)
         self._tracker = Tracker(TrackerSettings(start_confidence=config.detect.min_confidence))
         self.rules = RuleEngine(config)
         self._tracks: tuple[Track, ...] = ()
         self._newest_ns = 0
         self._detectors: dict[str, SensorDetector] = {}
         self._attention: dict[str, Attention] = {}
+        self._observers: dict[str, Observers] = {}
         self._settling_until_ns: dict[str, int] = {}
         self._masks = {section.name: mask_of(section) for section in config.sensors}
         self.models: dict[str, VerifiedModel] = {}
@@ -78,10 +80,12 @@ class Pipeline:
                 sensor=name,
                 not_looked_at=look.unseen_track_ids,
             )
+        with self.stages.stage("observe"):
+            observed = self._observers[name].look(frame, self._tracks, settling=look.settling)
         findings: tuple[Finding, ...] = ()
         scene: Scene | None = None
         if not self._frozen(frame, is_settling=look.settling):
-            scene = self._scene(frame.info)
+            scene = self._scene(frame.info, observed)
             with self.stages.stage("rules"):
                 findings = self.rules.update(scene)
         return Analysis(
@@ -104,8 +108,13 @@ class Pipeline:
             self._settling_until_ns[name] = t_mono_ns + round(_FREEZE_S * NS_PER_S)
         return any(until_ns > t_mono_ns for until_ns in self._settling_until_ns.values())
 
-    def _scene(self, info: Frame) -> Scene:
-        return Scene(frame=self._in_order(info), tracks=self._tracks)
+    def _scene(self, info: Frame, observed: Observed) -> Scene:
+        return Scene(
+            frame=self._in_order(info),
+            tracks=self._tracks,
+            still_objects=observed.still_objects,
+            tamper=observed.tamper,
+        )
 
     def _in_order(self, info: Frame) -> Frame:
         """The frame as of the newest time: sensors' pictures may cross on their way here."""
@@ -133,6 +142,7 @@ class Pipeline:
         )
         self.models[section.name] = model
         self._detectors[section.name] = detector
+        self._observers[section.name] = Observers(self.rig, sensor, mask, self._config.rules)
         self._attention[section.name] = Attention(
             self.rig,
             sensor,

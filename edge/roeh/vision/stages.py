@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from roeh.core.clock import thread_cpu_ns
 
-STAGES = ("convert", "motion", "remap", "inference", "locate", "track", "rules", "thumbnail")
+STAGES = (
+    "convert", "motion", "remap", "inference", "locate", "track", "observe", "rules", "thumbnail",
+)  # fmt: skip
 
 
 class StageTimes:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Sequence
 
+from roeh.core.config.camera_rules import with_camera_rules
 from roeh.core.config.names_check import check_known, check_unique
 from roeh.core.config.operations_check import check_operations
 from roeh.core.config.schema import (
+    CameraBlindRule,
+    CameraTamperRule,
     LineCrossingRule,
     NodeConfig,
     TlsSection,
@@ -48,7 +51,7 @@ def check_config(config: NodeConfig, name: str) -> None:
     _check_own_cameras(config.sensors, name)
     check_unique("zones", [zone.name for zone in config.zones], name)
     check_unique("lines", [line.name for line in config.lines], name)
-    check_unique("rules", [rule.name for rule in config.rules], name)
+    check_unique("rules", [rule.name for rule in with_camera_rules(config).rules], name)
     check_unique("schedules", [schedule.name for schedule in config.schedules], name)
     for index, zone in enumerate(config.zones):
         _check_zone(zone, f"zones[{index}]", name)
@@ -271,7 +274,7 @@ def _check_rules(config: NodeConfig, name: str) -> None:
                     which=f"{place} min_frames = {rule.min_frames} in {name}",
                     remedy=f"give at most of_frames = {rule.of_frames}",
                 )
-        elif rule.zone:
+        elif not isinstance(rule, CameraTamperRule | CameraBlindRule) and rule.zone:
             check_known(rule.zone, zones, f"{place} zone", name)
 
 

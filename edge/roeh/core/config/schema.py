@@ -242,6 +242,14 @@ class CameraBlindRule(_Rule, frozen=True, kw_only=True, tag="camera_blind"):
 
 
 
+class ObjectLeftRule(_Rule, frozen=True, kw_only=True, tag="object_left"):
+    """Something has stood for `still_s`, and nobody (of `labels`) is within `owner_m`."""
+
+    still_s: Annotated[float, Meta(ge=5, le=3600)] = 30.0
+    owner_m: Positive = 3.0
+    zone: str = ""
+
+
 RuleSection = (
     ZoneEntryRule
     | LineCrossingRule
@@ -250,6 +258,7 @@ RuleSection = (
     | RunningRule
     | DispersalRule
     | VehicleStoppedRule
+    | ObjectLeftRule
     | CameraTamperRule
     | CameraBlindRule
 )

@@ -14,7 +14,7 @@ from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
 from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
 from roeh.vision.rules.chatter import Chatter
-from roeh.vision.rules.finding import Condition, Finding, Rule
+from roeh.vision.rules.finding import Condition, Finding, Rule, TickedRule
 from roeh.vision.rules.geometry import apart_m
 from roeh.vision.rules.hours import Hours
 from roeh.vision.scene import Scene
@@ -84,7 +84,7 @@ class Life:
 
     def update(self, scene: Scene) -> list[Finding]:
         """What is raised, updated or cleared."""
-        frame, now_ns = scene.frame, scene.frame.t_mono_ns
+        frame = scene.frame
         self._newest[frame.camera_id] = frame
         conditions = self._rule.update(
             msgspec.structs.replace(
@@ -94,6 +94,20 @@ class Life:
                 ),
             )
         )
+        return self._live(conditions, frame)
+
+    def tick(self, now: Frame) -> list[Finding]:
+        """The same where no picture comes; only of a rule that waits for none.
+
+        Args:
+            now: gives the times; of no camera.
+        """
+        if not isinstance(self._rule, TickedRule):
+            return []
+        return self._live(self._rule.tick(now), now)
+
+    def _live(self, conditions: list[Condition], frame: Frame) -> list[Finding]:
+        now_ns = frame.t_mono_ns
         if not self._hours.hold(frame):
             conditions = []
         holding = {condition.key for condition in conditions}
@@ -180,7 +194,7 @@ class Life:
         condition = occurrence.condition
         last = frame
         if not condition.is_shown_by(frame.camera_id):
-            last = self._newest.get(condition.sensor, frame)
+            last = self._newest.get(condition.sensor, condition.started)
         return Finding(
             rule=self._section.name,
             rule_kind=self._rule.kind,

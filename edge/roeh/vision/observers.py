@@ -1,0 +1,61 @@
+"""What one camera's pictures show beside detections; each is looked for only where a rule needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from roeh.core.config import CameraTamperRule, ObjectLeftRule, RuleSection
+from roeh.core.types import Track
+from roeh.media.frames import PixelFrame
+from roeh.optics.rig import Rig, Sensor
+from roeh.vision.scene import StillObject, Tamper
+from roeh.vision.still import StillObserver
+from roeh.vision.tamper import TamperObserver
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What one picture shows; the fields are those of the scene."""
+
+    still_objects: tuple[StillObject, ...] = ()
+    tamper: Tamper | None = None
+
+
+class Observers:
+    """The observers of one camera.
+
+    Args:
+        rig: whose camera it is.
+        sensor: the camera.
+        mask: (height, width), true where nothing may be looked at.
+        rules: those of the configuration.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        sensor: Sensor,
+        mask: npt.NDArray[np.bool_] | None,
+        rules: Sequence[RuleSection],
+    ) -> None:
+        needs_still = any(isinstance(rule, ObjectLeftRule) for rule in rules)
+        self._still = StillObserver(rig, sensor, mask) if needs_still else None
+        needs_tamper = any(isinstance(rule, CameraTamperRule) for rule in rules)
+        self._tamper = TamperObserver(sensor.lens) if needs_tamper else None
+
+    def look(self, frame: PixelFrame, tracks: Sequence[Track], *, settling: bool) -> Observed:
+        """Look at a picture.
+
+        Args:
+            frame: of this camera.
+            tracks: live tracks of the pole as of it.
+            settling: the picture changed as a whole a moment ago.
+        """
+        still: tuple[StillObject, ...] = ()
+        if self._still is not None:
+            still = self._still.update(frame, tracks, settling=settling)
+        tamper = None if self._tamper is None else self._tamper.update(frame)
+        return Observed(still_objects=still, tamper=tamper)
