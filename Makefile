@@ -1,6 +1,6 @@
 # What a person types here; `make` alone says it again. Everything lands in .venv and build/.
 .DEFAULT_GOAL := help
-.PHONY: audit bundle-aarch64 help setup setup-demo setup-provision setup-hil demo test check bench powercut chaos wire soak fuzz camera-vm release bundle pole pole-up pole-down hil hil-qemu model golden schema third-party verifier lock clean
+.PHONY: audit bundle-aarch64 help setup setup-demo setup-provision setup-hil demo test check bench powercut chaos quality wire soak fuzz camera-vm release bundle pole pole-up pole-down hil hil-qemu model golden schema third-party verifier lock clean
 
 PYTHON ?= python3
 export PYTHON
@@ -50,6 +50,9 @@ chaos: setup ## kills, a bad link, 5,000 alerts a run; root (SHORT=1 for the sho
 wire: setup ## what a pole takes of its link, packet by packet; root (ARGS="--speed 10" takes a tenth)
 	@sh requirements/debian.sh
 	@PYTHONPATH=edge unshare --net $(BIN)/python -m tests.wire $(ARGS)
+
+quality: setup ## how right rules and tamper are, on drawn scenes; hours (ARGS="--positives 20" is a taste)
+	@PYTHONPATH=edge $(BIN)/python -m tests.quality $(ARGS)
 
 soak: setup ## sixteen hours of a camera that stalls and reboots, in 20 minutes (ARGS="--hours 1 --events 12")
 	@PYTHONPATH=edge $(BIN)/python -m tests.soak $(ARGS)

@@ -1,0 +1,1 @@
+"""How right the rules are: drawn scenes with exact truth through the whole pipeline."""

@@ -1,0 +1,309 @@
+"""Scenes drawn from a seed: who goes where, and the rules that watch them.
+
+Of everything a rule is for there is its near miss: beside the zone, along the line, off
+before the dwell is over, one too few, fast but walking.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+import msgspec
+import numpy as np
+
+from roeh.core.config import (
+    CrowdRule,
+    LineCrossingRule,
+    LineSection,
+    LoiteringRule,
+    NodeConfig,
+    RunningRule,
+    ZoneEntryRule,
+    ZoneSection,
+)
+from tests.quality.stages import Camera, Weather, detect_of, section_of
+from tests.quality.truth import Event, events_of, margin_m
+from tests.quality.ways import Place, Way
+
+#: Of what is drawn so much is meant to be told; the rest are near misses.
+_POSITIVE_SHARE = 0.75
+_DWELL_S, _STAY_RADIUS_M = 5.0, 1.0
+_CROWD, _CROWD_RADIUS_M, _CROWD_S = 4, 2.0, 2.0
+_FASTEST_WALK_MPS = 2.5
+#: Long enough for the slowest visitor to stay for the dwell.
+_VISIT_S = 10.6
+#: A scene goes on for so long after the last event; one that has but half of it is doubtful.
+_TO_TELL_S = 1.2
+#: How fast one who runs off gains speed.
+_SPURT_MPS2 = 2.5
+_HEIGHT_M = 5.0
+
+
+class Kind(enum.Enum):
+    """What happens in a scene."""
+
+    VISITS = "visits"
+    CROWDS = "crowds"
+    RUNS = "runs"
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """One scene, ready to be played.
+
+    Attributes:
+        ways: of its people.
+        events: what the rules have to tell, and what they may.
+    """
+
+    seed: int
+    kind: Kind
+    camera: Camera
+    weather: Weather
+    duration_s: float
+    config: NodeConfig
+    ways: tuple[Way, ...]
+    events: tuple[Event, ...]
+
+
+class _Lane(msgspec.Struct, frozen=True):
+    """A piece of ground with axes of its own: away from the pole, and to the right of that."""
+
+    middle: Place
+    bearing_rad: float
+    both_ways: bool
+
+    def place(self, away_m: float, right_m: float) -> Place:
+        s, c = math.sin(self.bearing_rad), math.cos(self.bearing_rad)
+        return (
+            self.middle[0] + away_m * s + right_m * c,
+            self.middle[1] + away_m * c - right_m * s,
+        )
+
+    def margin_m(self) -> float:
+        return float(margin_m(np.asarray([self.middle]), _HEIGHT_M)[0])
+
+
+class _Course(msgspec.Struct, frozen=True):
+    """A visitor's way through a lane, with axes of its own, from where they stop.
+
+    Attributes:
+        towards: 1 for who comes from afar, -1 for who comes from near the pole.
+        aside_rad: off the lane's direction.
+    """
+
+    lane: _Lane
+    towards: float
+    aside_rad: float
+
+    def place(self, before_m: float, beside_m: float = 0.0) -> Place:
+        """So far still to go, and so far beside the way."""
+        s, c = math.sin(self.aside_rad), math.cos(self.aside_rad)
+        away_m = self.towards * (before_m * c - beside_m * s)
+        return self.lane.place(away_m, before_m * s + beside_m * c)
+
+
+def scene_of(kind: Kind, camera: Camera, weather: Weather, seed: int) -> Scene:
+    """The scene of a seed; the same whenever it is asked for."""
+    order = [list(Kind).index(kind), list(Camera).index(camera), list(Weather).index(weather)]
+    rng = np.random.default_rng([seed, 11, *order])
+    draw = {Kind.VISITS: _visits, Kind.CROWDS: _crowds, Kind.RUNS: _runs}[kind]
+    ways, zones, lines, rules, duration_s = draw(rng, camera, weather)
+    config = NodeConfig(
+        sensors=(section_of(camera),),
+        detect=detect_of(camera),
+        zones=tuple(zones),
+        lines=tuple(lines),
+        rules=tuple(rules),
+    )
+    events = events_of(config, ways, duration_s)
+    if kind is not Kind.RUNS:
+        # Nothing more comes true: the rest would be looked at for nothing.
+        clear_s = [event.due_s for event in events if not event.doubtful]
+        duration_s = min(duration_s, max(clear_s, default=duration_s) + _TO_TELL_S)
+    told_s = duration_s - _TO_TELL_S / 2
+    events = tuple(
+        msgspec.structs.replace(event, doubtful=event.doubtful or event.due_s > told_s)
+        for event in events
+    )
+    return Scene(seed, kind, camera, weather, duration_s, config, tuple(ways), events)
+
+
+_Rules = list[ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule | RunningRule]
+_Drawn = tuple[list[Way], list[ZoneSection], list[LineSection], _Rules, float]
+
+
+def _lanes(camera: Camera, weather: Weather, rng: np.random.Generator) -> list[_Lane]:
+    """Where people can be seen without standing before each other."""
+    # A fisheye spreads its pixels over everything: at night it sees less far.
+    if camera is Camera.PINHOLE:
+        near = 9.0 if weather is not Weather.NIGHT else 8.6
+        middles = [
+            (4.0 * step, near + abs(step) * 0.2 + rng.uniform(-0.4, 0.4)) for step in range(-2, 3)
+        ]
+        if rng.random() < 0.5:
+            middles = middles[1:4]
+        return [
+            _Lane(middle, math.atan2(*middle), both_ways=abs(middle[0]) < 5.0) for middle in middles
+        ]
+    range_m = 6.8 if weather is not Weather.NIGHT else 5.8
+    turn = rng.uniform(0, 2 * math.pi)
+    bearings = [turn + math.radians(60) * step for step in range(6)]
+    return [
+        _Lane((range_m * math.sin(bearing), range_m * math.cos(bearing)), bearing, both_ways=False)
+        for bearing in bearings
+    ]
+
+
+def _everybody() -> _Rules:
+    """Rules that watch everybody everywhere, in every scene."""
+    return [
+        CrowdRule(name="crowd", count=_CROWD, radius_m=_CROWD_RADIUS_M, duration_s=_CROWD_S),
+        RunningRule(name="running"),
+    ]
+
+
+def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+    """In every lane one who walks over a line into a zone and stays; or nearly does."""
+    ways: list[Way] = []
+    zones: list[ZoneSection] = []
+    lines: list[LineSection] = []
+    rules = _everybody()
+    rules.append(LoiteringRule(name="loitering", dwell_s=_DWELL_S, radius_m=_STAY_RADIUS_M))
+    for number, lane in enumerate(_lanes(camera, weather, rng)):
+        towards = -1.0 if lane.both_ways and rng.random() < 0.4 else 1.0
+        course = _Course(lane, towards, rng.uniform(-0.35, 0.35))
+        stays = rng.random() < _POSITIVE_SHARE
+        start = course.place(3.4 if lane.both_ways else rng.uniform(3.3, 3.8))
+        stops: list[tuple[Place, float]] = [(start, rng.uniform(0.7, 1.2))]
+        stops.append((course.place(0.0), 20.0 if stays else rng.uniform(0.3, 0.7)))
+        if not stays:
+            stops.append((start, 20.0))
+        ways.append(Way.walked(stops, rng.uniform(1.15, 1.5)))
+        zones.append(_zone(rng, number, course))
+        lines.append(_line(rng, number, course))
+        rules.append(ZoneEntryRule(name=f"zone-{number}", zone=zones[-1].name))
+        rules.append(LineCrossingRule(name=f"line-{number}", line=lines[-1].name, cool_down_s=0.0))
+    return ways, zones, lines, rules, _VISIT_S
+
+
+def _zone(rng: np.random.Generator, number: int, course: _Course) -> ZoneSection:
+    """Round where the visitor stops, or beside the way, or beyond."""
+    margin_m = course.lane.margin_m()
+    half_m = margin_m + rng.uniform(0.5, 0.9)
+    before_m, beside_m = 0.0, 0.0
+    if rng.random() >= _POSITIVE_SHARE:
+        off_m = half_m + margin_m + rng.uniform(0.2, 0.6)
+        if rng.random() < 0.5:
+            before_m, beside_m = rng.uniform(0.0, 1.5), off_m * rng.choice([-1, 1])
+        else:
+            before_m = -off_m
+    corners = [(-1, -1), (-1, 1), (1, 1), (1, -1)]
+    return ZoneSection(
+        name=f"zone-{number}",
+        polygon_m=tuple(
+            course.place(before_m + b * half_m, beside_m + r * half_m) for b, r in corners
+        ),
+    )
+
+
+def _line(rng: np.random.Generator, number: int, course: _Course) -> LineSection:
+    """Across the way; or so that its end is passed, or one walks along it, or stops short."""
+    margin_m = course.lane.margin_m()
+    half_m = margin_m + rng.uniform(0.6, 1.0)
+    before_m = rng.uniform(1.5, 1.9)
+    if rng.random() < _POSITIVE_SHARE:
+        shift_m = rng.uniform(-0.3, 0.3)
+        ends = (before_m, shift_m - half_m), (before_m, shift_m + half_m)
+    else:
+        off_m = margin_m + rng.uniform(0.2, 0.6)
+        beside_m = off_m * rng.choice([-1, 1])
+        past = off_m + 2 * half_m
+        ends = [
+            ((before_m, beside_m), (before_m, math.copysign(past, beside_m))),
+            ((2.8, beside_m), (0.4, beside_m)),
+            ((-off_m, -half_m), (-off_m, half_m)),
+        ][rng.integers(3)]
+    if rng.random() < 0.5:
+        ends = ends[1], ends[0]
+    return LineSection(
+        name=f"line-{number}", from_m=course.place(*ends[0]), to_m=course.place(*ends[1])
+    )
+
+
+def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+    """Groups that gather; some are one too few."""
+    ways: list[Way] = []
+    lanes = _lanes(camera, weather, rng)
+    # Every other lane: two crowds of one place are one.
+    for lane in lanes[:: 2 if camera is Camera.FISHEYE or len(lanes) == 5 else 3]:
+        is_crowd = rng.random() < _POSITIVE_SHARE
+        turn = rng.uniform(0, 2 * math.pi)
+        spread = rng.uniform(0.85, 1.25)
+        for member in range(_CROWD if is_crowd else _CROWD - 1):
+            angle = turn + member * 2 * math.pi / _CROWD + rng.uniform(-0.25, 0.25)
+            there = lane.place(spread * math.cos(angle), spread * math.sin(angle))
+            reach = spread + rng.uniform(0.8, 2.0)
+            came = lane.place(reach * math.cos(angle), reach * math.sin(angle))
+            stops = [(came, rng.uniform(0.6, 1.0)), (there, 20.0)]
+            ways.append(Way.walked(stops, rng.uniform(1.1, 1.5)))
+    return ways, [], [], _everybody(), 7.0
+
+
+def _runs(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+    """People who run through, or break into a run; or walk as fast as one can. Each over a line."""
+    ways: list[Way] = []
+    lines: list[LineSection] = []
+    rules = _everybody()
+    for number, (start, end) in enumerate(_tracks(rng, camera, weather)):
+        if rng.random() >= _POSITIVE_SHARE:
+            speeds = [(0.0, rng.uniform(2.0, _FASTEST_WALK_MPS))]
+        else:
+            fast_mps = rng.uniform(4.4, 5.2)
+            speeds = [(0.0, fast_mps)]
+            if rng.random() < 0.5:
+                slow_mps, from_s = rng.uniform(1.2, 2.0), rng.uniform(0.4, 0.8)
+                until_s = from_s + (fast_mps - slow_mps) / _SPURT_MPS2
+                speeds = [(from_s, slow_mps), (until_s, fast_mps)]
+        ways.append(Way.dashed(start, end, speeds))
+        lines.append(_gate(rng, number, start, end))
+        rules.append(LineCrossingRule(name=f"line-{number}", line=lines[-1].name))
+    return ways, [], lines, rules, min(5.0, *(way.end_s for way in ways))
+
+
+def _gate(rng: np.random.Generator, number: int, start: Place, end: Place) -> LineSection:
+    """A line across the way, beyond its first third."""
+    length_m = math.dist(start, end)
+    ahead = ((end[0] - start[0]) / length_m, (end[1] - start[1]) / length_m)
+    share = rng.uniform(0.35, 0.5)
+    at = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
+    half = rng.uniform(0.9, 1.0)
+    a, b = ((at[0] + s * half * ahead[1], at[1] - s * half * ahead[0]) for s in (-1, 1))
+    return LineSection(name=f"line-{number}", from_m=a, to_m=b)
+
+
+def _tracks(
+    rng: np.random.Generator, camera: Camera, weather: Weather
+) -> list[tuple[Place, Place]]:
+    """Straight ways, long enough to run, apart from each other."""
+    night = weather is Weather.NIGHT
+    found = []
+    if camera is Camera.PINHOLE:
+        for nearest_m in (7.4, 9.4, 11.4) if not night else (7.2, 9.0, 10.8):
+            # As far to either side as the picture shows whole people.
+            reach_m = 0.9 * (0.88 * nearest_m + 2.3)
+            side = rng.choice([-1, 1])
+            a, b = ((s * reach_m, nearest_m + rng.uniform(-0.25, 0.25)) for s in (side, -side))
+            found.append((a, b))
+        return found
+    turn = rng.uniform(0, 2 * math.pi)
+    for step in range(3):
+        middle = turn + 2 * math.pi / 3 * step
+        nearest_m, half_m = rng.uniform(3.8, 4.6), 7.6 if not night else 7.0
+        s, c = math.sin(middle), math.cos(middle)
+        side = rng.choice([-1, 1])
+        a, b = (
+            (nearest_m * s + w * half_m * c, nearest_m * c - w * half_m * s) for w in (side, -side)
+        )
+        found.append((a, b))
+    return found
