@@ -4,6 +4,7 @@ from roeh.core.config import parse_config
 from roeh.core.delivery import AnswersDelivered, LeaseAnswers, OrderDone, TakeCommand, TakeOrders
 from roeh.core.peers import Role, Verb
 from roeh.evidence.commands import CommandParts, Commands
+from roeh.evidence.outputs import Outputs
 from roeh.ledger.names import NameBook
 from roeh.ledger.records import CommandRecord, OutcomeRecord
 from tests.ledgers import FileLogKey
@@ -33,7 +34,8 @@ zone = "street"
 class CommandedNode:
     """A node that believes one desk; `restart` is a new start of evidence."""
 
-    def __init__(self, directory, clock=None, key=None, keys=None, **settings):
+    def __init__(self, directory, clock=None, key=None, keys=None, more="", **settings):
+        self.more = more
         self.ring = Ring(directory, clock, **settings)
         self.clock = self.ring.clock
         self.desk = SigningDesk(self.clock)
@@ -46,14 +48,19 @@ class CommandedNode:
         self._start()
 
     def _start(self):
+        config = parse_config(NODE + self.more, name="node.toml")
+        self.outputs = Outputs(
+            config, self.clock, self.ring.database, self.ring.log, self.ring.age.now_us
+        )
         self.commands = Commands(
             CommandParts(
-                config=parse_config(NODE, name="node.toml"),
+                config=config,
                 clock=self.clock,
                 database=self.ring.database,
                 log=self.ring.log,
                 holds=self.ring.holds,
                 names=self.names,
+                outputs=self.outputs,
                 signer=self.key,
                 keys=self.keys,
                 resend=self._resend,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from roeh.capture.camera import Camera
+from roeh.capture.output_listener import OutputListener
+from roeh.capture.outputs import Outputs
 from roeh.capture.recording import CameraRecording, RecordingCounters
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import EvidenceSection, NodeConfig
@@ -48,6 +51,8 @@ def run(
         SourceUnreadable: no source can be opened, or one failed and the others have ended.
     """
     notifier = Notifier()
+    # First of all: what an end of capture left on goes off.
+    outputs = Outputs(config.outputs, clock)
     server = FrameServer(
         frames_socket(config), node_users(config), on_refused=lambda error: log_error(_log, error)
     )
@@ -67,13 +72,15 @@ def run(
     ]
     metrics = node_metrics(config, Role.CAPTURE.value, clock)
     reporter = Reporter(evidence_socket(config), Role.CAPTURE, clock, metrics)
-    orders = OrderListener(evidence_socket(config), Role.CAPTURE, clock, stop)
+    orders = OrderListener(evidence_socket(config), Role.CAPTURE, clock, stop, outputs.carry_out)
+    listener = OutputListener(evidence_socket(config), clock, outputs) if config.outputs else None
     try:
         for camera in cameras:
             camera.start()
         _tell_failures(cameras)
         notifier.ready("reading cameras")
-        _watch(cameras, clock, stop, notifier, reporter, period_s=period_s)
+        report = functools.partial(_report, cameras, outputs, reporter)
+        _watch(cameras, clock, stop, notifier, report, period_s=period_s)
         for camera in cameras:
             camera.join()
         for camera in cameras:
@@ -81,6 +88,9 @@ def run(
                 raise camera.failure
     finally:
         notifier.stopping()
+        if listener is not None:
+            listener.close()
+        outputs.close()
         drained_ns = clock.mono_ns() + int(_DRAIN_S * NS_PER_S)
         for camera in cameras:
             camera.finish_recording(max(0.0, (drained_ns - clock.mono_ns()) / NS_PER_S))
@@ -136,7 +146,7 @@ def _watch(
     clock: Clock,
     stop: threading.Event,
     notifier: Notifier,
-    reporter: Reporter,
+    report: Callable[[], None],
     *,
     period_s: float,
 ) -> None:
@@ -151,15 +161,17 @@ def _watch(
         if total != seen or any(camera.is_trying_again for camera in cameras):
             notifier.progress()
             seen = total
-        _report(cameras, reporter)
+        report()
         clock.wait(period_s, stop)
-    _report(cameras, reporter)
+    report()
 
 
-def _report(cameras: list[Camera], reporter: Reporter) -> None:
+def _report(cameras: list[Camera], outputs: Outputs, reporter: Reporter) -> None:
     recordings = {camera.name: camera.recording for camera in cameras if camera.recording}
     blind = [detail for camera in cameras if (detail := camera.blind_detail())]
     degraded = [detail for one in recordings.values() if (detail := one.trouble())]
+    if trouble := outputs.trouble():
+        degraded.append(trouble)
     remarks = [detail for one in recordings.values() if (detail := one.remark())]
     state: State = "blind" if blind else "degraded" if degraded else "ok"
     counters: dict[str, float] = {}

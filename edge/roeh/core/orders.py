@@ -21,6 +21,8 @@ MAX_RESEND_RANGES = 32
 MAX_HOLD_AHEAD_US = 24 * 3600 * 1_000_000
 #: How far ahead a rule or an operation may be ordered: nobody forgets it for longer.
 MAX_SCHEDULE_AHEAD_US = 31 * 24 * 3600 * 1_000_000
+#: The longest that any output may be on at once.
+MAX_OUTPUT_ON_S = 600
 #: The longest that a command may be valid: its id is kept so long.
 MAX_COMMAND_LIFE_US = 24 * 3600 * 1_000_000
 
@@ -133,6 +135,13 @@ class LogLevelOrder(_Order, frozen=True, kw_only=True, tag="log_level"):
     level: Literal["debug", "info", "warning"]
 
 
+class DeterOrder(_Order, frozen=True, kw_only=True, tag="deter"):
+    """Let this output on for so long, within its limits; 0: off at once."""
+
+    output: Name
+    on_s: Annotated[int, Meta(ge=0, le=MAX_OUTPUT_ON_S)]
+
+
 class ResendOrder(_Order, frozen=True, kw_only=True, tag="resend"):
     """Send these alerts again; the answer names those that are not there any more.
 
@@ -150,6 +159,7 @@ Order = (
     | RestartOrder
     | LogLevelOrder
     | ResendOrder
+    | DeterOrder
 )
 
 
@@ -196,6 +206,14 @@ class Reason(enum.Enum):
     NO_SUCH_CAMERA = "no_such_camera"
     NO_SUCH_RULE = "no_such_rule"
     NO_SUCH_OPERATION = "no_such_operation"
+    NO_SUCH_OUTPUT = "no_such_output"
+    OUTPUT_TOO_LONG = "output_too_long"
+    OUTPUT_OUTSIDE_HOURS = "output_outside_hours"
+    OUTPUT_IS_ON = "output_is_on"
+    OUTPUT_PAUSES = "output_pauses"
+    OUTPUT_USED_UP = "output_used_up"
+    OUTPUT_FAILED = "output_failed"
+    ALERT_TOO_LATE = "alert_too_late"
     SPAN_IS_EMPTY = "span_is_empty"
     OVER_ALREADY = "over_already"
     TOO_FAR_AHEAD = "too_far_ahead"
@@ -220,6 +238,14 @@ REASONS: dict[Reason, str] = {
     Reason.NO_SUCH_CAMERA: "the node has no camera of that name",
     Reason.NO_SUCH_RULE: "the node has no rule of that name",
     Reason.NO_SUCH_OPERATION: "the node has no operation of that name",
+    Reason.NO_SUCH_OUTPUT: "the node has no output of that name",
+    Reason.OUTPUT_TOO_LONG: "the output may not be on for so long",
+    Reason.OUTPUT_OUTSIDE_HOURS: "the output may not be used at this hour",
+    Reason.OUTPUT_IS_ON: "the output is on already",
+    Reason.OUTPUT_PAUSES: "the output was on a moment ago, and its pause is not over",
+    Reason.OUTPUT_USED_UP: "the output was on as often as it may be in a day",
+    Reason.OUTPUT_FAILED: "the output does not work; the pole's status says why",
+    Reason.ALERT_TOO_LATE: "the alert was stored too long after it was raised",
     Reason.SPAN_IS_EMPTY: "the span to be held ends before it begins",
     Reason.OVER_ALREADY: "the time until which it would hold is over",
     Reason.TOO_FAR_AHEAD: "it would hold for more than a day; a rule, an operation: than 31",

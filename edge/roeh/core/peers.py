@@ -54,6 +54,7 @@ from roeh.core.delivery import (
 )
 from roeh.core.gop import Gop, StreamEnd
 from roeh.core.operations import TellOperations
+from roeh.core.outputs import OutputsOn, TakeOutputs
 from roeh.core.retrieval import (
     AddSealedFiles,
     ApproveExport,
@@ -120,6 +121,7 @@ class Verb(enum.Enum):
     ALERT_STORE = "alert.store"
     ALERTS_OPEN = "alerts.open"
     OPERATIONS_TELL = "operations.tell"
+    OUTPUTS_TAKE = "outputs.take"
     OUTBOX_LEASE = "outbox.lease"
     OUTBOX_DELIVERED = "outbox.delivered"
     OUTBOX_REFUSED = "outbox.refused"
@@ -166,7 +168,7 @@ class Verb(enum.Enum):
 _ORDERED = frozenset({Verb.ORDERS_TAKE, Verb.ORDER_DONE, Verb.PROCESS_REPORT})
 
 PEER_VERBS: dict[Role, frozenset[Verb]] = {
-    Role.CAPTURE: _ORDERED | {Verb.GOP_STORE, Verb.STREAM_END},
+    Role.CAPTURE: _ORDERED | {Verb.GOP_STORE, Verb.STREAM_END, Verb.OUTPUTS_TAKE},
     Role.DETECT: _ORDERED | {Verb.ALERT_STORE, Verb.ALERTS_OPEN, Verb.OPERATIONS_TELL},
     Role.EVIDENCE: frozenset(),
     Role.PUBLISH: _ORDERED
@@ -359,6 +361,7 @@ VERB_MESSAGES: dict[Verb, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     Verb.ALERT_STORE: (StoreAlert, AlertStored),
     Verb.ALERTS_OPEN: (OpenAlertsRequest, OpenAlerts),
     Verb.OPERATIONS_TELL: (TellOperations, Done),
+    Verb.OUTPUTS_TAKE: (TakeOutputs, OutputsOn),
     Verb.OUTBOX_LEASE: (LeaseOutbox, OutboxBatch),
     Verb.OUTBOX_DELIVERED: (OutboxDelivered, Done),
     Verb.OUTBOX_REFUSED: (OutboxRefused, Done),

@@ -10,6 +10,7 @@ from roeh.core.orders import (
     MAX_HOLD_AHEAD_US,
     MAX_SCHEDULE_AHEAD_US,
     Command,
+    DeterOrder,
     HoldOrder,
     LastingOrder,
     OperationOrder,
@@ -28,6 +29,7 @@ class Named(msgspec.Struct, frozen=True):
     cameras: frozenset[str]
     rules: frozenset[str]
     operations: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
 
 
 def why_refused(
@@ -76,6 +78,8 @@ def _meaningless(order: Order, now: ClockReading, named: Named) -> Reason | None
         return Reason.NO_SUCH_RULE
     if isinstance(order, OperationOrder) and order.operation not in named.operations:
         return Reason.NO_SUCH_OPERATION
+    if isinstance(order, DeterOrder) and order.output not in named.outputs:
+        return Reason.NO_SUCH_OUTPUT
     return _wrong_end(order, now_us) if isinstance(order, LastingOrder) else None
 
 

@@ -37,6 +37,7 @@ from roeh.core.flows import ANSWERS, ORDERS
 from roeh.core.log import log_error, log_for, set_log_level
 from roeh.core.orders import (
     Command,
+    DeterOrder,
     HoldOrder,
     LogLevelOrder,
     Outcome,
@@ -49,6 +50,7 @@ from roeh.core.orders import (
 from roeh.core.peers import Done, Role, Verb
 from roeh.evidence.answerers import Answerer, RoleAnswerer
 from roeh.evidence.command_checks import Named, why_refused
+from roeh.evidence.outputs import Outputs
 from roeh.ledger.checkpoints import LogSigner
 from roeh.ledger.command_rows import AnswerRow, KnownCommand
 from roeh.ledger.commands import CommandBook
@@ -87,6 +89,7 @@ class CommandParts(msgspec.Struct, frozen=True):
     log: Log
     holds: Holds
     names: NameBook
+    outputs: Outputs
     signer: LogSigner
     keys: Callable[[], DeskKeys]
     resend: Callable[[tuple[SeqRange, ...]], tuple[SeqRange, ...]]
@@ -105,6 +108,7 @@ class Commands:
             cameras=frozenset(sensor.name for sensor in parts.config.sensors),
             rules=frozenset(rule.name for rule in parts.config.rules),
             operations=frozenset(one.name for one in parts.config.operations),
+            outputs=frozenset(one.name for one in parts.config.outputs),
         )
         self._book = CommandBook(parts.log, parts.clock)
         self._changed = parts.database.lock.condition()
@@ -217,6 +221,12 @@ class Commands:
         now = self._parts.clock.read()
         refused = why_refused(command, now, self._book.horizon(connection), self._named)
         order = command.order
+        if isinstance(order, DeterOrder) and order.output in self._named.outputs:
+            outputs = self._parts.outputs
+            refused = refused or outputs.why_refused(connection, order)
+            taken = self._book.take(connection, command, signer, refused)
+            outputs.on_order(connection, command.id, order, refused)
+            return taken
         if refused is not None or not isinstance(order, HoldOrder):
             return self._book.take(connection, command, signer, refused)
         wanted = UtcSpan(order.from_utc_us, order.to_utc_us)

@@ -83,6 +83,7 @@ def _serve(
                 **Delivery(parts.delivery()).answerers,
                 **commands.answerers,
                 **OperationsBook(parts.database, parts.log).answerers,
+                **parts.outputs.answerers,
                 **retrieval.answerers,
             },
             by_role=commands.role_answerers,
@@ -102,6 +103,7 @@ def _serve(
         # the store closes.
         closing.callback(server.close)
         closing.callback(parts.store.wake)
+        closing.callback(parts.outputs.wake)
         closing.callback(commands.close)
         metrics = node_metrics(config, Role.EVIDENCE.value, clock)
         if metrics is not None:

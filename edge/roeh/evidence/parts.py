@@ -21,6 +21,7 @@ from roeh.evidence.export_building import BuildingParts
 from roeh.evidence.export_parts import ExportParts
 from roeh.evidence.health import HealthParts
 from roeh.evidence.looks import Looks
+from roeh.evidence.outputs import Outputs
 from roeh.evidence.refusals import RefusedStatements
 from roeh.evidence.retrieval import RetrievalParts
 from roeh.evidence.storage_state import StorageState
@@ -102,12 +103,18 @@ class EvidenceParts:
         )
         records = AlertRecords(self.log)
         model = ModelRecord(self.log)
+        self.outputs = Outputs(config, clock, self.database, self.log, self.age.now_us)
         self.store = NodeStore(
             self.database,
             clock,
             outbox_max_bytes=config.outbox.max_bytes,
             history_max_bytes=config.outbox.history_max_bytes,
-            witnesses=(model.on_alert, records.on_alert, self.locks.on_alert),
+            witnesses=(
+                model.on_alert,
+                records.on_alert,
+                self.locks.on_alert,
+                self.outputs.on_alert,
+            ),
             evicted=records.on_evicted,
             # By the byte: it rides in the heartbeats alone.
             checkpoint=None if config.broker.profile == "thrifty" else self.checkpoints.newest,
@@ -153,6 +160,7 @@ class EvidenceParts:
             log=self.log,
             holds=self.holds,
             names=self.names,
+            outputs=self.outputs,
             signer=self.signers.log,
             keys=self.trust.keys,
             resend=self.store.resend,

@@ -10,6 +10,7 @@ import msgspec
 from roeh.core.clock import NS_PER_US, ClockReading
 from roeh.core.orders import (
     Answer,
+    DeterOrder,
     HoldOrder,
     LastingOrder,
     LogLevelOrder,
@@ -21,6 +22,8 @@ from roeh.core.orders import (
 from roeh.core.peers import Role
 from roeh.ledger.database import next_number
 from roeh.ledger.records import CommandRecord
+
+_US_PER_S = 1_000_000
 
 REFUSED, ACCEPTED, TAKEN, DONE, FAILED = "refused", "accepted", "taken", "done", "failed"
 
@@ -62,7 +65,7 @@ def carried_out_by(order: Order) -> Role:
         return Role.EVIDENCE
     if isinstance(order, RestartOrder | LogLevelOrder):
         return Role(order.process)
-    return Role.DETECT
+    return Role.CAPTURE if isinstance(order, DeterOrder) else Role.DETECT
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -90,6 +93,8 @@ def insert_command(
     until_us = None
     if isinstance(order, LastingOrder):
         until_us = taken.t_mono_us + order.until_utc_us - taken.t_utc_us
+    elif isinstance(order, DeterOrder):
+        until_us = taken.t_mono_us + order.on_s * _US_PER_S
     row = next_number(connection, "command")
     connection.execute(
         "INSERT INTO command (row, id, boot_id, t_mono_us, expires_utc_us, process, order_json,"

@@ -15,7 +15,7 @@ COMMAND_TABLES = (
         expires_utc_us    INTEGER NOT NULL,
         process           TEXT NOT NULL,         -- that carries the order out
         order_json        BLOB NOT NULL,
-        until_mono_us     INTEGER,               -- of a schedule: when it ends
+        until_mono_us     INTEGER,               -- when what it asks for ends
         state             TEXT NOT NULL,         -- refused, accepted, taken, done, failed
         answer_json       BLOB NOT NULL,         -- the newest, as it is signed
         picture           BLOB                   -- that belongs to it: WebP

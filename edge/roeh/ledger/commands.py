@@ -272,7 +272,9 @@ class CommandBook:
         wanted = "state IN ('accepted', 'taken')" if after >= 0 else "state = 'accepted'"
         if after < 0:
             wanted += (
-                " OR until_mono_us > ? AND (state = 'taken' OR state = 'done'"
+                " OR until_mono_us > ? AND json_extract(CAST(order_json AS TEXT), '$.kind')"
+                " IN ('schedule', 'operation')"
+                " AND (state = 'taken' OR state = 'done'"
                 " AND row IN (SELECT command_row FROM rule_schedule))"
             )
         rows = connection.execute(

@@ -18,6 +18,7 @@ from roeh.ledger.records import (
     HoldRecord,
     LockRecord,
     OperationRecord,
+    OutputRecord,
     PruneRecord,
     RecordBody,
     ReleaseRecord,
@@ -39,6 +40,8 @@ def subject_of(body: RecordBody) -> str | None:
     match body:
         case AlertRecord() | LockRecord() | UnlockRecord():
             subject = about_alert(body.raised_id)
+        case OutputRecord() if body.cause == "alert":
+            subject = about_alert(body.cause_id)
         case HoldRecord() | ReleaseRecord():
             subject = about_hold(body.hold_id)
         case ExportRequestRecord() | ApprovalRecord() | ExportRecord():
@@ -55,7 +58,7 @@ def subject_of(body: RecordBody) -> str | None:
 
 
 def about_alert(raised_id: str) -> str:
-    """Of an alert, its locks and unlocks."""
+    """Of an alert, its locks and unlocks, and the outputs that it let on."""
     return f"alert:{raised_id}"
 
 

@@ -352,6 +352,21 @@ class OperationRecord(_Body, frozen=True, kw_only=True, tag="operation"):
     command_id: str = ""
 
 
+class OutputRecord(_Body, frozen=True, kw_only=True, tag="output"):
+    """An output was asked for: let on for `on_ms` (0: off at once), or `refused` with a word.
+
+    Written before it is switched. `cause_id`: the `raised_id` of an alert, or the command's id.
+    `age_us`: how long the node had run.
+    """
+
+    output: str
+    cause: Literal["alert", "command"]
+    cause_id: str
+    on_ms: int
+    refused: str
+    age_us: int
+
+
 RecordBody = (
     BootRecord
     | ConfigRecord
@@ -380,6 +395,7 @@ RecordBody = (
     | CommandRecord
     | OutcomeRecord
     | OperationRecord
+    | OutputRecord
 )
 
 

@@ -97,6 +97,7 @@ class LedgerState:
         self._locks: set[str] = set()
         self._holds: dict[str, str] = {}
         self._operations: set[str] = set()
+        self._commands: set[str] = set()
         self._export_holds: dict[str, str] = {}
         self._ended_exports: set[str] = set()
 
@@ -342,6 +343,13 @@ class LedgerState:
             self._find("release_unfounded", leaf, f"releases hold {body.hold_id}, not there")
         elif isinstance(body, records.OperationRecord):
             self._take_operation(body, leaf)
+        elif isinstance(body, records.CommandRecord):
+            self._commands.add(body.id)
+        elif isinstance(body, records.OutputRecord):
+            causes = self._alerts if body.cause == "alert" else self._commands
+            if body.cause_id not in causes:
+                detail = f"output {body.output} by {body.cause} {body.cause_id}, not there"
+                self._find("output_unfounded", leaf, detail)
 
     def _take_operation(self, body: records.OperationRecord, leaf: int) -> None:
         """Begin and end take turns."""

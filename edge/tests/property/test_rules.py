@@ -20,9 +20,9 @@ from roeh.core.config import (
     ZoneEntryRule,
     ZoneSection,
 )
+from roeh.core.schedule import Schedule
 from roeh.core.types import AlertPhase, Track
 from roeh.vision.rules import RuleEngine
-from roeh.vision.rules.schedule import Schedule
 from roeh.vision.scene import Scene
 from tests.unit.rule_scenes import (
     FPS,

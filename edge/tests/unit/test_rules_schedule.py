@@ -8,7 +8,7 @@ import pytest
 
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import ScheduleSection
-from roeh.vision.rules.schedule import Schedule
+from roeh.core.schedule import Schedule
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")
 

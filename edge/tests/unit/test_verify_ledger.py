@@ -84,6 +84,11 @@ def operation(step):
     return records.OperationRecord(operation="festival", step=step, cause="hours")
 
 
+def output(**fields):
+    plain = {"cause": "alert", "cause_id": "a", "on_ms": 1, "refused": "", "age_us": 1}
+    return records.OutputRecord(output="siren", **(plain | fields))
+
+
 def line(leaf, body, *, node="pole-7"):
     return canonical_struct(
         Record(
@@ -123,6 +128,7 @@ ORDINARY = (
     alert(1),
     lock("a"),
     records.UnlockRecord(raised_id="a", reason="expired"),
+    output(),
     operation("begun"),
     operation("ended"),
     operation("begun"),
@@ -155,6 +161,8 @@ def test_an_ordinary_ledger_is_not_objected_to():
             (alert(1), records.ReleaseRecord(hold_id="h", person="p", reason="r", step="asked")),
             "release_unfounded",
         ),
+        ((alert(1), output(cause_id="b")), "output_unfounded"),
+        ((alert(1), output(cause="command")), "output_unfounded"),
         ((alert(1), operation("ended")), "operation_unfounded"),
         ((operation("begun"), operation("begun")), "operation_unfounded"),
     ],

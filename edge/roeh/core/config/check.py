@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from roeh.core.config.camera_rules import with_camera_rules
 from roeh.core.config.names_check import check_known, check_unique
 from roeh.core.config.operations_check import check_operations
+from roeh.core.config.outputs_check import check_outputs
 from roeh.core.config.schema import (
     CameraBlindRule,
     CameraTamperRule,
@@ -64,6 +65,7 @@ def check_config(config: NodeConfig, name: str) -> None:
             )
     _check_rules(config, name)
     check_operations(config, name)
+    check_outputs(config, name)
     for index, schedule in enumerate(config.schedules):
         if schedule.start == schedule.end:
             raise ConfigError(

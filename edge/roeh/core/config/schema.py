@@ -16,10 +16,12 @@ from roeh.core.config.section import (
     Count,
     Day,
     DirectoryPath,
+    FilePath,
     Label,
     LocalTime,
     Name,
     NoLabels,
+    NotEmpty,
     NotNegative,
     PointM,
     Port,
@@ -135,11 +137,49 @@ class OperationSection(Section, frozen=True, kw_only=True):
     to_local: LocalTime | None = msgspec.field(name="to", default=None)
 
 
+class _Output(Section, frozen=True, kw_only=True, tag_field="kind"):
+    """What all outputs have. An alert's rule lets one on for `longest_on_s`, an order for less.
+
+    Then it is off for at least `shortest_pause_s`; it is let on `most_per_day` times in a day that
+    the node ran at most, in the hours of its schedule (empty: in all).
+    """
+
+    name: Name
+    longest_on_s: Annotated[float, Meta(ge=0.1, le=600)] = 10.0
+    shortest_pause_s: Annotated[float, Meta(ge=0, le=86400)] = 60.0
+    most_per_day: Annotated[int, Meta(ge=1, le=1000)] = 20
+    schedule: str = ""
+
+
+class GpioOutput(_Output, frozen=True, kw_only=True, tag="gpio"):
+    """A line of a GPIO chip: a light, a siren. High is on, unless `active_low`."""
+
+    chip: FilePath = "/dev/gpiochip0"
+    line: Annotated[int, Meta(ge=0, le=1023)]
+    active_low: bool = False
+
+
+class SoundOutput(_Output, frozen=True, kw_only=True, tag="sound"):
+    """A WAV file that is played once, through an ALSA device."""
+
+    file: FilePath
+    device: NotEmpty = "default"
+
+
+class TrialOutput(_Output, frozen=True, kw_only=True, tag="trial"):
+    """Nothing that anybody sees or hears: a line in a file for each switch, `on` or `off`."""
+
+    file: FilePath
+
+
+OutputSection = GpioOutput | SoundOutput | TrialOutput
+
+
 class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
     """What all rules have: `schedule` empty means always.
 
     A rule of an `operation` holds only while that does; the rule that it is `instead_of` rests as
-    long as it holds.
+    long as it holds. Each alert that it raises lets its `outputs` on.
     Of more than `chatter_count` alerts within `chatter_window_s` (0: of none) the rest is held
     back and counted, unless the priority is 8 or 9.
     """
@@ -153,6 +193,7 @@ class _Rule(Section, frozen=True, kw_only=True, tag_field="kind"):
     schedule: str = ""
     operation: str = ""
     instead_of: str = ""
+    outputs: tuple[Name, ...] = ()
 
 
 class ZoneEntryRule(_Rule, frozen=True, kw_only=True, tag="zone_entry"):
@@ -237,9 +278,6 @@ class CameraBlindRule(_Rule, frozen=True, kw_only=True, tag="camera_blind"):
     labels: NoLabels = ()
     priority: Priority = 8
     after_s: Annotated[float, Meta(ge=2)] = 10.0
-
-
-
 
 
 class ObjectLeftRule(_Rule, frozen=True, kw_only=True, tag="object_left"):
@@ -453,13 +491,14 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     zones: tuple[ZoneSection, ...] = ()
     lines: tuple[LineSection, ...] = ()
     schedules: tuple[ScheduleSection, ...] = ()
+    operations: Annotated[tuple[OperationSection, ...], Meta(max_length=64)] = ()
     rules: tuple[RuleSection, ...] = ()
+    outputs: Annotated[tuple[OutputSection, ...], Meta(max_length=16)] = ()
     evidence: EvidenceSection = EvidenceSection()
     keys: KeysSection = KeysSection()
     outbox: OutboxSection = OutboxSection()
     broker: BrokerSection = BrokerSection()
     desk: DeskSection = DeskSection()
-    operations: Annotated[tuple[OperationSection, ...], Meta(max_length=64)] = ()
     metrics: MetricsSection = MetricsSection()
     retrieve: RetrieveSection = RetrieveSection()
     access: AccessSection = AccessSection()

@@ -15,8 +15,10 @@ from roeh.core.errors import EXIT_OK, CommandRefused
 from roeh.core.ids import ClockIds
 from roeh.core.moments import utc_text
 from roeh.core.orders import (
+    MAX_OUTPUT_ON_S,
     MAX_RESEND_RANGES,
     Answer,
+    DeterOrder,
     HoldOrder,
     LogLevelOrder,
     OperationOrder,
@@ -135,6 +137,13 @@ def _add_orders(orders: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _add_end(operation)
     operation.set_defaults(make=_operation)
 
+    deter = orders.add_parser("deter", help="let a light, a siren or a message on, or off again")
+    deter.add_argument("output", metavar="OUTPUT")
+    how_long = deter.add_mutually_exclusive_group(required=True)
+    how_long.add_argument("--for", dest="for_us", type=duration_argument, metavar="20s")
+    how_long.add_argument("--off", action="store_true", help="off at once")
+    deter.set_defaults(make=_deter)
+
     restart = orders.add_parser("restart", help="end a process as it should, and start it again")
     restart.add_argument("process", choices=_PROCESSES)
     restart.set_defaults(make=_restart)
@@ -196,6 +205,17 @@ def _operation(chosen: argparse.Namespace, now_us: int) -> Order:
     return OperationOrder(
         operation=chosen.operation, mode=mode, until_utc_us=_end_of(chosen, now_us)
     )
+
+
+def _deter(chosen: argparse.Namespace, _now_us: int) -> Order:
+    on_s = 0 if chosen.off else round(chosen.for_us / _US_PER_S)
+    if not chosen.off and not 1 <= on_s <= MAX_OUTPUT_ON_S:
+        raise CommandRefused(
+            what=f"no output is let on for {on_s} s",
+            which="roeh desk order deter --for",
+            remedy=f"give 1 to {MAX_OUTPUT_ON_S} s, or --off",
+        )
+    return DeterOrder(output=chosen.output, on_s=on_s)
 
 
 def _end_of(chosen: argparse.Namespace, now_us: int) -> int:

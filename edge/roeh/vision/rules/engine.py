@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from roeh.core.clock import ClockReading
 from roeh.core.config import NodeConfig, with_camera_rules
+from roeh.core.schedule import schedules_of
 from roeh.core.types import Frame
 from roeh.vision.rules.configured import rule_of
 from roeh.vision.rules.finding import Finding
 from roeh.vision.rules.hours import hours_of_rules
 from roeh.vision.rules.life import Life
 from roeh.vision.rules.operations import Operations
-from roeh.vision.rules.schedule import OrderedSchedule, Schedule
+from roeh.vision.rules.schedule import OrderedSchedule
 from roeh.vision.scene import Scene
 
 
@@ -22,9 +23,7 @@ class RuleEngine:
 
     def __init__(self, config: NodeConfig) -> None:
         config = with_camera_rules(config)
-        schedules = {
-            section.name: Schedule(section, config.node.time_zone) for section in config.schedules
-        }
+        schedules = schedules_of(config)
         self.operations = Operations(config, schedules)
         self._hours = hours_of_rules(config, schedules, self.operations)
         self._lives = tuple(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roeh.core.config import NodeConfig
+from roeh.core.schedule import Schedule
 from roeh.core.types import Frame
 from roeh.vision.rules.operations import Operation, Operations
-from roeh.vision.rules.schedule import OrderedSchedule, Schedule
+from roeh.vision.rules.schedule import OrderedSchedule
 
 
 class Hours:

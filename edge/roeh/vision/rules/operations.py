@@ -14,7 +14,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import NodeConfig, OperationSection
 from roeh.core.operations import OperationNow
-from roeh.vision.rules.schedule import Schedule
+from roeh.core.schedule import Schedule
 
 
 class OrderedOperation(msgspec.Struct, frozen=True):

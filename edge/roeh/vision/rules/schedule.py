@@ -1,20 +1,8 @@
-"""Whether a rule is on at this hour, in the node's time zone, or by an order.
-
-The only place where rules look at UTC: a wrong clock shifts the hours of a schedule and
-changes nothing else.
-"""
+"""A rule that is on, or off, by an order."""
 
 from __future__ import annotations
 
-import datetime
-import zoneinfo
-
 import msgspec
-
-from roeh.core.clock import NS_PER_S
-from roeh.core.config import ScheduleSection
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class OrderedSchedule(msgspec.Struct, frozen=True):
@@ -22,32 +10,3 @@ class OrderedSchedule(msgspec.Struct, frozen=True):
 
     is_on: bool
     until_mono_ns: int
-
-
-class Schedule:
-    """Days and hours.
-
-    A window whose end is not after its start runs over midnight and belongs to the day
-    it started on; equal start and end are a whole day from then on. Hours are those of
-    the clock on the wall: on the days of the change a window is an hour shorter or longer.
-    """
-
-    def __init__(self, section: ScheduleSection, time_zone: str) -> None:
-        self._days = frozenset(_DAYS.index(day) for day in section.days)
-        self._start_min, self._end_min = _minutes(section.start), _minutes(section.end)
-        self._zone = zoneinfo.ZoneInfo(time_zone)
-
-    def holds(self, t_utc_ns: int) -> bool:
-        """Whether it covers that instant."""
-        local = datetime.datetime.fromtimestamp(t_utc_ns // NS_PER_S, tz=self._zone)
-        minute, today = local.hour * 60 + local.minute, local.weekday()
-        if self._start_min < self._end_min:
-            return today in self._days and self._start_min <= minute < self._end_min
-        if minute >= self._start_min:
-            return today in self._days
-        return minute < self._end_min and (today - 1) % len(_DAYS) in self._days
-
-
-def _minutes(text: str) -> int:
-    hours, minutes = text.split(":")
-    return int(hours) * 60 + int(minutes)
