@@ -95,6 +95,7 @@ def _interrupt(options: argparse.Namespace, street: Street) -> int:
             steps,
             first=poles,
             times=options.times,
+            kills=options.kills,
             seed=options.seed,
             longest_s=options.longest,
         )
@@ -153,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     pole.add_argument("--ci", action="store_true", help="the short form: the control room once")
     killed = add("interrupt", "Ansible killed, poles cut, in a street that `pole --keep` left")
     killed.add_argument("--times", type=int, default=3, metavar="N", help="new poles (3)")
+    killed.add_argument(
+        "--kills", type=int, default=1, metavar="N", help="runs killed at each in a row (1)"
+    )
     killed.add_argument("--seed", type=int, default=1, metavar="N", help="of the moments (1)")
     killed.add_argument(
         "--longest", type=float, default=60.0, metavar="S", help="how long a whole run takes (60)"

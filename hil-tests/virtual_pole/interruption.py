@@ -24,6 +24,8 @@ from virtual_pole.troubles import PoleFailed
 _POLL_S = 0.05
 #: Before, nothing is changed yet: Ansible only looks at the inventory.
 _FIRST_S = 3.0
+#: What a killed run had begun is waited for.
+_PATIENCE_S = 1200.0
 
 
 class Interruption(msgspec.Struct, frozen=True):
@@ -106,15 +108,16 @@ def interrupt(
 
 
 def series(
-    street: Street, steps: Steps, *, first: int, times: int, seed: int, longest_s: float
+    street: Street, steps: Steps, *, first: int, times: int, kills: int, seed: int, longest_s: float
 ) -> None:
-    """A fresh pole for each moment: killed, run again, and then well.
+    """Fresh poles: each run that is killed goes on from the one before, the last one ends well.
 
     Args:
         street: provisioned so far that poles can be added.
         steps: told what was done.
         first: number of the first pole that is made.
-        times: how many.
+        times: how many poles.
+        kills: how many runs are killed at each before one that is not.
         seed: of the moments.
         longest_s: how long a whole run takes.
 
@@ -122,17 +125,23 @@ def series(
         PoleFailed: a pole was not repaired; the seed is named.
     """
     clock = steps.clock
-    for number, moment in enumerate(moments(seed, times, longest_s), start=first):
-        pole = Machine(street, f"pole-{number}", clock)
+    drawn = moments(seed, times * kills, longest_s)
+    for number in range(times):
+        pole = Machine(street, f"pole-{first + number}", clock)
         life.add(street, pole)
         inventory.renew(street)
-        with steps.taking(f"{pole.name}: {moment}") as found:
-            found.append(interrupt(street, pole, "site", moment, clock))
+        its_own = drawn[number * kills : (number + 1) * kills]
+        for moment in its_own:
+            with steps.taking(f"{pole.name}: {moment}") as found:
+                found.append(interrupt(street, pole, "site", moment, clock))
         with steps.taking(f"{pole.name}: run again") as found:
             try:
-                playbooks.run(street, "site", f"site-{pole.name}-again", "--limit", pole.name)
+                limit = ("--limit", pole.name)
+                log_name = f"site-{pole.name}-again"
+                playbooks.run(street, "site", log_name, *limit, patience_s=_PATIENCE_S)
                 found.append(health.doctor(pole))
             except PoleFailed as failure:
-                raise PoleFailed(f"seed {seed}, {moment}: {failure}") from None
+                words = "; ".join(map(str, its_own))
+                raise PoleFailed(f"seed {seed}, {words}: {failure}") from None
         with life.alone(street):
             pole.cut()
