@@ -30,11 +30,10 @@ options:
     suboptions:
       name: {description: Login, type: str, required: true}
       keys: {description: Public keys for ssh, type: list, elements: str, required: true}
-  also:
-    description: Further members, whose keys are left as they are.
-    type: list
-    elements: str
-    default: []
+  keeps_caller:
+    description: Whoever provisions by sudo is a member too; their keys are left as they are.
+    type: bool
+    default: false
 author: [Roeh]
 """
 EXAMPLES = r"""
@@ -50,6 +49,10 @@ done:
   returned: always
   type: list
   elements: str
+caller:
+  description: Who provisions, as they came in; root where they came in as that.
+  returned: always
+  type: str
 """
 
 _LOGIN = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -65,7 +68,7 @@ def main() -> None:
         argument_spec={
             "group": {"type": "str", "required": True},
             "persons": {"type": "list", "elements": "dict", "default": [], "options": person},
-            "also": {"type": "list", "elements": "str", "default": []},
+            "keeps_caller": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -75,7 +78,8 @@ def main() -> None:
         if not _LOGIN.fullmatch(name):
             module.fail_json(msg=f"{name!r} is no login: give lower-case letters, digits, hyphens")
     members = set(_members(group))
-    wanted = {*persons, *module.params["also"]}
+    caller = os.environ.get("SUDO_USER", "root")
+    wanted = {*persons, *([caller] if module.params["keeps_caller"] and caller != "root" else [])}
     done: list[str] = []
     if not _has_group(group):
         done.append(f"{group}: made")
@@ -93,7 +97,7 @@ def main() -> None:
         done.append(f"{name}: shut out")
         _run(module, "gpasswd", "--delete", name, group)
         _run(module, "usermod", "--lock", "--expiredate=1", name)
-    module.exit_json(changed=bool(done), done=done)
+    module.exit_json(changed=bool(done), done=done, caller=caller)
 
 
 def _give_keys(module: AnsibleModule, name: str, keys: list[str]) -> list[str]:
