@@ -7,13 +7,11 @@ control room; nobody else gets a private key.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from virtual_pole.commands import output
+from virtual_pole.commands import output, together
 from virtual_pole.street import REPOSITORY, Street
 
 ROEH = REPOSITORY / ".venv/bin/roeh"
@@ -96,7 +94,7 @@ def hold(street: Street) -> Keys:
     _keys(stick, "root", "root", "--name", "Street root", "--plain")
     (stick / _WORDS_FILE).write_text(f"{_WORDS}\n")
     broker = street.place("control-1").address
-    _together(
+    together(
         lambda: _nodes(stick),
         lambda: _services(stick, broker),
         lambda: _keys(stick, *("ca", "police", "--for", "police", "--plain", *_UNDER_ROOT)),
@@ -105,7 +103,7 @@ def hold(street: Street) -> Keys:
     )
     investigator = _officer(people, "Ben Amar", "1001", "investigator")
     approver = _officer(people, "Dana Cohen", "1002", "approver")
-    _together(
+    together(
         lambda: _certify(stick, investigator),
         lambda: _certify(stick, approver),
         lambda: _keys(stick, "revoke", "--ca", "police"),
@@ -162,13 +160,6 @@ def _certify(stick: Path, officer: Officer) -> None:
         *("person", "sign", str(request), "--ca", "police", "--role", officer.role),
         *("--out", str(officer.certificate)),
     )
-
-
-def _together(*parts: Callable[[], None]) -> None:
-    """All at once; the first failure is raised when all have ended."""
-    with ThreadPoolExecutor(len(parts)) as pool:
-        for done in [pool.submit(part) for part in parts]:
-            done.result()
 
 
 def _keys(stick: Path, *words: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from virtual_pole.troubles import PoleFailed
@@ -55,6 +56,13 @@ def output(
             f"status {done.returncode}: {' '.join(command)}: {said[-_SAID_CHARACTERS:]}"
         )
     return done.stdout.decode(errors="replace")
+
+
+def together(*parts: Callable[[], None]) -> None:
+    """All at once; the first failure is raised when all have ended."""
+    with ThreadPoolExecutor(len(parts)) as pool:
+        for done in [pool.submit(part) for part in parts]:
+            done.result()
 
 
 def packed(directory: Path, names: Sequence[str]) -> bytes:

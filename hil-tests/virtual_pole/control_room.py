@@ -99,21 +99,3 @@ def refusal_of_strangers(street: Street, keys: Keys, name: str) -> str:
     if not said.startswith(_REFUSALS):
         raise PoleFailed(f"without a certificate the broker's answer is: {said}")
     return said
-
-
-def witness_key(desk: Machine, to: Path) -> Path | None:
-    """The public key of the control room's witness, as verifiers take it; None: it has none.
-
-    Args:
-        desk: the control room.
-        to: the file.
-
-    Raises:
-        PoleFailed: it cannot be asked.
-    """
-    lines = desk.run("cat /etc/roeh/desk.keys").splitlines()
-    found = [line.split()[-1] for line in lines if line.startswith("witness")]
-    if not found:
-        return None
-    to.write_text("".join(f"{key}\n" for key in found))
-    return to

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from roeh.core.clock import NS_PER_S, Clock
-from virtual_pole.ceremony import ROEH, Keys, Officer
+from virtual_pole.ceremony import ROEH, WITNESS, Keys, Officer
 from virtual_pole.commands import output
 from virtual_pole.network import in_namespace
 from virtual_pole.street import Street
@@ -72,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path | None) -> Verdict:
+def export(street: Street, keys: Keys, name: str, clock: Clock) -> Verdict:
     """Seconds of video around a pole's first alert: asked for, agreed to, fetched, verified.
 
     Args:
@@ -80,10 +80,10 @@ def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path | 
         keys: the city's, and the officers'.
         name: the pole.
         clock: what time it is.
-        witness: its public key; None: nobody witnessed, and time stays not anchored.
 
     Raises:
-        PoleFailed: the pole has no such video, or refuses; or the verifier cannot read it.
+        PoleFailed: the pole has no such video, or refuses; no witness is known; or the verifier
+            cannot read it.
     """
     police = _Police(street, keys, name)
     span = _span(police, clock)
@@ -104,17 +104,17 @@ def export(street: Street, keys: Keys, name: str, clock: Clock, witness: Path | 
         *("fetch", police.url, number, "--out", str(bundle)),
         *("--timeout", str(_FETCH_PATIENCE_S), "--json"),
     )
-    return verified(bundle, identity, keys.root, witness)
+    return verified(bundle, identity, keys.root, _witness_key(street))
 
 
-def verified(bundle: Path, identity: Path, root: Path, witness: Path | None) -> Verdict:
+def verified(bundle: Path, identity: Path, root: Path, witness: Path) -> Verdict:
     """What `roeh verify` says of a bundle.
 
     Args:
         bundle: encrypted.
         identity: the secret key of its recipient.
         root: the city's.
-        witness: its public key; None: nobody witnessed, and time stays not anchored.
+        witness: its public key.
 
     Raises:
         PoleFailed: it says nothing.
@@ -122,8 +122,7 @@ def verified(bundle: Path, identity: Path, root: Path, witness: Path | None) -> 
     done = subprocess.run(
         [
             *(str(ROEH), "verify", str(bundle), "--identity", str(identity), "--trust", str(root)),
-            *(() if witness is None else ("--witness", str(witness))),
-            "--json",
+            *("--witness", str(witness), "--json"),
         ],
         capture_output=True,
         text=True,
@@ -144,6 +143,22 @@ def verified(bundle: Path, identity: Path, root: Path, witness: Path | None) -> 
         )
     except (ValueError, LookupError, TypeError):
         raise PoleFailed(f"roeh verify says nothing of {bundle}: {done.stderr.strip()}") from None
+
+
+def _witness_key(street: Street) -> Path:
+    """The public key of the street's witness, as verifiers take it.
+
+    Raises:
+        PoleFailed: witness.yml has brought none to the laptop.
+    """
+    told = street.state / f"trust/witnesses/{WITNESS}.keys"
+    lines = told.read_text().splitlines() if told.exists() else []
+    for line in lines:
+        if line.startswith("witness "):
+            key = street.state / "officers/witness.key"
+            key.write_text(f"{line.split()[-1]}\n")
+            return key
+    raise PoleFailed(f"no witness is known: nothing of one in {told}")
 
 
 class _Span(msgspec.Struct, frozen=True):

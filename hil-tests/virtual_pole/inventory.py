@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from virtual_pole.ceremony import DESK, OPERATOR, WITNESS, Keys
+from virtual_pole.ceremony import DESK, OPERATOR, Keys
 from virtual_pole.commands import packed
 from virtual_pole.machine import Machine
 from virtual_pole.street import CONTROL_ROOM, REPOSITORY, Street
@@ -34,7 +34,6 @@ def write(street: Street, bundle: Path) -> None:
     desk = {
         "roeh_desk_name": DESK,
         "roeh_broker_host": street.place(CONTROL_ROOM).address,
-        "roeh_broker_witnesses": [WITNESS],
         "roeh_broker_operators": [OPERATOR],
         "roeh_handover": STICK,
     }

@@ -1,8 +1,8 @@
 """`make pole`: from nothing to evidence in another's hands, each step shown to hold.
 
 What does not wait for another is made at once (machines, keys, bundle, footage). Then the control
-room, the pole, an alarm, evidence, the same runs again, which change nothing and find all
-healthy, the doctor, and what listens.
+room and its witness, the pole, an alarm; and again at once: evidence, the same runs again, which
+change nothing and find all healthy, the doctor, and what listens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeVar
 from roeh.core.clock import Clock
 from virtual_pole import ceremony, control_room, evidence, health, inventory, life, playbooks
 from virtual_pole.ceremony import Keys
-from virtual_pole.commands import output
+from virtual_pole.commands import output, together
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
 from virtual_pole.steps import Steps
@@ -31,8 +31,6 @@ _FOOTAGE = REPOSITORY / "build/cache/street"
 _BUNDLES = "bundle"
 _MAKING_PATIENCE_S = 900.0
 _ALARM_PATIENCE_S = 60.0
-#: What a verifier cannot check of a bundle that no witness saw.
-_OF_WITNESSES = {"time anchored"}
 
 _MadeT = TypeVar("_MadeT")
 
@@ -62,23 +60,36 @@ def walk(street: Street, steps: Steps, clock: Clock, *, is_short: bool) -> None:
         _provision_at_once(street, steps)
     else:
         _provision(street, steps, "control-room", "first")
+        _provision(street, steps, "witness", "first")
         _provision(street, steps, "site", "first")
     with steps.taking("alarm at the control room") as found:
         alarm = control_room.first_alarm(desk, POLE, _ALARM_PATIENCE_S, clock)
         found.append(f"{alarm.rule} of {alarm.node}")
-    with steps.taking("stranger at the broker") as found:
-        found.append(control_room.refusal_of_strangers(street, keys, POLE))
-    with steps.taking("evidence exported by two, verified") as found:
-        found.append(_exported(street, keys, desk, clock))
-    if not is_short:
+
+    def evidence_leaves() -> None:
+        with steps.taking("evidence exported by two, verified") as found:
+            found.append(_exported(street, keys, clock))
+
+    def control_room_again() -> None:
         _provision(street, steps, "control-room", "second")
-    _provision(street, steps, "site", "second")
-    with steps.taking("doctor on the pole") as found:
-        found.append(health.doctor(pole))
-    with steps.taking("audit of the desk"):
-        control_room.check_audit(desk)
-    with steps.taking("what listens on the pole") as found:
-        found.append(health.only_what_may_listen(street, pole))
+        _provision(street, steps, "witness", "second")
+
+    def asked() -> None:
+        with steps.taking("stranger at the broker") as found:
+            found.append(control_room.refusal_of_strangers(street, keys, POLE))
+        with steps.taking("audit of the desk"):
+            control_room.check_audit(desk)
+        with steps.taking("doctor on the pole") as found:
+            found.append(health.doctor(pole))
+        with steps.taking("what listens on the pole") as found:
+            found.append(health.only_what_may_listen(street, pole))
+
+    together(
+        evidence_leaves,
+        lambda: _provision(street, steps, "site", "second"),
+        asked,
+        *(() if is_short else (control_room_again,)),
+    )
 
 
 def plug_camera(street: Street) -> None:
@@ -144,14 +155,15 @@ def _python_path() -> dict[str, str]:
 
 def _provision_at_once(street: Street, steps: Steps) -> None:
     """What a pole needs of the control room is its signature alone, so all before may be beside."""
-    with ThreadPoolExecutor(2) as pool:
-        desk = pool.submit(_provision, street, steps, "control-room", "first")
-        # Nothing is here yet of whom the pole believes, and nothing runs whose health could be
-        # asked: preflight, enrolment and health are in the second half.
-        half = ("--tags=install", "--skip-tags=preflight,enrol,run")
-        system = pool.submit(_provision, street, steps, "site", "installing", *half)
-    desk.result()
-    system.result()
+
+    def desk() -> None:
+        _provision(street, steps, "control-room", "first")
+        _provision(street, steps, "witness", "first")
+
+    # Nothing is here yet of whom the pole believes, and nothing runs whose health could be
+    # asked: preflight, enrolment and health are in the second half.
+    half = ("--tags=install", "--skip-tags=preflight,enrol,run")
+    together(desk, lambda: _provision(street, steps, "site", "installing", *half))
     _provision(street, steps, "site", "first", "--tags=configure,enrol,run")
 
 
@@ -164,12 +176,9 @@ def _provision(street: Street, steps: Steps, playbook: str, which: str, *options
         raise PoleFailed(f"a second {playbook}.yml changed something: {run.log}")
 
 
-def _exported(street: Street, keys: Keys, desk: Machine, clock: Clock) -> str:
-    witness = control_room.witness_key(desk, street.state / "officers/witness.key")
-    verdict = evidence.export(street, keys, POLE, clock, witness)
-    unchecked = {question for question, check in verdict.checks.items() if check == "NOT CHECKED"}
-    failed = {question for question, check in verdict.checks.items() if check == "FAIL"}
-    if failed or not unchecked <= (_OF_WITNESSES if witness is None else set()):
+def _exported(street: Street, keys: Keys, clock: Clock) -> str:
+    verdict = evidence.export(street, keys, POLE, clock)
+    if any(check != "OK" for check in verdict.checks.values()):
         raise PoleFailed(f"roeh verify says {verdict.exit_status}: {'; '.join(verdict.reasons)}")
     size = f"{verdict.bundle.stat().st_size / 1e6:.1f} MB"
     return ", ".join([size, *(f"{name} {check}" for name, check in verdict.checks.items())])

@@ -1,5 +1,6 @@
 """What the playbooks' own modules do to a machine: all or nothing, whole files, nothing twice."""
 
+import base64
 import json
 import os
 import subprocess
@@ -121,3 +122,43 @@ def test_everything_that_is_missing_is_named_and_nothing_is_written(
     assert str(stick / "nodes") in answer["msg"]
     assert "passphrase" not in answer["msg"]
     assert not (tmp_path / "place").exists()
+
+
+def played_here(tmp_path: Path, *tasks: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Ansible's run of these tasks on this machine, as its laptop."""
+    playbook = tmp_path / "play.yml"
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+    playbook.write_text(json.dumps([play]))
+    return subprocess.run(
+        [HIL / "ansible-playbook", "-i", "localhost,", playbook],
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "deploy/ansible/ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_a_host_told_lies_on_the_laptop_and_is_written_once(tmp_path: Path) -> None:
+    told = f"made\nfile desk.keys {base64.b64encode(b'ack one').decode()}\n# no file"
+    trust = tmp_path / "trust"
+    arguments = {"told": told, "directory": str(trust)}
+    task = {"roeh_told_files": arguments, "register": "second"}
+    unchanged = {"ansible.builtin.assert": {"that": "second is not changed"}}
+
+    answer = played_here(tmp_path, task, task, unchanged)
+
+    assert answer.returncode == 0, answer.stdout
+    assert "changed=1" in answer.stdout
+    assert contents(trust) == {"desk.keys": "ack one"}
+
+
+def test_a_host_writes_nowhere_else_on_the_laptop(tmp_path: Path) -> None:
+    lines = ["file ../keys YQ==", "file .keys YQ==", "file keys %", "file keys"]
+    arguments = [{"told": line, "directory": str(tmp_path / "trust")} for line in lines]
+
+    answer = played_here(
+        tmp_path, *({"roeh_told_files": one, "ignore_errors": True} for one in arguments)
+    )
+
+    assert f"ignored={len(lines)}" in answer.stdout
+    assert contents(tmp_path).keys() == {"play.yml"}

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from roeh.release.debs import read_packages
+
 ROOT = Path(__file__).resolve().parents[3]
 HIL = ROOT / "build/env/hil/bin"
 ANSIBLE = ROOT / "deploy/ansible"
@@ -256,3 +258,38 @@ all:
     ):
         assert words in said, answer.stdout
     assert "unreachable=1" not in answer.stdout
+
+
+def test_a_witness_is_told_all_mistakes_before_it_is_asked(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        """
+all:
+  vars: {roeh_bundle: /nowhere, roeh_trust_dir: /nowhere, roeh_management_networks: [10.0.0.300]}
+  children:
+    witness:
+      hosts:
+        witness-1: {ansible_host: 192.0.2.1, roeh_witness: police}
+"""
+    )
+    answer = played("witness", "-i", inventory)
+    assert answer.returncode != 0
+    said = " ".join((answer.stdout + answer.stderr).split())
+    for words in (
+        "witness-1: roeh_witness_name: it is not set",
+        "witness-1: roeh_broker_host: it is not set",
+        "witness-1: roeh_witness: a variable that no role knows",
+        "witness-1: roeh_management_networks[0] = ''10.0.0.300''",
+        "witness-1: roeh_bundle = ''/nowhere'': no bundle is there",
+    ):
+        assert words in said, answer.stdout
+    assert "unreachable=1" not in answer.stdout
+
+
+def test_a_witness_s_machine_needs_nothing_that_the_bundle_does_not_carry() -> None:
+    lists = {
+        name: set(read_packages(ANSIBLE / f"packages/{name}.txt"))
+        for name in ("control_room", "witness")
+    }
+    assert lists["witness"] < lists["control_room"]
+    assert lists["witness"].isdisjoint({"mosquitto", "postgresql"})

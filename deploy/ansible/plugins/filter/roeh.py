@@ -16,7 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pole_inventory.board import board_mistakes, machine_mistakes, told_words
 from pole_inventory.bundle_sums import bundle_sums
-from pole_inventory.checked import checked, control_rooms_checked
+from pole_inventory.checked import (
+    CONTROL_ROOM_ROLES,
+    WITNESS_ROLES,
+    checked,
+    machines_checked,
+)
 from pole_inventory.firewall import firewall_addresses
 from pole_inventory.fleet import Pole
 from pole_inventory.health import failed_findings, unwell
@@ -27,6 +32,13 @@ from pole_inventory.overlays import compiled
 _THEIRS = frozenset(
     {"ansible_host", "ansible_port", "ansible_user", "ansible_ssh_private_key_file"}
 )
+#: Who of each group's hosts dials the broker, and at which of its doors; the control room's own
+#: parts do so within the machine.
+_DIALLERS: Mapping[str, tuple[str, int]] = {
+    "poles": ("roeh-publish", 8883),
+    "control_room": ("", 8883),
+    "witness": ("roeh-witness", 8884),
+}
 
 
 def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +71,16 @@ def roeh_control_room_mistakes(
 ) -> list[str]:
     """Every mistake of the control rooms `names`, a line each."""
     rooms = [Pole(str(name), _plain(hostvars[name])) for name in names]
-    found = control_rooms_checked(rooms, sources=[str(path) for path in sources])
+    found = machines_checked(rooms, CONTROL_ROOM_ROLES, sources=[str(path) for path in sources])
+    return [mistake.line() for mistake in found]
+
+
+def roeh_witness_mistakes(
+    names: list[str], hostvars: Mapping[str, Mapping[str, Any]], sources: list[str]
+) -> list[str]:
+    """Every mistake of the witnesses `names`, a line each."""
+    witnesses = [Pole(str(name), _plain(hostvars[name])) for name in names]
+    found = machines_checked(witnesses, WITNESS_ROLES, sources=[str(path) for path in sources])
     return [mistake.line() for mistake in found]
 
 
@@ -74,9 +95,10 @@ def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
     return node_toml(name, _plain(variables))
 
 
-def roeh_firewall_addresses(variables: Mapping[str, Any], is_pole: bool) -> str:
-    """The addresses of the firewall of this host."""
-    return firewall_addresses(_plain(variables), is_pole=is_pole)
+def roeh_firewall_addresses(variables: Mapping[str, Any], group: str) -> str:
+    """The addresses of the firewall of this host, which is in the group."""
+    dialler, broker_port = _DIALLERS[group]
+    return firewall_addresses(_plain(variables), dialler=dialler, broker_port=broker_port)
 
 
 def roeh_overlay_file(source: str, folder: str) -> dict[str, str]:
@@ -110,4 +132,5 @@ class FilterModule:
             "roeh_overlay_file": roeh_overlay_file,
             "roeh_password_file": password_file,
             "roeh_unwell": unwell,
+            "roeh_witness_mistakes": roeh_witness_mistakes,
         }

@@ -1,4 +1,4 @@
-"""The filter of the control room's roles; what it does is in pole_inventory, without Ansible."""
+"""Filters of the control room's and the witness's roles; what they do is in pole_inventory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ansible.parsing.ajson import AnsibleJSONEncoder
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pole_inventory.desk_document import desk_toml
+from pole_inventory.witness_document import witness_toml
 
 
 def roeh_desk_toml(variables: Mapping[str, Any], name: str) -> str:
@@ -21,9 +22,14 @@ def roeh_desk_toml(variables: Mapping[str, Any], name: str) -> str:
     return desk_toml(name, json.loads(json.dumps(variables, cls=AnsibleJSONEncoder)))
 
 
+def roeh_witness_toml(variables: Mapping[str, Any], name: str) -> str:
+    """witness.toml of the witness `name` from its variables."""
+    return witness_toml(name, json.loads(json.dumps(variables, cls=AnsibleJSONEncoder)))
+
+
 class FilterModule:
     """What Ansible asks this file for."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Names in templates."""
-        return {"roeh_desk_toml": roeh_desk_toml}
+        return {"roeh_desk_toml": roeh_desk_toml, "roeh_witness_toml": roeh_witness_toml}

@@ -28,6 +28,10 @@ CONTROL_ROOM_ROLES = (
     "desk", "broker", "postgresql", "base", "time", "network", "release", "observability",
     "monitoring", "hardening",
 )  # fmt: skip
+#: What a witness's machine consists of.
+WITNESS_ROLES = (
+    "witness", "base", "time", "network", "release", "observability", "hardening",
+)  # fmt: skip
 _RELEASE_CA = "release-ca.pem"
 _ARCHITECTURES: Mapping[str, str] = {"pi4": "aarch64", "pi5": "aarch64", "orin": "aarch64"}
 
@@ -57,14 +61,19 @@ def checked(
     return list(dict.fromkeys(found))
 
 
-def control_rooms_checked(rooms: Sequence[Pole], *, sources: list[str]) -> list[Mistake]:
-    """Everything that is wrong with these control rooms, in order; desk.toml is the product's.
+def machines_checked(
+    rooms: Sequence[Pole], roles: Sequence[str], *, sources: list[str]
+) -> list[Mistake]:
+    """Everything that is wrong with control rooms or witnesses, in order.
+
+    desk.toml and witness.toml are the product's to judge.
 
     Args:
-        rooms: hosts of the group control_room, each with its variables.
+        rooms: hosts of the group, each with its variables.
+        roles: what such a machine consists of.
         sources: files and folders of the inventory.
     """
-    options, known = options_of(list(CONTROL_ROOM_ROLES)), known_variables()
+    options, known = options_of(list(roles)), known_variables()
     found: list[Mistake] = list(names_twice(sources))
     for room in rooms:
         found.extend(specified(room.name, room.variables, options))

@@ -23,7 +23,7 @@ HOSTS: Mapping[str, str] = {
 }
 
 
-def firewall_addresses(variables: Mapping[str, Any], *, is_pole: bool) -> str:
+def firewall_addresses(variables: Mapping[str, Any], *, dialler: str, broker_port: int) -> str:
     """roeh-addresses.nft: each set for IPv4 and IPv6 apart; nobody is `{ }`.
 
     A host that is a name without an address in roeh_host_addresses is everybody at its port:
@@ -31,7 +31,9 @@ def firewall_addresses(variables: Mapping[str, Any], *, is_pole: bool) -> str:
 
     Args:
         variables: of the host, templated.
-        is_pole: whether publish is there; the rules are not taken with a user who is not.
+        dialler: the user who dials the broker beside root; empty: nobody. The rules are not
+            taken with a user who is not there.
+        broker_port: where the broker is dialled, unless the settings say another.
 
     Raises:
         ValueError: something that is no address and no network.
@@ -47,10 +49,10 @@ def firewall_addresses(variables: Mapping[str, Any], *, is_pole: bool) -> str:
         lines.extend(_defines(name, addresses))
     settings = variables.get("roeh_settings") or {}
     access_port = settings.get("access", {}).get("port", 8443)
-    broker_port = settings.get("broker", {}).get("port", 8883)
+    broker_port = settings.get("broker", {}).get("port", broker_port)
     lines.append(f"define access_port = {int(access_port)}")
     lines.append(f"define broker_ports = {{ {int(broker_port)} }}")
-    users = "root, roeh-publish" if is_pole else "root"
+    users = f"root, {dialler}" if dialler else "root"
     lines.append(f"define broker_users = {{ {users} }}")
     lines.append("define log_port = 19532")
     return "\n".join(lines) + "\n"
