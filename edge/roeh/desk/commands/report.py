@@ -14,7 +14,7 @@ from typing import IO
 
 import msgspec
 
-from roeh.core.errors import EXIT_OK, OutputRefused
+from roeh.core.errors import EXIT_OK, CommandRefused, OutputRefused
 from roeh.core.moments import utc_text
 from roeh.desk.alarms.choice import AlarmChoice
 from roeh.desk.alarms.records import AlarmRecord
@@ -22,9 +22,10 @@ from roeh.desk.alarms.states import AlarmState, Verdict
 from roeh.desk.alarms.view import console_for, safe
 from roeh.desk.audit.log import AuditAction
 from roeh.desk.commands import Adder
+from roeh.desk.report.figures import daily_figures
 from roeh.desk.report.formats import csv_lines, json_lines
 from roeh.desk.report.reading import chosen_records, summary
-from roeh.desk.report.view import MAX_SHOWN, print_records, print_summary
+from roeh.desk.report.view import MAX_SHOWN, print_figures, print_records, print_summary
 from roeh.desk.seat import Seat, add_operator, moment_argument, pole_argument, taken_seat
 from roeh.desk.wording import counted
 
@@ -57,6 +58,15 @@ def add_actions(add: Adder) -> None:
         "--format", choices=("table", "csv", "json"), default="table", help="default: table"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write csv or json there")
+    parser.add_argument(
+        "--figures",
+        action="store_true",
+        help="by pole and day: alarms an operator hour, peaks, chattering, stale, standing",
+    )
+    parser.add_argument(
+        "--operators", type=int, choices=range(1, 100), default=1, metavar="N",
+        help="who share the alarms, for --figures; default: 1",
+    )  # fmt: skip
     add_operator(parser)
 
 
@@ -64,6 +74,8 @@ def _report(chosen: argparse.Namespace) -> int:
     with taken_seat(chosen) as seat:
         now_us = seat.now_utc_us()
         choice = _choice(chosen, now_us)
+        if chosen.figures:
+            return _figures(seat, choice, now_us, chosen)
         if chosen.format == "table" and chosen.out is None:
             return _show(seat, choice, now_us)
         return _export(seat, choice, now_us, chosen)
@@ -98,6 +110,25 @@ def _show(seat: Seat, choice: AlarmChoice, now_us: int) -> int:
     console.print(
         safe(f"{counted(found.total.alarms, 'alarm')} ({choice.words()}), {utc_text(now_us)}")
     )
+    return EXIT_OK
+
+
+def _figures(seat: Seat, choice: AlarmChoice, now_us: int, chosen: argparse.Namespace) -> int:
+    if chosen.format == "csv" or chosen.out is not None:
+        raise CommandRefused(
+            what="figures are shown, as a table or with --format json, and not exported",
+            which="roeh desk report --figures",
+            remedy="leave --out and --format csv away",
+        )
+    with seat.store.reading() as transaction:
+        found = daily_figures(transaction, choice, now_us, chosen.operators)
+    count = sum(one.figures.alarms for one in found.together)
+    seat.note_view(AuditAction.REPORT_VIEWED, f"figures; {choice.words()}", count=count)
+    if chosen.format == "json":
+        for one in (*found.together, *found.poles):
+            sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
+    else:
+        print_figures(console_for(sys.stdout), found)
     return EXIT_OK
 
 

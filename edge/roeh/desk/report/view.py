@@ -9,6 +9,7 @@ from rich.console import Console
 from roeh.core.moments import length_text, utc_text
 from roeh.desk.alarms.records import AlarmRecord
 from roeh.desk.alarms.view import print_table, safe
+from roeh.desk.report.figures import DailyFigures, PoleDay
 from roeh.desk.report.reading import Summary, Tally
 
 #: A table of more is no table; exports have all.
@@ -56,6 +57,39 @@ def print_summary(console: Console, found: Summary) -> None:
     median, p95 = length_text(found.attended_median_us), length_text(found.attended_p95_us)
     console.print(
         safe(f"attended to {found.attended} of {found.total.alarms}: median {median}, p95 {p95}")
+    )
+
+
+def print_figures(console: Console, found: DailyFigures) -> None:
+    """A line a day of all together and a line a day and pole, then what misses its target."""
+    titles = (
+        "pole", "day (UTC)", "alarms", "an operator hour", "peak in 10 min", "flood",
+        "chattering", "stale", "standing", "most from",
+    )  # fmt: skip
+    shown = (*found.together, *found.poles[:MAX_SHOWN])
+    print_table(console, titles, ([safe(cell) for cell in _day_cells(one)] for one in shown))
+    left_out = found.left_out + max(0, len(found.poles) - MAX_SHOWN)
+    if left_out:
+        console.print(safe(f"and {left_out} more: choose fewer days or one pole"))
+    for one in found.together:
+        for missed in one.figures.exceeded:
+            console.print(safe(f"{utc_text(one.day_us)[:10]}: {missed}"))
+
+
+def _day_cells(one: PoleDay) -> tuple[str, ...]:
+    figures = one.figures
+    top = figures.top[0] if figures.top else None
+    return (
+        one.pole or "all together",
+        utc_text(one.day_us)[:10],
+        str(figures.alarms),
+        f"{figures.per_operator_hour:.1f}",
+        str(figures.peak),
+        f"{figures.flood_share:.0%}",
+        str(len(figures.chattering)),
+        str(figures.stale),
+        str(figures.standing),
+        "-" if top is None else f"{top.source} {top.share:.0%}",
     )
 
 
