@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from roeh.core.config import NodeConfig, RuleSection, load_rules_over
+from roeh.core.config import NodeConfig, RuleSection, load_rules_over, with_camera_rules
 from roeh.core.errors import ConfigError
 from roeh.core.types import RuleKind
 
@@ -15,7 +15,9 @@ RULE_TABLES = ("zones", "lines", "schedules", "operations", "rules")
 #: Judged by what no recording holds.
 UNHEARD = frozenset({RuleKind.LOUD_NOISE.value})
 #: Judged by what is observed in pictures only while some rule of the kind is there.
-OBSERVED = frozenset({RuleKind.OBJECT_LEFT.value, RuleKind.SCUFFLE.value})
+OBSERVED = frozenset(
+    {RuleKind.OBJECT_LEFT.value, RuleKind.SCUFFLE.value, RuleKind.CAMERA_TAMPER.value}
+)
 #: No file can give a rule such a name.
 _CHANGED = "changed/"
 
@@ -74,5 +76,5 @@ def with_both(config: NodeConfig, changed: NodeConfig) -> NodeConfig:
 
 
 def kinds_of(config: NodeConfig) -> frozenset[str]:
-    """Which kinds of rules a configuration has."""
-    return frozenset(str(rule.__struct_config__.tag) for rule in config.rules)
+    """Which kinds of rules a configuration has, those that nobody wrote among them."""
+    return frozenset(str(rule.__struct_config__.tag) for rule in with_camera_rules(config).rules)

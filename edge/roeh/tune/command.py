@@ -20,6 +20,7 @@ from roeh.core.errors import (
     ChecksFailed,
     ConfigError,
     EvidenceRefused,
+    one_line,
 )
 from roeh.core.log import configure_log
 from roeh.core.stopping import stop_on_signals
@@ -27,6 +28,9 @@ from roeh.ledger.utc_spans import UtcSpan
 from roeh.tune.changed import load_changed
 from roeh.tune.local_time import moment_us
 from roeh.tune.opening import FootageWanted
+from roeh.tune.outcome import Outcome
+from roeh.tune.page import write_page
+from roeh.tune.pictures import Pictures
 from roeh.tune.telling import kept_line, print_outcome
 from roeh.tune.trying import Try
 
@@ -69,6 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keep tracks here: the next try takes seconds, an interrupted one goes on",
     )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="a page with pictures of what is gained and lost"
+    )
     parser.add_argument("--person", default="", metavar="NAME", help="who looks; default: the user")
     parser.add_argument("--json", action="store_true", help="the outcome as one JSON line")
 
@@ -97,13 +104,25 @@ def run(chosen: argparse.Namespace) -> int:
         if stop.is_set():
             return EXIT_INTERRUPTED
         outcome = attempt.outcome(_judged(config, chosen))
+        page = None if chosen.out is None else _page(attempt, outcome, config, chosen)
         if chosen.json:
             sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         else:
             print_outcome(outcome, config, sys.stdout)
+            if page is not None:
+                sys.stdout.write(f"page: {one_line(str(page))}\n")
             if chosen.save_tracks is not None:
                 sys.stdout.write(kept_line(str(directory), attempt.kept.bytes_kept()) + "\n")
     return ChecksFailed.exit_status if outcome.damages else EXIT_OK
+
+
+def _page(attempt: Try, outcome: Outcome, config: NodeConfig, chosen: argparse.Namespace) -> Path:
+    out: Path = chosen.out
+    if chosen.video is not None:
+        footage = attempt.video(chosen.video, chosen.camera, _begin_us(config, chosen))
+        return write_page(out, outcome, config, Pictures(footage, config))
+    with attempt.recording(_wanted(config, chosen)) as footage:
+        return write_page(out, outcome, config, Pictures(footage, config))
 
 
 def _with_options(config: NodeConfig, chosen: argparse.Namespace) -> NodeConfig:

@@ -77,7 +77,7 @@ def plan_of(
 def rests_on(config: NodeConfig) -> str:
     """SHA-256 of everything that decides which tracks a picture gives."""
     detect = msgspec.structs.replace(config.detect, threads=1, track_log="")
-    cameras = [msgspec.structs.replace(section, source=None) for section in config.sensors]  # type: ignore[arg-type]  # where pictures come from does not matter
+    cameras = [msgspec.structs.replace(section, source=None) for section in config.sensors]
     digest = hashlib.sha256(__version__.encode())
     for part in (cameras, detect, config.node.heading_deg, config.node.heading_sigma_deg):
         digest.update(msgspec.json.encode(part))

@@ -36,6 +36,7 @@ def print_outcome(outcome: Outcome, config: NodeConfig, out: IO[str]) -> None:
     console.print(_by_rule(outcome))
     if len(outcome.hours) > 1:
         console.print(_by_hour(outcome.hours, zone))
+    console.print(_figures(outcome))
     for rule in outcome.rules:
         _print_first(console, rule, zone)
     for line in (*outcome.remarks, *(f"damaged: {one}" for one in outcome.damages)):
@@ -71,21 +72,38 @@ def _by_rule(outcome: Outcome) -> Table:
     for title in titles:
         table.add_column(title, justify="right")
     for rule in outcome.rules:
-        then = outcome.then.get(rule.rule)
-        held_back = f"{rule.held_back_before} -> {rule.held_back_after}"
-        cells = (
-            rule.rule,
-            rule.kind,
-            "-" if outcome.is_untold else str(then or 0),
-            str(len(rule.before)),
-            str(len(rule.after)),
-            str(len(rule.kept)),
-            str(len(rule.gained)),
-            str(len(rule.lost)),
-            held_back,
-        )
-        table.add_row(*(escape(one_line(cell)) for cell in cells))
+        table.add_row(*(escape(one_line(cell)) for cell in rule_cells(rule, outcome)))
     return table
+
+
+def rule_cells(rule: RuleComparison, outcome: Outcome) -> tuple[str, ...]:
+    """A rule: name, kind, raised then, as configured, as changed, same, gained, lost, held back."""
+    return (
+        rule.rule,
+        rule.kind,
+        "-" if outcome.is_untold else str(outcome.then.get(rule.rule, 0)),
+        str(len(rule.before)),
+        str(len(rule.after)),
+        str(len(rule.kept)),
+        str(len(rule.gained)),
+        str(len(rule.lost)),
+        f"{rule.held_back_before} -> {rule.held_back_after}",
+    )
+
+
+def figure_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """Figures of alarm management by name, as configured and as changed.
+
+    Their targets stand in core/alarm_figures.py.
+    """
+    both = (outcome.figures_before, outcome.figures_after)
+    return [
+        ("alarms an hour", *(f"{one.per_operator_hour:.1f}" for one in both)),
+        ("most in ten minutes", *(str(one.peak) for one in both)),
+        ("chattering rules", *(", ".join(one.chattering) or "none" for one in both)),
+        ("stale", *(str(one.stale) for one in both)),
+        ("standing at the end", *(str(one.standing) for one in both)),
+    ]
 
 
 def _by_hour(hours: Sequence[HourRow], zone: str) -> Table:
@@ -103,6 +121,16 @@ def _by_hour(hours: Sequence[HourRow], zone: str) -> Table:
         table.add_row(
             hour_text(row.begin_us, zone), str(row.before), str(row.after), escape(one_line(rules))
         )
+    return table
+
+
+def _figures(outcome: Outcome) -> Table:
+    table = Table(box=None, title_justify="left")
+    table.add_column("for one operator", no_wrap=True)
+    for title in ("as configured", "as changed"):
+        table.add_column(title, justify="right")
+    for row in figure_rows(outcome):
+        table.add_row(*(escape(one_line(cell)) for cell in row))
     return table
 
 

@@ -26,10 +26,12 @@ from roeh.tune.judging import judge
 from roeh.tune.kept import KeptTracks, Raising, plan_of
 from roeh.tune.local_time import local_text
 from roeh.tune.opening import FootageWanted, open_recorded
-from roeh.tune.outcome import Outcome
+from roeh.tune.outcome import Outcome, figures_of
 from roeh.tune.pace import SHORT_US, estimate
 from roeh.tune.telling import estimate_line
 from roeh.tune.watching import OnProgress, watch
+
+_HOUR_US = 3_600_000_000
 
 
 class Try:
@@ -88,8 +90,25 @@ class Try:
             SourceUnreadable: it is no video.
             OutputRefused: tracks of another video are kept.
         """
-        footage = FiledFootage(video, self._config, camera_id, begin_us)
-        self._look(footage, None)
+        self._look(self.video(video, camera_id, begin_us), None)
+
+    def video(self, video: Path, camera_id: str | None, begin_us: int) -> Footage:
+        """A video file as footage of a camera.
+
+        Raises:
+            SourceUnreadable: it is no video.
+        """
+        return FiledFootage(video, self._config, camera_id, begin_us)
+
+    @contextlib.contextmanager
+    def recording(self, wanted: FootageWanted) -> Iterator[Footage]:
+        """The recording once more, for pictures. That it is looked at is on record.
+
+        Raises:
+            RoehError: it is not to be had any more.
+        """
+        with open_recorded(self._config, self._within_kept(wanted), self._clock) as opened:
+            yield opened.footage
 
     def outcome(self, asked: UtcSpan) -> Outcome:
         """What rules raise over what is kept of that time, as configured and as changed.
@@ -108,22 +127,23 @@ class Try:
         before = judge(self.kept.scenes(asked), self._config)
         after = judge(self.kept.scenes(asked), self._changed)
         rules = compare(before, after)
-        when = plan.footage.when
+        of = plan.footage.when
+        when = UtcSpan(max(of.from_us, asked.from_us), min(of.to_us, asked.to_us), of.error_us)
         raisings = plan.raisings or ()
         then = (one.rule for one in raisings if asked.from_us <= one.t_utc_us < asked.to_us)
         return Outcome(
             node=plan.node,
-            when=UtcSpan(
-                max(when.from_us, asked.from_us), min(when.to_us, asked.to_us), when.error_us
-            ),
+            when=when,
             cameras=plan.footage.cameras,
             scenes=scenes,
             rules=rules,
             hours=by_hour(rules),
             then=Counter(then),
             is_untold=plan.raisings is None,
+            figures_before=figures_of(before, when),
+            figures_after=figures_of(after, when),
             damages=self._damages,
-            remarks=(*self._remarks, *self._unheard()),
+            remarks=tuple(self._remarks_on(when)),
         )
 
     def _within_kept(self, wanted: FootageWanted) -> FootageWanted:
@@ -185,15 +205,18 @@ class Try:
                 nonlocal hour
                 done_us = t_utc_us - begin_us
                 bar.update(task, completed=done_us, at=local_text(t_utc_us, zone))
-                if done_us // 3_600_000_000 > hour and not console.is_terminal:
-                    hour = done_us // 3_600_000_000
+                if done_us // _HOUR_US > hour and not console.is_terminal:
+                    hour = done_us // _HOUR_US
                     sys.stderr.write(
                         f"looked at {length_text(done_us)} of {length_text(total_us)}\n"
                     )
 
             yield on_progress
 
-    def _unheard(self) -> list[str]:
+    def _remarks_on(self, when: UtcSpan) -> list[str]:
+        remarks = list(self._remarks)
+        if when.to_us - when.from_us < _HOUR_US:
+            remarks.append("less than an hour of footage: a rate is of that time alone")
         kinds = (kinds_of(self._config) | kinds_of(self._changed)) & UNHEARD
         return [
             f"{kind}: no sound is recorded, so nothing is raised here" for kind in sorted(kinds)
