@@ -49,9 +49,10 @@ def kept(path: Path) -> list[Played]:
     return [msgspec.json.decode(line, type=Played) for line in path.read_bytes().splitlines()]
 
 
-def add(path: Path, played: Played) -> None:
+def add(path: Path, found: msgspec.Struct) -> None:
+    """Keep what was found."""
     with path.open("ab") as file:
-        file.write(msgspec.json.encode(played) + b"\n")
+        file.write(msgspec.json.encode(found) + b"\n")
 
 
 def cell(played: Iterable[Played], rule_kind: str, weather: Weather) -> Cell:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import msgspec
+
+from tests.quality.empty import Quiet
 from tests.quality.record import Cell, Played, cell
 from tests.quality.score import IN_TIME_S
 from tests.quality.stages import Weather
@@ -44,3 +48,27 @@ def complaints(played: list[Played], weathers: Iterable[Weather]) -> list[str]:
             if not share.value >= goal:
                 found.append(f"{one.rule_kind} in {one.weather.value}: {what} {share} < {goal}")
     return found
+
+
+def write_summary(played: list[Played], weathers: Iterable[Weather], path: Path) -> None:
+    """The cells as JSON, which the scoreboard (`make bench`) reads."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(cells(played, weathers)), indent=1))
+
+
+def shown_empty(quiet: Sequence[Quiet]) -> list[str]:
+    """What became of empty streets."""
+    hours = sum(one.seconds for one in quiet) / 3600
+    return [
+        f"empty streets: {hours:.2f} h, {sum(len(one.alerts) for one in quiet)} alerts;"
+        f" {sum(one.detections for one in quiet)} things seen that are not there,"
+        f" {sum(one.tracks for one in quiet)} of them followed"
+    ]
+
+
+def empty_complaints(quiet: Sequence[Quiet]) -> list[str]:
+    """Every alert about nothing."""
+    return [
+        f"empty street {one.seed} ({one.camera.value}, {one.weather.value}): {alert}"
+        for one in quiet
+        for alert in one.alerts
+    ]

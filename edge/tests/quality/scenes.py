@@ -238,13 +238,14 @@ def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
     # Every other lane: two crowds of one place are one.
     for lane in lanes[:: 2 if camera is Camera.FISHEYE or len(lanes) == 5 else 3]:
         is_crowd = rng.random() < _POSITIVE_SHARE
-        turn = rng.uniform(0, 2 * math.pi)
-        spread = rng.uniform(0.85, 1.25)
+        # In a zigzag: who stands behind somebody is not seen, and no matter for a rule.
+        step_m, depth_m = rng.uniform(0.6, 0.72), rng.uniform(0.2, 0.5)
         for member in range(_CROWD if is_crowd else _CROWD - 1):
-            angle = turn + member * 2 * math.pi / _CROWD + rng.uniform(-0.25, 0.25)
-            there = lane.place(spread * math.cos(angle), spread * math.sin(angle))
-            reach = spread + rng.uniform(0.8, 2.0)
-            came = lane.place(reach * math.cos(angle), reach * math.sin(angle))
+            right_m = (member - (_CROWD - 1) / 2) * step_m
+            away_m = depth_m * (-1) ** member + rng.uniform(-0.15, 0.15)
+            there = lane.place(away_m, right_m)
+            way_m = rng.uniform(0.8, 2.0) * (rng.choice([-1, 1]) if lane.both_ways else 1)
+            came = lane.place(away_m + way_m, 1.1 * right_m)
             stops = [(came, rng.uniform(0.6, 1.0)), (there, 20.0)]
             ways.append(Way.walked(stops, rng.uniform(1.1, 1.5)))
     return ways, [], [], _everybody(), 7.0

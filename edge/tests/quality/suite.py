@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from tests.quality.empty import STRETCH_S, STRETCHES, Quiet, kept_quiet, watch_nobody
 from tests.quality.play import play
 from tests.quality.record import Played, add, cell, kept
 from tests.quality.scenes import Kind, scene_of
 from tests.quality.score import judged
 from tests.quality.stages import Camera, Weather
+
+T, U = TypeVar("T"), TypeVar("U")
 
 #: What a kind of scene is drawn for.
 TOLD_IN = {
@@ -50,13 +56,13 @@ def run(
     weathers = tuple(weathers)
     played = [one for one in kept(path) if one.weather in weathers]
     done = {(one.kind, one.camera, one.weather, one.seed) for one in played}
-    with _players(jobs) as players:
+    with _workers(jobs) as each:
         for number in itertools.count():
             round_ = list(_round(number, split, positives, weathers, played))
             if not round_:
                 return played
             tasks = [t for t in round_ if (t.kind, t.camera, t.weather, t.seed) not in done]
-            for one in players(tasks):
+            for one in each(_play, tasks):
                 add(path, one)
                 played.append(one)
             if tasks and number % 10 == 9:
@@ -80,22 +86,56 @@ def _play(task: Task) -> Played:
     return Played(task.kind, task.camera, task.weather, task.seed, judged(scene, play(scene)))
 
 
-class _players:  # noqa: N801  # used like a function
-    """Plays tasks here or in processes of their own."""
+class EmptyTask(msgspec.Struct, frozen=True):
+    """Some minutes of an empty street."""
 
-    def __init__(self, jobs: int) -> None:
-        self._pool = None if jobs == 1 else multiprocessing.get_context("spawn").Pool(jobs)
+    camera: Camera
+    weather: Weather
+    seed: int
 
-    def __enter__(self) -> Callable[[list[Task]], Iterable[Played]]:
-        if self._pool is None:
-            return lambda tasks: map(_play, tasks)
-        pool = self._pool
-        return lambda tasks: pool.imap(_play, tasks)
 
-    def __exit__(self, *raised: object) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool.join()
+def run_empty(
+    split: str, hours: float, path: Path, *, jobs: int, say: Callable[[str], None]
+) -> list[Quiet]:
+    """Watch empty streets for so long, minutes in `path` not again."""
+    quiet = kept_quiet(path)
+    done = {(one.camera, one.weather, one.seed) for one in quiet}
+    count = math.ceil(hours * 3600 / (STRETCHES * STRETCH_S))
+    tasks = [
+        EmptyTask(
+            Camera.FISHEYE if number % _FISHEYE_EACH == 1 else Camera.PINHOLE,
+            Weather.NIGHT if number % 3 == 2 else Weather.DAY,
+            SPLITS[split] + number,
+        )
+        for number in range(count)
+    ]
+    tasks = [task for task in tasks if (task.camera, task.weather, task.seed) not in done]
+    with _workers(jobs) as each:
+        for one in each(_watch, tasks):
+            add(path, one)
+            quiet.append(one)
+            say(f"{sum(one.seconds for one in quiet) / 3600:.2f} h of empty streets")
+    return quiet
+
+
+def _watch(task: EmptyTask) -> Quiet:
+    return watch_nobody(task.camera, task.weather, task.seed)
+
+
+class _Each(Protocol):
+    """Does one thing with each of many, in their order."""
+
+    def __call__(self, do: Callable[[T], U], tasks: list[T]) -> Iterable[U]: ...
+
+
+@contextlib.contextmanager
+def _workers(jobs: int) -> Iterator[_Each]:
+    """Here, or in processes of their own."""
+    if jobs == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield pool.imap
 
 
 def _progress(number: int, played: list[Played], weathers: tuple[Weather, ...]) -> str:

@@ -37,6 +37,8 @@ RADIUS_MARGIN_M = 0.5
 #: By so much a speed is doubtful.
 SPEED_MARGIN_MPS = 0.7
 LEAST_MARGIN_M = 0.5
+#: Who comes into view is known after three looks; no pace is told before.
+KNOWN_S = 0.6
 _TILT_SIGMA_RAD, _SPOT_SIGMA_M = math.radians(0.5), 0.15
 _PACE_WINDOW_S = 1.0
 
@@ -165,7 +167,8 @@ def _stays(rule: LoiteringRule, walk: Array, times_s: Array) -> list[Event]:
             for i in range(len(walk) - steps)
         ]
     )
-    may = np.flatnonzero(reaches <= rule.radius_m + RADIUS_MARGIN_M)
+    # Who comes through the circle and stops at its far side was in it for longer.
+    may = np.flatnonzero(reaches <= 2 * rule.radius_m)
     if may.size == 0:
         return []
     sure = np.flatnonzero(reaches <= STANDS_M)
@@ -207,6 +210,7 @@ def _runs(rule: RunningRule, walk: Array, times_s: Array) -> list[Event]:
     steps = round(_PACE_WINDOW_S / STEP_S)
     speed = np.zeros(len(walk))
     speed[steps:] = np.hypot(*(walk[steps:] - walk[:-steps]).T) / _PACE_WINDOW_S
+    speed[times_s < KNOWN_S + _PACE_WINDOW_S] = 0.0
     fastest = np.hypot(*np.diff(walk, axis=0, append=walk[-1:]).T) / STEP_S
     may = np.flatnonzero(fastest >= rule.speed_mps - SPEED_MARGIN_MPS)
     if may.size == 0:
