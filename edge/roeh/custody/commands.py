@@ -15,7 +15,7 @@ from roeh.core.custody import EvidenceStatus, EvidenceStatusRequest, RecordAcces
 from roeh.core.errors import EXIT_OK, EvidenceRefused, one_line
 from roeh.core.moments import utc_argument
 from roeh.core.peers import Done, Verb
-from roeh.custody import check_command, clip_command, exports_command, rebuild
+from roeh.custody import actions_command, check_command, clip_command, exports_command, rebuild
 from roeh.custody.holding import place_by_alert, place_by_utc, print_hold, release
 from roeh.custody.holdings import read_holdings, read_records, with_deleted
 from roeh.custody.link import EvidenceLink, evidence_link
@@ -61,6 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     exports_command.add_exports_options(exports)
     names = _add(commands, "names", exports_command.NAMES_TEXT, exports_command.run_names)
     exports_command.add_names_options(names)
+
+    actions = _add(commands, "actions", actions_command.TEXT, actions_command.run_actions)
+    actions_command.add_options(actions)
 
     rebuilt = _add(commands, "rebuild", rebuild.TEXT, None)
     rebuilt.set_defaults(offline=rebuild.run_rebuild)

@@ -68,6 +68,41 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         changed(roeh_rules=[{"kind": "zone_entry", "name": "x", "zone": "pier"}]),
         ["quay-1: roeh_rules[0] x zone = 'pier': no such name"],
     ),
+    "what an operation tightens": (
+        changed(
+            roeh_operations=[{"name": "festival"}],
+            roeh_outputs=[{"kind": "trial", "name": "siren", "file": "/run/roeh/siren"}],
+            roeh_rules=[
+                {"kind": "zone_entry", "name": "plain", "zone": "quay"},
+                {
+                    "kind": "zone_entry",
+                    "name": "tight",
+                    "zone": "quay",
+                    "operation": "festival",
+                    "instead_of": "plain",
+                    "outputs": ["siren"],
+                },
+            ],
+        ),
+        [],
+    ),
+    "operations and outputs": (
+        changed(
+            roeh_operations=[{"name": "festival", "to": "2027-02-30T18:00"}],
+            roeh_outputs=[{"kind": "gpio", "name": "lamp"}],
+            roeh_rules=[
+                {"kind": "crowd", "name": "plain"},
+                {"kind": "crowd", "name": "tight", "operation": "fair", "instead_of": "plain"},
+                {"kind": "crowd", "name": "loud", "outputs": ["horn"]},
+            ],
+        ),
+        [
+            "quay-1: roeh_operations[0] festival to = '2027-02-30T18:00': no day",
+            "quay-1: roeh_outputs[0]",
+            "quay-1: roeh_rules[1] tight operation = 'fair': no such name",
+            "quay-1: roeh_rules[2] loud outputs = 'horn': no such name",
+        ],
+    ),
     "a variable that nobody knows": (
         changed(roeh_headin={}),
         ["quay-1: roeh_headin: a variable that no role knows; did you mean roeh_heading?"],

@@ -44,6 +44,8 @@ LISTS: Mapping[str, str] = {
     "roeh_zones": "zones",
     "roeh_lines": "lines",
     "roeh_schedules": "schedules",
+    "roeh_operations": "operations",
+    "roeh_outputs": "outputs",
     "roeh_rules": "rules",
 }
 #: Sections that have variables of their own, hence no place in roeh_settings.

@@ -32,6 +32,11 @@ def parts(variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "roeh_lines": [_line(name) for name in _names(variables, "roeh_lines")],
         "roeh_schedules": [_schedule(name) for name in _names(variables, "roeh_schedules")],
     }
+    used = {
+        **named,
+        "roeh_operations": [_operation(name) for name in _names(variables, "roeh_operations")],
+        "roeh_outputs": [_output(name) for name in _names(variables, "roeh_outputs")],
+    }
     for variable, stand_in in (
         ("roeh_zones", _zone),
         ("roeh_lines", _line),
@@ -40,8 +45,16 @@ def parts(variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         for index, item in enumerate(_listed(variables, variable)):
             before = [stand_in(f"stand-in-{number}") for number in range(index)]
             yield {"roeh_sensors": _sensors(1), variable: [*before, item]}
+    for variable, stand_in in (("roeh_operations", _operation), ("roeh_outputs", _output)):
+        for index, item in enumerate(_listed(variables, variable)):
+            before = [stand_in(f"stand-in-{number}") for number in range(index)]
+            yield {**named, "roeh_sensors": _sensors(1), variable: [*before, item]}
     for index, rule in enumerate(_listed(variables, "roeh_rules")):
-        yield {**named, "roeh_sensors": _sensors(1), "roeh_rules": [*_rules(index), rule]}
+        own = rule.get("name") if isinstance(rule, Mapping) else None
+        # Behind it those that it may be instead of.
+        others = [_rule(name) for name in _names(variables, "roeh_rules") if name != own]
+        rules = [*_rules(index), rule, *others]
+        yield {**used, "roeh_sensors": _sensors(1), "roeh_rules": rules}
     settings = variables.get("roeh_settings")
     for section, table in (settings if isinstance(settings, Mapping) else {}).items():
         if section not in OWN_SECTIONS:
@@ -64,7 +77,11 @@ def _sensors(count: int) -> list[dict[str, Any]]:
 
 
 def _rules(count: int) -> list[dict[str, Any]]:
-    return [{"name": f"stand-in-{number}", "kind": "crowd"} for number in range(count)]
+    return [_rule(f"stand-in-{number}") for number in range(count)]
+
+
+def _rule(name: str) -> dict[str, Any]:
+    return {"name": name, "kind": "crowd"}
 
 
 def _zone(name: str) -> dict[str, Any]:
@@ -77,3 +94,11 @@ def _line(name: str) -> dict[str, Any]:
 
 def _schedule(name: str) -> dict[str, Any]:
     return {"name": name}
+
+
+def _operation(name: str) -> dict[str, Any]:
+    return {"name": name}
+
+
+def _output(name: str) -> dict[str, Any]:
+    return {"name": name, "kind": "trial", "file": "/dev/null"}
