@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from roeh.capture.camera import Camera
 from roeh.capture.output_listener import OutputListener
@@ -26,6 +27,9 @@ from roeh.core.peers import Role
 from roeh.core.types import MAX_COUNTERS
 from roeh.core.users import node_users
 from roeh.sources.protocol import WantedVideo
+
+if TYPE_CHECKING:
+    from roeh.sources.microphone.microphone import Microphone
 
 _PERIOD_S = 1.0
 #: How long the end waits, all together, for evidence to take what is not stored yet.
@@ -57,6 +61,7 @@ def run(
         frames_socket(config), node_users(config), on_refused=lambda error: log_error(_log, error)
     )
     recordings = _recordings(config, clock)
+    microphone = _microphone(config, clock)
     cameras = [
         Camera(
             section,
@@ -67,6 +72,7 @@ def run(
             stop=stop,
             recording=recording,
             video=_wanted_video(config.evidence),
+            ear=None if microphone is None else microphone.ear(),
         )
         for section, recording in zip(config.sensors, recordings, strict=True)
     ]
@@ -77,9 +83,11 @@ def run(
     try:
         for camera in cameras:
             camera.start()
+        if microphone is not None:
+            microphone.start()
         _tell_failures(cameras)
         notifier.ready("reading cameras")
-        report = functools.partial(_report, cameras, outputs, reporter)
+        report = functools.partial(_report, cameras, outputs, microphone, reporter)
         _watch(cameras, clock, stop, notifier, report, period_s=period_s)
         for camera in cameras:
             camera.join()
@@ -91,6 +99,8 @@ def run(
         if listener is not None:
             listener.close()
         outputs.close()
+        if microphone is not None:
+            microphone.close()
         drained_ns = clock.mono_ns() + int(_DRAIN_S * NS_PER_S)
         for camera in cameras:
             camera.finish_recording(max(0.0, (drained_ns - clock.mono_ns()) / NS_PER_S))
@@ -132,6 +142,16 @@ def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None
     ]
 
 
+def _microphone(config: NodeConfig, clock: Clock) -> Microphone | None:
+    """The pole's, if it has one."""
+    if not config.microphone.device:
+        return None
+    # Here and not above: most poles have none, and need not hold what measures sound.
+    from roeh.sources.microphone.microphone import Microphone  # noqa: PLC0415
+
+    return Microphone(config.microphone, clock)
+
+
 def _wanted_video(settings: EvidenceSection) -> WantedVideo:
     """What a camera that encodes by itself is asked for."""
     return WantedVideo(
@@ -166,11 +186,15 @@ def _watch(
     report()
 
 
-def _report(cameras: list[Camera], outputs: Outputs, reporter: Reporter) -> None:
+def _report(
+    cameras: list[Camera], outputs: Outputs, microphone: Microphone | None, reporter: Reporter
+) -> None:
     recordings = {camera.name: camera.recording for camera in cameras if camera.recording}
     blind = [detail for camera in cameras if (detail := camera.blind_detail())]
     degraded = [detail for one in recordings.values() if (detail := one.trouble())]
     if trouble := outputs.trouble():
+        degraded.append(trouble)
+    if microphone is not None and (trouble := microphone.trouble()):
         degraded.append(trouble)
     remarks = [detail for one in recordings.values() if (detail := one.remark())]
     state: State = "blind" if blind else "degraded" if degraded else "ok"

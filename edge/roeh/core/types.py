@@ -77,7 +77,8 @@ class Frame(msgspec.Struct, frozen=True):
     """What is known of one picture from a camera; its pixels travel beside it.
 
     `t_mono_ns` is when the sensor saw it, as near as the source can tell. `light` is None
-    where the camera does not tell how it was exposed.
+    where the camera does not tell how it was exposed. `sound_db` is the loudest level since
+    the camera's last frame that was offered; None without a microphone.
     """
 
     camera_id: str
@@ -90,6 +91,7 @@ class Frame(msgspec.Struct, frozen=True):
     height_px: int
     pixel_format: PixelFormat
     light: Light | None = None
+    sound_db: float | None = None
 
 
 class Covariance(msgspec.Struct, frozen=True):

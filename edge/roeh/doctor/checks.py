@@ -19,6 +19,7 @@ from roeh.doctor.machine import (
     check_sqlite,
 )
 from roeh.doctor.medium import check_medium
+from roeh.doctor.microphone import check_microphone
 from roeh.doctor.network import check_broker, check_ports
 from roeh.doctor.power import check_power
 from roeh.doctor.release import check_release, check_root
@@ -65,6 +66,7 @@ NODE_CHECKS = (
     NodeCheck("clock", check_jumps),
     NodeCheck("run_dir", check_run_dir),
     NodeCheck("source", check_sources),
+    NodeCheck("microphone", check_microphone),
     NodeCheck("lens", check_lenses),
     NodeCheck("north", check_north),
     NodeCheck("names", check_names),

@@ -57,6 +57,10 @@ class Code(enum.Enum):
         "A picture is nearly white.",
         "Take what shines into the lens away; see [sensors.light].",
     )
+    MICROPHONE_SILENT = (
+        "The microphone that is set up is not heard.",
+        "See to its plug and to microphone.device (arecord -L); loud_noise rests meanwhile.",
+    )
     CAMERA_COVERED = (
         "A picture is the same all over: something lies on the lens, or before it.",
         "Take it off, wipe the lens; in dense fog, look again later.",

@@ -35,7 +35,7 @@ _FIRST_PICTURE_S = 20.0
 def check_sources(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     """Whether each gives a picture, and what the picture tells."""
     node_has_them = is_bound(frames_socket(config))
-    status = _status(config, clock) if is_bound(evidence_socket(config)) else None
+    status = node_status(config, clock) if is_bound(evidence_socket(config)) else None
     for sensor in config.sensors:
         if node_has_them:
             outcomes = _of_running_node(sensor, status, config, clock)
@@ -158,7 +158,8 @@ def _judged(picture: UInt8Image, sensor: SensorSection) -> Iterator[Outcome]:
     yield from judge_picture(picture, sensor)
 
 
-def _status(config: NodeConfig, clock: Clock) -> NodeStatus | None:
+def node_status(config: NodeConfig, clock: Clock) -> NodeStatus | None:
+    """What a node that runs says of itself; None if it does not answer."""
     client = StreamClient(evidence_socket(config), Role.CUSTODY, clock, timeout_s=2.0)
     try:
         return client.call(Verb.NODE_STATUS, NodeStatusRequest(), NodeStatus)

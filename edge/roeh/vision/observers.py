@@ -1,4 +1,4 @@
-"""What one camera's pictures show beside detections; each is looked for only where a rule needs it."""
+"""What one camera's pictures show beside detections: looked for only where a rule needs it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from roeh.core.config import CameraTamperRule, ObjectLeftRule, RuleSection
+from roeh.core.config import CameraTamperRule, ObjectLeftRule, RuleSection, ScuffleRule
 from roeh.core.types import Track
 from roeh.media.frames import PixelFrame
 from roeh.optics.rig import Rig, Sensor
-from roeh.vision.scene import StillObject, Tamper
+from roeh.vision.agitation import AgitationObserver
+from roeh.vision.scene import Agitation, StillObject, Tamper
 from roeh.vision.still import StillObserver
 from roeh.vision.tamper import TamperObserver
 
@@ -21,6 +22,7 @@ class Observed(msgspec.Struct, frozen=True):
     """What one picture shows; the fields are those of the scene."""
 
     still_objects: tuple[StillObject, ...] = ()
+    agitation: tuple[Agitation, ...] = ()
     tamper: Tamper | None = None
 
 
@@ -43,6 +45,10 @@ class Observers:
     ) -> None:
         needs_still = any(isinstance(rule, ObjectLeftRule) for rule in rules)
         self._still = StillObserver(rig, sensor, mask) if needs_still else None
+        needs_agitation = any(isinstance(rule, ScuffleRule) for rule in rules)
+        self._agitation = (
+            AgitationObserver(sensor.name, sensor.lens.width_px) if needs_agitation else None
+        )
         needs_tamper = any(isinstance(rule, CameraTamperRule) for rule in rules)
         self._tamper = TamperObserver(sensor.lens) if needs_tamper else None
 
@@ -58,4 +64,7 @@ class Observers:
         if self._still is not None:
             still = self._still.update(frame, tracks, settling=settling)
         tamper = None if self._tamper is None else self._tamper.update(frame)
-        return Observed(still_objects=still, tamper=tamper)
+        agitation: tuple[Agitation, ...] = ()
+        if self._agitation is not None:
+            agitation = self._agitation.update(frame, tracks)
+        return Observed(still_objects=still, agitation=agitation, tamper=tamper)

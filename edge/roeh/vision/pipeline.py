@@ -16,7 +16,7 @@ from roeh.vision.manifest import VerifiedModel
 from roeh.vision.observers import Observed, Observers
 from roeh.vision.open import open_detector, open_model_for
 from roeh.vision.rules import Finding, RuleEngine
-from roeh.vision.scene import Scene
+from roeh.vision.scene import Scene, SoundLevel
 from roeh.vision.stages import StageTimes
 from roeh.vision.tracker import Tracker, TrackerSettings
 
@@ -113,7 +113,9 @@ class Pipeline:
             frame=self._in_order(info),
             tracks=self._tracks,
             still_objects=observed.still_objects,
+            agitation=observed.agitation,
             tamper=observed.tamper,
+            sound=None if info.sound_db is None else SoundLevel(level_db=info.sound_db),
         )
 
     def _in_order(self, info: Frame) -> Frame:

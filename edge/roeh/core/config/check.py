@@ -13,6 +13,7 @@ from roeh.core.config.schema import (
     CameraBlindRule,
     CameraTamperRule,
     LineCrossingRule,
+    LoudNoiseRule,
     NodeConfig,
     TlsSection,
     ZoneEntryRule,
@@ -276,8 +277,19 @@ def _check_rules(config: NodeConfig, name: str) -> None:
                     which=f"{place} min_frames = {rule.min_frames} in {name}",
                     remedy=f"give at most of_frames = {rule.of_frames}",
                 )
+        elif isinstance(rule, LoudNoiseRule):
+            _check_microphone(config, place, name)
         elif not isinstance(rule, CameraTamperRule | CameraBlindRule) and rule.zone:
             check_known(rule.zone, zones, f"{place} zone", name)
+
+
+def _check_microphone(config: NodeConfig, place: str, name: str) -> None:
+    if not config.microphone.device:
+        raise ConfigError(
+            what="a rule that hears needs a microphone",
+            which=f"{place} in {name}",
+            remedy="give microphone.device, or remove the rule",
+        )
 
 
 def _check_polygon(points: Sequence[tuple[float, float]], place: str, name: str) -> None:

@@ -288,6 +288,30 @@ class ObjectLeftRule(_Rule, frozen=True, kw_only=True, tag="object_left"):
     zone: str = ""
 
 
+class ScuffleRule(_Rule, frozen=True, kw_only=True, tag="scuffle"):
+    """Two within `near_m` move wildly for `duration_s`; advisory, and of low priority always.
+
+    Wild is flow within their boxes, beside the body's own, of `speed_heights_per_second` in
+    directions of at least `entropy`, or of twice that speed in any.
+    """
+
+    priority: Annotated[int, Meta(ge=1, le=3)] = 2
+    near_m: Annotated[float, Meta(gt=0, le=2)] = 1.2
+    duration_s: Annotated[float, Meta(ge=1, le=60)] = 2.0
+    entropy: Share = 0.8
+    speed_heights_per_second: Positive = 0.4
+    zone: str = ""
+
+
+class LoudNoiseRule(_Rule, frozen=True, kw_only=True, tag="loud_noise"):
+    """For `duration_s` it is louder than `level_db`, and than usual by `above_background_db`."""
+
+    labels: NoLabels = ()
+    level_db: Annotated[float, Meta(ge=-100, le=160)]
+    above_background_db: Annotated[float, Meta(ge=3, le=80)] = 15.0
+    duration_s: Annotated[float, Meta(ge=0, le=60)] = 0.0
+
+
 RuleSection = (
     ZoneEntryRule
     | LineCrossingRule
@@ -297,6 +321,8 @@ RuleSection = (
     | DispersalRule
     | VehicleStoppedRule
     | ObjectLeftRule
+    | ScuffleRule
+    | LoudNoiseRule
     | CameraTamperRule
     | CameraBlindRule
 )
@@ -404,6 +430,18 @@ class BrokerSection(Section, frozen=True, kw_only=True):
     max_packet_bytes: Annotated[int, Meta(ge=16384)] = 20000
 
 
+class MicrophoneSection(Section, frozen=True, kw_only=True):
+    """How loud it is at the pole; nothing of what is heard is recorded. Empty `device`: none.
+
+    `device` is an ALSA name ("plughw:1"), or the path of a WAV file (for tests). Levels are dB
+    relative to a sine at full scale; with `calibration_db`, the sound pressure level of such a
+    sine, they are dB re 20 µPa.
+    """
+
+    device: str = ""
+    calibration_db: Annotated[float, Meta(ge=60, le=180)] | None = None
+
+
 class DeskSection(Section, frozen=True, kw_only=True):
     """Whom this node believes: the verifier keys of its control room and of witnesses.
 
@@ -499,6 +537,7 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     outbox: OutboxSection = OutboxSection()
     broker: BrokerSection = BrokerSection()
     desk: DeskSection = DeskSection()
+    microphone: MicrophoneSection = MicrophoneSection()
     metrics: MetricsSection = MetricsSection()
     retrieve: RetrieveSection = RetrieveSection()
     access: AccessSection = AccessSection()

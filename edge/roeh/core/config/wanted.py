@@ -23,6 +23,7 @@ _QUANTITIES = (
     {"s": "seconds", "ms": "milliseconds", "min": "minutes", "h": "hours", "days": "days"},
     {"bytes": "bytes", "kb": "kilobytes", "mb": "megabytes", "gb": "gigabytes", "tb": "terabytes"},
     {"px": "pixels"},
+    {"db": "decibels"},
     {"fps": "frames per second"},
     {"bps": "bits per second", "kbps": "kilobits per second", "mbps": "megabits per second"},
 )

@@ -9,10 +9,12 @@ from roeh.core.config import (
     DispersalRule,
     LineCrossingRule,
     LoiteringRule,
+    LoudNoiseRule,
     NodeConfig,
     ObjectLeftRule,
     RuleSection,
     RunningRule,
+    ScuffleRule,
     VehicleStoppedRule,
     ZoneEntryRule,
 )
@@ -24,8 +26,10 @@ from roeh.vision.rules.finding import Rule
 from roeh.vision.rules.geometry import Line, area_of
 from roeh.vision.rules.line_crossing import LineCrossing
 from roeh.vision.rules.loitering import Loitering
+from roeh.vision.rules.loud_noise import LoudNoise
 from roeh.vision.rules.object_left import ObjectLeft
 from roeh.vision.rules.running import Running
+from roeh.vision.rules.scuffle import Scuffle
 from roeh.vision.rules.zone_entry import ZoneEntry
 
 
@@ -53,4 +57,8 @@ def rule_of(section: RuleSection, config: NodeConfig) -> Rule:
             rule = Dispersal(section, zones.get(section.zone))
         case ObjectLeftRule():
             rule = ObjectLeft(section, zones.get(section.zone))
+        case ScuffleRule():
+            rule = Scuffle(section, zones.get(section.zone))
+        case LoudNoiseRule():
+            rule = LoudNoise(section)
     return rule

@@ -35,6 +35,7 @@ _SOLID_SHARE = 0.5
 _LEAST_CONTRAST = 12.0
 #: Edges along the outline, now and in the street: a thing has so many times more.
 _EDGES_GAINED = 1.25
+_AROUND_SHARE = 0.8
 #: An edge of so many levels a pixel is none.
 _LEAST_EDGE = 3.0
 #: Of the picture's edges within the piece, the share that the street's own do not explain.
@@ -123,9 +124,12 @@ def judge(inside: Mask, slow: Float32Image, fast: Float32Image) -> tuple[PieceKi
     solid = inside.astype(np.uint8)
     band = (cv2.dilate(solid, _BAND) > 0) & ~(cv2.erode(solid, _BAND) > 0)
     now = float(np.mean(np.hypot(fast_x, fast_y)[band]))
-    before = float(np.mean(np.hypot(slow_x, slow_y)[band]))
-    gained = now / max(before, _LEAST_EDGE)
-    if now < _LEAST_EDGE or gained < 1.0:
+    slow_edges = np.hypot(slow_x, slow_y)
+    before = float(np.mean(slow_edges[band]))
+    # What lies beside it counts too: a tape in the wind brings no edges, it moves its own.
+    around = float(np.quantile(slow_edges, _AROUND_SHARE))
+    gained = now / max(before, around, _LEAST_EDGE)
+    if now < _LEAST_EDGE or now < before:
         is_gap = before >= _LEAST_EDGE and before > now * _EDGES_GAINED
         return (PieceKind.GAP if is_gap else PieceKind.NEITHER), 0.0
     strange = _strange_share(inside, (slow_x, slow_y), (fast_x, fast_y), slow, fast)

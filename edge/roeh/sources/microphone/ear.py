@@ -1,0 +1,25 @@
+"""What a camera is told of the sound: one number each time it asks."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+
+class Ear:
+    """The loudest level since it was last asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loudest_db: float | None = None
+
+    def hear(self, level_db: float) -> None:
+        """From the listening thread."""
+        with self._lock:
+            self._loudest_db = max(level_db, self._loudest_db or -math.inf)
+
+    def take(self) -> float | None:
+        """The loudest since the last time, dB; None if nothing was heard since."""
+        with self._lock:
+            loudest_db, self._loudest_db = self._loudest_db, None
+        return loudest_db
