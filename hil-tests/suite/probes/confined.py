@@ -11,9 +11,12 @@ import mmap
 import os
 import signal
 import socket
+import struct
 import sys
 
 DATA = "/var/lib/roeh/data"
+#: adjtimex(2).
+ADJ_FREQUENCY = 2
 
 
 def see_evidence():
@@ -65,6 +68,11 @@ def call(name, *arguments):
     if getattr(libc, name)(*arguments) == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def adjust_clock(modes):
+    """Ask the kernel how its clock is disciplined, or change it: struct timex begins with modes."""
+    call("adjtimex", ctypes.create_string_buffer(struct.pack("I252x", modes)))
 
 
 def write_and_execute():
@@ -130,6 +138,8 @@ def tries(control_room, camera, camera_port):
         "make a namespace": lambda: call("unshare", new_user),
         "trace a process": lambda: call("ptrace", 0, 0, 0, 0),
         "set the clock": lambda: call("settimeofday", ctypes.create_string_buffer(16), None),
+        "slow the clock down": lambda: adjust_clock(ADJ_FREQUENCY),
+        "read whether the clock is right": lambda: adjust_clock(0),
         "write and execute memory": write_and_execute,
         "see processes of others": see_others,
         "end the first process": lambda: os.kill(1, signal.SIGCONT),

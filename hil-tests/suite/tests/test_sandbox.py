@@ -27,6 +27,7 @@ NOBODY_MAY = {
     "mount",
     "make a namespace",
     "set the clock",
+    "slow the clock down",
     "write and execute memory",
     "see processes of others",
     "end the first process",
@@ -64,7 +65,12 @@ MUST_NOT = {
     "publish": EVIDENCE | VIDEO | {"list retrieve's key", "list exports"},
     "retrieve": EVIDENCE | {"list publish's key"},
 }
-EVERYBODY_CAN = {"read the configuration", "write metrics", "open a local socket"}
+EVERYBODY_CAN = {
+    "read the configuration",
+    "write metrics",
+    "open a local socket",
+    "read whether the clock is right",
+}
 CAN = {
     "capture": {"reach the camera"},
     "detect": set(),

@@ -1,7 +1,7 @@
 """What the units as delivered hold a process to, where the kernel has control groups of its own.
 
-On a pole that was not provisioned: the unit's own text, another program in it, and once more
-without the line in question, so that it is known what stops it.
+The unit's own text, another program in it, and once more without the line in question, so that it
+is known what stops it. On a pole that was provisioned the firewall stands open meanwhile.
 """
 
 import base64
@@ -71,7 +71,13 @@ def tried(booted):
         booted.ask(f"systemctl reset-failed {UNIT}")
         return result, said.out.split(), told
 
+    # Its rules for users would stop the same as the unit's own.
+    has_firewall = booted.ask("systemctl is-active --quiet nftables").status == 0
+    if has_firewall:
+        booted.run("systemctl stop nftables")
     yield start
+    if has_firewall:
+        booted.run("systemctl start nftables")
     booted.run(f"rm -rf {PLACE} /run/systemd/system/{UNIT}; systemctl daemon-reload")
     if made:
         booted.run("rmdir /run/roeh")
