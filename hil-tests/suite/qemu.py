@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import yaml
 from qemu_machine.disks import only_one
 from qemu_machine.recipe import install_packages
 from qemu_machine.troubles import MachineFailed
@@ -19,6 +20,7 @@ from qemu_pole.recipe import CACHE, HERE
 from virtual_pole import inventory, life
 from virtual_pole.machine import Machine
 from virtual_pole.network import in_namespace
+from virtual_pole.playbooks import ANSIBLE
 from virtual_pole.steps import Steps
 from virtual_pole.street import CONTROL_ROOM, POLES_ROUTER, Street
 from virtual_pole.troubles import PoleFailed
@@ -27,6 +29,23 @@ from virtual_pole.walk import plug_camera, prepare
 from roeh.core.clock import Clock, SystemClock
 from suite.disk_key import DEVICE
 from suite.tiers import ENVIRONMENTS, TierFailed
+
+#: One tile in the smaller form takes an imitated processor 3 s, and three in the larger one 20 s:
+#: longer than the pole waits for a word of detect.
+_SLOW_DETECT = {
+    "model": "nanodet_g_coco_416_int8",
+    "threads": 2,
+    "max_tiles_per_frame": 1,
+    "sweep_s": 10.0,
+    "fps": 2.0,
+}
+
+
+def _slow_settings() -> dict[str, dict[str, object]]:
+    """The virtual poles' own settings, with less for detect to do."""
+    poles = yaml.safe_load((ANSIBLE / "inventories/virtual/group_vars/poles.yml").read_text())
+    settings: dict[str, dict[str, object]] = poles["roeh_settings"]
+    return settings | {"detect": settings["detect"] | _SLOW_DETECT}
 
 
 class Qemu:
@@ -75,6 +94,7 @@ class Qemu:
             "roeh_time_servers": [POLES_ROUTER],
             # How long ssh may take, in seconds.
             "ansible_timeout": 120,
+            "roeh_settings": _slow_settings(),
         }
         self._street.inventory.write_bytes(msgspec.json.encode(written))
         inventory.bring_stick(Machine(self._street, CONTROL_ROOM, clock), keys)
