@@ -27,6 +27,8 @@ from roeh.detect.alerts import AlertBuilder
 from roeh.detect.operations_teller import OperationsTeller
 from roeh.detect.orders import DetectOrders
 from roeh.detect.sender import AlertSender
+from roeh.detect.spending import Spending
+from roeh.detect.threads import with_measured_threads
 from roeh.detect.tracklog import write_tracks
 from roeh.media.frames import PixelFrame, pixel_shape
 from roeh.vision.pipeline import Pipeline
@@ -49,6 +51,7 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
     # One thread each: the network has the machine's other core to itself.
     cv2.setNumThreads(1)
     notifier = Notifier()
+    config = with_measured_threads(config, clock)
     pipeline = Pipeline(config)
     ids = ClockIds(clock)
     sender = AlertSender(evidence_socket(config), clock, ids)
@@ -101,6 +104,8 @@ class _Loop:
         self._orders = orders
         self._track_log = track_log
         self._builder = AlertBuilder(config, pipeline.rig, ids, pipeline.models)
+        self._threads = max(1, config.detect.threads)
+        self._spending = Spending(config, pipeline, clock)
         self._analysed = self._skipped = self._tiles = 0
         self._first_frame_mono_ns = 0
         self._capture_there = True
@@ -110,13 +115,16 @@ class _Loop:
         waiting = self._waiting(frames, stop)
         try:
             for offered in waiting:
-                self._analyse(offered, stop)
+                if self._spending.wants(offered.info):
+                    self._analyse(offered, stop)
                 offered.release()
             if not waiting:
                 self._watch_silence(stop)
         finally:
             for offered in waiting:
                 offered.release()
+        frames = self._analysed + self._skipped + self._spending.saved
+        self._spending.judge(frames, self._skipped)
 
     def report(self, reporter: Reporter) -> None:
         """Tell how it goes."""
@@ -125,6 +133,9 @@ class _Loop:
             reporter.update("degraded", "waiting for capture", self._counters())
         elif trouble:
             reporter.update("degraded", f"alerts wait: {trouble}", self._counters())
+        elif self._spending.given_up:
+            detail = f"given up to hold the budget: {self._spending.given_up}"
+            reporter.update("degraded", detail, self._counters())
         else:
             reporter.update("ok", "", self._counters())
 
@@ -188,6 +199,9 @@ class _Loop:
         return {
             "frames_analysed": self._analysed,
             "frames_skipped": self._skipped,
+            "frames_saved": self._spending.saved,
+            "budget_steps": self._spending.level,
+            "threads": self._threads,
             "tiles_looked_at": self._tiles,
             "first_frame_mono_s": self._first_frame_mono_ns / NS_PER_S,
             "cpu_process_s": process_cpu_ns() / NS_PER_S,

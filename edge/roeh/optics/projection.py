@@ -6,14 +6,14 @@ Both keep the world's up upwards in the picture. Directions are in the pole fram
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 
 from roeh.core.errors import LensError
 from roeh.optics.polar import Array, rows_of
-from roeh.optics.rig import Pose, angles_of, directions_of
+from roeh.optics.rig import Nadir, Pose, angles_of, directions_of
 
 RowSpacing = Literal["angle", "tangent"]
 _UNIT_HEIGHT_M = 1.0
@@ -30,6 +30,10 @@ class Projection(Protocol):
     @property
     def height_px(self) -> int:
         """Height of the picture."""
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if they are straight lines in it."""
 
     def pole_directions(self, points: Array) -> Array:
         """Points (n, 2) of the picture to unit directions (n, 3) in the pole frame."""
@@ -60,12 +64,17 @@ class Perspective:
     elevation_deg: float
     fov_h_deg: float
     fov_v_deg: float | None = None
+    _focal: Array = field(init=False, repr=False, compare=False)
+    _middle: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_angle("elevation_deg", self.elevation_deg, -90.0, 90.0)
         _check_angle("fov_h_deg", self.fov_h_deg, 1.0, _MAX_PERSPECTIVE_DEG)
         if self.fov_v_deg is not None:
             _check_angle("fov_v_deg", self.fov_v_deg, 1.0, _MAX_PERSPECTIVE_DEG)
+        object.__setattr__(self, "_focal", np.asarray(self.focal_px))
+        middle = np.asarray([(self.width_px - 1) / 2, (self.height_px - 1) / 2])
+        object.__setattr__(self, "_middle", middle)
 
     @property
     def focal_px(self) -> tuple[float, float]:
@@ -75,22 +84,26 @@ class Perspective:
             return fx, fx
         return fx, self.height_px / 2 / math.tan(math.radians(self.fov_v_deg / 2))
 
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet."""
+        return Nadir.of(self._to_pole(), self.focal_px, self._middle)
+
     def pole_directions(self, points: Array) -> Array:
         """Points (n, 2) to unit directions (n, 3) in the pole frame."""
-        across = (rows_of(points, 2) - self._middle()) / np.asarray(self.focal_px)
-        sight = np.column_stack([across, np.ones(len(across))])
-        unit: Array = (sight / np.linalg.norm(sight, axis=1, keepdims=True)) @ self._to_pole().T
+        rows = rows_of(points, 2)
+        sight = np.ones((len(rows), 3))
+        np.divide(rows - self._middle, self._focal, out=sight[:, :2])
+        sight /= np.sqrt(np.einsum("ni,ni->n", sight, sight))[:, None]
+        unit: Array = sight @ self._to_pole().T
         return unit
 
     def pixels_of(self, pole_directions: Array) -> Array:
         """Directions (n, 3) to points (n, 2); NaN behind the virtual camera."""
         sight = rows_of(pole_directions, 3) @ self._to_pole()
         depth = np.where(sight[:, 2] > 1e-9, sight[:, 2], np.nan)[:, None]
-        points: Array = self._middle() + np.asarray(self.focal_px) * sight[:, :2] / depth
+        points: Array = self._middle + self._focal * sight[:, :2] / depth
         return points
-
-    def _middle(self) -> Array:
-        return np.asarray([(self.width_px - 1) / 2, (self.height_px - 1) / 2])
 
     def _to_pole(self) -> Array:
         return Pose(self.azimuth_deg, -self.elevation_deg, 0.0, _UNIT_HEIGHT_M).to_pole()
@@ -127,6 +140,11 @@ class Cylindrical:
         _check_angle("fov_v_deg", self.fov_v_deg, 1.0, 2 * limit)
         half = self.fov_v_deg / 2
         _check_angle("elevation_deg", self.elevation_deg, -limit + half, limit - half)
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """None: its verticals are columns, which end at no point."""
+        return None
 
     def pole_directions(self, points: Array) -> Array:
         """Points (n, 2) to unit directions (n, 3) in the pole frame."""

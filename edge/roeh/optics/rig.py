@@ -9,13 +9,14 @@ The pole frame is the world frame turned clockwise (seen from above) by the head
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from roeh.core.errors import LensError
-from roeh.optics.lens import Lens
+from roeh.optics.lens import Lens, Pinhole
 from roeh.optics.polar import Array
 
 #: A lens farther from the foot of its pole hangs on another pole.
@@ -59,18 +60,33 @@ class Pose:
         return np.asarray([*self.offset_m, self.height_m], dtype=np.float64)
 
     def to_pole(self) -> Array:
-        """Rotation (3, 3) that takes camera directions to the pole frame."""
-        azimuth, tilt, roll = (
-            math.radians(angle) for angle in (self.azimuth_deg, self.tilt_deg, self.roll_deg)
-        )
-        sa, ca, st, ct = math.sin(azimuth), math.cos(azimuth), math.sin(tilt), math.cos(tilt)
-        # Columns: where the camera's x, y and z point when the roll is 0.
-        level = np.asarray(
-            [[ca, -st * sa, ct * sa], [-sa, -st * ca, ct * ca], [0.0, -ct, -st]], dtype=np.float64
-        )
-        sr, cr = math.sin(roll), math.cos(roll)
-        rolled: Array = level @ np.asarray([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
-        return rolled
+        """Rotation (3, 3) that takes camera directions to the pole frame; not to be written."""
+        return _turned(self.azimuth_deg, self.tilt_deg, self.roll_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class Nadir:
+    """Where the world's verticals meet in a picture in which they are straight lines.
+
+    Homogeneous: the point is (x / w, y / w), straight below for positive w and straight
+    above for negative. From any point p of the picture down is along (x, y) - w p.
+    """
+
+    x: float
+    y: float
+    w: float
+
+    def in_part(self, scale: Array, shift: Array) -> Nadir:
+        """The same where each point p of the picture has become scale * p + shift."""
+        x, y = (scale * np.asarray([self.x, self.y]) + shift * self.w).tolist()
+        return Nadir(x, y, self.w)
+
+    @classmethod
+    def of(cls, to_pole: Array, focal_px: tuple[float, float], axis_px: Array) -> Nadir:
+        """In the picture of a camera without distortion that is turned so."""
+        x, y, depth = (-to_pole[2]).tolist()
+        shift_x, shift_y = axis_px.tolist()
+        return cls(focal_px[0] * x + shift_x * depth, focal_px[1] * y + shift_y * depth, depth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,14 @@ class Sensor:
     def scaled_to(self, width_px: int, height_px: int) -> Sensor:
         """The same camera seen through a stream of another size, same aspect."""
         return replace(self, lens=self.lens.scaled_to(width_px, height_px))
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet; None where the lens bends them."""
+        lens = self.lens
+        if not isinstance(lens, Pinhole):
+            return None
+        return Nadir.of(self.pose.to_pole(), lens.focal_px, np.asarray(lens.axis_px))
 
     def pole_directions(self, pixels: Array) -> Array:
         """Pixels (n, 2) to unit directions (n, 3) in the pole frame."""
@@ -172,10 +196,8 @@ class Rig:
         return self._by_name[name]
 
     def to_world(self) -> Array:
-        """Rotation (3, 3) that takes the pole frame to the world frame."""
-        heading = math.radians(self.heading_deg)
-        s, c = math.sin(heading), math.cos(heading)
-        return np.asarray([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]], dtype=np.float64)
+        """Rotation (3, 3) that takes the pole frame to the world frame; not to be written."""
+        return _headed(self.heading_deg)
 
     def camera_to_world(self, sensor: Sensor) -> Array:
         """Rotation (3, 3) that takes a sensor's camera directions to the world frame."""
@@ -198,6 +220,30 @@ class Rig:
     def azimuth_of(self, bearing_deg: float) -> float:
         """Azimuth on the pole of a true bearing, in [0, 360)."""
         return wrap_deg(bearing_deg - self.heading_deg)
+
+
+@functools.lru_cache(maxsize=256)
+def _turned(azimuth_deg: float, tilt_deg: float, roll_deg: float) -> Array:
+    """Asked for many times a picture: a pole has a few dozen, of its sensors and tiles."""
+    azimuth, tilt, roll = (math.radians(angle) for angle in (azimuth_deg, tilt_deg, roll_deg))
+    sa, ca, st, ct = math.sin(azimuth), math.cos(azimuth), math.sin(tilt), math.cos(tilt)
+    # Columns: where the camera's x, y and z point when the roll is 0.
+    level = np.asarray(
+        [[ca, -st * sa, ct * sa], [-sa, -st * ca, ct * ca], [0.0, -ct, -st]], dtype=np.float64
+    )
+    sr, cr = math.sin(roll), math.cos(roll)
+    rolled: Array = level @ np.asarray([[cr, -sr, 0.0], [sr, cr, 0.0], [0.0, 0.0, 1.0]])
+    rolled.setflags(write=False)
+    return rolled
+
+
+@functools.lru_cache(maxsize=16)
+def _headed(heading_deg: float) -> Array:
+    heading = math.radians(heading_deg)
+    s, c = math.sin(heading), math.cos(heading)
+    rotation = np.asarray([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]], dtype=np.float64)
+    rotation.setflags(write=False)
+    return rotation
 
 
 def wrap_deg(angle_deg: float) -> float:

@@ -19,7 +19,7 @@ from roeh.core.types import Size
 from roeh.optics.polar import Array, in_frame, rows_of
 from roeh.optics.projection import Cylindrical, Perspective, Projection, RowSpacing
 from roeh.optics.remap import FixedPointMap, Mask, Picture, pixel_grid
-from roeh.optics.rig import Sensor
+from roeh.optics.rig import Nadir, Sensor
 
 TileKind = Literal["perspective", "cylindrical"]
 Interpolation = Literal["linear", "area"]
@@ -29,6 +29,7 @@ DEFAULT_TILE_SIZE = Size(320, 320)
 DEFAULT_FOV_H_DEG = 64.0
 DEFAULT_ELEVATION_DEG = -36.0
 _BLACK = (0, 0, 0)
+_HALF_STEPS = 0.5 * np.asarray([[1, 0], [-1, 0], [0, 1], [0, -1]])
 
 
 class Tile(Protocol):
@@ -49,6 +50,10 @@ class Tile(Protocol):
     @property
     def height_px(self) -> int:
         """Height of the tile."""
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if they are straight lines in it."""
 
     def render(self, picture: Picture, out: Picture | None = None) -> Picture:
         """The tile (height, width, 3) from the sensor's picture, blue green red.
@@ -110,6 +115,11 @@ class VirtualCamera:
     def height_px(self) -> int:
         """Height of the tile."""
         return self.projection.height_px
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if they are straight lines in it."""
+        return self.projection.nadir
 
     def render(self, picture: Picture, out: Picture | None = None) -> Picture:
         """The tile from the sensor's picture, blue green red."""
@@ -175,6 +185,13 @@ class Letterbox:
         """Columns left of the picture and rows above it."""
         size = self.picture_size
         return (self.width_px - size.width_px) // 2, (self.height_px - size.height_px) // 2
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if the lens keeps them straight."""
+        nadir = self.sensor.nadir
+        scale = self._scale()
+        return nadir and nadir.in_part(scale, 0.5 * scale - 0.5 + self._padding())
 
     def render(self, picture: Picture, out: Picture | None = None) -> Picture:
         """The tile from the sensor's picture, blue green red."""
@@ -327,12 +344,20 @@ def source_px_per_tile_px(tile: Tile, points: Array) -> Array:
     The larger of the two directions; NaN where the lens ends. With it a detector's
     error in tile pixels becomes the `foot_sigma_px` of `GroundPlane.fix`.
     """
-    at = rows_of(points, 2)
-    steps = 0.5 * np.asarray([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    around = tile.to_source_px((at[None] + steps[:, None]).reshape(-1, 2)).reshape(4, len(at), 2)
-    spans = np.linalg.norm(around[0::2] - around[1::2], axis=2)
-    widest: Array = spans.max(axis=0)
-    return widest
+    return span_of(tile.to_source_px(half_steps(points)))
+
+
+def half_steps(points: Array) -> Array:
+    """Half a pixel right, left, down and up of points (n, 2): (4 n, 2), for `span_of`."""
+    steps: Array = (rows_of(points, 2)[None] + _HALF_STEPS[:, None]).reshape(-1, 2)
+    return steps
+
+
+def span_of(steps_px: Array) -> Array:
+    """The larger of the distances (n,) that the half steps (4 n, 2) have come to."""
+    right, left, down, up = steps_px.reshape(4, -1, 2)
+    across, along = right - left, down - up
+    return np.maximum(np.hypot(across[:, 0], across[:, 1]), np.hypot(along[:, 0], along[:, 1]))
 
 
 def check_picture(picture: Picture | Mask, sensor: Sensor) -> None:

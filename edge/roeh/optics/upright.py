@@ -18,18 +18,34 @@ from numpy.typing import NDArray
 
 from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array, rows_of
-from roeh.optics.rig import angles_of, directions_of
+from roeh.optics.rig import Nadir, angles_of, directions_of
 
 PERSON_HEIGHT_M = 1.7
 _STEP_PX = 0.25
+_STEPS_PX = _STEP_PX * np.asarray([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+_TURN_DEG = 0.05
 _STEP_DEG = 0.05
 _NEWTON_STEPS = 2
 # A step short of straight up and down, where azimuth turns over: 9 mm on the ground at 5 m.
 _ZENITH_DEG = 89.9
 
 
+# Rows turned a little about east, back, about north, back.
+_TILTED = np.stack(
+    [
+        np.eye(3) + sign * math.radians(_TURN_DEG) * np.cross(axis, np.eye(3))
+        for axis in np.eye(3)[:2]
+        for sign in (1.0, -1.0)
+    ]
+)
+
+
 class Shown(Protocol):
     """Any picture on the pole: a sensor's own, a tile, a view."""
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if they are straight lines in it."""
 
     def pole_directions(self, points: Array) -> Array:
         """Points (n, 2) to unit directions (n, 3) in the pole frame."""
@@ -81,37 +97,20 @@ def upright_heights(plane: GroundPlane, foot_px: Array, head_px: Array) -> Heigh
     feet, heads = rows_of(foot_px, 2), rows_of(head_px, 2)
     n, height_m = len(feet), plane.sensor.pose.height_m
     rotation = rig.camera_to_world(plane.sensor)
-    steps = _STEP_PX * np.asarray([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
-    around = np.stack([feet, heads])[:, None] + steps[None, :, None]
+    around = np.stack([feet, heads])[:, None] + _STEPS_PX[None, :, None]
     sights = (lens.unproject(around.reshape(-1, 2)) @ rotation.T).reshape(2, 5, n, 3)
     foot, head = sights[0, 0], sights[1, 0]
-
-    def slope(high: Array, low: Array, step: float) -> Array:
-        return (high - low) / (2 * step)
-
-    height = _height(foot, head, height_m)
-    variance = np.zeros(n)
-    for a, b in ((1, 2), (3, 4)):
-        for_foot = slope(
-            _height(sights[0, a], head, height_m), _height(sights[0, b], head, height_m), _STEP_PX
-        )
-        for_head = slope(
-            _height(foot, sights[1, a], height_m), _height(foot, sights[1, b], height_m), _STEP_PX
-        )
-        variance += rig.pixel_sigma_px**2 * (for_foot**2 + for_head**2)
-    turn = math.radians(0.05)
-    for axis in np.eye(3)[:2]:
-        # Foot and head are seen by one camera, so its tilt turns both.
-        for_tilt = slope(
-            _height(
-                foot + turn * np.cross(axis, foot), head + turn * np.cross(axis, head), height_m
-            ),
-            _height(
-                foot - turn * np.cross(axis, foot), head - turn * np.cross(axis, head), height_m
-            ),
-            turn,
-        )
-        variance += math.radians(sigmas.tilt_deg) ** 2 * for_tilt**2
+    # As they are, each of both stepped aside four ways, and both turned four ways with the
+    # camera: all in one go, since calls cost and rows hardly do.
+    varied_foot = np.concatenate([sights[0], np.broadcast_to(foot, (4, n, 3)), foot @ _TILTED])
+    varied_head = np.concatenate([head[None].repeat(5, axis=0), sights[1, 1:], head @ _TILTED])
+    varied = _height(varied_foot.reshape(-1, 3), varied_head.reshape(-1, 3), height_m)
+    varied = varied.reshape(13, n)
+    height = varied[0]
+    slopes = varied[1::2] - varied[2::2]
+    pixel = (rig.pixel_sigma_px / (2 * _STEP_PX)) ** 2
+    tilt = (sigmas.tilt_deg / (2 * _TURN_DEG)) ** 2
+    variance = np.asarray([pixel] * 4 + [tilt] * 2) @ (slopes * slopes)
     # Everything seen grows with the height of the camera.
     variance += (sigmas.height_m * height / height_m) ** 2
     sigma: Array = np.sqrt(variance)
@@ -149,6 +148,9 @@ def ends_of(shown: Shown, boxes: Array) -> Ends:
     """
     corners = rows_of(boxes, 4)
     middle = (corners[:, :2] + corners[:, 2:]) / 2
+    nadir = shown.nadir
+    if nadir is not None:
+        return _straight_ends(nadir, middle, corners)
     azimuth, level = (np.tile(angle, 2) for angle in angles_of(shown.pole_directions(middle)))
     both, down_or_up = np.tile(corners, (2, 1)), np.repeat([-1.0, 1.0], len(corners))
     elevation = level.copy()
@@ -183,6 +185,18 @@ def _height(foot: Array, head: Array, height_m: float) -> Array:
     along = np.einsum("ni,ni->n", place, reach) / np.where(square > 1e-12, square, np.nan)
     height: Array = np.where(along > 0, height_m + along * head[:, 2], np.nan)
     return height
+
+
+def _straight_ends(nadir: Nadir, middle: Array, corners: Array) -> Ends:
+    """Foot and head where all verticals are straight and meet in one point."""
+    down = np.asarray([nadir.x, nadir.y]) - nadir.w * middle
+    below, above = _way_out(middle, down, corners), _way_out(middle, -down, corners)
+    # In so many steps one is straight below, or above, and there the vertical ends.
+    if nadir.w > 0:
+        below = np.minimum(below, 1 / nadir.w)
+    elif nadir.w < 0:
+        above = np.minimum(above, -1 / nadir.w)
+    return Ends(middle + below[:, None] * down, middle - above[:, None] * down)
 
 
 def _vertical(shown: Shown, azimuth_deg: Array, elevation_deg: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -15,13 +15,20 @@ from roeh.optics.ground import GroundPlane
 from roeh.optics.remap import pixel_grid
 from roeh.optics.rig import Rig, Sensor
 from roeh.optics.tiles import Tile
-from roeh.vision.motion import LUMA_WIDTH_PX, MotionDetector
+from roeh.vision.budget import PREDICTABLE_EVERY_S
+from roeh.vision.motion import LUMA_WIDTH_PX, Motion, MotionDetector
+from roeh.vision.predictable import Predictability
 from roeh.vision.schedule import TileScheduler
 from roeh.vision.stages import StageTimes
+
+Array = npt.NDArray[np.float64]
 
 #: A person's middle is sought in a tile at this height above the ground.
 _BODY_M = 0.9
 _NO_TILE = -1
+#: Motion so near to a body's axis, in parts of its length and in luma pixels, is its own.
+_BODY_REACH = 0.5
+_BODY_REACH_PX = 3.0
 #: Slower than this, or than its own uncertainty, a track stands still.
 _STANDING_MPS = 0.3
 _SPEED_SIGMAS = 2.0
@@ -64,33 +71,81 @@ class Attention:
             at = slice(None, None, self._step_px)
             self._tile_at[mask[at, at][:height, :width]] = _NO_TILE
         self._motion = MotionDetector()
-        self._scheduler = TileScheduler(len(tiles), max_tiles=max_tiles, sweep_s=sweep_s)
+        self._scheduler = TileScheduler(
+            len(tiles),
+            max_tiles=max_tiles,
+            sweep_s=sweep_s,
+            predictable_every_s=PREDICTABLE_EVERY_S,
+        )
+        self._predictability = Predictability()
         self._stages = stages
 
-    def choose(self, frame: PixelFrame, tracks: Sequence[Track]) -> Look:
-        """The tiles that this picture is worth looking at through."""
+    def allow(self, *, max_tiles: int, predictable_every_s: float) -> None:
+        """Look at more or fewer tiles from now on, and at predictable tracks more rarely."""
+        self._scheduler.allow(max_tiles=max_tiles, predictable_every_s=predictable_every_s)
+
+    def choose(
+        self, frame: PixelFrame, tracks: Sequence[Track], watched: Collection[int] = ()
+    ) -> Look:
+        """The tiles that this picture is worth looking at through.
+
+        Args:
+            frame: of this camera.
+            tracks: all live ones of the pole, as of the last picture.
+            watched: ids of tracks that are to be looked at in every picture.
+        """
         t_mono_ns = frame.info.t_mono_ns
         with self._stages.stage("motion"):
             motion = self._motion.update(frame.luma(self._step_px), t_mono_ns, frame.info.light)
-            moving = {
-                self._tile_of(region.center_x_px, region.center_y_px) for region in motion.regions
+            walking = [track for track in tracks if _may_surprise(track)]
+            foretold = self._predictability.judge(tracks).difference(watched)
+            feet, middles, heads = self._bodies(tracks)
+            where = {
+                track.id: self._tile_of(x, y)
+                for track, (x, y) in zip(tracks, middles.tolist(), strict=True)
             }
-            where = self._tracked_tiles(tracks)
-            tracked = {where[track.id] for track in tracks if _may_surprise(track)}
-            chosen = self._scheduler.choose(moving, tracked, t_mono_ns)
+            # Who stands is not expected to move at all.
+            expected = np.asarray(
+                [track.id in foretold and _may_surprise(track) for track in tracks], np.bool_
+            )
+            moving = self._moving_tiles(motion, feet[expected], heads[expected])
+            chosen = self._scheduler.choose(
+                moving,
+                {where[track.id] for track in walking if track.id not in foretold},
+                t_mono_ns,
+                predictable={where[track.id] for track in walking if track.id in foretold},
+            )
         unseen = frozenset(track_id for track_id, tile in where.items() if tile not in chosen)
+        self._predictability.looked_at(where.keys() - unseen, t_mono_ns)
         return Look(tiles=chosen, unseen_track_ids=unseen, settling=motion.settling)
 
-    def _tracked_tiles(self, tracks: Sequence[Track]) -> dict[int, int]:
-        """The tile in which each live track is best seen, or none that shows it."""
+    def _bodies(self, tracks: Sequence[Track]) -> tuple[Array, Array, Array]:
+        """Foot, middle and head of a body at each track, luma pixels (n, 2); NaN: not shown."""
         if not tracks:
-            return {}
+            nothing = np.zeros((0, 2))
+            return nothing, nothing, nothing
         places = np.asarray([(t.position.east_m, t.position.north_m) for t in tracks])
-        pixels = self._plane.pixels_of(places, up_m=_BODY_M) / self._step_px
-        return {
-            track.id: self._tile_of(float(x), float(y))
-            for track, (x, y) in zip(tracks, pixels, strict=True)
-        }
+        up_m = np.repeat([0.0, _BODY_M, 2 * _BODY_M], len(tracks))
+        pixels = self._plane.pixels_of(np.tile(places, (3, 1)), up_m=up_m) / self._step_px
+        feet, middles, heads = pixels.reshape(3, -1, 2)
+        return feet, middles, heads
+
+    def _moving_tiles(self, motion: Motion, feet_px: Array, heads_px: Array) -> set[int]:
+        """Tiles with motion that is not of a body between one of those feet and its head."""
+        if not motion.regions:
+            return set()
+        centers = np.asarray([(one.center_x_px, one.center_y_px) for one in motion.regions])
+        fresh = np.ones(len(centers), np.bool_)
+        if len(feet_px):
+            body = heads_px - feet_px
+            length2 = np.maximum(np.einsum("ni,ni->n", body, body), 1e-9)
+            gap = centers[:, None] - feet_px
+            along = np.clip(np.einsum("mni,ni->mn", gap, body) / length2, 0.0, 1.0)
+            beside = gap - along[..., None] * body
+            reach2 = (_BODY_REACH * np.sqrt(length2) + _BODY_REACH_PX) ** 2
+            # NaN, of a body that is not shown whole, accounts for nothing.
+            fresh = ~(np.einsum("mni,mni->mn", beside, beside) <= reach2).any(axis=1)
+        return {self._tile_of(x, y) for x, y in centers[fresh].tolist()}
 
     def _tile_of(self, x_px: float, y_px: float) -> int:
         height, width = self._tile_at.shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from roeh.optics.tiles import Tile, source_px_per_tile_px
+from roeh.optics.tiles import Tile, half_steps, span_of
 from roeh.optics.upright import ends_of
 from roeh.vision.nanodet import TileDetection
 
@@ -75,11 +75,11 @@ def found_in(tile: Tile, index: int, look: int, detections: Sequence[TileDetecti
     boxes = np.clip(raw, 0.0, last)
     ends = ends_of(tile, boxes)
     count = len(detections)
-    beside = _beside(boxes)
+    beside, steps = _beside(boxes), half_steps(ends.foot_px)
     pixels = tile.to_source_px(
-        np.concatenate([ends.foot_px, ends.head_px, _corners(boxes), beside, _rim(boxes)])
+        np.concatenate([ends.foot_px, ends.head_px, _corners(boxes), beside, steps, _rim(boxes)])
     )
-    beside_px, rim_px = pixels[6 * count : 10 * count], pixels[10 * count :].reshape(count, -1, 2)
+    beside_px, rim_px = pixels[6 * count : 10 * count], pixels[14 * count :].reshape(count, -1, 2)
     goes_on = ~tile.contains(beside) & tile.sensor.lens.inside(beside_px)
     return Found(
         labels=[detection.label for detection in detections],
@@ -92,7 +92,7 @@ def found_in(tile: Tile, index: int, look: int, detections: Sequence[TileDetecti
         foot_px=pixels[:count],
         head_px=pixels[count : 2 * count],
         foot_sigma_px=_BOX_SIGMA_TILE_PX
-        * np.nan_to_num(source_px_per_tile_px(tile, ends.foot_px), nan=1.0),
+        * np.nan_to_num(span_of(pixels[10 * count : 14 * count]), nan=1.0),
     )
 
 

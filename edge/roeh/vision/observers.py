@@ -13,6 +13,7 @@ from roeh.core.types import Track
 from roeh.media.frames import PixelFrame
 from roeh.optics.rig import Rig, Sensor
 from roeh.vision.agitation import AgitationObserver
+from roeh.vision.budget import observer_kept
 from roeh.vision.scene import Agitation, StillObject, Tamper
 from roeh.vision.still import StillObserver
 from roeh.vision.tamper import TamperObserver
@@ -34,6 +35,9 @@ class Observers:
         sensor: the camera.
         mask: (height, width), true where nothing may be looked at.
         rules: those of the configuration.
+
+    While `low_observers` is false, what only rules of low priority need is not looked at:
+    what stood stands.
     """
 
     def __init__(
@@ -43,7 +47,10 @@ class Observers:
         mask: npt.NDArray[np.bool_] | None,
         rules: Sequence[RuleSection],
     ) -> None:
-        needs_still = any(isinstance(rule, ObjectLeftRule) for rule in rules)
+        needs_still = [rule for rule in rules if isinstance(rule, ObjectLeftRule)]
+        self._still_kept = any(observer_kept(rule, low_observers=False) for rule in needs_still)
+        self._still_objects: tuple[StillObject, ...] = ()
+        self.low_observers = True
         self._still = StillObserver(rig, sensor, mask) if needs_still else None
         needs_agitation = any(isinstance(rule, ScuffleRule) for rule in rules)
         self._agitation = (
@@ -60,11 +67,10 @@ class Observers:
             tracks: live tracks of the pole as of it.
             settling: the picture changed as a whole a moment ago.
         """
-        still: tuple[StillObject, ...] = ()
-        if self._still is not None:
-            still = self._still.update(frame, tracks, settling=settling)
+        if self._still is not None and (self.low_observers or self._still_kept):
+            self._still_objects = self._still.update(frame, tracks, settling=settling)
         tamper = None if self._tamper is None else self._tamper.update(frame)
         agitation: tuple[Agitation, ...] = ()
-        if self._agitation is not None:
+        if self._agitation is not None and self.low_observers:
             agitation = self._agitation.update(frame, tracks)
-        return Observed(still_objects=still, agitation=agitation, tamper=tamper)
+        return Observed(still_objects=self._still_objects, agitation=agitation, tamper=tamper)

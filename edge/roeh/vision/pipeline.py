@@ -11,11 +11,13 @@ from roeh.media.frames import PixelFrame
 from roeh.media.masks import mask_of, outside
 from roeh.optics.configured import rig_from
 from roeh.vision.attention import Attention
+from roeh.vision.budget import Allowance
 from roeh.vision.detector import SensorDetector
 from roeh.vision.manifest import VerifiedModel
 from roeh.vision.observers import Observed, Observers
 from roeh.vision.open import open_detector, open_model_for
 from roeh.vision.rules import Finding, RuleEngine
+from roeh.vision.rules.edges import RuleEdges
 from roeh.vision.scene import Scene, SoundLevel
 from roeh.vision.stages import StageTimes
 from roeh.vision.tracker import Tracker, TrackerSettings
@@ -53,6 +55,7 @@ class Pipeline:
         self._config = config = with_camera_rules(config)
         self._tracker = Tracker(TrackerSettings(start_confidence=config.detect.min_confidence))
         self.rules = RuleEngine(config)
+        self._edges = RuleEdges(config)
         self._tracks: tuple[Track, ...] = ()
         self._newest_ns = 0
         self._detectors: dict[str, SensorDetector] = {}
@@ -67,7 +70,7 @@ class Pipeline:
     def analyse(self, frame: PixelFrame) -> Analysis:
         """Look at one picture of one camera; pictures come in the order of their times."""
         name = frame.info.camera_id
-        look = self._attention[name].choose(frame, self._tracks)
+        look = self._attention[name].choose(frame, self._tracks, self._edges.near(self._tracks))
         detections: list[Detection] = []
         if look.tiles:
             with self.stages.stage("convert"):
@@ -95,6 +98,16 @@ class Pipeline:
             tiles=len(look.tiles),
             scene=scene,
         )
+
+    def allow(self, allowance: Allowance) -> None:
+        """Spend no more than this from the next picture on."""
+        for attention in self._attention.values():
+            attention.allow(
+                max_tiles=allowance.max_tiles,
+                predictable_every_s=allowance.predictable_every_s,
+            )
+        for observers in self._observers.values():
+            observers.low_observers = allowance.low_observers
 
     def _frozen(self, frame: PixelFrame, *, is_settling: bool) -> bool:
         """Whether rules wait: the light of any camera of the rig changed a moment ago.

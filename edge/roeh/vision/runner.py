@@ -111,7 +111,7 @@ def open_runner(
     Args:
         model: from `roeh.vision.manifest.open_model`.
         runtime: which runtime; by default what `choose_runtime` says.
-        threads: CPU threads of one inference.
+        threads: CPU threads of one inference; 0, where nobody measured them: one.
         environ: where ROEH_TFLITE is looked up.
 
     Raises:
@@ -119,7 +119,7 @@ def open_runner(
         RuntimeMissing: the runtime is not installed.
         ModelRefused: the runtime cannot load it, or its tensors are not as listed.
     """
-    return _TfliteRunner(model, runtime or choose_runtime(environ), threads)
+    return _TfliteRunner(model, runtime or choose_runtime(environ), max(1, threads))
 
 
 class _Interpreter(Protocol):

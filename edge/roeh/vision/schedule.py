@@ -3,7 +3,8 @@
 Motion alone misses people who stand and most people at night, so every tile is looked
 at within `sweep_s` whatever happens. In a quiet scene that is all: each tile once in
 `sweep_s`, as late as can be, spread over the pictures as far as the cap asks. Beyond it
-tiles are looked at in every picture in which something moves or somebody is in them.
+tiles are looked at in every picture in which something moves or somebody is in them, and
+every `predictable_every_s` where all who are in them go on as expected.
 
 At most `max_tiles` are looked at in one picture. When more are wanted, in rain say, half
 of the looks go to the sweep as far as it needs them, the longest unseen first, and the
@@ -30,37 +31,52 @@ class TileScheduler:
         tile_count: how many there are.
         max_tiles: at most so many in one picture.
         sweep_s: time in which each is looked at whatever happens.
-        tracked_every_s: how often a tile is looked at in which nothing moves and live
-            tracks are; 0 for every picture.
+        predictable_every_s: how often a tile is looked at in which nobody is but
+            predictable tracks; 0 for every picture.
     """
 
     def __init__(
-        self, tile_count: int, *, max_tiles: int, sweep_s: float, tracked_every_s: float = 0.0
+        self, tile_count: int, *, max_tiles: int, sweep_s: float, predictable_every_s: float = 0.0
     ) -> None:
-        self._max_tiles = max_tiles
         self._sweep_s = sweep_s
-        self._tracked_every_s = tracked_every_s
+        self.allow(max_tiles=max_tiles, predictable_every_s=predictable_every_s)
         self._looked_ns: list[int] = []
         self._tile_count = tile_count
         self._last_ns = 0
         # Looks set aside for the sweep, carried over where half of them is no whole one.
         self._set_aside = 0.0
 
+    def allow(self, *, max_tiles: int, predictable_every_s: float) -> None:
+        """Look at more or fewer tiles from now on; see the class."""
+        self._max_tiles, self._predictable_every_s = max_tiles, predictable_every_s
+
     def choose(
-        self, moving: Collection[int], tracked: Collection[int], t_mono_ns: int
+        self,
+        moving: Collection[int],
+        tracked: Collection[int],
+        t_mono_ns: int,
+        *,
+        predictable: Collection[int] = (),
     ) -> tuple[int, ...]:
         """The tiles to look at in this picture, in ascending order.
 
         Args:
-            moving: tiles in which something moves.
-            tracked: tiles in which a live track is.
+            moving: tiles in which something moves that no predictable track accounts for.
+            tracked: tiles in which a live track is that may do anything.
             t_mono_ns: when the picture was taken.
+            predictable: tiles in which a predictable track is.
         """
         step_s = self._step_s(t_mono_ns)
         waits = [(t_mono_ns - looked_ns) / NS_PER_S for looked_ns in self._looked_ns]
         oldest = sorted(range(self._tile_count), key=lambda tile: (-waits[tile], tile))
         due = oldest[: self._due_count([waits[tile] for tile in oldest], step_s)]
-        wanted = self._wanted(moving, tracked, waits, step_s)
+        rarely = [
+            tile
+            for tile in predictable
+            # Half a step early is nearer to the time asked for than half a step late.
+            if 0 <= tile < len(waits) and waits[tile] + step_s / 2 >= self._predictable_every_s
+        ]
+        wanted = _wanted(moving, {*tracked, *rarely}, waits)
 
         self._set_aside = min(
             self._set_aside % 1.0 + _SWEEP_SHARE * self._max_tiles, float(self._max_tiles)
@@ -115,23 +131,18 @@ class TileScheduler:
                 due += 1
         return due
 
-    def _wanted(
-        self,
-        moving: Collection[int],
-        tracked: Collection[int],
-        waits_s: Sequence[float],
-        step_s: float,
-    ) -> list[int]:
-        """Tiles with a reason to look, the most urgent first.
 
-        Where something begins to move nobody looked just now: it goes before tiles that
-        are looked at in every picture.
-        """
-        urgency: dict[int, float] = {}
-        for tile, wait_s in enumerate(waits_s):
-            moves, followed = tile in moving, tile in tracked
-            # Half a step early is nearer to the time asked for than half a step late.
-            followed &= moves or wait_s + step_s / 2 >= self._tracked_every_s
-            if moves or followed:
-                urgency[tile] = wait_s * (_BOTH_WEIGHT if moves and followed else 1.0)
-        return sorted(urgency, key=lambda tile: (-urgency[tile], tile))
+def _wanted(
+    moving: Collection[int], tracked: Collection[int], waits_s: Sequence[float]
+) -> list[int]:
+    """Tiles with a reason to look, the most urgent first.
+
+    Where something begins to move nobody looked just now: it goes before tiles that
+    are looked at in every picture.
+    """
+    urgency: dict[int, float] = {}
+    for tile, wait_s in enumerate(waits_s):
+        moves, followed = tile in moving, tile in tracked
+        if moves or followed:
+            urgency[tile] = wait_s * (_BOTH_WEIGHT if moves and followed else 1.0)
+    return sorted(urgency, key=lambda tile: (-urgency[tile], tile))

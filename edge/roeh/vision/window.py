@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from roeh.core.types import Size
 from roeh.optics.remap import Mask, Picture
-from roeh.optics.rig import Sensor
+from roeh.optics.rig import Nadir, Sensor
 from roeh.optics.tiles import check_picture
 
 Array = npt.NDArray[np.float64]
@@ -64,6 +64,13 @@ class PictureWindow:
         drawn = Size(max(1, round(width_px * scale)), max(1, round(height_px * scale)))
         name = f"{sensor.name}/{window.x0_px},{window.y0_px}"
         return cls(name, sensor, size.width_px, size.height_px, window, drawn)
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if the lens keeps them straight."""
+        nadir = self.sensor.nadir
+        scale = self._scale()
+        return nadir and nadir.in_part(scale, (0.5 - self._corner()) * scale - 0.5)
 
     def render(self, picture: Picture, out: Picture | None = None) -> Picture:
         """The tile (height, width, 3) from the sensor's picture."""

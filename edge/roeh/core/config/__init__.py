@@ -29,6 +29,7 @@ from roeh.core.config.load import (
 from roeh.core.config.schema import (
     AccessSection,
     BrokerSection,
+    BudgetSection,
     CameraBlindRule,
     CameraTamperRule,
     CrowdRule,
@@ -88,6 +89,7 @@ __all__ = [
     "AckMode",
     "AudienceSection",
     "BrokerSection",
+    "BudgetSection",
     "CameraBlindRule",
     "CameraTamperRule",
     "CapAdapter",

@@ -72,12 +72,13 @@ class DetectSection(Section, frozen=True, kw_only=True):
     `fps` bounds the pictures analysed each second; `sweep_s` the time in which every
     tile is looked at even when nothing moves; `max_tiles_per_frame` holds in rain.
     `check_height` refuses what cannot stand where it seems to stand (a spider on the
-    lens). `track_log` names a file that every confirmed track is appended to.
+    lens). `threads` 0: as many as a measurement at the start finds worth their CPU.
+    `track_log` names a file that every confirmed track is appended to.
     `watch_cameras` adds the rules camera_tamper and camera_blind where none is written.
     """
 
     model: str = ""
-    threads: Count = 1
+    threads: Annotated[int, Meta(ge=0, le=64)] = 1
     fps: Annotated[float, Meta(gt=0, le=60)] = 5.0
     min_confidence: Share = 0.4
     labels: Annotated[tuple[Label, ...], Meta(min_length=1)] = (
@@ -89,6 +90,16 @@ class DetectSection(Section, frozen=True, kw_only=True):
     check_height: bool = True
     watch_cameras: bool = True
     track_log: str = ""
+
+
+class BudgetSection(Section, frozen=True, kw_only=True):
+    """What detection may take of the board; what it gives up for that is in its status.
+
+    `max_share` is of one core, all of detect together; 0: as much as the board, its control
+    group and the pictures' pace allow.
+    """
+
+    max_share: Annotated[float, Meta(ge=0, le=64)] = 0.0
 
 
 class ZoneSection(Section, frozen=True, kw_only=True):
@@ -526,6 +537,7 @@ class NodeConfig(Section, frozen=True, kw_only=True):
     node: NodeSection = NodeSection()
     paths: PathsSection = PathsSection()
     detect: DetectSection = DetectSection()
+    budget: BudgetSection = BudgetSection()
     zones: tuple[ZoneSection, ...] = ()
     lines: tuple[LineSection, ...] = ()
     schedules: tuple[ScheduleSection, ...] = ()
