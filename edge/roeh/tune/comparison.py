@@ -70,23 +70,34 @@ def compare(before: Sequence[Raised], after: Sequence[Raised]) -> tuple[RuleComp
 
 
 def _pairs(old: Sequence[Raised], new: Sequence[Raised]) -> tuple[tuple[Raised, Raised], ...]:
-    left = list(new)
+    by_name: dict[tuple[str, int | str], list[Raised]] = {}
+    for one in new:
+        for name in _names(one):
+            by_name.setdefault(name, []).append(one)
+    taken: set[int] = set()
     pairs: list[tuple[Raised, Raised]] = []
     for one in old:
-        alike = [other for other in left if _is_same(one, other)]
+        alike = [
+            other
+            for name in _names(one)
+            for other in by_name.get(name, ())
+            if id(other) not in taken and _held_together(one, other)
+        ]
         if alike:
             nearest = min(alike, key=lambda other: abs(other.t_utc_us - one.t_utc_us))
-            left.remove(nearest)
+            taken.add(id(nearest))
             pairs.append((one, nearest))
     return tuple(pairs)
 
 
-def _is_same(one: Raised, other: Raised) -> bool:
-    if one.at.boot_id != other.at.boot_id:
-        return False
-    if not one.track_ids or not other.track_ids:
-        return abs(one.t_utc_us - other.t_utc_us) <= _SAME_US and one.label == other.label
-    if not set(one.track_ids) & set(other.track_ids):
-        return False
+def _names(one: Raised) -> list[tuple[str, int | str]]:
+    """What may be the same in another: its tracks; where it has none, what was seen."""
+    boot_id = one.at.boot_id
+    return [(boot_id, track_id) for track_id in one.track_ids] or [(boot_id, one.label)]
+
+
+def _held_together(one: Raised, other: Raised) -> bool:
+    if not one.track_ids:
+        return abs(one.t_utc_us - other.t_utc_us) <= _SAME_US
     ends = [2**63 if e.cleared_utc_us is None else e.cleared_utc_us for e in (one, other)]
     return one.t_utc_us <= ends[1] and other.t_utc_us <= ends[0]

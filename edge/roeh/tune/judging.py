@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -47,28 +47,40 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     outlines: tuple[Outline, ...] = ()
 
 
-def judge(scenes: Iterable[Scene], config: NodeConfig) -> tuple[Raised, ...]:
-    """Everything that the rules of a configuration raise, in order.
+class Judge:
+    """Gathers everything that the rules of a configuration raise.
+
+    Rules begin anew with each boot, as detection does.
 
     Args:
-        scenes: in order; rules begin anew with each boot, as detection does.
         config: rules, and the rig that says where things are.
     """
-    rig, pole = rig_from(config), pole_from(config)
-    raised: dict[tuple[str, str, int], Raised] = {}
-    engine: RuleEngine | None = None
-    boot_id = ""
-    for scene in scenes:
-        if engine is None or scene.frame.boot_id != boot_id:
-            engine, boot_id = RuleEngine(config), scene.frame.boot_id
-        for finding in engine.update(scene):
-            key = (boot_id, finding.rule, finding.number)
+
+    def __init__(self, config: NodeConfig) -> None:
+        self._config = config
+        self._rig, self._pole = rig_from(config), pole_from(config)
+        self._raised: dict[tuple[str, str, int], Raised] = {}
+        self._engine: RuleEngine | None = None
+        self._boot_id = ""
+
+    def see(self, scene: Scene) -> None:
+        """The next scene."""
+        if self._engine is None or scene.frame.boot_id != self._boot_id:
+            self._engine, self._boot_id = RuleEngine(self._config), scene.frame.boot_id
+        for finding in self._engine.update(scene):
+            key = (self._boot_id, finding.rule, finding.number)
             if finding.phase is AlertPhase.RAISED:
-                raised[key] = _raised(finding, scene, locate(finding.position, rig, pole))
+                where = locate(finding.position, self._rig, self._pole)
+                self._raised[key] = _raised(finding, scene, where)
             elif finding.phase is AlertPhase.CLEARED:
-                cleared_utc_us = scene.frame.t_utc_ns // NS_PER_US
-                raised[key] = msgspec.structs.replace(raised[key], cleared_utc_us=cleared_utc_us)
-    return tuple(raised.values())
+                t_utc_us = scene.frame.t_utc_ns // NS_PER_US
+                cleared = msgspec.structs.replace(self._raised[key], cleared_utc_us=t_utc_us)
+                self._raised[key] = cleared
+
+    @property
+    def raised(self) -> tuple[Raised, ...]:
+        """In the order in which they were raised."""
+        return tuple(self._raised.values())
 
 
 def _raised(finding: Finding, scene: Scene, where: Where) -> Raised:

@@ -28,10 +28,11 @@ _SLACK_US = 15_000_000
 
 
 class Raising(msgspec.Struct, frozen=True):
-    """An alert that the pole itself raised, as its ledger has it."""
+    """An alert that the pole itself raised, as its ledger has it; `over_us` None: it stood."""
 
     rule: str
     t_utc_us: int
+    over_us: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,8 +36,8 @@ def local_text(t_us: int, time_zone: str) -> str:
 
 
 def hour_text(t_us: int, time_zone: str) -> str:
-    """The hour that it lies in."""
-    return f"{_local(t_us, time_zone):%a %d %b %H}h"
+    """The begin of an hour."""
+    return f"{_local(t_us, time_zone):%a %d %b %H:%M}"
 
 
 def _local(t_us: int, time_zone: str) -> datetime:

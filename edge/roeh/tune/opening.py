@@ -136,13 +136,15 @@ def _records(
 
 
 def _raisings(link: EvidenceLink, holdings: Holdings, span: UtcSpan) -> tuple[Raising, ...]:
-    found: list[Raising] = []
+    """Times are when evidence stored them, a moment after the picture."""
+    found: dict[str, Raising] = {}
     for record in read_records(link, (AlertRecord,), first_leaf(holdings)):
-        body = record.body
-        if (
-            isinstance(body, AlertRecord)
-            and body.phase == AlertPhase.RAISED.value
-            and span.from_us <= record.t_utc_us < span.to_us
-        ):
-            found.append(Raising(body.rule, record.t_utc_us))
-    return tuple(found)
+        body, t_us = record.body, record.t_utc_us
+        if not isinstance(body, AlertRecord):
+            continue
+        if body.phase == AlertPhase.RAISED.value and span.from_us <= t_us < span.to_us:
+            found[body.raised_id] = Raising(body.rule, t_us)
+        elif body.phase == AlertPhase.CLEARED.value and body.raised_id in found:
+            raised = found[body.raised_id]
+            found[body.raised_id] = msgspec.structs.replace(raised, over_us=t_us)
+    return tuple(found.values())

@@ -82,7 +82,7 @@ def _page(outcome: Outcome, zone: str, picture_of: PictureOf) -> Iterator[str]:
     rows = [rule_cells(rule, outcome) for rule in outcome.rules]
     yield _table((*titles, "held back"), rows)
     yield "<h2>For one operator</h2>"
-    yield _table(("", "as configured", "as changed"), figure_rows(outcome))
+    yield _table(("", "then", "as configured", "as changed"), figure_rows(outcome))
     if outcome.hours:
         yield "<h2>By hour</h2>"
         yield from _hours(outcome, zone)

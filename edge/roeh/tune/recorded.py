@@ -92,7 +92,7 @@ class RecordedFootage:
     ) -> Iterator[SourceFrame]:
         """Boot by boot, the cameras' pictures in the order of their times."""
         boots = self._boots
-        if since is not None:
+        if since is not None and since.boot_id in boots:
             boots = boots[boots.index(since.boot_id) :]
         for boot_id in boots:
             begin_ns = since.t_mono_ns if since is not None and boot_id == since.boot_id else 0

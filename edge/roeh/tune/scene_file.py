@@ -7,10 +7,11 @@ before is there; a torn last block is cut off when it is opened again.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 import zlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,10 @@ from roeh.core.errors import OutputRefused
 from roeh.vision.scene import Scene
 
 _HEAD = struct.Struct(">II")
-#: Twenty seconds at five pictures a second; a kill costs no more than that.
-_SCENES_PER_BLOCK = 100
+#: Ten seconds at five pictures a second; a kill costs no more than that.
+_SCENES_PER_BLOCK = 50
 _MAX_BLOCK_BYTES = 64 << 20
+_MAX_SCENES_BYTES = 512 << 20
 #: Tracks of persons are for nobody but who made them.
 _FILE_MODE = 0o600
 #: A moment without anybody is looked for so far before the end.
@@ -37,30 +39,43 @@ class Stand(msgspec.Struct, frozen=True):
 
     Attributes:
         boot_id, t_mono_ns: of the last of them.
-        t_utc_ns: likewise.
         last_track_id: the highest of its boot; 0: nobody was tracked.
+        last_object: likewise, the highest number of a still object.
     """
 
     boot_id: str
     t_mono_ns: int
-    t_utc_ns: int
     last_track_id: int
+    last_object: int
 
 
 class SceneFile:
     """Scenes being written; a context manager. What is left unwritten at its end is written.
 
+    Args:
+        path: of the file; what is in it stays.
+        per_block: how many are written at once.
+
     Raises:
         OutputRefused: the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, per_block: int = _SCENES_PER_BLOCK) -> None:
         self._path = path
+        self._per_block = per_block
         self._waiting: list[Scene] = []
         self._encode = msgspec.msgpack.Encoder().encode
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(path, flags, _FILE_MODE)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise OutputRefused(
+                what="another roeh tune looks at footage for it",
+                which=str(path),
+                remedy="wait for that one, or name another directory with --save-tracks",
+            ) from None
         except OSError as error:
             raise _unwritable(path, error) from None
 
@@ -85,7 +100,8 @@ class SceneFile:
         gone. So it begins again where nobody was, if that was in the last ten minutes.
         """
         ends: deque[tuple[int, Scene]] = deque()
-        last_ids: dict[str, int] = {}
+        last_ids: Counter[str] = Counter()
+        last_objects: Counter[str] = Counter()
         for end_bytes, scenes in read_blocks(self._path):
             last = scenes[-1]
             ends.append((end_bytes, last))
@@ -93,8 +109,10 @@ class SceneFile:
                 ends.popleft()
             for scene in scenes:
                 boot_id = scene.frame.boot_id
-                known = last_ids.get(boot_id, 0)
-                last_ids[boot_id] = max(known, *(track.id for track in scene.tracks), 0)
+                ids = [track.id for track in scene.tracks]
+                last_ids[boot_id] = max(last_ids[boot_id], *ids, 0)
+                numbers = [still.number for still in scene.still_objects]
+                last_objects[boot_id] = max(last_objects[boot_id], *numbers, 0)
         if not ends:
             self._cut_to(0)
             return None
@@ -107,12 +125,13 @@ class SceneFile:
         end_bytes, scene = next(quiet, ends[-1])
         self._cut_to(end_bytes)
         frame = scene.frame
-        return Stand(frame.boot_id, frame.t_mono_ns, frame.t_utc_ns, last_ids[frame.boot_id])
+        boot_id = frame.boot_id
+        return Stand(boot_id, frame.t_mono_ns, last_ids[boot_id], last_objects[boot_id])
 
     def append(self, scene: Scene) -> None:
         """Keep one more, in the order of their times."""
         self._waiting.append(scene)
-        if len(self._waiting) >= _SCENES_PER_BLOCK:
+        if len(self._waiting) >= self._per_block:
             self._flush()
 
     def _flush(self) -> None:
@@ -140,7 +159,11 @@ def read_scenes(path: Path) -> Iterator[Scene]:
 
 
 def read_blocks(path: Path) -> Iterator[tuple[int, tuple[Scene, ...]]]:
-    """Whole blocks, each with where it ends in the file."""
+    """Whole blocks, each with where it ends in the file.
+
+    Raises:
+        OutputRefused: they are none of this release.
+    """
     decoder = msgspec.msgpack.Decoder(tuple[Scene, ...])
     end_bytes = 0
     with path.open("rb") as file:
@@ -154,7 +177,16 @@ def read_blocks(path: Path) -> Iterator[tuple[int, tuple[Scene, ...]]]:
             if len(content) < size_bytes or zlib.crc32(content) != crc:
                 return
             end_bytes += _HEAD.size + size_bytes
-            yield end_bytes, decoder.decode(zlib.decompress(content))
+            try:
+                scenes = zlib.decompressobj().decompress(content, _MAX_SCENES_BYTES)
+                block = decoder.decode(scenes)
+            except (zlib.error, msgspec.DecodeError):
+                raise OutputRefused(
+                    what="holds no tracks of this release",
+                    which=str(path),
+                    remedy="name another directory with --save-tracks, or remove this one",
+                ) from None
+            yield end_bytes, block
 
 
 def _unwritable(path: Path, error: OSError) -> OutputRefused:

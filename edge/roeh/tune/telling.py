@@ -92,18 +92,21 @@ def rule_cells(rule: RuleComparison, outcome: Outcome) -> tuple[str, ...]:
 
 
 def figure_rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """Figures of alarm management by name, as configured and as changed.
+    """Figures of alarm management by name: then, as configured, as changed.
 
     Their targets stand in core/alarm_figures.py.
     """
-    both = (outcome.figures_before, outcome.figures_after)
-    return [
-        ("alarms an hour", *(f"{one.per_operator_hour:.1f}" for one in both)),
-        ("most in ten minutes", *(str(one.peak) for one in both)),
-        ("chattering rules", *(", ".join(one.chattering) or "none" for one in both)),
-        ("stale", *(str(one.stale) for one in both)),
-        ("standing at the end", *(str(one.standing) for one in both)),
+    figures = (outcome.figures_then, outcome.figures_before, outcome.figures_after)
+    rows = [
+        ("alarms an hour", *(f"{one.per_operator_hour:.1f}" for one in figures)),
+        ("most in ten minutes", *(str(one.peak) for one in figures)),
+        ("chattering rules", *(", ".join(one.chattering) or "none" for one in figures)),
+        ("stale", *(str(one.stale) for one in figures)),
+        ("standing at the end", *(str(one.standing) for one in figures)),
     ]
+    if not outcome.is_untold:
+        return rows
+    return [(name, "-", *cells) for name, _, *cells in rows]
 
 
 def _by_hour(hours: Sequence[HourRow], zone: str) -> Table:
@@ -127,7 +130,7 @@ def _by_hour(hours: Sequence[HourRow], zone: str) -> Table:
 def _figures(outcome: Outcome) -> Table:
     table = Table(box=None, title_justify="left")
     table.add_column("for one operator", no_wrap=True)
-    for title in ("as configured", "as changed"):
+    for title in ("then", "as configured", "as changed"):
         table.add_column(title, justify="right")
     for row in figure_rows(outcome):
         table.add_row(*(escape(one_line(cell)) for cell in row))

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from roeh.core.alarm_figures import AlarmTimes
 from roeh.core.clock import Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import EvidenceRefused
@@ -22,7 +23,7 @@ from roeh.tune.comparison import compare
 from roeh.tune.filed import FiledFootage
 from roeh.tune.footage import Footage, FootageFacts
 from roeh.tune.hours import by_hour
-from roeh.tune.judging import judge
+from roeh.tune.judging import Judge, Raised
 from roeh.tune.kept import KeptTracks, Raising, plan_of
 from roeh.tune.local_time import local_text
 from roeh.tune.opening import FootageWanted, open_recorded
@@ -116,21 +117,26 @@ class Try:
         Raises:
             EvidenceRefused: nothing was seen then.
         """
+        judges = Judge(self._config), Judge(self._changed)
+        scenes = 0
+        for scene in self.kept.scenes(asked):
+            scenes += 1
+            for one in judges:
+                one.see(scene)
         plan = self.kept.plan
-        scenes = sum(1 for _ in self.kept.scenes(asked))
         if plan is None or scenes == 0:
             raise EvidenceRefused(
                 what="no picture was judged in that time",
                 which="the footage",
                 remedy="ask for a longer time; a camera's first pictures only settle",
             )
-        before = judge(self.kept.scenes(asked), self._config)
-        after = judge(self.kept.scenes(asked), self._changed)
+        before, after = (one.raised for one in judges)
         rules = compare(before, after)
         of = plan.footage.when
         when = UtcSpan(max(of.from_us, asked.from_us), min(of.to_us, asked.to_us), of.error_us)
-        raisings = plan.raisings or ()
-        then = (one.rule for one in raisings if asked.from_us <= one.t_utc_us < asked.to_us)
+        raisings = [
+            one for one in plan.raisings or () if asked.from_us <= one.t_utc_us < asked.to_us
+        ]
         return Outcome(
             node=plan.node,
             when=when,
@@ -138,10 +144,13 @@ class Try:
             scenes=scenes,
             rules=rules,
             hours=by_hour(rules),
-            then=Counter(then),
+            then=Counter(one.rule for one in raisings),
             is_untold=plan.raisings is None,
-            figures_before=figures_of(before, when),
-            figures_after=figures_of(after, when),
+            figures_then=figures_of(
+                (AlarmTimes(one.rule, one.t_utc_us, one.over_us) for one in raisings), when
+            ),
+            figures_before=figures_of(map(_times, before), when),
+            figures_after=figures_of(map(_times, after), when),
             damages=self._damages,
             remarks=tuple(self._remarks_on(when)),
         )
@@ -221,3 +230,7 @@ class Try:
         return [
             f"{kind}: no sound is recorded, so nothing is raised here" for kind in sorted(kinds)
         ]
+
+
+def _times(one: Raised) -> AlarmTimes:
+    return AlarmTimes(one.rule, one.t_utc_us, one.cleared_utc_us)

@@ -73,12 +73,16 @@ def watch(
 
 
 def _with_new_ids(scene: Scene, stand: Stand) -> Scene:
-    """Tracks counted on from those before the interruption."""
+    """Tracks and objects counted on from those before the interruption."""
     by = stand.last_track_id
     return msgspec.structs.replace(
         scene,
         tracks=tuple(msgspec.structs.replace(one, id=one.id + by) for one in scene.tracks),
         agitation=tuple(
             msgspec.structs.replace(one, track_id=one.track_id + by) for one in scene.agitation
+        ),
+        still_objects=tuple(
+            msgspec.structs.replace(one, number=one.number + stand.last_object)
+            for one in scene.still_objects
         ),
     )
