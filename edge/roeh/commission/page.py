@@ -25,7 +25,7 @@ from roeh.commission.facts import PoleFacts
 from roeh.commission.landmarks import Landmark
 from roeh.commission.words import WORDS, Words
 from roeh.core.clock import NS_PER_US
-from roeh.core.config import LensSection, NodeConfig, SensorSection
+from roeh.core.config import LensSection, NodeConfig, SensorSection, with_camera_rules
 from roeh.core.moments import length_text, reading_text, utc_text
 from roeh.doctor.finding import Verdict
 
@@ -194,7 +194,7 @@ def rules_section(facts: PoleFacts, words: Words) -> Section:
     """What raises an alert, and where."""
     config = facts.config
     rows = []
-    for rule in config.rules:
+    for rule in with_camera_rules(config).rules:
         zone = getattr(rule, "zone", "") or getattr(rule, "line", "")
         kind = str(rule.__struct_config__.tag)
         rows.append(

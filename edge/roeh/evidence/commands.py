@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from roeh.core.clock import Clock
-from roeh.core.config import NodeConfig
+from roeh.core.config import NodeConfig, with_camera_rules
 from roeh.core.custody import PlaceHold
 from roeh.core.delivery import (
     AnswerBatch,
@@ -106,7 +106,7 @@ class Commands:
         self._addressee = f"{node.site}/{node.name}"
         self._named = Named(
             cameras=frozenset(sensor.name for sensor in parts.config.sensors),
-            rules=frozenset(rule.name for rule in parts.config.rules),
+            rules=frozenset(rule.name for rule in with_camera_rules(parts.config).rules),
             operations=frozenset(one.name for one in parts.config.operations),
             outputs=frozenset(one.name for one in parts.config.outputs),
         )

@@ -46,6 +46,7 @@ def check_config(config: NodeConfig, name: str) -> None:
     Raises:
         ConfigError: naming the field and what to write.
     """
+    config = with_camera_rules(config)
     _check_node(config, name)
     for index, sensor in enumerate(config.sensors):
         _check_sensor(sensor, f"sensors[{index}]", name)
@@ -53,7 +54,7 @@ def check_config(config: NodeConfig, name: str) -> None:
     _check_own_cameras(config.sensors, name)
     check_unique("zones", [zone.name for zone in config.zones], name)
     check_unique("lines", [line.name for line in config.lines], name)
-    check_unique("rules", [rule.name for rule in with_camera_rules(config).rules], name)
+    check_unique("rules", [rule.name for rule in config.rules], name)
     check_unique("schedules", [schedule.name for schedule in config.schedules], name)
     for index, zone in enumerate(config.zones):
         _check_zone(zone, f"zones[{index}]", name)

@@ -34,11 +34,13 @@ class Look(msgspec.Struct, frozen=True):
 
     Attributes:
         luma: (height, `WIDTH_PX`).
-        white_share: of the pixels that the lens shows, those that are overexposed.
+        white: which pixels are overexposed, (rows, columns) of a coarse grid.
+        white_share: the same as a share of those that the lens shows.
         is_grey: it has no colour.
     """
 
     luma: UInt8Image
+    white: npt.NDArray[np.bool_]
     white_share: float
     is_grey: bool
 
@@ -50,12 +52,23 @@ class Sight(msgspec.Struct, frozen=True):
         luma: mean of the looks, (height, `WIDTH_PX`).
         noise: what the looks still differ by, of the same shape: half of what the mean of every
             other look differs from the mean of the rest.
+        white: how much of the time which part was overexposed, of the same shape.
         white_share: mean of the looks.
     """
 
     luma: Float32Image
     noise: Float32Image
+    white: Float32Image
     white_share: float
+
+    def nearer_to(self, other: Sight, share: float) -> Sight:
+        """This sight, by a share of the way towards another."""
+        return Sight(
+            luma=np.asarray(self.luma + share * (other.luma - self.luma), np.float32),
+            noise=np.asarray(self.noise + share * (other.noise - self.noise), np.float32),
+            white=np.asarray(self.white + share * (other.white - self.white), np.float32),
+            white_share=self.white_share + share * (other.white_share - self.white_share),
+        )
 
 
 class Looker:
@@ -79,12 +92,14 @@ class Looker:
         luma = frame.luma(max(1, frame.info.width_px // WIDTH_PX))
         if luma.shape[1::-1] != self._size:
             luma = np.asarray(cv2.resize(luma, self._size, interpolation=cv2.INTER_AREA), np.uint8)
-        colours = self._colours(frame)[self._shown]
-        brightest, darkest = colours.max(axis=1), colours.min(axis=1)
+        colours = self._colours(frame)
+        brightest, darkest = colours.max(axis=2), colours.min(axis=2)
+        white = (brightest >= _WHITE) & self._shown
         return Look(
             luma=luma,
-            white_share=float(np.mean(brightest >= _WHITE)),
-            is_grey=float(np.mean(brightest - darkest)) < _GREY_LEVELS,
+            white=white,
+            white_share=float(np.count_nonzero(white) / max(1, np.count_nonzero(self._shown))),
+            is_grey=float(np.mean((brightest - darkest)[self._shown])) < _GREY_LEVELS,
         )
 
     def _colours(self, frame: PixelFrame) -> UInt8Image:
@@ -111,8 +126,10 @@ def sight_of(looks: Sequence[Look]) -> Sight:
     """The mean of an even number of looks of one size."""
     stack = np.asarray([look.luma for look in looks], np.float32)
     even, odd = stack[::2].mean(axis=0), stack[1::2].mean(axis=0)
+    white = np.mean([look.white for look in looks], axis=0, dtype=np.float32)
     return Sight(
         luma=np.asarray((even + odd) / 2, np.float32),
+        white=np.asarray(cv2.resize(white, stack.shape[:0:-1]), np.float32),
         noise=np.asarray((even - odd) / 2, np.float32),
         white_share=math.fsum(look.white_share for look in looks) / len(looks),
     )

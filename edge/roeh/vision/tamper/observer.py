@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import cv2
 import msgspec
 
 from roeh.core.clock import NS_PER_S
 from roeh.media.frames import PixelFrame
 from roeh.optics.lens import Lens
 from roeh.vision.scene import Tamper
-from roeh.vision.tamper.compare import compare, lively_share
-from roeh.vision.tamper.looks import Look, Looker, Sight, sight_of
+from roeh.vision.tamper.aspect import View
+from roeh.vision.tamper.compare import Comparison
+from roeh.vision.tamper.looks import Look, Looker, sight_of
 from roeh.vision.tamper.plane import planes_of
 from roeh.vision.tamper.verdict import judge, judge_alone, judge_new_light
 
@@ -29,6 +29,7 @@ LOOKS, LOOK_S = 8, 0.6
 _GAP_S = 3.0
 #: How fast the reference follows a scene that is as it should be.
 _FOLLOW_S = 300.0
+_RENEW_S = 10.0
 #: What is wrong is told when all looks are of after it began, and the verdict has been the same
 #: for so long; another one takes its place when it has been the same for longer.
 _BEGINS_S, _SAME_S, _CHANGES_S = LOOKS * LOOK_S, 1.5, 10.0
@@ -48,7 +49,8 @@ class TamperObserver:
         self._planes = planes_of(lens)
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._last_look_ns: int | None = None
-        self._references: dict[bool, Sight] = {}
+        self._references: dict[bool, View] = {}
+        self._follows_ns = 0
         self._is_night = False
         self._opinion = _Opinion()
 
@@ -71,39 +73,38 @@ class TamperObserver:
         self._looks.append(look)
         if len(self._looks) < LOOKS:
             return self._opinion.told
-        sight = sight_of(self._looks)
-        verdict = self._judge(sight, is_light_told=light is not None)
+        view = View(self._planes, sight_of(self._looks))
+        verdict = self._judge(view, is_light_told=light is not None)
         if verdict is None and not self._opinion.is_troubled:
-            self._follow(sight, since_s)
+            self._follow(view, now_ns)
         return self._opinion.hear(verdict, now_ns)
 
-    def _judge(self, sight: Sight, *, is_light_told: bool) -> Tamper | None:
+    def _judge(self, view: View, *, is_light_told: bool) -> Tamper | None:
         """The verdict beside the reference of this light, or beside nothing."""
         reference = self._references.get(self._is_night)
         if reference is not None:
-            return judge(compare(self._planes, reference, sight))
+            return judge(Comparison(reference, view))
         other = self._references.get(not self._is_night)
-        alone = judge_alone(lively_share(self._planes[0], sight), sight.white_share)
+        alone = judge_alone(view.lively, view.sight.white_share)
         if alone is not None or other is None:
             return alone
-        found = compare(self._planes, other, sight)
+        found = Comparison(other, view)
         # Something was wrong before the light changed: only the scene as it was by the other
         # light ends it, or whoever covers a camera at dusk would be believed at night.
         if self._opinion.is_troubled:
             return judge(found)
         return judge_new_light(found, is_told=is_light_told)
 
-    def _follow(self, sight: Sight, since_s: float) -> None:
+    def _follow(self, view: View, now_ns: int) -> None:
+        """Let the reference come nearer to what is seen; rarely, since it is worked out anew."""
         reference = self._references.get(self._is_night)
-        if reference is None:
-            self._references[self._is_night] = sight
+        if reference is not None and now_ns < self._follows_ns:
             return
-        share = 1 - math.exp(-since_s / _FOLLOW_S)
-        luma, noise = reference.luma.copy(), reference.noise.copy()
-        cv2.accumulateWeighted(sight.luma, luma, share)
-        cv2.accumulateWeighted(sight.noise, noise, share)
-        white_share = reference.white_share + share * (sight.white_share - reference.white_share)
-        self._references[self._is_night] = Sight(luma=luma, noise=noise, white_share=white_share)
+        self._follows_ns = now_ns + round(_RENEW_S * NS_PER_S)
+        if reference is not None:
+            share = 1 - math.exp(-_RENEW_S / _FOLLOW_S)
+            view = View(self._planes, reference.sight.nearer_to(view.sight, share))
+        self._references[self._is_night] = view
 
 
 class _Opinion(msgspec.Struct):

@@ -12,39 +12,47 @@ moved      the scene is there, shifted otherwise; or another scene is there.
 from __future__ import annotations
 
 from roeh.vision.scene import Tamper, TamperKind
-from roeh.vision.tamper.compare import Comparison, Likeness, shift_length_px
+from roeh.vision.tamper.compare import Comparison, Shift
 
 #: Ordinary scenes (traffic, rain, shadows, lamps, night) share 0.5 and more of their edges with
 #: the reference; covered, turned and moved ones 0.4 and less.
 _SHARED = 0.45
+#: Below this it is asked whether the scene is only elsewhere: a small turn leaves much in place.
+_SURELY_SHARED = 0.7
 #: How surely a shift is meant, unrolled and as it is; and how far it has to be.
-_RING_PEAK, _FLAT_PEAK = 0.5, 0.35
+_RING_PEAK, _FLAT_PEAK = 0.4, 0.2
 _SHIFT_PX = 1.5
-_SOFT = 0.75
+_SOFT = 0.72
+#: So much of the picture is overexposed ...
 _BLINDED_SHARE = 0.5
-_BLINDED_MORE = 0.12
+#: ... or so many of the edges: a white sky has none. Where little is left to be seen, fewer.
+_WHITENED, _WHITENED_LOST = 0.15, 0.08
+#: What became whiter by less is not looked at.
+_WHITER = 0.04
 #: Large shapes stay where they were when only the focus went.
 _SAME_SHAPES = 0.6
 #: So much of what showed something does again: a picture, though not of this scene.
 _LIVELY = 0.7
 #: The same by another light, of a camera that does not tell its light: night hides much.
-_NEW_LIVELY = 0.3
+_NEW_LIVELY = 0.2
 #: A picture of which no more shows anything is of nothing.
-_NOTHING = 0.06
+_NOTHING = 0.04
 #: Sidewise: at least so many times as far as up or down.
 _SIDEWISE = 2.0
 
 
 def judge(found: Comparison) -> Tamper | None:
     """The verdict on one sight; None: the scene is as it should be."""
-    best = _best(found)
-    if _is_overexposed(found):
+    if _is_overexposed(found, _WHITENED):
         return _tamper(TamperKind.BLINDED, found.white_share)
-    if best.shared < _SHARED:
-        return _judge_lost(found)
-    if best.sharpness < _SOFT:
-        return _tamper(TamperKind.DEFOCUSED, 1 - best.sharpness / _SOFT)
-    return None
+    shifted = _judge_shift(found)
+    if shifted is not None:
+        return shifted
+    # The first plane that knows the scene again is enough.
+    known = next((plane for plane in found.planes if plane.shared >= _SHARED), None)
+    if known is not None and known.sharpness >= _SOFT:
+        return None
+    return _judge_unknown(found)
 
 
 def judge_new_light(found: Comparison, *, is_told: bool) -> Tamper | None:
@@ -58,12 +66,12 @@ def judge_new_light(found: Comparison, *, is_told: bool) -> Tamper | None:
         is_told: the camera itself says that its light is another. Otherwise it only became grey,
             which a grey cloth does too.
     """
-    if _is_overexposed(found):
+    if _is_overexposed(found, _WHITENED):
         return _tamper(TamperKind.BLINDED, found.white_share)
-    if _best(found).shared >= _SHARED:
+    if any(plane.shared >= _SHARED for plane in found.planes):
         return None
-    if not is_told and found.lively < _NEW_LIVELY * found.lively_before:
-        return _tamper(TamperKind.COVERED, 1 - found.lively / found.lively_before)
+    if not is_told and found.liveliness < _NEW_LIVELY:
+        return _tamper(TamperKind.COVERED, 1 - found.liveliness)
     return _judge_shift(found)
 
 
@@ -80,45 +88,42 @@ def judge_alone(lively: float, white_share: float) -> Tamper | None:
     return _tamper(kind, 1 - lively / _NOTHING)
 
 
-def _judge_lost(found: Comparison) -> Tamper:
-    """What it is when the reference's edges are not where they were."""
-    best = _best(found)
-    certainty = 1 - max(best.shared, 0.0) / _SHARED
-    shifted = _judge_shift(found)
-    if shifted is not None:
-        return shifted
-    if found.white_share - found.white_before >= _BLINDED_MORE:
+def _judge_unknown(found: Comparison) -> Tamper:
+    """What it is when the reference's edges are gone, or not sharp any more."""
+    certainty = 1 - max(0.0, *(plane.shared for plane in found.planes)) / _SHARED
+    if _is_overexposed(found, _WHITENED_LOST):
         return _tamper(TamperKind.BLINDED, certainty)
-    if max(plane.shapes for plane in found.planes) >= _SAME_SHAPES and best.sharpness < _SOFT:
-        return _tamper(TamperKind.DEFOCUSED, certainty)
-    if found.lively >= _LIVELY * found.lively_before:
+    if max(plane.shapes for plane in found.planes) >= _SAME_SHAPES:
+        return _tamper(TamperKind.DEFOCUSED, 1 - found.planes[0].sharpness / _SOFT)
+    if found.liveliness >= _LIVELY:
         return _tamper(TamperKind.MOVED, certainty)
     return _tamper(TamperKind.COVERED, certainty)
 
 
 def _judge_shift(found: Comparison) -> Tamper | None:
     """Where the scene went, if it is still in the picture; round the pole before across it."""
-    for plane in reversed(found.planes):
+    is_all_round = len(found.planes) > 1
+    for plane in found.planes:
+        if plane.shared >= _SURELY_SHARED:
+            return None
+        shift = plane.shift
         least_peak = _RING_PEAK if plane.is_ring else _FLAT_PEAK
-        if plane.peak >= least_peak and shift_length_px(plane) >= _SHIFT_PX:
-            is_all_round = len(found.planes) > 1
-            is_turned = _is_sidewise(plane) and plane.is_ring == is_all_round
-            return _tamper(TamperKind.TURNED if is_turned else TamperKind.MOVED, plane.peak)
+        # Nothing shifts an unrolled picture up or down as a whole.
+        is_meant = shift.peak >= least_peak and (_is_sidewise(shift) or not plane.is_ring)
+        if is_meant and shift.length_px >= _SHIFT_PX:
+            is_turned = _is_sidewise(shift) and plane.is_ring == is_all_round
+            return _tamper(TamperKind.TURNED if is_turned else TamperKind.MOVED, shift.peak)
     return None
 
 
-def _best(found: Comparison) -> Likeness:
-    return max(found.planes, key=lambda plane: plane.shared)
+def _is_overexposed(found: Comparison, whitened: float) -> bool:
+    return found.whiter >= _WHITER and (
+        found.white_share >= _BLINDED_SHARE or found.planes[0].whitened >= whitened
+    )
 
 
-def _is_overexposed(found: Comparison) -> bool:
-    whiter = found.white_share - found.white_before
-    return found.white_share >= _BLINDED_SHARE and whiter >= _BLINDED_MORE
-
-
-def _is_sidewise(plane: Likeness) -> bool:
-    right_px, down_px = plane.shift_px
-    return abs(right_px) >= _SIDEWISE * abs(down_px)
+def _is_sidewise(shift: Shift) -> bool:
+    return abs(shift.right_px) >= _SIDEWISE * abs(shift.down_px)
 
 
 def _tamper(kind: TamperKind, certainty: float) -> Tamper:
