@@ -135,7 +135,7 @@ def test_a_kill_in_the_middle_costs_little_and_the_next_run_goes_on(node, tracks
     path = directory / "scenes.roeh"
     before = list(read_scenes(path))
     assert len(before) == 20
-    path.open("ab").write(b"\0\0\1\0torn")
+    path.write_bytes(path.read_bytes() + b"\0\0\1\0torn")
     attempt = a_try(node, directory)
     attempt.look_at_recording(NEWEST)
     assert attempt.kept.plan.is_whole
