@@ -16,8 +16,13 @@ from roeh.bench.export import measure_export
 from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
 from roeh.bench.live import measure_live
 from roeh.bench.memory_frames import measure_memory_frames
+from roeh.bench.motion_peer import PeerFigures, measure_motion
+from roeh.bench.people_found import measure_people_found
+from roeh.bench.positions import measure_positions
 from roeh.bench.recording import encode_recording, measure_recording
 from roeh.bench.rigs import rig_scenes
+from roeh.bench.rule_quality import read_cells
+from roeh.bench.scoreboard import PAGE, ClipCost, Scoreboard, page, write_page
 from roeh.bench.sources import measure_sources
 from roeh.bench.tables import (
     CameraFigures,
@@ -26,6 +31,7 @@ from roeh.bench.tables import (
     show_delivery,
     show_export,
     show_node,
+    show_peers,
     show_recording,
 )
 from roeh.core.clock import SystemClock
@@ -39,6 +45,8 @@ from roeh.vision.layout import SQUARE_MODEL, WIDE_MODEL
 
 _CLIP_S = 40
 _INFERENCES = 100
+#: Scenes of each kind of camera whose tracks are held against the truth.
+_SCENES, _SCENE_S = 4, 10.0
 _RECORDED = ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True)
 
 
@@ -53,6 +61,12 @@ def main() -> int:
     parser.add_argument(
         "--only-cameras", action="store_true", help="nothing but the sources and the rigs"
     )
+    parser.add_argument(
+        "--only-scoreboard", action="store_true", help="quality, and cost beside floor and Motion"
+    )
+    parser.add_argument(
+        "--write-docs", action="store_true", help="the scoreboard into edge/design/scoreboard.md"
+    )
     parser.add_argument("--json", action="store_true", help="the figures as one JSON line")
     chosen = parser.parse_args()
     console = Console(stderr=chosen.json, highlight=False, soft_wrap=True)
@@ -61,7 +75,17 @@ def main() -> int:
             return _bench_export(console, chosen.export_mb, as_json=chosen.json)
         if chosen.only_cameras:
             return _bench_cameras(console, as_json=chosen.json)
-        return _bench(console, chosen.seconds, chosen.export_mb, as_json=chosen.json)
+        if chosen.only_scoreboard:
+            return _bench_scoreboard(
+                console, chosen.seconds, as_json=chosen.json, writes_docs=chosen.write_docs
+            )
+        return _bench(
+            console,
+            chosen.seconds,
+            chosen.export_mb,
+            as_json=chosen.json,
+            writes_docs=chosen.write_docs,
+        )
     except RoehError as error:
         sys.stderr.write(error.line() + "\n")
         return error.exit_status
@@ -73,6 +97,71 @@ def _bench_export(console: Console, export_mb: float, *, as_json: bool) -> int:
     if as_json:
         sys.stdout.write(msgspec.json.encode({"export": figures}).decode() + "\n")
     return 0
+
+
+def _bench_scoreboard(
+    console: Console, duration_s: float, *, as_json: bool, writes_docs: bool
+) -> int:
+    footage = fetch_footage()
+    clips = _clips(console, footage)
+    wide_s = inference_cpu_s(WIDE_MODEL, _INFERENCES)
+    reports = [
+        _report_clip(console, name, clip, duration_s, wide_s) for name, clip in clips.items()
+    ]
+    peers = _measure_peers(console, clips, duration_s)
+    board = _scoreboard(console, footage, reports, peers)
+    _show_scoreboard(console, board, writes_docs=writes_docs)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode({"scoreboard": board}).decode() + "\n")
+    return 0
+
+
+def _measure_peers(
+    console: Console, clips: dict[str, Path], duration_s: float
+) -> dict[str, PeerFigures | None]:
+    """Motion on every clip; one line where it is not installed."""
+    console.print("[dim]the same clips through Motion[/dim]")
+    clock = SystemClock()
+    peers = {
+        name: measure_motion(clip, FPS, clock, duration_s=min(duration_s, _CLIP_S - 8))
+        for name, clip in clips.items()
+    }
+    if not any(peers.values()):
+        console.print("Motion is not installed (Debian's package motion): no row of it")
+    return peers
+
+
+def _scoreboard(
+    console: Console,
+    footage: Path,
+    reports: list[ClipReport],
+    peers: dict[str, PeerFigures | None],
+) -> Scoreboard:
+    console.print("[dim]people in labelled pictures; tracks beside exact truth[/dim]")
+    return Scoreboard(
+        rules=read_cells(),
+        found=measure_people_found(footage),
+        positions=measure_positions(_SCENES, _SCENE_S),
+        costs=tuple(
+            ClipCost(
+                report.clip,
+                report.live,
+                report.floor_decode_s_per_s,
+                report.floor_inference_s_per_s,
+                peers.get(report.clip),
+            )
+            for report in reports
+            if report.clip in peers
+        ),
+    )
+
+
+def _show_scoreboard(console: Console, board: Scoreboard, *, writes_docs: bool) -> None:
+    if writes_docs:
+        write_page(board)
+        console.print(f"written: {PAGE}")
+    else:
+        console.print("\n".join(page(board)), markup=False)
 
 
 def _bench_cameras(console: Console, *, as_json: bool) -> int:
@@ -91,7 +180,9 @@ def _measure_cameras(clip: Path, footage: Path) -> CameraFigures:
     )
 
 
-def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bool) -> int:
+def _bench(
+    console: Console, duration_s: float, export_mb: float, *, as_json: bool, writes_docs: bool
+) -> int:
     clock = SystemClock()
     footage = fetch_footage()
     clips = _clips(console, footage)
@@ -102,9 +193,8 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
     )
     reports: list[ClipReport] = []
     for name, clip in clips.items():
-        console.print(f"[dim]{name}: {duration_s:.0f} s through the whole node[/dim]")
-        scene = ordinary_video(str(clip), Size(WIDTH_PX, HEIGHT_PX), loop=True)
-        reports.append(_report(name, scene, duration_s, decode_cpu_s_per_s(clip, FPS), wide_s))
+        reports.append(_report_clip(console, name, clip, duration_s, wide_s))
+    peers = _measure_peers(console, clips, duration_s)
     console.print("[dim]fisheye 2048 x 2048, 10 frames a second, through the whole node[/dim]")
     fisheye = _every_frame(panorama_scene(footage))
     # Drawing the panorama stands in for a camera: it is no part of the floor.
@@ -120,13 +210,17 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
     delivery = measure_delivery()
     console.print(f"[dim]export of {export_mb:.0f} MB, from the request to the verdict[/dim]")
     export = measure_export(recorded, _RECORDED, export_mb)
+    board = _scoreboard(console, footage, reports, peers)
     show_node(console, reports, memory)
+    show_peers(console, peers)
     show_cameras(console, cameras)
     show_recording(console, recording)
     show_delivery(console, delivery)
     show_export(console, export)
+    _show_scoreboard(console, board, writes_docs=writes_docs)
     if as_json:
         line = {
+            "scoreboard": board,
             "clips": reports,
             "fisheye_memory": memory,
             "cameras": cameras,
@@ -137,6 +231,14 @@ def _bench(console: Console, duration_s: float, export_mb: float, *, as_json: bo
         }
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     return 0
+
+
+def _report_clip(
+    console: Console, name: str, clip: Path, duration_s: float, inference_s: float
+) -> ClipReport:
+    console.print(f"[dim]{name}: {duration_s:.0f} s through the whole node[/dim]")
+    scene = ordinary_video(str(clip), Size(WIDTH_PX, HEIGHT_PX), loop=True)
+    return _report(name, scene, duration_s, decode_cpu_s_per_s(clip, FPS), inference_s)
 
 
 def _report(

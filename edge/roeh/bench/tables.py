@@ -10,6 +10,7 @@ from roeh.bench.delivery import DeliveryFigures
 from roeh.bench.export import ExportFigures
 from roeh.bench.live import LiveFigures
 from roeh.bench.memory_frames import MemoryFigures
+from roeh.bench.motion_peer import PeerFigures
 from roeh.bench.recording import RecordingFigures
 from roeh.bench.sources import SourceFigures
 
@@ -179,6 +180,16 @@ def show_export(console: Console, figures: ExportFigures) -> None:
         f"{figures.store_building_ms[0] / figures.store_idle_ms[0]:.2f}",
     )
     console.print(table)
+
+
+def show_peers(console: Console, peers: dict[str, PeerFigures | None]) -> None:
+    """Motion on the same clips, in the same run."""
+    for clip, peer in peers.items():
+        if peer is not None:
+            console.print(
+                f"{peer.version} on {clip}: {peer.cpu_s_per_s:.4f} CPU-seconds per"
+                f" camera-second, {peer.pss_bytes / 1e6:.0f} MB (motion alone, no objects)"
+            )
 
 
 def show_node(console: Console, reports: list[ClipReport], memory: MemoryFigures) -> None:

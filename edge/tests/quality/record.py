@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.bench.rule_quality import Cell, Share
 from tests.quality.scenes import Kind
 from tests.quality.score import IN_TIME_S, Outcome
 from tests.quality.stages import Camera, Weather
-from tests.quality.wilson import Share
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -21,25 +21,6 @@ class Played(msgspec.Struct, frozen=True):
     weather: Weather
     seed: int
     outcomes: tuple[Outcome, ...]
-
-
-class Cell(msgspec.Struct, frozen=True):
-    """One kind of rule in one weather.
-
-    Attributes:
-        precision: of what was told, what was so.
-        recall: of what was to be told, what was told.
-        in_time: of what was told, what was within half a second of the rule's own time.
-        delay_p95_s, delay_max_s: after the rule's own time.
-    """
-
-    rule_kind: str
-    weather: Weather
-    precision: Share
-    recall: Share
-    in_time: Share
-    delay_p95_s: float
-    delay_max_s: float
 
 
 def kept(path: Path) -> list[Played]:
@@ -69,7 +50,7 @@ def cell(played: Iterable[Played], rule_kind: str, weather: Weather) -> Cell:
     wrong = sum(len(outcome.wrong) for outcome in outcomes)
     return Cell(
         rule_kind=rule_kind,
-        weather=weather,
+        weather=weather.value,
         precision=Share(len(delays), len(delays) + wrong),
         recall=Share(len(delays), events),
         in_time=Share(sum(delay <= IN_TIME_S + 1e-6 for delay in delays), len(delays)),

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import msgspec
-
+from roeh.bench.rule_quality import Cell, cell_rows, write_cells
 from tests.quality.empty import Quiet
-from tests.quality.record import Cell, Played, cell
-from tests.quality.score import IN_TIME_S
+from tests.quality.record import Played, cell
 from tests.quality.stages import Weather
 from tests.quality.suite import RULE_KINDS
 
@@ -23,17 +21,7 @@ def cells(played: list[Played], weathers: Iterable[Weather]) -> list[Cell]:
 
 def shown(played: list[Played], weathers: Iterable[Weather]) -> list[str]:
     """A table in Markdown; the intervals are Wilson's, 95 %."""
-    lines = [
-        "| rule | weather | events | precision | recall |"
-        f" told within its own time + {IN_TIME_S} s | delay p95, max |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {one.rule_kind} | {one.weather.value} | {one.recall.of} | {one.precision}"
-        f" | {one.recall} | {one.in_time} | {one.delay_p95_s:.1f}, {one.delay_max_s:.1f} s |"
-        for one in cells(played, weathers)
-    ]
-    return lines
+    return cell_rows(cells(played, weathers))
 
 
 def complaints(played: list[Played], weathers: Iterable[Weather]) -> list[str]:
@@ -46,13 +34,13 @@ def complaints(played: list[Played], weathers: Iterable[Weather]) -> list[str]:
             ("told in time", one.in_time, IN_TIME),
         ):
             if not share.value >= goal:
-                found.append(f"{one.rule_kind} in {one.weather.value}: {what} {share} < {goal}")
+                found.append(f"{one.rule_kind} in {one.weather}: {what} {share} < {goal}")
     return found
 
 
 def write_summary(played: list[Played], weathers: Iterable[Weather], path: Path) -> None:
-    """The cells as JSON, which the scoreboard (`make bench`) reads."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(cells(played, weathers)), indent=1))
+    """What the scoreboard (`make bench`) shows."""
+    write_cells(cells(played, weathers), path)
 
 
 def shown_empty(quiet: Sequence[Quiet]) -> list[str]:

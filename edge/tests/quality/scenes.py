@@ -234,9 +234,8 @@ def _line(rng: np.random.Generator, number: int, course: _Course) -> LineSection
 def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
     """Groups that gather; some are one too few."""
     ways: list[Way] = []
-    lanes = _lanes(camera, weather, rng)
     # Every other lane: two crowds of one place are one.
-    for lane in lanes[:: 2 if camera is Camera.FISHEYE or len(lanes) == 5 else 3]:
+    for lane in _lanes(camera, weather, rng)[::2]:
         is_crowd = rng.random() < _POSITIVE_SHARE
         # In a zigzag: who stands behind somebody is not seen, and no matter for a rule.
         step_m, depth_m = rng.uniform(0.6, 0.72), rng.uniform(0.2, 0.5)

@@ -35,15 +35,15 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def judged(scene: Scene, told: tuple[Told, ...]) -> tuple[Outcome, ...]:
-    """Each kind of rule that watched the scene."""
-    kinds = {rule.name: kind_of(rule.name) for rule in scene.config.rules}
+    """Each kind of rule that watched the scene, a node's own about its cameras too."""
+    rules = [rule.name for rule in scene.config.rules] + [one.rule for one in told]
     return tuple(
         _outcome(
             kind,
-            [event for event in scene.events if kinds[event.rule] == kind],
-            [one for one in told if kinds[one.rule] == kind],
+            [event for event in scene.events if kind_of(event.rule) == kind],
+            [one for one in told if kind_of(one.rule) == kind],
         )
-        for kind in sorted(set(kinds.values()))
+        for kind in sorted({kind_of(rule) for rule in rules})
     )
 
 
@@ -58,7 +58,8 @@ def _outcome(kind: str, events: list[Event], told: list[Told]) -> Outcome:
     delays: list[float] = []
     missed: list[Event] = []
     for event in due:
-        match = next((one for one in left if _is_about(one, event)), None)
+        about = [one for one in left if _is_about(one, event)]
+        match = min(about, key=lambda one: _apart_m(one, event), default=None)
         if match is None:
             missed.append(event)
             continue
@@ -73,8 +74,10 @@ def _is_about(told: Told, event: Event) -> bool:
     return (
         told.rule == event.rule
         and event.from_s - _EARLY_S <= told.t_s <= event.due_s + _LATE_S
-        and (
-            kind_of(told.rule) in ("zone", "line", "running")
-            or math.dist((told.east_m, told.north_m), (event.east_m, event.north_m)) <= _NEAR_M
-        )
+        # Who runs is elsewhere when it is told; a place has its own rule.
+        and (kind_of(told.rule) not in ("loitering", "crowd") or _apart_m(told, event) <= _NEAR_M)
     )
+
+
+def _apart_m(told: Told, event: Event) -> float:
+    return math.dist((told.east_m, told.north_m), (event.east_m, event.north_m))
