@@ -20,8 +20,9 @@ from roeh.sources.outputs.output import Output, OutputFailed
 
 OpenOutput = Callable[[OutputSection], Output]
 
-#: One that cannot be let off is tried again so often.
+#: One that cannot be let off is tried again so often, one that cannot be had so often.
 _RETRY_S = 0.5
+_REOPEN_S = 10.0
 _FOREVER_S = 3600.0
 _JOIN_S = 3.0
 
@@ -134,8 +135,10 @@ class _Driven:
     def _let_off_in_time(self) -> float:
         """Off, if it is time; in how many seconds to look again."""
         with self._lock:
+            if self._output is None:
+                self._try(self._open)  # a kill may have left it on: it is off when it is had
             if self._until_ns is None:
-                return _FOREVER_S
+                return _REOPEN_S if self._output is None else _FOREVER_S
             left_s = (self._until_ns - self._clock.mono_ns()) / NS_PER_S
             if left_s > 0:
                 return left_s
@@ -144,7 +147,7 @@ class _Driven:
                 return _RETRY_S
             self._until_ns = None
         _log.info("output %s: off", self._section.name)
-        return _FOREVER_S
+        return 0.0
 
     def _open(self) -> Output:
         if self._output is None:

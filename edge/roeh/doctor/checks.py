@@ -21,6 +21,7 @@ from roeh.doctor.machine import (
 from roeh.doctor.medium import check_medium
 from roeh.doctor.microphone import check_microphone
 from roeh.doctor.network import check_broker, check_ports
+from roeh.doctor.outputs import check_outputs
 from roeh.doctor.power import check_power
 from roeh.doctor.release import check_release, check_root
 from roeh.doctor.rig import check_rig
@@ -67,6 +68,7 @@ NODE_CHECKS = (
     NodeCheck("run_dir", check_run_dir),
     NodeCheck("source", check_sources),
     NodeCheck("microphone", check_microphone),
+    NodeCheck("output", check_outputs),
     NodeCheck("lens", check_lenses),
     NodeCheck("north", check_north),
     NodeCheck("names", check_names),

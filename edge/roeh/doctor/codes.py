@@ -61,6 +61,10 @@ class Code(enum.Enum):
         "The microphone that is set up is not heard.",
         "See to its plug and to microphone.device (arecord -L); loud_noise rests meanwhile.",
     )
+    OUTPUT_FAILED = (
+        "A light, a siren or a message that is to deter does not work.",
+        "See to the output that the line names: its line, its file, its sound card.",
+    )
     CAMERA_COVERED = (
         "A picture is the same all over: something lies on the lens, or before it.",
         "Take it off, wipe the lens; in dense fog, look again later.",

