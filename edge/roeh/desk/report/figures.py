@@ -130,10 +130,10 @@ def _alarms(
     while True:
         page = transaction.values(query, (*chosen.values, from_us, from_us, after))
         for row, site, node, rule, opened_us, over_us in page:
-            pole = f"{site}/{node}" if site else "the desk"
+            pole = "/".join((str(site), str(node))) if site else "the desk"
             opened = _us(opened_us)
             over = None if over_us is None else max(opened, _us(over_us))
-            yield pole, AlarmTimes(f"{pole} {rule}", opened, over)
+            yield pole, AlarmTimes(" ".join((pole, str(rule))), opened, over)
             after = _us(row)
         if len(page) < _PAGE_ROWS:
             return
