@@ -95,7 +95,7 @@ def is_drained(status: NodeStatus) -> bool:
     detect = report_of(status, Role.DETECT)
     return (
         detect is not None
-        and detect.state == "degraded"
+        and detect.detail == "waiting for capture"
         and detect.counters.get("alerts_waiting") == 0
         and status.outbox_rows == 0
     )
