@@ -8,11 +8,11 @@ import msgspec
 
 from roeh.bench.processes import family
 from roeh.bench.quota import cpu_quota
-from roeh.core.clock import NS_PER_S, Clock
+from roeh.core.clock import NS_PER_S, NS_PER_US, Clock
 from roeh.core.config import NodeConfig
 from roeh.core.errors import SourceStopped
 from roeh.core.peers import NodeStatus, Role
-from roeh.core.types import AlertPhase
+from roeh.core.types import AlertPhase, ProcessReport
 from roeh.demo.broker import choose_broker
 from roeh.demo.control_room import Arrival, ControlRoom
 from roeh.demo.node import DemoNode, report_of
@@ -35,7 +35,7 @@ class UnderQuota(msgspec.Struct, frozen=True):
         gaps: in it, of all its time.
         dropped: groups of pictures that were lost on the way to evidence.
         high_alerts: raised in that time, of priority 7 and above.
-        frames_per_s: analysed at the end, over the last fifth of the time.
+        frames_per_s: analysed, between the first and the last report of detect.
         said: what detect told of itself at the end.
     """
 
@@ -75,11 +75,8 @@ def measure_under_quota(
         node.start()
         _analysing(node, clock)
         with cpu_quota(family(node.pid), cores):
-            before = len(arrivals)
-            clock.wait(0.8 * duration_s)
-            middle_frames, middle_ns = _frames(node, clock), clock.mono_ns()
-            clock.wait(0.2 * duration_s)
-            last_frames, last_ns = _frames(node, clock), clock.mono_ns()
+            before, first = len(arrivals), _detect(_status(node, clock))
+            clock.wait(duration_s)
             status = _status(node, clock)
             during = arrivals[before:]
     finally:
@@ -87,7 +84,8 @@ def measure_under_quota(
         room.close()
         broker.stop()
     report = verify(Path(config.paths.data_dir), Beliefs(), clock)
-    capture, detect = (report_of(status, role) for role in (Role.CAPTURE, Role.DETECT))
+    capture, last = report_of(status, Role.CAPTURE), _detect(status)
+    frames = last.counters["frames_analysed"] - first.counters["frames_analysed"]
     return UnderQuota(
         duration_s=duration_s,
         intact=all(one.check is not Check.FAIL for one in report.conclusions),
@@ -105,8 +103,8 @@ def measure_under_quota(
             arrival.alert.phase is AlertPhase.RAISED and arrival.alert.priority >= 7
             for arrival in during
         ),
-        frames_per_s=(last_frames - middle_frames) * NS_PER_S / (last_ns - middle_ns),
-        said="" if detect is None else f"{detect.state}: {detect.detail}",
+        frames_per_s=frames * NS_PER_S / NS_PER_US / max(last.t_mono_us - first.t_mono_us, 1),
+        said=f"{last.state}: {last.detail}",
     )
 
 
@@ -134,6 +132,7 @@ def _status(node: DemoNode, clock: Clock) -> NodeStatus:
         clock.wait(_POLL_S)
 
 
-def _frames(node: DemoNode, clock: Clock) -> float:
-    detect = report_of(_status(node, clock), Role.DETECT)
-    return 0.0 if detect is None else detect.counters.get("frames_analysed", 0.0)
+def _detect(status: NodeStatus) -> ProcessReport:
+    report = report_of(status, Role.DETECT)
+    assert report is not None, "detect had told of a picture"
+    return report
