@@ -96,14 +96,14 @@ def run(
                 raise camera.failure
     finally:
         notifier.stopping()
-        if listener is not None:
-            listener.close()
         outputs.close()
         if microphone is not None:
             microphone.close()
         drained_ns = clock.mono_ns() + int(_DRAIN_S * NS_PER_S)
         for camera in cameras:
             camera.finish_recording(max(0.0, (drained_ns - clock.mono_ns()) / NS_PER_S))
+        if listener is not None:
+            listener.close()
         orders.close()
         reporter.close()
         server.close()

@@ -79,15 +79,25 @@ def actions_of(records: Iterable[Record]) -> Iterator[Action]:
     """What records say of operations and outputs."""
     for record in records:
         match record.body:
-            case OperationRecord() as operation:
-                said = (operation.operation, operation.step, "")
-                cause = (operation.cause, operation.command_id)
-            case OutputRecord() as output:
-                said = (output.output, *_asked(output))
-                cause = (output.cause, output.cause_id)
+            case OperationRecord() as body:
+                name, what, detail = body.operation, str(body.step), ""
+                cause, cause_id = str(body.cause), body.command_id
+            case OutputRecord() as body:
+                name = body.output
+                what, detail = _asked(body)
+                cause, cause_id = str(body.cause), body.cause_id
             case _:
                 continue
-        yield Action(record.leaf, record.t_utc_us, record.synchronised, *said, *cause)
+        yield Action(
+            leaf=record.leaf,
+            t_utc_us=record.t_utc_us,
+            synchronised=record.synchronised,
+            name=name,
+            what=what,
+            detail=detail,
+            cause=cause,
+            cause_id=cause_id,
+        )
 
 
 def _asked(output: OutputRecord) -> tuple[str, str]:

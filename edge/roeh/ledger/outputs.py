@@ -68,7 +68,10 @@ def why_not_on(section: OutputSection, uses: Sequence[OutputUse], age_us: int) -
 def let_on_since(
     connection: sqlite3.Connection, boot_id: str, from_leaf: int, limit: int
 ) -> list[Record]:
-    """Records by which alerts let an output on in this boot, from a leaf on, oldest first."""
+    """Records by which alerts let an output on in this boot, from a leaf on, oldest first.
+
+    Without those that an order let off since.
+    """
     rows = connection.execute(
         "SELECT json FROM record WHERE kind = 'output' AND leaf >= ? ORDER BY leaf", (from_leaf,)
     )
@@ -76,15 +79,12 @@ def let_on_since(
     for (json,) in rows:
         record = msgspec.json.decode(json, type=Record)
         body = record.body
-        if (
-            isinstance(body, OutputRecord)
-            and body.cause == "alert"
-            and not body.refused
-            and record.boot_id == boot_id
-        ):
+        if not isinstance(body, OutputRecord) or body.refused or record.boot_id != boot_id:
+            continue
+        if body.on_ms == 0:
+            found = [before for before in found if _output(before) != body.output]
+        elif body.cause == "alert" and len(found) < limit:
             found.append(record)
-            if len(found) == limit:
-                break
     return found
 
 
@@ -94,6 +94,10 @@ def off_at_mono_us(record: Record) -> int:
     if not isinstance(body, OutputRecord):
         raise TypeError("not a record of an output")
     return record.t_mono_us + body.on_ms * _US_PER_MS
+
+
+def _output(record: Record) -> str:
+    return record.body.output if isinstance(record.body, OutputRecord) else ""
 
 
 def _newest(connection: sqlite3.Connection) -> Iterator[Record]:

@@ -195,6 +195,16 @@ def test_off_is_never_refused_and_the_pause_begins_with_it(node):
     assert node.deter(5) == "accepted"
 
 
+def test_what_an_order_let_off_is_not_let_on_by_what_was_before(node):
+    begin = node.take(None)
+    node.alert()
+    assert node.deter(0) == "accepted"
+    assert node.take(begin.next_leaf).items == ()
+    node.clock.advance(60)
+    node.alert()
+    assert [item.output for item in node.take(begin.next_leaf).items] == ["siren"]
+
+
 def test_capture_is_given_an_order_once_with_its_end_and_a_new_one_never(node):
     node.deter(5)
     (item,) = node.orders(Role.CAPTURE)
