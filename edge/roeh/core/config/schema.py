@@ -302,15 +302,15 @@ class ObjectLeftRule(_Rule, frozen=True, kw_only=True, tag="object_left"):
 class ScuffleRule(_Rule, frozen=True, kw_only=True, tag="scuffle"):
     """Two within `near_m` move wildly for `duration_s`; advisory, and of low priority always.
 
-    Wild is flow within their boxes, beside the body's own, of `speed_heights_per_second` in
-    directions of at least `entropy`, or of twice that speed in any.
+    Wild is flow of the upper body beside its usual one, of `speed_heights_per_second` at least,
+    in directions of at least `entropy`.
     """
 
     priority: Annotated[int, Meta(ge=1, le=3)] = 2
     near_m: Annotated[float, Meta(gt=0, le=2)] = 1.2
     duration_s: Annotated[float, Meta(ge=1, le=60)] = 2.0
-    entropy: Share = 0.8
-    speed_heights_per_second: Positive = 0.4
+    entropy: Share = 0.7
+    speed_heights_per_second: Positive = 0.45
     zone: str = ""
 
 

@@ -138,10 +138,11 @@ class Scuffle:
         tussle.holds |= has_lasted and wild >= max(_LEAST_LOOKS, _WILD_SHARE * len(tussle.looks))
 
     def _is_wild(self, one: Agitation) -> bool:
-        """Fast in all directions, or so fast that the direction does not matter."""
-        asked = self._settings.speed_heights_per_second
-        is_mixed = one.entropy >= self._settings.entropy
-        return one.speed_heights_per_s >= (asked if is_mixed else 2 * asked)
+        """Fast, and in all directions: whoever runs is fast in one."""
+        return (
+            one.entropy >= self._settings.entropy
+            and one.speed_heights_per_s >= self._settings.speed_heights_per_second
+        )
 
 
 def _is_over(tussle: _Tussle, now_ns: int) -> bool:
