@@ -123,8 +123,8 @@ class _Loop:
         finally:
             for offered in waiting:
                 offered.release()
-        frames = self._analysed + self._skipped + self._spending.saved
-        self._spending.judge(frames, self._skipped)
+        offered_count = self._analysed + self._skipped + self._spending.saved
+        self._spending.judge(offered_count, self._skipped)
 
     def report(self, reporter: Reporter) -> None:
         """Tell how it goes."""

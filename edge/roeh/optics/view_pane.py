@@ -20,7 +20,7 @@ from roeh.optics.ground import GroundPlane
 from roeh.optics.polar import Array, in_frame, rows_of
 from roeh.optics.projection import Cylindrical, Projection
 from roeh.optics.remap import FixedPointMap, pixel_grid
-from roeh.optics.rig import Rig, Sensor
+from roeh.optics.rig import Nadir, Rig, Sensor
 
 #: Across the seam between two sensors' parts.
 BLEND_DEG = 2.0
@@ -47,6 +47,11 @@ class SensorPicture:
     def height_px(self) -> int:
         """Height of the picture."""
         return self.sensor.lens.height_px
+
+    @property
+    def nadir(self) -> Nadir | None:
+        """Where the world's verticals meet, if the lens keeps them straight."""
+        return self.sensor.nadir
 
     def pole_directions(self, points: Array) -> Array:
         """Points (n, 2) to unit directions (n, 3) in the pole frame; NaN where the lens ends."""
