@@ -72,8 +72,14 @@ class OrderListener:
         self._closing = threading.Event()
         # -1 until evidence has answered once: it tells that this process was just started.
         self._after = -1
+        self._caught_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
         self._thread.start()
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether orders of before, that still hold, were taken and carried out."""
+        return self._caught_up.is_set()
 
     def close(self) -> None:
         """Take no more orders."""
@@ -87,6 +93,7 @@ class OrderListener:
         while not self._closing.is_set():
             try:
                 self._take()
+                self._caught_up.set()
                 backoff_s, refused = _FIRST_BACKOFF_S, False
             except RoehError as error:
                 if not refused and not isinstance(error, PeerGone):

@@ -67,7 +67,8 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         socket_path = evidence_socket(config)
         listener = OrderListener(socket_path, Role.DETECT, clock, stop, orders.carry_out)
         stack.callback(listener.close)
-        teller = OperationsTeller(socket_path, clock, pipeline.rules.operations)
+        operations = pipeline.rules.operations
+        teller = OperationsTeller(socket_path, clock, operations, lambda: listener.has_caught_up)
         stack.callback(teller.close)
         loop = _Loop(config, clock, pipeline, sender, ids, orders=orders, track_log=track_log)
         notifier.ready("watching")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from roeh.core.clock import NS_PER_S, Clock
@@ -23,11 +24,25 @@ _log = log_for("detect")
 
 
 class OperationsTeller:
-    """Tells in a thread of its own, by the clock and not by frames, until `close`."""
+    """Tells in a thread of its own, by the clock and not by frames, until `close`.
 
-    def __init__(self, socket_path: Path, clock: Clock, operations: Operations) -> None:
+    Args:
+        socket_path: evidence's.
+        operations: told of.
+        may_tell: whether orders of before this process are known: until then an operation that
+            one of them holds would seem to have ended.
+    """
+
+    def __init__(
+        self,
+        socket_path: Path,
+        clock: Clock,
+        operations: Operations,
+        may_tell: Callable[[], bool],
+    ) -> None:
         self._clock = clock
         self._operations = operations
+        self._may_tell = may_tell
         self._client = StreamClient(socket_path, Role.DETECT, clock, timeout_s=_TIMEOUT_S)
         self._taken: tuple[OperationNow, ...] | None = None
         self._taken_ns = 0
@@ -44,7 +59,8 @@ class OperationsTeller:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._tell()
+            if self._may_tell():
+                self._tell()
             self._clock.wait(_PERIOD_S, self._closing)
 
     def _tell(self) -> None:

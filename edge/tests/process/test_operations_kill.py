@@ -1,6 +1,7 @@
 """kill -9 of evidence round operations and outputs: each is on record once, and let on once."""
 
 import contextlib
+import threading
 
 import pytest
 
@@ -8,15 +9,19 @@ from roeh.core.errors import PeerGone
 from roeh.core.operations import OperationNow, TellOperations
 from roeh.core.orders import DeterOrder
 from roeh.core.outputs import OutputsOn, TakeOutputs
+from roeh.core.paths import evidence_socket
 from roeh.core.peers import Done, Role, Verb
 from roeh.custody.actions_command import actions_of
 from roeh.custody.holdings import read_records
+from roeh.detect.operations_teller import OperationsTeller
 from roeh.ledger.records import OperationRecord, OutputRecord
+from roeh.vision.rules import Operations, OrderedOperation
 from tests.alert_drafts import alert_draft
 from tests.clocks import SynchronisedClock
 from tests.process.children import PATIENCE_S, running_evidence
 from tests.process.commanding import CLOCK, Commanding, desk_of
 from tests.process.test_commands_kill import CAMERA, LENS, ZONE
+from tests.waiting import wait_until
 
 MORE = """
 [[operations]]
@@ -90,6 +95,30 @@ def test_begin_and_end_are_written_once_whatever_is_killed_in_between(pole):
         pole.tell(now)
         pole.kill()
     assert pole.recorded() == [("festival", "begun", "c1"), ("festival", "ended", "c2")]
+
+
+def test_a_new_detect_tells_nothing_before_it_has_its_orders_again(pole):
+    """Until then what an order began would seem to have ended."""
+    pole.tell(BEGUN)
+    config = pole.evidence.config
+    was_asked, knows_its_orders = threading.Event(), threading.Event()
+
+    def may_tell():
+        was_asked.set()
+        return knows_its_orders.is_set()
+
+    operations = Operations(config, {})
+    teller = OperationsTeller(evidence_socket(config), CLOCK, operations, may_tell)
+    try:
+        assert was_asked.wait(PATIENCE_S)
+        operations.order("festival", OrderedOperation(True, 2**62, "c1"))
+        knows_its_orders.set()
+        operations.order("festival", OrderedOperation(False, 2**62, "c2"))
+        expected = [("festival", "begun", "c1"), ("festival", "ended", "c2")]
+        wait_until(lambda: len(pole.recorded()) > 1, PATIENCE_S)
+        assert pole.recorded() == expected
+    finally:
+        teller.close()
 
 
 def test_an_alert_s_output_outlives_a_kill_and_is_let_on_once(pole):
