@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
 from roeh.bench.clips import FPS, HEIGHT_PX, WIDTH_PX, busy_pictures, encode_clip, quiet_pictures
+from roeh.bench.costs import measure_peers, report, report_clip, scoreboard
 from roeh.bench.delivery import measure_delivery
 from roeh.bench.export import measure_export
-from roeh.bench.floor import decode_cpu_s_per_s, inference_cpu_s
-from roeh.bench.live import measure_live
+from roeh.bench.floor import inference_cpu_s
 from roeh.bench.memory_frames import measure_memory_frames
-from roeh.bench.motion_peer import PeerFigures, measure_motion
-from roeh.bench.people_found import measure_people_found
-from roeh.bench.positions import measure_positions
 from roeh.bench.recording import encode_recording, measure_recording
 from roeh.bench.rigs import rig_scenes
-from roeh.bench.rule_quality import read_cells
-from roeh.bench.scoreboard import PAGE, ClipCost, Scoreboard, page, write_page
+from roeh.bench.scoreboard import PAGE, Scoreboard, page, write_page
 from roeh.bench.sources import measure_sources
 from roeh.bench.tables import (
     CameraFigures,
@@ -45,8 +40,6 @@ from roeh.vision.layout import SQUARE_MODEL, WIDE_MODEL
 
 _CLIP_S = 40
 _INFERENCES = 100
-#: Scenes of each kind of camera whose tracks are held against the truth.
-_SCENES, _SCENE_S = 4, 10.0
 _RECORDED = ordinary_video("recording", Size(WIDTH_PX, HEIGHT_PX), loop=True)
 
 
@@ -105,55 +98,13 @@ def _bench_scoreboard(
     footage = fetch_footage()
     clips = _clips(console, footage)
     wide_s = inference_cpu_s(WIDE_MODEL, _INFERENCES)
-    reports = [
-        _report_clip(console, name, clip, duration_s, wide_s) for name, clip in clips.items()
-    ]
-    peers = _measure_peers(console, clips, duration_s)
-    board = _scoreboard(console, footage, reports, peers)
+    reports = [report_clip(console, name, clip, duration_s, wide_s) for name, clip in clips.items()]
+    peers = measure_peers(console, clips, duration_s)
+    board = scoreboard(console, footage, clips, reports, peers)
     _show_scoreboard(console, board, writes_docs=writes_docs)
     if as_json:
         sys.stdout.write(msgspec.json.encode({"scoreboard": board}).decode() + "\n")
     return 0
-
-
-def _measure_peers(
-    console: Console, clips: dict[str, Path], duration_s: float
-) -> dict[str, PeerFigures | None]:
-    """Motion on every clip; one line where it is not installed."""
-    console.print("[dim]the same clips through Motion[/dim]")
-    clock = SystemClock()
-    peers = {
-        name: measure_motion(clip, FPS, clock, duration_s=min(duration_s, _CLIP_S - 8))
-        for name, clip in clips.items()
-    }
-    if not any(peers.values()):
-        console.print("Motion is not installed (Debian's package motion): no row of it")
-    return peers
-
-
-def _scoreboard(
-    console: Console,
-    footage: Path,
-    reports: list[ClipReport],
-    peers: dict[str, PeerFigures | None],
-) -> Scoreboard:
-    console.print("[dim]people in labelled pictures; tracks beside exact truth[/dim]")
-    return Scoreboard(
-        rules=read_cells(),
-        found=measure_people_found(footage),
-        positions=measure_positions(_SCENES, _SCENE_S),
-        costs=tuple(
-            ClipCost(
-                report.clip,
-                report.live,
-                report.floor_decode_s_per_s,
-                report.floor_inference_s_per_s,
-                peers.get(report.clip),
-            )
-            for report in reports
-            if report.clip in peers
-        ),
-    )
 
 
 def _show_scoreboard(console: Console, board: Scoreboard, *, writes_docs: bool) -> None:
@@ -193,12 +144,20 @@ def _bench(
     )
     reports: list[ClipReport] = []
     for name, clip in clips.items():
-        reports.append(_report_clip(console, name, clip, duration_s, wide_s))
-    peers = _measure_peers(console, clips, duration_s)
-    console.print("[dim]fisheye 2048 x 2048, 10 frames a second, through the whole node[/dim]")
+        reports.append(report_clip(console, name, clip, duration_s, wide_s))
+    peers = measure_peers(console, clips, duration_s)
     fisheye = _every_frame(panorama_scene(footage))
     # Drawing the panorama stands in for a camera: it is no part of the floor.
-    reports.append(_report("fisheye", fisheye, duration_s, 0.0, square_s))
+    reports.append(
+        report(
+            console,
+            "fisheye",
+            fisheye,
+            duration_s,
+            decode_s_per_s=0.0,
+            inference_s=square_s,
+        )
+    )
     console.print("[dim]fisheye from raw frames in memory[/dim]")
     memory = measure_memory_frames(fisheye, passes=6)
     console.print("[dim]sources, and rigs from raw frames in memory[/dim]")
@@ -210,7 +169,7 @@ def _bench(
     delivery = measure_delivery()
     console.print(f"[dim]export of {export_mb:.0f} MB, from the request to the verdict[/dim]")
     export = measure_export(recorded, _RECORDED, export_mb)
-    board = _scoreboard(console, footage, reports, peers)
+    board = scoreboard(console, footage, clips, reports, peers)
     show_node(console, reports, memory)
     show_peers(console, peers)
     show_cameras(console, cameras)
@@ -231,22 +190,6 @@ def _bench(
         }
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     return 0
-
-
-def _report_clip(
-    console: Console, name: str, clip: Path, duration_s: float, inference_s: float
-) -> ClipReport:
-    console.print(f"[dim]{name}: {duration_s:.0f} s through the whole node[/dim]")
-    scene = ordinary_video(str(clip), Size(WIDTH_PX, HEIGHT_PX), loop=True)
-    return _report(name, scene, duration_s, decode_cpu_s_per_s(clip, FPS), inference_s)
-
-
-def _report(
-    name: str, scene: NodeConfig, duration_s: float, decode_s_per_s: float, inference_s: float
-) -> ClipReport:
-    with tempfile.TemporaryDirectory(prefix="roeh-bench-") as directory:
-        live = measure_live(scene, Path(directory), SystemClock(), duration_s=duration_s)
-    return ClipReport(name, live, decode_s_per_s, live.inferences_per_s * inference_s)
 
 
 def _every_frame(scene: NodeConfig) -> NodeConfig:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from roeh.bench.half_core import UnderQuota
 from roeh.bench.live import LiveFigures
 from roeh.bench.motion_peer import PeerFigures
 from roeh.bench.people_found import FoundFigures
@@ -28,11 +29,14 @@ class ClipCost(msgspec.Struct, frozen=True):
     """One clip through the whole node, its floor, and the peer on the same clip.
 
     Attributes:
+        live: while nothing is recorded.
+        recording_s_per_s: what recording adds.
         peer: None where Motion is not installed.
     """
 
     clip: str
     live: LiveFigures
+    recording_s_per_s: float
     floor_decode_s_per_s: float
     floor_inference_s_per_s: float
     peer: PeerFigures | None
@@ -50,6 +54,7 @@ class Scoreboard(msgspec.Struct, frozen=True):
     found: FoundFigures | None
     positions: dict[str, PositionFigures]
     costs: tuple[ClipCost, ...]
+    under_quota: UnderQuota | None
 
 
 def write_page(board: Scoreboard) -> None:
@@ -70,7 +75,14 @@ def page(board: Scoreboard) -> list[str]:
         " it; ratios within one run hold elsewhere.",
         "",
     ]
-    return lines + _rules(board) + _found(board) + _positions(board) + _costs(board)
+    return (
+        lines
+        + _rules(board)
+        + _found(board)
+        + _positions(board)
+        + _costs(board)
+        + _under_quota(board.under_quota)
+    )
 
 
 def _rules(board: Scoreboard) -> list[str]:
@@ -134,11 +146,12 @@ def _costs(board: Scoreboard) -> list[str]:
             (stage, [f"{c.live.stages_s_per_s[stage]:.4f}" for c in board.costs])
             for stage in STAGES
         ),
-        ("all processes", [f"{c.live.cpu_s_per_s:.4f}" for c in board.costs]),
+        ("all processes, recording nothing", [f"{c.live.cpu_s_per_s:.4f}" for c in board.costs]),
         ("floor: decode", [f"{c.floor_decode_s_per_s:.4f}" for c in board.costs]),
         ("floor: inference", [f"{c.floor_inference_s_per_s:.4f}" for c in board.costs]),
         ("all / floor", [f"{c.live.cpu_s_per_s / c.floor_s_per_s:.2f}" for c in board.costs]),
         ("all - floor", [f"{c.live.cpu_s_per_s - c.floor_s_per_s:+.4f}" for c in board.costs]),
+        ("recording: more", [f"{c.recording_s_per_s:+.4f}" for c in board.costs]),
         ("memory (PSS), MB", [f"{c.live.pss_bytes / 1e6:.0f}" for c in board.costs]),
     ]
     peers = [cost.peer for cost in board.costs]
@@ -157,6 +170,21 @@ def _costs(board: Scoreboard) -> list[str]:
             "Motion decodes and finds motion, no objects; its films, pictures and pages are off.",
         ]
     return [*lines, ""]
+
+
+def _under_quota(told: UnderQuota | None) -> list[str]:
+    if told is None:
+        return []
+    recording = "verified" if told.intact else "does NOT verify"
+    return [
+        f"## Under a quota of half a core (the busy clip, {told.duration_s:.0f} s)",
+        "",
+        f"The recording {recording}: {told.gaps} gaps, {told.dropped} groups of pictures lost on"
+        f" the way. {told.high_alerts} alerts of priority 7 and above;"
+        f" {told.frames_per_s:.1f} pictures a second looked at in the end. Detection said:"
+        f" {told.said}.",
+        "",
+    ]
 
 
 def plot(costs: tuple[ClipCost, ...]) -> str:

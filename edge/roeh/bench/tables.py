@@ -16,10 +16,16 @@ from roeh.bench.sources import SourceFigures
 
 
 class ClipReport(msgspec.Struct, frozen=True):
-    """One clip: the node's figures and the floor of the same run."""
+    """One clip: the node's figures and the floor of the same run.
+
+    Attributes:
+        live: while it records nothing.
+        recording_s_per_s: what recording adds, of another pass of the same clip.
+    """
 
     clip: str
     live: LiveFigures
+    recording_s_per_s: float
     floor_decode_s_per_s: float
     floor_inference_s_per_s: float
 
@@ -218,6 +224,7 @@ def show_node(console: Console, reports: list[ClipReport], memory: MemoryFigures
         "all / floor", *(f"{r.live.cpu_s_per_s / r.floor_s_per_s:.2f}" for r in reports[:2]), "-"
     )
     table.add_row("all - floor", *(f"{r.live.cpu_s_per_s - r.floor_s_per_s:+.4f}" for r in reports))
+    table.add_row("recording: more", *(f"{r.recording_s_per_s:+.4f}" for r in reports))
     table.add_row("inferences a second", *(f"{figures.inferences_per_s:.2f}" for figures in live))
     table.add_row("memory (PSS), MB", *(f"{figures.pss_bytes / 1e6:.0f}" for figures in live))
     table.add_row("start to first frame, s", *(f"{f.first_frame_s:.2f}" for f in live))

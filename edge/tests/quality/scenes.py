@@ -23,7 +23,7 @@ from roeh.core.config import (
     ZoneSection,
 )
 from tests.quality.stages import Camera, Weather, detect_of, section_of
-from tests.quality.truth import Event, events_of, margin_m
+from tests.quality.truth import DOUBT_SIGMAS, SURE_SIGMAS, Event, events_of, margin_m
 from tests.quality.ways import Place, Way
 
 #: Of what is drawn so much is meant to be told; the rest are near misses.
@@ -37,6 +37,8 @@ _VISIT_S = 10.6
 _TO_TELL_S = 1.2
 #: How fast one who runs off gains speed.
 _SPURT_MPS2 = 2.5
+#: Farther off nobody is surely known at once.
+_FARTHEST_M = 13.5
 _HEIGHT_M = 5.0
 
 
@@ -80,8 +82,8 @@ class _Lane(msgspec.Struct, frozen=True):
             self.middle[1] + away_m * c - right_m * s,
         )
 
-    def margin_m(self) -> float:
-        return float(margin_m(np.asarray([self.middle]), _HEIGHT_M)[0])
+    def margin_m(self, sigmas: float) -> float:
+        return float(margin_m(np.asarray([self.middle]), _HEIGHT_M, sigmas)[0])
 
 
 class _Course(msgspec.Struct, frozen=True):
@@ -137,9 +139,9 @@ def _lanes(camera: Camera, weather: Weather, rng: np.random.Generator) -> list[_
     """Where people can be seen without standing before each other."""
     # A fisheye spreads its pixels over everything: at night it sees less far.
     if camera is Camera.PINHOLE:
-        near = 9.0 if weather is not Weather.NIGHT else 8.6
+        near = 8.6 if weather is not Weather.NIGHT else 8.2
         middles = [
-            (4.0 * step, near + abs(step) * 0.2 + rng.uniform(-0.4, 0.4)) for step in range(-2, 3)
+            (3.6 * step, near + abs(step) * 0.2 + rng.uniform(-0.4, 0.4)) for step in range(-2, 3)
         ]
         if rng.random() < 0.5:
             middles = middles[1:4]
@@ -189,8 +191,8 @@ def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
 
 def _zone(rng: np.random.Generator, number: int, course: _Course) -> ZoneSection:
     """Round where the visitor stops, or beside the way, or beyond."""
-    margin_m = course.lane.margin_m()
-    half_m = margin_m + rng.uniform(0.5, 0.9)
+    margin_m = course.lane.margin_m(DOUBT_SIGMAS)
+    half_m = course.lane.margin_m(SURE_SIGMAS) + rng.uniform(0.3, 0.6)
     before_m, beside_m = 0.0, 0.0
     if rng.random() >= _POSITIVE_SHARE:
         off_m = half_m + margin_m + rng.uniform(0.2, 0.6)
@@ -209,7 +211,7 @@ def _zone(rng: np.random.Generator, number: int, course: _Course) -> ZoneSection
 
 def _line(rng: np.random.Generator, number: int, course: _Course) -> LineSection:
     """Across the way; or so that its end is passed, or one walks along it, or stops short."""
-    margin_m = course.lane.margin_m()
+    margin_m = course.lane.margin_m(DOUBT_SIGMAS)
     half_m = margin_m + rng.uniform(0.6, 1.0)
     before_m = rng.uniform(1.5, 1.9)
     if rng.random() < _POSITIVE_SHARE:
@@ -289,9 +291,10 @@ def _tracks(
     night = weather is Weather.NIGHT
     found = []
     if camera is Camera.PINHOLE:
-        for nearest_m in (7.4, 9.4, 11.4) if not night else (7.2, 9.0, 10.8):
-            # As far to either side as the picture shows whole people.
-            reach_m = 0.9 * (0.88 * nearest_m + 2.3)
+        for nearest_m in (6.8, 8.6, 10.4) if not night else (6.8, 8.4, 10.0):
+            # As far to either side as the picture shows whole people, and well enough.
+            in_picture_m = 0.9 * (0.88 * nearest_m + 2.3)
+            reach_m = min(in_picture_m, math.sqrt(_FARTHEST_M**2 - nearest_m**2))
             side = rng.choice([-1, 1])
             a, b = ((s * reach_m, nearest_m + rng.uniform(-0.25, 0.25)) for s in (side, -side))
             found.append((a, b))

@@ -37,6 +37,8 @@ RADIUS_MARGIN_M = 0.5
 #: By so much a speed is doubtful.
 SPEED_MARGIN_MPS = 0.7
 LEAST_MARGIN_M = 0.5
+#: A place is off by two sigmas at most, and a rule wants up to two of them to be sure.
+SURE_SIGMAS, DOUBT_SIGMAS = 4.0, 2.0
 #: Who comes into view is known after three looks; no pace is told before.
 KNOWN_S = 0.6
 _TILT_SIGMA_RAD, _SPOT_SIGMA_M = math.radians(0.5), 0.15
@@ -61,14 +63,14 @@ class Event(msgspec.Struct, frozen=True):
     doubtful: bool = False
 
 
-def margin_m(places: Array, height_m: float) -> Array:
-    """How far (n,) from an edge is clearly off it: two sigmas of a place known through pixels.
+def margin_m(places: Array, height_m: float, sigmas: float) -> Array:
+    """So many sigmas (n,) of a place known through pixels, at least half a metre.
 
-    The tilt's half a degree and the spot that somebody stands on; at least half a metre.
+    The tilt's half a degree, and the spot that somebody stands on.
     """
     range_m = np.hypot(places[..., 0], places[..., 1])
     tilt_m = (height_m**2 + range_m**2) / height_m * _TILT_SIGMA_RAD
-    return np.maximum(LEAST_MARGIN_M, 2 * np.hypot(tilt_m, _SPOT_SIGMA_M))
+    return np.maximum(LEAST_MARGIN_M, sigmas * np.hypot(tilt_m, _SPOT_SIGMA_M))
 
 
 def events_of(config: NodeConfig, ways: Sequence[Way], duration_s: float) -> tuple[Event, ...]:
@@ -111,11 +113,11 @@ def _entries(
     """One event for the zone: the first who is clearly in for as many looks as are asked for."""
     best: Event | None = None
     for walk in walks:
-        depth, margin = _depths_m(zone, walk), margin_m(walk, height_m)
-        may = np.flatnonzero(depth > -margin)
+        depth = _depths_m(zone, walk)
+        may = np.flatnonzero(depth > -margin_m(walk, height_m, DOUBT_SIGMAS))
         if may.size == 0:
             continue
-        held = _first_run(depth >= margin, looks_s)
+        held = _first_run(depth >= margin_m(walk, height_m, SURE_SIGMAS), looks_s)
         at = int(may[-1]) if held is None else held
         event = _event(rule, times_s[may[0]], times_s[at], walk[at], doubtful=held is None)
         if best is None or (best.doubtful and not event.doubtful):
@@ -143,18 +145,24 @@ def _crossings(
     gap = walk - start
     across = ahead[0] * gap[:, 1] - ahead[1] * gap[:, 0]
     along = gap @ ahead
-    margin = margin_m(walk, height_m)
-    near = (np.abs(across) < margin) & (along > -margin) & (along < length_m + margin)
+    sure, doubt = (margin_m(walk, height_m, n) for n in (SURE_SIGMAS, DOUBT_SIGMAS))
+
+    def near(margin: Array) -> NDArray[np.bool_]:
+        beside = (np.abs(across) < margin) & (along > -margin) & (along < length_m + margin)
+        return np.asarray(beside)
+
     found = []
-    for first, last in _runs_of(near):
+    for first, last in _runs_of(near(sure)):
+        touched = first + np.flatnonzero(near(doubt)[first : last + 1])
+        if touched.size == 0:
+            continue
         before, after = first - 1, last + 1
-        whole = before >= 0 and after < len(walk)
         met = first + int(np.argmin(np.abs(across[first : last + 1])))
-        clear = whole and across[before] * across[after] < 0
-        clear = clear and margin[met] <= along[met] <= length_m - margin[met]
-        clear = clear and all(abs(across[i]) >= margin[i] for i in (before, after))
+        clear = before >= 0 and after < len(walk) and across[before] * across[after] < 0
+        clear = clear and doubt[met] <= along[met] <= length_m - doubt[met]
+        clear = clear and all(abs(across[i]) >= sure[i] for i in (before, after))
         at = min(after, len(walk) - 1)
-        found.append(_event(rule, times_s[first], times_s[at], walk[at], doubtful=not clear))
+        found.append(_event(rule, times_s[touched[0]], times_s[at], walk[at], doubtful=not clear))
     return found
 
 

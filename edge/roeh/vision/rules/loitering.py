@@ -21,6 +21,8 @@ from roeh.vision.scene import Scene
 #: A track unseen for so long may have come back under another number.
 _LOST_S = 0.5
 _LEAST_SLACK_M = 0.25
+#: Who stands still is looked at once in a sweep: seen so short a time ago they still stand there.
+_STANDS_S = 1.0
 
 
 class _Stay(msgspec.Struct):
@@ -77,6 +79,9 @@ class Loitering:
         for track in tracks:
             if track.seen and track.id in inside:
                 self._follow(track, frame)
+        for stay in self._stays.values():
+            if now_ns - stay.last_ns <= _STANDS_S * NS_PER_S:
+                stay.holds |= self._has_lasted(stay, now_ns)
         return [self._condition(stay) for stay in self._stays.values() if stay.holds]
 
     def _follow(self, track: Track, frame: Frame) -> None:
@@ -94,8 +99,10 @@ class Loitering:
         stay.east_m += min(share, 1.0) * (track.position.east_m - stay.east_m)
         stay.north_m += min(share, 1.0) * (track.position.north_m - stay.north_m)
         stay.track, stay.last_ns = track, now_ns
-        stay.holds |= elapsed_ns >= self._settings.dwell_s * NS_PER_S
         self._stays[track.id] = stay
+
+    def _has_lasted(self, stay: _Stay, now_ns: int) -> bool:
+        return now_ns - stay.started.t_mono_ns >= self._settings.dwell_s * NS_PER_S
 
     def _reach_m(self, stay: _Stay, track: Track) -> float:
         """How far from the mean place is still there: farther once the stay is said to hold."""
