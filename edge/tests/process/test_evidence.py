@@ -40,7 +40,9 @@ from roeh.core.delivery import (
 from roeh.core.errors import MessageRefused, PeerGone, PeerRefused, RoehError, StorageFailed
 from roeh.core.gop import StreamEnd
 from roeh.core.ipc.report import Reporter
+from roeh.core.operations import OperationNow, TellOperations
 from roeh.core.orders import Outcome
+from roeh.core.outputs import TakeOutputs
 from roeh.core.paths import evidence_socket, node_database
 from roeh.core.peers import (
     PEER_VERBS,
@@ -195,6 +197,8 @@ def test_every_verb_of_the_table_is_answered_as_it_says(short_directory):
         Verb.STREAM_END: EndStream("sensor", StreamEnd.SOURCE_ENDED),
         Verb.ALERT_STORE: StoreAlert(alert_draft(thumbnail=thumbnail), thumbnail),
         Verb.ALERTS_OPEN: OpenAlertsRequest(10),
+        Verb.OPERATIONS_TELL: TellOperations((OperationNow("festival", True, "hours"),)),
+        Verb.OUTPUTS_TAKE: TakeOutputs(None, 0.0),
         Verb.OUTBOX_LEASE: LeaseOutbox(10, (), 0.0),
         Verb.OUTBOX_DELIVERED: OutboxDelivered((4,)),
         Verb.OUTBOX_REFUSED: OutboxRefused(5, 0x97),
