@@ -309,8 +309,8 @@ class ScuffleRule(_Rule, frozen=True, kw_only=True, tag="scuffle"):
     priority: Annotated[int, Meta(ge=1, le=3)] = 2
     near_m: Annotated[float, Meta(gt=0, le=2)] = 1.2
     duration_s: Annotated[float, Meta(ge=1, le=60)] = 2.0
-    entropy: Share = 0.7
-    speed_heights_per_second: Positive = 0.45
+    entropy: Share = 0.75
+    speed_heights_per_second: Positive = 0.55
     zone: str = ""
 
 

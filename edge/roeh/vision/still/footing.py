@@ -91,9 +91,10 @@ class Footing:
         # What is farther off along the sight is so by the thing's own height: as an angle.
         sideways_m = flat_m @ across * foot_m / np.maximum(flat_m @ along, foot_m)
         low_m, high_m = np.nanquantile(sideways_m, (0.03, 0.97))
-        pixel_m = self._pixel_m(int(rows[foot[0]]), int(columns[foot[0]]))
-        width_m = float(high_m - low_m) + pixel_m
-        far_m = float(np.quantile(away_m, 0.97))
+        pixel_m, pixel_deep_m = self._pixel_m(int(rows[foot[0]]), int(columns[foot[0]]))
+        # Smoothed, a piece is a pixel bigger on each side than what it is of.
+        width_m = max(pixel_m, float(high_m - low_m) - pixel_m)
+        far_m = max(foot_m, float(np.quantile(away_m, 0.97)) - 2 * pixel_deep_m)
         rise_m = float(self._eye_m[2]) * (1 - min(1.0, foot_m / max(far_m, 1e-6)))
         # It is touched first in front; its middle lies half its depth behind.
         middle_m = foot_m + min(width_m, _DEEPEST_M) / 2
@@ -116,8 +117,8 @@ class Footing:
             foot_sigma_m=_FOOT_SIGMA_M,
         )
 
-    def _pixel_m(self, row: int, column: int) -> float:
-        """What a pixel spans across the sight: the smaller of its two neighbours' distances."""
+    def _pixel_m(self, row: int, column: int) -> tuple[float, float]:
+        """What a pixel spans on the ground: the least and the most to its neighbours."""
         height, width = self._away_m.shape
         here = self._flat_m[row, column]
         spans = [
@@ -125,4 +126,4 @@ class Footing:
             for y, x in ((row, min(column + 1, width - 1)), (min(row + 1, height - 1), column))
             if (y, x) != (row, column) and np.isfinite(self._away_m[y, x])
         ]
-        return min(spans, default=0.0)
+        return min(spans, default=0.0), max(spans, default=0.0)

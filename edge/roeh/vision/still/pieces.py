@@ -27,7 +27,7 @@ _SMALLEST_M, _LARGEST_M = 0.2, 1.5
 #: Of whatever it is, this much must be there both ways: a kerb's edge is a line.
 _THINNEST_M = 0.1
 #: Looked down upon, its depth adds to what seems its height.
-_RISE_SLACK_M = 0.6
+_RISE_SLACK_M = 0.3
 _MIN_AREA_PX = 12
 #: Of the upright or turned rectangle round it so much must be there: a fluttering tape is not.
 _SOLID_SHARE = 0.5
@@ -43,6 +43,10 @@ _LEAST_EDGE = 3.0
 _STRANGE_SHARE = 0.5
 #: Levels a pixel that the street's edges need to say anything about light.
 _TEXTURE = 1.5
+#: A light is the same all over a piece: so much of the change may vary. Darker than half, after
+#: a camera's gamma, is no shadow, and brighter than double no lamp.
+_EVEN_SHARE = 0.25
+_DARKEST, _BRIGHTEST = 0.5, 2.0
 #: How far the outline's edges may lie beside the outline.
 _BAND = np.ones((3, 3), np.uint8)
 _MARGIN_PX = 3
@@ -132,6 +136,8 @@ def judge(inside: Mask, slow: Float32Image, fast: Float32Image) -> tuple[PieceKi
     if now < _LEAST_EDGE or now < before:
         is_gap = before >= _LEAST_EDGE and before > now * _EDGES_GAINED
         return (PieceKind.GAP if is_gap else PieceKind.NEITHER), 0.0
+    if _is_even(inside, slow, fast):
+        return PieceKind.LIGHT, 0.0
     strange = _strange_share(inside, (slow_x, slow_y), (fast_x, fast_y), slow, fast)
     if strange < _STRANGE_SHARE:
         return PieceKind.LIGHT, 0.0
@@ -139,6 +145,15 @@ def judge(inside: Mask, slow: Float32Image, fast: Float32Image) -> tuple[PieceKi
         return PieceKind.NEITHER, 0.0
     sure_of_edges = min(1.0, (gained - 1.0) / 1.0)
     return PieceKind.THING, round(0.5 + 0.5 * sure_of_edges * min(1.0, strange), 3)
+
+
+def _is_even(inside: Mask, slow: Float32Image, fast: Float32Image) -> bool:
+    """Whether a piece became darker or brighter by one factor, as a light makes it."""
+    core = cv2.erode(inside.astype(np.uint8), _BAND, iterations=2) > 0
+    if np.count_nonzero(core) < _MIN_AREA_PX:
+        return False
+    low, middle, high = np.quantile((fast[core] + 1) / (slow[core] + 1), (0.15, 0.5, 0.85))
+    return bool(_DARKEST <= middle <= _BRIGHTEST and high - low < 2 * _EVEN_SHARE * abs(middle - 1))
 
 
 def _strange_share(
@@ -178,7 +193,7 @@ def _fits(stand: Stand) -> bool:
     give_m = stand.pixel_m
     widest_m, thinnest_m = max(stand.width_m, stand.rise_m), min(stand.width_m, stand.rise_m)
     return (
-        widest_m + give_m >= _SMALLEST_M
+        widest_m >= _SMALLEST_M
         and thinnest_m + give_m >= _THINNEST_M
         and stand.width_m - give_m <= _LARGEST_M
         and stand.rise_m - give_m <= _LARGEST_M + _RISE_SLACK_M
