@@ -188,7 +188,7 @@ class StillObserver:
             inside = (piece.rows >= rows.start) & (piece.rows < rows.stop)
             inside &= (piece.columns >= columns.start) & (piece.columns < columns.stop)
             at = piece.rows[inside] - rows.start, piece.columns[inside] - columns.start
-            smaller = min(len(piece.rows), np.count_nonzero(known.mask))
+            smaller = min(len(piece.rows), int(np.count_nonzero(known.mask)))
             if np.count_nonzero(known.mask[at]) >= _SAME_SHARE * smaller:
                 return known
         return None
@@ -300,4 +300,4 @@ def _window(piece: Piece, shape: tuple[int, ...]) -> Window:
 
 def _is_hidden(known: _Known, busy: UInt8Image) -> bool:
     hidden = busy[known.window][known.mask]
-    return np.count_nonzero(hidden) > (1 - _SEEN_SHARE) * len(hidden)
+    return bool(np.count_nonzero(hidden) > (1 - _SEEN_SHARE) * len(hidden))

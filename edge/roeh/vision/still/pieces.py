@@ -185,7 +185,7 @@ def _is_solid(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], stands:
     points = np.column_stack([columns, rows]).astype(np.float32)
     _, (long_px, short_px), _ = cv2.minAreaRect(points)
     there = np.count_nonzero(stands[rows, columns])
-    return there >= _SOLID_SHARE * (long_px + 1) * (short_px + 1)
+    return bool(there >= _SOLID_SHARE * (long_px + 1) * (short_px + 1))
 
 
 def _fits(stand: Stand) -> bool:
