@@ -1,8 +1,9 @@
 """A light or a siren on a line of a GPIO chip.
 
 Whoever lets go of a line, or dies with it, leaves the level to the chip: a Pi's turns it into an
-input (dtparam=strict_gpiod), others may keep it. So each start of capture sets it to off before anything else, and a relay
-belongs on it that an input without level leaves off (edge/docs/rules.md).
+input (dtparam=strict_gpiod), others may keep it. So each start of capture sets it to off before
+anything else, and a relay belongs on it that an input without level leaves off
+(edge/docs/rules.md).
 """
 
 from __future__ import annotations
