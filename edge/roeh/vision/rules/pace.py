@@ -17,7 +17,7 @@ from roeh.core.types import Track
 #: Speed is told over so long, and not before most of it was seen.
 WINDOW_S = 1.0
 _LEAST_SPAN_S = 0.7
-_LEAST_LOOKS = 4
+_LEAST_LOOKS = 3
 
 
 class Pace(msgspec.Struct, frozen=True):

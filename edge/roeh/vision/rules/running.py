@@ -9,7 +9,7 @@ from roeh.core.config import RunningRule
 from roeh.core.types import Frame, RuleKind, Track
 from roeh.vision.rules.finding import Condition
 from roeh.vision.rules.geometry import Area
-from roeh.vision.rules.pace import PaceMeter
+from roeh.vision.rules.pace import WINDOW_S, PaceMeter
 from roeh.vision.rules.presence import Presence
 from roeh.vision.scene import Scene
 
@@ -31,7 +31,7 @@ class _Run(msgspec.Struct):
     Attributes:
         number: of the run that was found last.
         started: the frame with which that run began.
-        fast_since: the frame since which every look was fast enough; None otherwise.
+        fast_since: the frame since which no look was too slow; None otherwise.
         still_ns: when it was last as fast as somebody who goes on running.
     """
 
@@ -85,6 +85,11 @@ class Running:
         run = self._runs.setdefault(track.id, _Run(track, PaceMeter()))
         run.track = track
         pace = run.meter.look(track)
+        if pace is None and is_inside:
+            # Too few looks to tell: somebody who was fast a moment ago is not known to be slow.
+            if frame.t_mono_ns - run.still_ns > WINDOW_S * NS_PER_S:
+                run.fast_since = None
+            return
         if pace is None or not is_inside:
             run.fast_since = None
             return
