@@ -47,6 +47,9 @@ _TEXTURE = 1.5
 #: a camera's gamma, is no shadow, and brighter than double no lamp.
 _EVEN_SHARE = 0.25
 _DARKEST, _BRIGHTEST = 0.5, 2.0
+#: And its outline is soft: the change grows by no more of itself from pixel to pixel. That of
+#: a thing, smoothed over three pixels, grows by a third.
+_SOFT_SHARE = 0.23
 #: How far the outline's edges may lie beside the outline.
 _BAND = np.ones((3, 3), np.uint8)
 _MARGIN_PX = 3
@@ -136,7 +139,7 @@ def judge(inside: Mask, slow: Float32Image, fast: Float32Image) -> tuple[PieceKi
     if now < _LEAST_EDGE or now < before:
         is_gap = before >= _LEAST_EDGE and before > now * _EDGES_GAINED
         return (PieceKind.GAP if is_gap else PieceKind.NEITHER), 0.0
-    if _is_even(inside, slow, fast):
+    if _is_even(inside, slow, fast) and _is_soft(band, inside, slow, fast):
         return PieceKind.LIGHT, 0.0
     strange = _strange_share(inside, (slow_x, slow_y), (fast_x, fast_y), slow, fast)
     if strange < _STRANGE_SHARE:
@@ -154,6 +157,14 @@ def _is_even(inside: Mask, slow: Float32Image, fast: Float32Image) -> bool:
         return False
     low, middle, high = np.quantile((fast[core] + 1) / (slow[core] + 1), (0.15, 0.5, 0.85))
     return bool(_DARKEST <= middle <= _BRIGHTEST and high - low < 2 * _EVEN_SHARE * abs(middle - 1))
+
+
+def _is_soft(band: Mask, inside: Mask, slow: Float32Image, fast: Float32Image) -> bool:
+    """Whether a piece fades into the street, as half shadows and lamps do."""
+    change = fast - slow
+    across, down = _gradients(change)
+    steepest = float(np.quantile(np.hypot(across, down)[band], 0.8))
+    return steepest < _SOFT_SHARE * abs(float(np.quantile(change[inside], 0.5)))
 
 
 def _strange_share(
