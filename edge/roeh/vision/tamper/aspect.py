@@ -20,6 +20,7 @@ from roeh.vision.tamper.plane import Plane
 
 #: Edges are found at this size, beside the brightness round them, less what they are on average.
 _EDGE_PX, _BRIGHTNESS_PX, _AROUND_PX = 1.0, 8.0, 6.0
+_BROAD_PX = 2.0
 #: Fine is what this blur takes away; coarse what is left between it and the next.
 _FINE_PX, _COARSE_PX = 1.2, 4.0
 #: Large shapes, which are there when nothing is sharp any more: between these.
@@ -30,7 +31,8 @@ _STRONG_SHARE = 0.2
 #: A cell of so many pixels square lives if its fine detail stands out of its noise by a factor,
 #: and by so many levels. What is before the lens itself is never sharp.
 _CELL_PX = 16
-_OVER_NOISE, _LEAST_LEVELS = 1.5, 0.4
+_OVER_NOISE, _LEAST_LEVELS = 1.5, 0.6
+_MOST_CELLS = 0.7
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -77,6 +79,11 @@ class Aspect:
         return _normal(plane, edges - plane.blurred(edges, _AROUND_PX))
 
     @cached_property
+    def broad_edges(self) -> Float32Image:
+        """Edges that need not lie quite where they lay."""
+        return self.plane.blurred(self.edges, _BROAD_PX)
+
+    @cached_property
     def shapes(self) -> Float32Image:
         """Large shapes, which no defocus takes away; mean 0 round each place, spread 1."""
         plane, seen = self.plane, self._seen
@@ -116,16 +123,29 @@ class View:
     @cached_property
     def lively(self) -> float:
         """Of the picture's cells, the share that shows something and not only noise."""
+        fine, noise = self._cells
+        lives = (fine >= _OVER_NOISE * noise) & (fine >= _LEAST_LEVELS)
+        return float(np.mean(lives)) if lives.size else 0.0
+
+    @cached_property
+    def fine_levels(self) -> float:
+        """How much fine detail most cells have at most, less what of it is noise."""
+        fine, noise = self._cells
+        left = np.sqrt(np.maximum(np.square(fine) - np.square(noise), 0.0))
+        return float(np.quantile(left, _MOST_CELLS)) if left.size else 0.0
+
+    @cached_property
+    def _cells(self) -> tuple[Float32Image, Float32Image]:
+        """Fine detail and noise of every cell, in levels."""
         aspect = self.aspects[0]
         plane = aspect.plane
         counted = _cell_sums(plane.counted.astype(np.float32))
         is_full = counted >= 0.5 * _CELL_PX**2
-        detail_levels, noise_levels = (
+        fine, noise = (
             np.sqrt(_cell_sums(np.square(levels * plane.counted))[is_full] / counted[is_full])
             for levels in (aspect.detail.fine, aspect.fine_noise)
         )
-        lives = (detail_levels >= _OVER_NOISE * noise_levels) & (detail_levels >= _LEAST_LEVELS)
-        return float(np.mean(lives)) if lives.size else 0.0
+        return fine, noise
 
 
 def by_sector(picture: Float32Image) -> Float32Image:

@@ -17,6 +17,9 @@ from roeh.vision.tamper.looks import Float32Image
 _COARSE_FLOOR = 0.2
 _LEAST_FINENESS = 0.1
 _MOST = 0.7
+#: A scene that went farther, as a share of the picture's side, cannot be known again.
+_MOST_SHIFT = 0.6
+_LEAST_FINE_LEVELS = 0.4
 #: Overexposed for so much more of the time.
 _WHITER = 0.5
 
@@ -25,12 +28,15 @@ class Shift(msgspec.Struct, frozen=True):
     """Where the scene went in the picture.
 
     Attributes:
-        peak: how surely, 0 to 1.
+        shared: correlation of the edges, a little blurred, when they are put back by that much:
+            a camera that is turned does not only shift its picture.
+        shared_before: the same of the edges as they are.
     """
 
     right_px: float
     down_px: float
-    peak: float
+    shared: float
+    shared_before: float
 
     @property
     def length_px(self) -> float:
@@ -68,10 +74,16 @@ class Likeness:
         method", 1975.
         """
         window = self._now.plane.window
-        (right_px, down_px), peak = cv2.phaseCorrelate(
+        (right_px, down_px), _ = cv2.phaseCorrelate(
             self._before.edges * window, self._now.edges * window
         )
-        return Shift(right_px=float(right_px), down_px=float(down_px), peak=float(peak))
+        before, now = self._before.broad_edges, self._now.broad_edges
+        return Shift(
+            right_px=float(right_px),
+            down_px=float(down_px),
+            shared=_shared_at(before, now, round(right_px), round(down_px), self.is_ring),
+            shared_before=_shared_at(before, now, 0, 0, self.is_ring),
+        )
 
     @cached_property
     def sharpness(self) -> float:
@@ -90,7 +102,7 @@ class Likeness:
         """Of the reference's edges, the share that is overexposed now and was not then."""
         strong = self._before.strong
         whiter = by_sector(self._now.white - self._before.white) >= _WHITER
-        return float(np.count_nonzero(whiter & strong) / max(1, np.count_nonzero(strong)))
+        return int(np.count_nonzero(whiter & strong)) / max(1, int(np.count_nonzero(strong)))
 
 
 class Comparison:
@@ -114,8 +126,26 @@ class Comparison:
 
     @property
     def liveliness(self) -> float:
-        """Cells that show something, as a share of those that did in the reference."""
-        return self._view.lively / max(self._reference.lively, 1e-6)
+        """Fine detail in most of the picture, as a share of what there was in the reference.
+
+        Where there was next to none (by night), what is there now has to be a picture by itself.
+        """
+        return self._view.fine_levels / max(self._reference.fine_levels, _LEAST_FINE_LEVELS)
+
+
+def _shared_at(
+    before: Float32Image, now: Float32Image, right: int, down: int, is_ring: bool
+) -> float:
+    """Correlation where both show the scene; 0 where that is too little of the picture."""
+    height, width = before.shape
+    if is_ring:
+        now, right = np.roll(now, -right, axis=1), 0
+    if abs(right) > _MOST_SHIFT * width or abs(down) > _MOST_SHIFT * height:
+        return 0.0
+    was = before[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+    is_now = now[max(0, down) : height - max(0, -down), max(0, right) : width - max(0, -right)]
+    spread = math.sqrt(float(np.vdot(was, was)) * float(np.vdot(is_now, is_now)))
+    return float(np.vdot(was, is_now)) / (spread + 1e-6)
 
 
 def _fineness(aspect: Aspect, where: npt.NDArray[np.bool_]) -> Float32Image:

@@ -25,8 +25,7 @@ WIDTH_PX = 256
 _COLOUR_WIDTH_PX = 64
 #: A pixel of which any colour is at least this tells nothing: a laser's red is no white.
 _WHITE = 245
-#: Of less colour than this a picture comes from a camera that looks without its infrared filter.
-_GREY_LEVELS = 1.5
+_CALM_PX = 7
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -36,13 +35,13 @@ class Look(msgspec.Struct, frozen=True):
         luma: (height, `WIDTH_PX`).
         white: which pixels are overexposed, (rows, columns) of a coarse grid.
         white_share: the same as a share of those that the lens shows.
-        is_grey: it has no colour.
+        colour_levels: how much the colours differ where, on average; next to none in infrared.
     """
 
     luma: UInt8Image
     white: npt.NDArray[np.bool_]
     white_share: float
-    is_grey: bool
+    colour_levels: float
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -86,6 +85,7 @@ class Looker:
         scale = np.asarray([lens.width_px / _COLOUR_WIDTH_PX, lens.height_px / height])
         shown = lens.inside((grid + 0.5) * scale - 0.5)
         self._shown = shown.reshape(height, _COLOUR_WIDTH_PX)
+        self._shown_count = max(1, int(np.count_nonzero(shown)))
 
     def look(self, frame: PixelFrame) -> Look:
         """The picture made small; it may have any size of the lens's aspect."""
@@ -93,13 +93,15 @@ class Looker:
         if luma.shape[1::-1] != self._size:
             luma = np.asarray(cv2.resize(luma, self._size, interpolation=cv2.INTER_AREA), np.uint8)
         colours = self._colours(frame)
-        brightest, darkest = colours.max(axis=2), colours.min(axis=2)
-        white = (brightest >= _WHITE) & self._shown
+        white = (colours.max(axis=2) >= _WHITE) & self._shown
+        # Blurred first: noise has colours, too.
+        calm = cv2.blur(colours, (_CALM_PX, _CALM_PX))
+        spread = calm.max(axis=2) - calm.min(axis=2)
         return Look(
             luma=luma,
             white=white,
-            white_share=float(np.count_nonzero(white) / max(1, np.count_nonzero(self._shown))),
-            is_grey=float(np.mean((brightest - darkest)[self._shown])) < _GREY_LEVELS,
+            white_share=int(np.count_nonzero(white)) / self._shown_count,
+            colour_levels=float(np.mean(spread[self._shown])),
         )
 
     def _colours(self, frame: PixelFrame) -> UInt8Image:
@@ -126,7 +128,7 @@ def sight_of(looks: Sequence[Look]) -> Sight:
     """The mean of an even number of looks of one size."""
     stack = np.asarray([look.luma for look in looks], np.float32)
     even, odd = stack[::2].mean(axis=0), stack[1::2].mean(axis=0)
-    white = np.mean([look.white for look in looks], axis=0, dtype=np.float32)
+    white = np.asarray(np.mean([look.white for look in looks], axis=0), np.float32)
     return Sight(
         luma=np.asarray((even + odd) / 2, np.float32),
         white=np.asarray(cv2.resize(white, stack.shape[:0:-1]), np.float32),

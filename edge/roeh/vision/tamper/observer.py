@@ -25,6 +25,8 @@ from roeh.vision.tamper.verdict import judge, judge_alone, judge_new_light
 
 #: So many looks, so far apart, are one sight of the scene.
 LOOKS, LOOK_S = 8, 0.6
+#: A picture of less colour is of infrared light, until there is more colour again.
+_GREY_LEVELS, _COLOURED_LEVELS = 1.0, 2.5
 #: A camera that gave nothing for so long is looked at anew.
 _GAP_S = 3.0
 #: How fast the reference follows a scene that is as it should be.
@@ -33,6 +35,8 @@ _RENEW_S = 10.0
 #: What is wrong is told when all looks are of after it began, and the verdict has been the same
 #: for so long; another one takes its place when it has been the same for longer.
 _BEGINS_S, _SAME_S, _CHANGES_S = LOOKS * LOOK_S, 1.5, 10.0
+#: Something is wrong for so long, and it cannot be agreed what: the last word is told.
+_WAVERS_S = 8.0
 #: The scene as it should be for so long ends it.
 _ENDS_S = 3.0
 
@@ -66,7 +70,7 @@ class TamperObserver:
         self._last_look_ns = now_ns
         look = self._looker.look(frame)
         light = frame.info.light
-        is_night = look.is_grey if light is None else light.is_night
+        is_night = self._is_grey(look) if light is None else light.is_night
         if is_night != self._is_night or since_s > _GAP_S:
             self._looks.clear()
         self._is_night = is_night
@@ -78,6 +82,10 @@ class TamperObserver:
         if verdict is None and not self._opinion.is_troubled:
             self._follow(view, now_ns)
         return self._opinion.hear(verdict, now_ns)
+
+    def _is_grey(self, look: Look) -> bool:
+        """Whether the picture comes from a camera without its infrared filter, by its colours."""
+        return look.colour_levels < (_COLOURED_LEVELS if self._is_night else _GREY_LEVELS)
 
     def _judge(self, view: View, *, is_light_told: bool) -> Tamper | None:
         """The verdict beside the reference of this light, or beside nothing."""
@@ -139,7 +147,8 @@ class _Opinion(msgspec.Struct):
             if same_s >= _ENDS_S:
                 self.told = None
         elif self.told is None:
-            if same_s >= _SAME_S and (now_ns - self.trouble_since_ns) / NS_PER_S >= _BEGINS_S:
+            trouble_s = (now_ns - self.trouble_since_ns) / NS_PER_S
+            if trouble_s >= (_BEGINS_S if same_s >= _SAME_S else _WAVERS_S):
                 self.told = verdict
         elif verdict.kind is self.told.kind or same_s >= _CHANGES_S:
             self.told = verdict

@@ -12,21 +12,21 @@ moved      the scene is there, shifted otherwise; or another scene is there.
 from __future__ import annotations
 
 from roeh.vision.scene import Tamper, TamperKind
-from roeh.vision.tamper.compare import Comparison, Shift
+from roeh.vision.tamper.compare import Comparison, Likeness, Shift
 
 #: Ordinary scenes (traffic, rain, shadows, lamps, night) share 0.5 and more of their edges with
 #: the reference; covered, turned and moved ones 0.4 and less.
 _SHARED = 0.45
 #: Below this it is asked whether the scene is only elsewhere: a small turn leaves much in place.
 _SURELY_SHARED = 0.7
-#: How surely a shift is meant, unrolled and as it is; and how far it has to be.
-_RING_PEAK, _FLAT_PEAK = 0.4, 0.2
+#: A shift is so long, and put back by it the edges are shared again, and more than without.
 _SHIFT_PX = 1.5
+_SHARED_AGAIN, _SHARED_MORE = 0.3, 0.1
 _SOFT = 0.72
 #: So much of the picture is overexposed ...
 _BLINDED_SHARE = 0.5
 #: ... or so many of the edges: a white sky has none. Where little is left to be seen, fewer.
-_WHITENED, _WHITENED_LOST = 0.15, 0.08
+_WHITENED, _WHITENED_LOST = 0.12, 0.06
 #: What became whiter by less is not looked at.
 _WHITER = 0.04
 #: Large shapes stay where they were when only the focus went.
@@ -34,7 +34,7 @@ _SAME_SHAPES = 0.6
 #: So much of what showed something does again: a picture, though not of this scene.
 _LIVELY = 0.7
 #: The same by another light, of a camera that does not tell its light: night hides much.
-_NEW_LIVELY = 0.2
+_NEW_LIVELY, _NEW_SHARED = 0.2, 0.2
 #: A picture of which no more shows anything is of nothing.
 _NOTHING = 0.04
 #: Sidewise: at least so many times as far as up or down.
@@ -68,10 +68,11 @@ def judge_new_light(found: Comparison, *, is_told: bool) -> Tamper | None:
     """
     if _is_overexposed(found, _WHITENED):
         return _tamper(TamperKind.BLINDED, found.white_share)
-    if any(plane.shared >= _SHARED for plane in found.planes):
+    shared = max(plane.shared for plane in found.planes)
+    if shared >= _SHARED:
         return None
-    if not is_told and found.liveliness < _NEW_LIVELY:
-        return _tamper(TamperKind.COVERED, 1 - found.liveliness)
+    if not is_told and (shared < _NEW_SHARED or found.liveliness < _NEW_LIVELY):
+        return _judge_shift(found) or _tamper(TamperKind.COVERED, 1 - shared)
     return _judge_shift(found)
 
 
@@ -101,19 +102,27 @@ def _judge_unknown(found: Comparison) -> Tamper:
 
 
 def _judge_shift(found: Comparison) -> Tamper | None:
-    """Where the scene went, if it is still in the picture; round the pole before across it."""
-    is_all_round = len(found.planes) > 1
+    """Where the scene went, if it is still in the picture."""
+    shifted: list[Likeness] = []
     for plane in found.planes:
         if plane.shared >= _SURELY_SHARED:
-            return None
-        shift = plane.shift
-        least_peak = _RING_PEAK if plane.is_ring else _FLAT_PEAK
-        # Nothing shifts an unrolled picture up or down as a whole.
-        is_meant = shift.peak >= least_peak and (_is_sidewise(shift) or not plane.is_ring)
-        if is_meant and shift.length_px >= _SHIFT_PX:
-            is_turned = _is_sidewise(shift) and plane.is_ring == is_all_round
-            return _tamper(TamperKind.TURNED if is_turned else TamperKind.MOVED, shift.peak)
-    return None
+            break
+        if _is_shifted(plane):
+            shifted.append(plane)
+    if not shifted:
+        return None
+    best = max(shifted, key=lambda plane: plane.shift.shared)
+    is_all_round = len(found.planes) > 1
+    is_turned = _is_sidewise(best.shift) and best.is_ring == is_all_round
+    return _tamper(TamperKind.TURNED if is_turned else TamperKind.MOVED, best.shift.shared)
+
+
+def _is_shifted(plane: Likeness) -> bool:
+    shift = plane.shift
+    # Nothing shifts an unrolled picture up or down as a whole.
+    is_possible = _is_sidewise(shift) or not plane.is_ring
+    is_meant = shift.shared >= max(_SHARED_AGAIN, shift.shared_before + _SHARED_MORE)
+    return is_possible and is_meant and shift.length_px >= _SHIFT_PX
 
 
 def _is_overexposed(found: Comparison, whitened: float) -> bool:
