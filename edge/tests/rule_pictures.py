@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import msgspec
 import numpy as np
-from left_things import Thing, draw
 
 from roeh.core.config import LoudNoiseRule, MicrophoneSection
 from roeh.core.types import AlertPhase
@@ -24,6 +23,7 @@ from roeh.sources.drawn.street import street_picture
 from roeh.vision.rules import RuleEngine
 from roeh.vision.scene import Scene, SoundLevel
 from roeh.vision.still import StillObserver
+from tests.left_things import Thing, draw
 from tests.unit.rule_scenes import frame_at, node, times
 from tests.unit.test_scuffle import RULE, abreast, reeling, talking, values
 

@@ -512,7 +512,7 @@ def test_the_examples_of_the_rules_page_are_a_configuration():
 
     config = parse_config("\n".join([sensor, *examples]), name="rules.md")
 
-    assert len(config.rules) == 4
+    assert len(config.rules) == "".join(examples).count("[[rules]]") > 0
     assert play(RuleEngine(config), standing({1: (3, 5)}), 0, 5) != []
 
 

@@ -7,7 +7,6 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from left_things import Thing, draw
 
 from roeh.core.types import Track
 from roeh.media.frames import PixelFrame, UInt8Image
@@ -18,6 +17,7 @@ from roeh.sources.drawn.sight import SightField
 from roeh.sources.drawn.street import street_picture
 from roeh.vision.scene import StillObject
 from roeh.vision.still import StillObserver
+from tests.left_things import Thing, draw
 from tests.unit.rule_scenes import frame_at
 
 SIDE_PX = 512
