@@ -126,12 +126,14 @@ def small_height_px(lens: Lens) -> int:
 
 def sight_of(looks: Sequence[Look]) -> Sight:
     """The mean of an even number of looks of one size."""
-    stack = np.asarray([look.luma for look in looks], np.float32)
-    even, odd = stack[::2].mean(axis=0), stack[1::2].mean(axis=0)
+    halves = np.zeros((2, *looks[0].luma.shape), np.float32)
+    for number, look in enumerate(looks):
+        cv2.accumulate(look.luma, halves[number % 2])
+    even, odd = halves / (len(looks) / 2)
     white = np.asarray(np.mean([look.white for look in looks], axis=0), np.float32)
     return Sight(
         luma=np.asarray((even + odd) / 2, np.float32),
-        white=np.asarray(cv2.resize(white, stack.shape[:0:-1]), np.float32),
+        white=np.asarray(cv2.resize(white, even.shape[::-1]), np.float32),
         noise=np.asarray((even - odd) / 2, np.float32),
         white_share=math.fsum(look.white_share for look in looks) / len(looks),
     )

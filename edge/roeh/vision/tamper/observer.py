@@ -55,6 +55,7 @@ class TamperObserver:
         self._last_look_ns: int | None = None
         self._references: dict[bool, View] = {}
         self._follows_ns = 0
+        self._count = 0
         self._is_night = False
         self._opinion = _Opinion()
 
@@ -75,7 +76,10 @@ class TamperObserver:
             self._looks.clear()
         self._is_night = is_night
         self._looks.append(look)
-        if len(self._looks) < LOOKS:
+        self._count += 1
+        # While all is well, half as often is soon enough.
+        is_next = self._opinion.is_troubled or self._count % 2 == 0
+        if len(self._looks) < LOOKS or not is_next:
             return self._opinion.told
         view = View(self._planes, sight_of(self._looks))
         verdict = self._judge(view, is_light_told=light is not None)
