@@ -48,8 +48,13 @@ class ClipCost(msgspec.Struct, frozen=True):
 
 
 class Scoreboard(msgspec.Struct, frozen=True):
-    """All that the page says; what was not measured is empty or None."""
+    """All that the page says; what was not measured is empty or None.
 
+    Attributes:
+        machine: that it was measured on, and how busy that was otherwise.
+    """
+
+    machine: str
     rules: tuple[Cell, ...]
     found: FoundFigures | None
     positions: dict[str, PositionFigures]
@@ -73,6 +78,8 @@ def page(board: Scoreboard) -> list[str]:
         " [budget.md](budget.md), [rule-quality.md](rule-quality.md),"
         " [detection-quality.md](detection-quality.md). Seconds are those of the machine that ran"
         " it; ratios within one run hold elsewhere.",
+        "",
+        f"Measured on: {board.machine}.",
         "",
     ]
     return (
@@ -125,7 +132,13 @@ def _positions(board: Scoreboard) -> list[str]:
         f" | {one.mean_squared:.2f} | {one.within} | {one.switches} |"
         for name, one in board.positions.items()
     ]
-    return [*lines, ""]
+    return [
+        *lines,
+        "",
+        "Whoever is in the picture counts as to be followed, hidden behind others or not; any new"
+        " number is a switch, also after having been lost.",
+        "",
+    ]
 
 
 def _costs(board: Scoreboard) -> list[str]:

@@ -61,7 +61,9 @@ def board(peer):
         delays_ms=(),
     )
     cost = ClipCost("busy", live, 0.004, 0.05, 0.1, peer)
-    return Scoreboard(rules=(), found=None, positions={}, costs=(cost,), under_quota=None)
+    return Scoreboard(
+        machine="a board", rules=(), found=None, positions={}, costs=(cost,), under_quota=None
+    )
 
 
 def test_the_page_has_the_peer_where_there_is_one_and_says_so_where_not():
