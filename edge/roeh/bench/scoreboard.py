@@ -164,6 +164,7 @@ def _costs(board: Scoreboard) -> list[str]:
         ("floor: inference", [f"{c.floor_inference_s_per_s:.4f}" for c in board.costs]),
         ("all / floor", [f"{c.live.cpu_s_per_s / c.floor_s_per_s:.2f}" for c in board.costs]),
         ("all - floor", [f"{c.live.cpu_s_per_s - c.floor_s_per_s:+.4f}" for c in board.costs]),
+        ("inferences a second", [f"{c.live.inferences_per_s:.2f}" for c in board.costs]),
         ("recording: more", [f"{c.recording_s_per_s:+.4f}" for c in board.costs]),
         ("memory (PSS), MB", [f"{c.live.pss_bytes / 1e6:.0f}" for c in board.costs]),
     ]
