@@ -35,6 +35,8 @@ from roeh.vision.rules import Finding, Subject
 
 #: An utterly lost clock is stated as this much, the largest that stays exact everywhere.
 _MAX_ERROR_US = 2**53 - 1
+
+
 class AlertBuilder:
     """Makes alerts of one node: ids, place, picture.
 
