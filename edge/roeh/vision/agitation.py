@@ -98,11 +98,10 @@ class AgitationObserver:
             return ()
         now = _Picture(frame.luma(self._step_px), frame.info.t_mono_ns)
         last, self._last = self._last, now
-        if last is None:
+        elapsed_s = 0.0 if last is None else (now.t_mono_ns - last.t_mono_ns) / NS_PER_S
+        if last is None or not 0 < elapsed_s <= _MAX_GAP_S:
+            # Where bodies were before a gap is not where the next picture's last one shows them.
             self._places = {}
-            return ()
-        elapsed_s = (now.t_mono_ns - last.t_mono_ns) / NS_PER_S
-        if not 0 < elapsed_s <= _MAX_GAP_S:
             return ()
         found: list[Agitation] = []
         places = {track.id: _upper_body(track, self._step_px) for track in near}

@@ -67,8 +67,8 @@ def reeling(north_m, seed=1):
     return [Reeling(-0.3, north_m, seed), Reeling(0.3, north_m, seed + 1)]
 
 
-def observed(paths, seconds=3.5):
-    """What the observer says of drawn people, and when."""
+def observed(paths, seconds=3.5, is_shown=lambda t_s: True):
+    """What the observer says of drawn people, and when; of pictures that it is shown."""
     section = ComposedSource(seed=3, people=len(paths), fps=FPS, duration_s=seconds)
     source = ComposedFrames(
         section, rig=RIG, sensor=SENSOR, clock=SimulatedClock(), paced=False, paths=paths
@@ -79,6 +79,8 @@ def observed(paths, seconds=3.5):
             pixels = np.empty((360, 640, 3), np.uint8)
             frame.pixels_into(pixels)
             t_s = frame.info.seq / FPS
+            if not is_shown(t_s):
+                continue
             tracks = [
                 msgspec.structs.replace(
                     track_at(one.east_m, one.north_m, t_s, track_id=one.id),
@@ -122,6 +124,14 @@ def test_reeling_bodies_raise_it_and_walking_or_talking_ones_do_not(north_m):
     assert (raised.rule_kind, raised.priority, raised.count) == (RuleKind.SCUFFLE, 2, 2)
     assert raised_by(abreast(north_m)) == []
     assert raised_by(talking(north_m)) == []
+
+
+def test_pictures_that_were_left_out_make_nobody_wild():
+    shown = observed(abreast(6.0), is_shown=lambda t_s: not 1.5 <= t_s < 2.3)
+    speeds = [(t_s, one.speed_heights_per_s) for t_s, _, found in shown for one in found]
+    before = max(speed for t_s, speed in speeds if t_s < 1.5)
+    after = max(speed for t_s, speed in speeds if t_s >= 2.3)
+    assert after < 1.5 * before
 
 
 def flailing(t_s):
