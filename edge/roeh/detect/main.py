@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 import cv2
+import msgspec
 import numpy as np
 
 from roeh.core.clock import NS_PER_S, Clock, process_cpu_ns
@@ -23,6 +25,7 @@ from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
+from roeh.core.types import Frame
 from roeh.detect.alerts import AlertBuilder
 from roeh.detect.operations_teller import OperationsTeller
 from roeh.detect.orders import DetectOrders
@@ -110,12 +113,14 @@ class _Loop:
         self._analysed = self._skipped = self._tiles = 0
         self._first_frame_mono_ns = 0
         self._capture_there = True
+        self._unheard_db: float | None = None
 
     def step(self, frames: FrameClient, stop: threading.Event) -> None:
         """Analyse what waits, or wait for it for a moment."""
         waiting = self._waiting(frames, stop)
         try:
             for offered in waiting:
+                self._hear(offered.info)
                 if self._spending.wants(offered.info):
                     self._analyse(offered, stop)
                 offered.release()
@@ -152,6 +157,7 @@ class _Loop:
             while offered is not None:
                 earlier = newest.get(offered.info.camera_id)
                 if earlier is not None:
+                    self._hear(earlier.info)
                     earlier.release()
                     self._skipped += 1
                 newest[offered.info.camera_id] = offered
@@ -162,6 +168,12 @@ class _Loop:
                 self._without_capture(stop)
         return sorted(newest.values(), key=lambda offered: offered.info.t_mono_ns)
 
+    def _hear(self, info: Frame) -> None:
+        """Keep the loudest that came with pictures: a bang with one not looked at counts too."""
+        if info.sound_db is not None:
+            before_db = -math.inf if self._unheard_db is None else self._unheard_db
+            self._unheard_db = max(info.sound_db, before_db)
+
     def _without_capture(self, stop: threading.Event) -> None:
         if self._capture_there:
             _log.info("no frames: capture is away")
@@ -169,7 +181,8 @@ class _Loop:
         self._clock.wait(_RECONNECT_S, stop)
 
     def _analyse(self, offered: OfferedFrame, stop: threading.Event) -> None:
-        info = offered.info
+        info = msgspec.structs.replace(offered.info, sound_db=self._unheard_db)
+        self._unheard_db = None
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
         analysis = self._pipeline.analyse(frame)

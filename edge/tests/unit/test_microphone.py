@@ -15,6 +15,7 @@ from roeh.core.config import MicrophoneSection, parse_config
 from roeh.core.errors import ConfigError
 from roeh.doctor.codes import Code
 from roeh.doctor.microphone import check_microphone
+from roeh.sources.microphone.ear import Ear
 from roeh.sources.microphone.level import FLOOR_DB, LevelMeter, a_weighting
 from roeh.sources.microphone.microphone import Microphone
 from tests.waiting import wait_until
@@ -181,3 +182,17 @@ def test_a_rule_that_hears_needs_a_microphone():
     with pytest.raises(ConfigError, match="needs a microphone"):
         node("", rule)
     assert node("plughw:1", rule).rules
+
+
+def test_a_level_that_no_sound_without_calibration_reaches_is_refused():
+    rule = '[[rules]]\nkind = "loud_noise"\nname = "loud"\nlevel_db = 85\n'
+    with pytest.raises(ConfigError, match="0 is full scale"):
+        node("plughw:1", rule)
+    assert node("plughw:1", f"calibration_db = 116\n{rule}").rules
+
+
+def test_full_scale_is_not_forgotten_for_what_is_quieter():
+    ear = Ear()
+    for level_db in (-30.0, 0.0, -20.0):
+        ear.hear(level_db)
+    assert (ear.take(), ear.take()) == (0.0, None)

@@ -279,17 +279,23 @@ def _check_rules(config: NodeConfig, name: str) -> None:
                     remedy=f"give at most of_frames = {rule.of_frames}",
                 )
         elif isinstance(rule, LoudNoiseRule):
-            _check_microphone(config, place, name)
+            _check_heard(rule, config, place, name)
         elif not isinstance(rule, CameraTamperRule | CameraBlindRule) and rule.zone:
             check_known(rule.zone, zones, f"{place} zone", name)
 
 
-def _check_microphone(config: NodeConfig, place: str, name: str) -> None:
+def _check_heard(rule: LoudNoiseRule, config: NodeConfig, place: str, name: str) -> None:
     if not config.microphone.device:
         raise ConfigError(
             what="a rule that hears needs a microphone",
             which=f"{place} in {name}",
             remedy="give microphone.device, or remove the rule",
+        )
+    if config.microphone.calibration_db is None and rule.level_db >= 0:
+        raise ConfigError(
+            what="without calibration no sound is as loud: 0 is full scale",
+            which=f"{place} level_db = {rule.level_db:g} in {name}",
+            remedy="give microphone.calibration_db, or a level_db below 0",
         )
 
 

@@ -16,7 +16,8 @@ class Ear:
     def hear(self, level_db: float) -> None:
         """From the listening thread."""
         with self._lock:
-            self._loudest_db = max(level_db, self._loudest_db or -math.inf)
+            before_db = -math.inf if self._loudest_db is None else self._loudest_db
+            self._loudest_db = max(level_db, before_db)
 
     def take(self) -> float | None:
         """The loudest since the last time, dB; None if nothing was heard since."""

@@ -2,9 +2,10 @@
 
 IEC 61672-1:2013. The A weighting is that of its annex E: in the s plane four zeros at 0, double
 poles at f1 and f4, single ones at f2 and f3, unity at 1 kHz. The filter is that, taken to the
-z plane by the bilinear transform, which presses the highest octaves below half the sampling rate: at
-48 kHz it is 0.6 dB low at 8 kHz, 2.6 at 12.5 and 6.5 at 16, where class 1 allows for 2.5, 5 and
-16, and nowhere off by 0.1 below 4 kHz. The time weighting is an exponential mean of the square with 125 ms.
+z plane by the bilinear transform, which presses the highest octaves below half the sampling rate:
+at 48 kHz it is 0.6 dB low at 8 kHz, 2.6 at 12.5 and 6.5 at 16, where class 1 allows for 2.5, 5
+and 16, and nowhere off by 0.1 below 4 kHz. The time weighting is an exponential mean of the square
+with 125 ms.
 
 Levels are relative to a sine at full scale (AES17), which is 0 dB.
 """
