@@ -46,6 +46,14 @@ class _Cluster(msgspec.Struct, frozen=True):
     since_ns: int
 
 
+class _Seen(msgspec.Struct, frozen=True):
+    """Who is seen now: where (n, 2), and how far from a middle each still counts as there (n,)."""
+
+    tracks: tuple[Track, ...]
+    places_m: Array
+    reach_m: Array
+
+
 class Dispersal:
     """One occurrence for each cluster that breaks up."""
 
@@ -72,7 +80,8 @@ class Dispersal:
         horizon_ns = now_ns - round(self._settings.within_s * NS_PER_S)
         while self._past and self._past[0].frame.t_mono_ns < horizon_ns:
             self._past.popleft()
-        broken = next((past for past in self._past if self._broke_up(past, tracks)), None)
+        seen = self._seen(tracks)
+        broken = next((past for past in self._past if self._broke_up(past, seen)), None)
         if broken is not None:
             self._count += 1
             self._standing.append(self._condition(broken, frame))
@@ -99,22 +108,26 @@ class Dispersal:
             self._past.append(_Cluster(frame, middle, members, since_ns))
             free = [t for t, taken in zip(free, chosen, strict=True) if not taken]
 
-    def _broke_up(self, past: _Cluster, tracks: tuple[Track, ...]) -> bool:
+    def _seen(self, tracks: tuple[Track, ...]) -> _Seen:
+        seen = tuple(track for track in tracks if track.seen)
+        slack_m = [max(_LEAST_SLACK_M, sigma_m(track.position)) for track in seen]
+        reach_m = self._settings.radius_m + np.asarray(slack_m, np.float64)
+        return _Seen(seen, places_of(seen), reach_m)
+
+    def _broke_up(self, past: _Cluster, seen: _Seen) -> bool:
         """Whether half of that cluster has gone since, and was seen going fast."""
         if past.frame.t_mono_ns - past.since_ns < _TOGETHER_S * NS_PER_S:
             return False
         were = {track.id for track in past.members}
-        now = [track for track in tracks if track.seen]
-        away_m = np.hypot(*(places_of(now) - past.middle_m).T)
-        reach_m = [self._settings.radius_m + max(_LEAST_SLACK_M, sigma_m(t.position)) for t in now]
+        is_there = np.hypot(*(seen.places_m - past.middle_m).T) <= seen.reach_m
         # Whoever stands there counts, under whatever number: tracks change hands in a crowd.
-        still = sum(float(away) <= reach for away, reach in zip(away_m, reach_m, strict=True))
+        still = int(np.count_nonzero(is_there))
         if still > _LEFT_SHARE * len(were):
             return False
         going = sum(
             1
-            for track, away, reach in zip(now, away_m, reach_m, strict=True)
-            if track.id in were and away > reach and self._is_fast(track, past)
+            for track, stays in zip(seen.tracks, is_there.tolist(), strict=True)
+            if not stays and track.id in were and self._is_fast(track, past)
         )
         return going >= max(2.0, _SEEN_SHARE * (len(were) - still))
 
