@@ -98,13 +98,14 @@ def run(chosen: argparse.Namespace) -> int:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="roeh-tune-")))
         attempt = Try(config, changed, directory, SystemClock(), stop)
         if chosen.video is not None:
-            attempt.look_at_video(chosen.video, chosen.camera, _begin_us(config, chosen))
+            begin_us = _begin_us(config, changed, chosen)
+            attempt.look_at_video(chosen.video, chosen.camera, begin_us)
         else:
             attempt.look_at_recording(_wanted(config, chosen))
         if stop.is_set():
             return EXIT_INTERRUPTED
         outcome = attempt.outcome(_judged(config, chosen))
-        page = None if chosen.out is None else _page(attempt, outcome, config, chosen)
+        page = None if chosen.out is None else _page(attempt, outcome, config, changed, chosen)
         if chosen.json:
             sys.stdout.write(msgspec.json.encode(outcome).decode() + "\n")
         else:
@@ -116,10 +117,17 @@ def run(chosen: argparse.Namespace) -> int:
     return ChecksFailed.exit_status if outcome.damages else EXIT_OK
 
 
-def _page(attempt: Try, outcome: Outcome, config: NodeConfig, chosen: argparse.Namespace) -> Path:
+def _page(
+    attempt: Try,
+    outcome: Outcome,
+    config: NodeConfig,
+    changed: NodeConfig,
+    chosen: argparse.Namespace,
+) -> Path:
     out: Path = chosen.out
     if chosen.video is not None:
-        footage = attempt.video(chosen.video, chosen.camera, _begin_us(config, chosen))
+        begin_us = _begin_us(config, changed, chosen)
+        footage = attempt.video(chosen.video, chosen.camera, begin_us)
         return write_page(out, outcome, config, Pictures(footage, config))
     with attempt.recording(_wanted(config, chosen)) as footage:
         return write_page(out, outcome, config, Pictures(footage, config))
@@ -142,9 +150,9 @@ def _with_options(config: NodeConfig, chosen: argparse.Namespace) -> NodeConfig:
     return msgspec.structs.replace(config, detect=detect, sensors=sensors)
 
 
-def _begin_us(config: NodeConfig, chosen: argparse.Namespace) -> int:
+def _begin_us(config: NodeConfig, changed: NodeConfig, chosen: argparse.Namespace) -> int:
     if chosen.begins is None:
-        if any(rule.schedule for rule in config.rules):
+        if any(rule.schedule or rule.operation for rule in (*config.rules, *changed.rules)):
             raise EvidenceRefused(
                 what="rules have hours, and a video does not tell when it was taken",
                 which=str(chosen.video),
