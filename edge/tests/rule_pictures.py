@@ -24,6 +24,7 @@ from roeh.vision.rules import RuleEngine
 from roeh.vision.scene import Scene, SoundLevel
 from roeh.vision.still import StillObserver
 from tests.left_things import Thing, draw
+from tests.rule_plans import tracks
 from tests.unit.rule_scenes import frame_at, node, times
 from tests.unit.test_scuffle import RULE, abreast, reeling, talking, values
 
@@ -138,7 +139,7 @@ def scuffle() -> UInt8Image:
 def main() -> None:
     """Write them all."""
     directory = Path(sys.argv[1]) if len(sys.argv) > 1 else DIRECTORY
-    for make in (object_left, loud_noise, scuffle):
+    for make in (tracks, object_left, loud_noise, scuffle):
         path = directory / f"rule-{make.__name__.replace('_', '-')}.png"
         cv2.imwrite(str(path), make(), [cv2.IMWRITE_PNG_COMPRESSION, 9])
         sys.stdout.write(f"{path}\n")
