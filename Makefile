@@ -36,7 +36,7 @@ check: setup ## style, types, imports, playbooks, and the pages that are held ag
 	$(BIN)/python requirements/third_party.py --check
 	$(BIN)/python -m pytest -q edge/tests/unit/test_readme.py
 
-bench: setup ## CPU, memory and delay, measured on this machine
+bench: setup ## the scoreboard: quality and cost beside floor and peer, on this machine
 	@$(BIN)/python -m roeh.bench $(ARGS)
 
 powercut: setup ## cuts the power 300 times; root (ARGS="--seed 7 --disk 41" repeats one disk)
