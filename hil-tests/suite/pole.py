@@ -16,6 +16,8 @@ NODE_TOML = "/etc/roeh/node.toml"
 _PROBES = Path(__file__).parent / "probes"
 #: From a process that was killed to all of them having spoken: two reports of each.
 _WELL_PATIENCE_S = 90.0
+#: What detect says where the board does not let it look as often as asked for.
+_BUDGET_WORDS = "given up to hold the budget"
 
 
 class ProcessHealth(msgspec.Struct, frozen=True):
@@ -49,6 +51,15 @@ class Health(msgspec.Struct, frozen=True):
     def of(self, process: str) -> ProcessHealth:
         """One process."""
         return next(each for each in self.processes if each.process == process)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every process does its work; a board that is too slow may hold its budget."""
+        return all(
+            each.condition == "ok"
+            or (each.condition == "degraded" and each.detail.startswith(_BUDGET_WORDS))
+            for each in self.processes
+        )
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -102,7 +113,7 @@ class Pole:
 
         def look() -> Health | None:
             health = self.health()
-            return health if health is not None and health.condition == "ok" else None
+            return health if health is not None and health.is_well else None
 
         return wait_until("every process of the pole is well", look, patience_s)
 
