@@ -151,6 +151,14 @@ def test_another_thing_that_is_done_is_another_alert():
     assert found == [("cleared", "covered"), ("raised", "turned")]
 
 
+def test_what_looks_now_like_one_thing_and_now_like_another_has_lasted_all_the_same():
+    engine = RuleEngine(pole(CameraTamperRule(persist_s=5.0)))
+    see(engine, 0, 3, TamperKind.COVERED)
+    see(engine, 3, 4, TamperKind.MOVED)
+
+    assert words(see(engine, 4, 6, TamperKind.COVERED)) == [("raised", "covered")]
+
+
 def test_two_cameras_are_told_apart():
     engine = RuleEngine(pole(CameraTamperRule(persist_s=1.0), cameras=("dome", "wall")))
     see(engine, 0, 3, TamperKind.COVERED)

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from roeh.core.clock import NS_PER_S
 from roeh.core.config import (
     CrowdRule,
     DispersalRule,
@@ -622,6 +623,24 @@ def test_people_who_stroll_apart_do_not_scatter():
 
 def test_who_leaves_a_crowd_that_stays_does_not_scatter_it():
     assert play(dispersal_engine(), ring_of(8, 4.0, 5.0, stay=5), 0, 14) == []
+
+
+def test_who_stands_and_was_not_looked_at_just_now_has_not_gone():
+    """Who is known to stand is looked at now and then only (edge/design/tracking.md)."""
+    crowd = ring_of(8, 4.0, 5.0, stay=5)
+
+    def where(t_s: float) -> list[Track]:
+        looked_s = t_s - t_s % 0.8
+        return [
+            msgspec.structs.replace(
+                track, seen=t_s == looked_s, last_seen_mono_ns=round(looked_s * NS_PER_S)
+            )
+            if track.id <= 3
+            else track
+            for track in crowd(t_s)
+        ]
+
+    assert play(dispersal_engine(), where, 0, 14) == []
 
 
 def test_a_crowd_lost_from_sight_has_not_scattered():

@@ -55,7 +55,9 @@ class CameraTamper:
         found = self._tampered.get(camera)
         if found is None or found.tamper.kind is not tamper.kind:
             self._count += 1
-            found = self._tampered[camera] = _Tampered(self._count, tamper, frame)
+            # A cover that slips looks now covered, now moved: it has lasted all the same.
+            started = frame if found is None else found.started
+            found = self._tampered[camera] = _Tampered(self._count, tamper, started)
         found.tamper = tamper
         lasted_ns = frame.t_mono_ns - found.started.t_mono_ns
         found.holds |= lasted_ns >= self._settings.persist_s * NS_PER_S

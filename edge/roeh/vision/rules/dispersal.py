@@ -29,6 +29,8 @@ _LEAST_SLACK_M = 0.25
 _LEFT_SHARE = 0.5
 #: Of those who left so many have to be seen going.
 _SEEN_SHARE = 0.5
+#: Who was seen so lately is there still: not every track is looked at in every picture.
+_LATELY_S = 0.9
 #: It happens once; it stands this long for people to read it.
 _STANDS_S = 5.0
 
@@ -86,7 +88,7 @@ class Dispersal:
             self._count += 1
             self._standing.append(self._condition(broken, frame))
             self._past.clear()
-        self._remember([track for track in tracks if track.id in inside and track.seen], frame)
+        self._remember([track for track in seen.tracks if track.id in inside], frame)
         return list(self._standing)
 
     def _remember(self, free: list[Track], frame: Frame) -> None:
@@ -109,7 +111,11 @@ class Dispersal:
             free = [t for t, taken in zip(free, chosen, strict=True) if not taken]
 
     def _seen(self, tracks: tuple[Track, ...]) -> _Seen:
-        seen = tuple(track for track in tracks if track.seen)
+        seen = tuple(
+            track
+            for track in tracks
+            if track.t_mono_ns - track.last_seen_mono_ns <= _LATELY_S * NS_PER_S
+        )
         slack_m = [max(_LEAST_SLACK_M, sigma_m(track.position)) for track in seen]
         reach_m = self._settings.radius_m + np.asarray(slack_m, np.float64)
         return _Seen(seen, places_of(seen), reach_m)
