@@ -22,6 +22,7 @@ demo: setup-demo ## real footage in, located alerts out over MQTT (ARGS="--secon
 
 test: setup ## every test (ARGS="-k tracker" chooses); as root it first installs what they need
 	@sh requirements/debian.sh
+	@sh requirements/environment.sh hil
 	@$(if $(ARGS),:,$(MAKE) --no-print-directory hil ARGS=--ci)
 	@$(PYTEST) $(ARGS)
 

@@ -22,6 +22,7 @@ _RIFF = b"RIFF"
 def check_outputs(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
     """Of a node that runs what it says itself; of one that stands still by what is there."""
     if not config.outputs:
+        yield good("no outputs are set up")
         return
     status = node_status(config, clock) if is_bound(evidence_socket(config)) else None
     for output in config.outputs:

@@ -18,7 +18,10 @@ else:
     import tomli as tomllib
 
 #: Some texts for every pattern of the schema.
-PATTERNED = ["a", "pole-7", "0" * 63, "00:00", "23:59", "24:00", "rtsp://c", "rtsps://u:p@c/s?x=1"]
+PATTERNED = [
+    "a", "pole-7", "0" * 63, "00:00", "23:59", "24:00", "2026-12-31T18:00", "rtsp://c",
+    "rtsps://u:p@c/s?x=1",
+]  # fmt: skip
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
 
 
@@ -34,7 +37,8 @@ def strategy(info):
     if isinstance(info, inspect.TupleType):
         return st.tuples(*(strategy(item) for item in info.item_types))
     if isinstance(info, inspect.VarTupleType):
-        items = st.lists(strategy(info.item_type), min_size=info.min_length or 0, max_size=2)
+        most = 2 if info.max_length is None else min(2, info.max_length)
+        items = st.lists(strategy(info.item_type), min_size=info.min_length or 0, max_size=most)
         return items.map(tuple)
     return scalar(info)
 

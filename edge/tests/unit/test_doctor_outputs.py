@@ -20,8 +20,9 @@ def said(tmp_path, output):
     return outcome
 
 
-def test_who_has_no_outputs_is_told_nothing():
-    assert list(check_outputs(node(), SystemClock())) == []
+def test_who_has_no_outputs_is_told_so():
+    (told,) = check_outputs(node(), SystemClock())
+    assert (told.verdict, told.what) == ("OK", "no outputs are set up")
 
 
 def test_what_is_there_is_well(tmp_path):

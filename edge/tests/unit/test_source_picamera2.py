@@ -387,7 +387,7 @@ def test_what_is_not_there_is_told_at_entry():
     odd = LensSection(width_px=95, height_px=63, fov_deg=180)
     assert "odd side" in entering(lens=odd)
     cut = LightSection(ir_cut=IrCutSection(filter_line=1, chip="/dev/no-such-chip"))
-    assert "infrared filter" in entering(light=cut)
+    assert "light.ir_cut" in entering(light=cut)
 
 
 def test_the_configuration_leads_to_it_and_here_to_what_is_missing():
