@@ -76,7 +76,7 @@ def measure_people_found(footage: Path) -> FoundFigures:
     wanted = {frame.number: frame for frame in labels.frames}
     pictures = _pictures(footage, set(wanted))
     size = Size(*next(iter(pictures.values())).shape[1::-1])
-    looks = _product(size), _bare(size)
+    looks = _ProductLook(size), _BareLook(size)
     scores = [
         average_precision([(wanted[number], look(picture)) for number, picture in pictures.items()])
         for look in looks
@@ -121,7 +121,7 @@ def _overlaps(box: Boxes, others: Boxes) -> NDArray[np.float64]:
     return united
 
 
-class _product:  # noqa: N801  # used like a function
+class _ProductLook:
     """The pipeline's own detector, as it looks at an ordinary camera's pictures."""
 
     def __init__(self, size: Size) -> None:
@@ -148,7 +148,7 @@ class _product:  # noqa: N801  # used like a function
         )
 
 
-class _bare:  # noqa: N801  # used like a function
+class _BareLook:
     """The same network on the whole picture, squashed to its input."""
 
     def __init__(self, size: Size) -> None:
