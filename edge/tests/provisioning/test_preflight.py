@@ -7,6 +7,7 @@ the last test is the playbook itself.
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,19 @@ def played(playbook: str, *options: str | Path) -> subprocess.CompletedProcess[s
     )
 
 
+def assert_refused(playbook: str, inventory: Path, hosts: str, words: Sequence[str]) -> None:
+    """A playbook ends with all of the words about these hosts, and has asked none of them.
+
+    The hosts are of 192.0.2.0/24, which answers nobody: one that is asked is unreachable.
+    """
+    inventory.write_text(hosts)
+    answer = played(playbook, "-i", inventory)
+    assert answer.returncode != 0
+    said = " ".join((answer.stdout + answer.stderr).split())
+    assert [one for one in words if one not in said] == [], answer.stdout
+    assert "unreachable=1" not in answer.stdout
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_each_mistake_is_told_with_host_and_field_and_nothing_else_is(
     case: str, told: dict[str, list[str]]
@@ -245,20 +259,13 @@ all:
         quay-1: {ansible_host: 192.0.2.2}
         quay-2: {ansible_host: 192.0.2.2, roeh_sensors: [{source: {kind: webcam}}]}
 """
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text(hosts)
-    answer = played("site", "-i", inventory)
-    assert answer.returncode != 0
-    said = " ".join((answer.stdout + answer.stderr).split())
-    for words in (
+    words = (
         "quay-1: inventory_hostname: stands twice in hosts.yml, lines 7 and 8",
         "quay-2: roeh_sensors[0].source.kind = ''webcam''",
         "quay-2: roeh_bundle = ''/nowhere'': no bundle is there",
         "quay-1: roeh_board: it is not set",
-    ):
-        assert words in said, answer.stdout
-    # 192.0.2.0/24 answers nobody: whoever had been asked would be unreachable.
-    assert "unreachable=1" not in answer.stdout
+    )
+    assert_refused("site", tmp_path / "hosts.yml", hosts, words)
 
 
 def test_the_example_lacks_nothing_but_the_files_of_a_city() -> None:
@@ -269,9 +276,7 @@ def test_the_example_lacks_nothing_but_the_files_of_a_city() -> None:
 
 
 def test_a_control_room_is_told_all_mistakes_before_it_is_asked(tmp_path: Path) -> None:
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text(
-        """
+    hosts = """
 all:
   vars: {roeh_bundle: /nowhere, roeh_trust_dir: /nowhere}
   children:
@@ -279,26 +284,19 @@ all:
       hosts:
         control-1: {ansible_host: 192.0.2.1, roeh_desk_nam: x, roeh_pole_networks: [10.0.0.300]}
 """
-    )
-    answer = played("control-room", "-i", inventory)
-    assert answer.returncode != 0
-    said = " ".join((answer.stdout + answer.stderr).split())
-    for words in (
+    words = (
         "control-1: roeh_desk_name: it is not set",
         "control-1: roeh_desk_nam: a variable that no role knows; did you mean roeh_desk_name?",
         "control-1: roeh_management_networks: it is not set",
         "control-1: roeh_pole_networks[0] = ''10.0.0.300''",
         "control-1: roeh_bundle = ''/nowhere'': no bundle is there",
         "control-1: roeh_trust_dir: no release-ca.pem in /nowhere",
-    ):
-        assert words in said, answer.stdout
-    assert "unreachable=1" not in answer.stdout
+    )
+    assert_refused("control-room", tmp_path / "hosts.yml", hosts, words)
 
 
 def test_a_witness_is_told_all_mistakes_before_it_is_asked(tmp_path: Path) -> None:
-    inventory = tmp_path / "hosts.yml"
-    inventory.write_text(
-        """
+    hosts = """
 all:
   vars: {roeh_bundle: /nowhere, roeh_trust_dir: /nowhere, roeh_management_networks: [10.0.0.300]}
   children:
@@ -306,19 +304,14 @@ all:
       hosts:
         witness-1: {ansible_host: 192.0.2.1, roeh_witness: police}
 """
-    )
-    answer = played("witness", "-i", inventory)
-    assert answer.returncode != 0
-    said = " ".join((answer.stdout + answer.stderr).split())
-    for words in (
+    words = (
         "witness-1: roeh_witness_name: it is not set",
         "witness-1: roeh_broker_host: it is not set",
         "witness-1: roeh_witness: a variable that no role knows",
         "witness-1: roeh_management_networks[0] = ''10.0.0.300''",
         "witness-1: roeh_bundle = ''/nowhere'': no bundle is there",
-    ):
-        assert words in said, answer.stdout
-    assert "unreachable=1" not in answer.stdout
+    )
+    assert_refused("witness", tmp_path / "hosts.yml", hosts, words)
 
 
 def test_a_witness_s_machine_needs_nothing_that_the_bundle_does_not_carry() -> None:
