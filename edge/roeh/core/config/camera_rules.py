@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from roeh.core.config.schema import CameraBlindRule, CameraTamperRule, NodeConfig
+from roeh.core.config.rule_schema import CameraBlindRule, CameraTamperRule
+from roeh.core.config.schema import NodeConfig
 
 
 def with_camera_rules(config: NodeConfig) -> NodeConfig:

@@ -9,16 +9,14 @@ from roeh.core.config.camera_rules import with_camera_rules
 from roeh.core.config.names_check import check_known, check_unique
 from roeh.core.config.operations_check import check_operations
 from roeh.core.config.outputs_check import check_outputs
-from roeh.core.config.schema import (
+from roeh.core.config.rule_schema import (
     CameraBlindRule,
     CameraTamperRule,
     LineCrossingRule,
     LoudNoiseRule,
-    NodeConfig,
-    TlsSection,
     ZoneEntryRule,
-    ZoneSection,
 )
+from roeh.core.config.schema import NodeConfig, TlsSection, ZoneSection
 from roeh.core.config.sensor_schema import (
     GstreamerSource,
     LensSection,

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Mapping
 
 from roeh.core.config.names_check import check_known, check_unique
-from roeh.core.config.schema import NodeConfig, OperationSection, RuleSection
+from roeh.core.config.rule_schema import RuleSection
+from roeh.core.config.schema import NodeConfig, OperationSection
 from roeh.core.errors import ConfigError
 
 

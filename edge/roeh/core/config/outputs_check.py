@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from roeh.core.config.names_check import check_known, check_unique
-from roeh.core.config.schema import GpioOutput, NodeConfig
+from roeh.core.config.output_schema import GpioOutput
+from roeh.core.config.schema import NodeConfig
 from roeh.core.config.sensor_schema import IrCutSection
 from roeh.core.errors import ConfigError
 
