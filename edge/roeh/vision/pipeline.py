@@ -87,9 +87,11 @@ class Pipeline:
             observed = self._observers[name].look(frame, self._tracks, settling=look.settling)
         findings: tuple[Finding, ...] = ()
         scene: Scene | None = None
-        if not self._frozen(frame, is_settling=look.settling):
-            scene = self._scene(frame.info, observed)
-            with self.stages.stage("rules"):
+        with self.stages.stage("rules"):
+            if self._frozen(frame, is_settling=look.settling):
+                findings = self.rules.update_unseen(_unseen(frame.info))
+            else:
+                scene = self._scene(frame.info, observed)
                 findings = self.rules.update(scene)
         return Analysis(
             detections=tuple(detections),
@@ -110,7 +112,7 @@ class Pipeline:
             observers.low_observers = allowance.low_observers
 
     def _frozen(self, frame: PixelFrame, *, is_settling: bool) -> bool:
-        """Whether rules wait: the light of any camera of the rig changed a moment ago.
+        """Whether rules about what pictures show wait: a camera's light changed a moment ago.
 
         One world has one set of tracks: what a settling camera contributes cannot be told
         apart from the rest. A camera that falls silent while it settles holds nobody up.
@@ -128,7 +130,7 @@ class Pipeline:
             still_objects=observed.still_objects,
             agitation=observed.agitation,
             tamper=observed.tamper,
-            sound=None if info.sound_db is None else SoundLevel(level_db=info.sound_db),
+            sound=_sound(info),
         )
 
     def _in_order(self, info: Frame) -> Frame:
@@ -167,3 +169,12 @@ class Pipeline:
             mask=mask,
             stages=self.stages,
         )
+
+
+def _unseen(info: Frame) -> Scene:
+    """Of a picture that settles: that it came, and what was heard."""
+    return Scene(frame=info, sound=_sound(info))
+
+
+def _sound(info: Frame) -> SoundLevel | None:
+    return None if info.sound_db is None else SoundLevel(level_db=info.sound_db)

@@ -12,21 +12,25 @@ from roeh.core.config import (
     ComposedSource,
     FileSource,
     LensSection,
+    LineCrossingRule,
+    LineSection,
     NodeConfig,
     RtspSource,
+    ScheduleSection,
     SensorSection,
     ZoneEntryRule,
+    ZoneSection,
     parse_config,
     with_camera_rules,
 )
 from roeh.core.errors import ConfigError
 from roeh.core.ids import ClockIds
-from roeh.core.types import AlertPhase, EvidenceReference
+from roeh.core.types import AlertPhase, EvidenceReference, RuleKind
 from roeh.detect.alerts import AlertBuilder
 from roeh.optics.configured import rig_from
-from roeh.vision.rules import Finding, RuleEngine
+from roeh.vision.rules import Finding, OrderedSchedule, RuleEngine
 from roeh.vision.scene import Scene, Tamper, TamperKind
-from tests.unit.rule_scenes import T0_UTC_NS, frame_at, times
+from tests.unit.rule_scenes import T0_UTC_NS, frame_at, times, track_at
 
 LIVE = RtspSource(url="rtsp://camera.local/stream")
 
@@ -229,24 +233,85 @@ def test_a_machine_that_slept_has_not_watched():
     assert wait(engine, 3600, 3605) + see(engine, 3605, 3610) == []
 
 
-def test_other_rules_are_not_asked_without_a_picture():
-    """Somebody in a zone is not lost because the camera is."""
-    config = parse_config(
-        """
-[[sensors]]
-name = "dome"
-source = { kind = "rtsp", url = "rtsp://camera.local/" }
-lens = { width_px = 2048, height_px = 2048, fov_deg = 185 }
-[[zones]]
-name = "yard"
-polygon_m = [[0, 0], [10, 0], [10, 10], [0, 10]]
-""",
-        name="node.toml",
+def yard(*rules):
+    return RuleEngine(
+        pole(
+            *rules,
+            zones=(ZoneSection(name="yard", polygon_m=((0, 0), (10, 0), (10, 10), (0, 10))),),
+            lines=(LineSection(name="gate", from_m=(5, 0), to_m=(5, 10)),),
+            # 22:13:20 is the time of the first frame.
+            schedules=(ScheduleSection(name="evening", start="20:00", end="22:14"),),
+        )
     )
-    rule = ZoneEntryRule(name="yard", zone="yard", min_frames=1, of_frames=1)
-    engine = RuleEngine(msgspec.structs.replace(config, rules=(rule,)))
 
-    assert wait(engine, 0, 9) == []
+
+def walk(engine, from_s, to_s):
+    """Somebody goes east through the yard, 2 m/s."""
+    return told_by(
+        engine,
+        from_s,
+        to_s,
+        lambda t_s: Scene(frame=frame_at(t_s), tracks=(track_at(1 + 2 * t_s, 5, t_s),)),
+    )
+
+
+def told_by(engine, from_s, to_s, scene_at):
+    return [
+        (finding.rule, finding.phase.value)
+        for t_s in times(from_s, to_s)
+        for finding in engine.update(scene_at(t_s))
+        if finding.rule_kind is not RuleKind.CAMERA_BLIND
+    ]
+
+
+def silence(engine, from_s, to_s):
+    return [
+        (t_s, finding.rule, finding.phase.value)
+        for t_s, finding in wait(engine, from_s, to_s)
+        if finding.rule_kind is not RuleKind.CAMERA_BLIND
+    ]
+
+
+def test_who_was_in_a_zone_when_pictures_ended_is_neither_gone_nor_new():
+    rule = ZoneEntryRule(name="yard", zone="yard", min_frames=1, of_frames=1)
+    engine = yard(rule)
+    assert walk(engine, 0, 3) == [("yard", "raised")]
+
+    # For however long nobody sees it, it stands; with the next pictures it is judged again.
+    assert silence(engine, 3, 600) == []
+    empty = told_by(engine, 600, 605, lambda t_s: Scene(frame=frame_at(t_s)))
+    assert [what for what in empty if what[1] != "updated"] == [("yard", "cleared")]
+
+
+def test_what_ends_by_itself_ends_without_pictures_too():
+    engine = yard(LineCrossingRule(name="gate", line="gate"))
+    assert walk(engine, 0, 4) == [("gate", "raised")]
+
+    ((cleared_s, *what),) = silence(engine, 4, 30)
+
+    assert what == ["gate", "cleared"]
+    assert 13.8 <= cleared_s <= 14.6
+    assert told_by(engine, 30, 35, lambda t_s: Scene(frame=frame_at(t_s))) == []
+
+
+def test_a_rule_whose_hours_end_clears_although_no_picture_comes():
+    rule = ZoneEntryRule(name="yard", zone="yard", min_frames=1, of_frames=1, schedule="evening")
+    engine = yard(rule)
+    assert walk(engine, 0, 3) == [("yard", "raised")]
+
+    ((cleared_s, *what),) = silence(engine, 3, 60)
+
+    # 22:14:00 is 40 s after the first frame.
+    assert (what, 40 <= cleared_s <= 40.6) == (["yard", "cleared"], True)
+
+
+def test_a_rule_that_is_ordered_off_clears_although_no_picture_comes():
+    rule = ZoneEntryRule(name="yard", zone="yard", min_frames=1, of_frames=1)
+    engine = yard(rule)
+    walk(engine, 0, 3)
+    engine.order("yard", OrderedSchedule(is_on=False, until_mono_ns=3600 * NS_PER_S))
+
+    assert [what for _, *what in silence(engine, 3, 60)] == [["yard", "cleared"]]
 
 
 def test_an_alert_without_a_picture_tells_the_time_and_has_none():

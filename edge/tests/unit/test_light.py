@@ -12,6 +12,8 @@ from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.config import (
     ComposedSource,
     LensSection,
+    LoudNoiseRule,
+    MicrophoneSection,
     NodeConfig,
     SensorSection,
     ZoneEntryRule,
@@ -25,6 +27,7 @@ from roeh.sources.drawn.paths import Route, Stop
 from roeh.vision.light import LightFollower, LightStep
 from roeh.vision.motion import MotionDetector
 from roeh.vision.pipeline import Pipeline
+from tests.unit.rule_scenes import frame_at
 
 DAY = Light(exposure_us=10_000, gain=1.0, is_night=False)
 NIGHT = Light(exposure_us=10_000, gain=1.0, is_night=True)
@@ -157,3 +160,30 @@ def test_rules_of_the_whole_pole_wait_for_one_camera_and_lose_nothing():
     assert undisturbed < 3.0
     # Counting begins anew behind the freeze.
     assert 3.4 <= delayed <= undisturbed + 3.3
+
+
+def test_a_light_that_changes_deafens_nobody():
+    """Shots are heard while the lamps go out: how loud it is no picture shows."""
+    config = msgspec.structs.replace(
+        two_cameras(),
+        microphone=MicrophoneSection(device="plughw:1"),
+        rules=(LoudNoiseRule(name="bang", level_db=80.0, above_background_db=15.0),),
+    )
+    pipeline = Pipeline(config)
+    street = np.full((416, 416, 3), 90, np.uint8)
+    told = []
+    for number in range(40):
+        t_s = number / 5.0
+        goes_out, bangs = t_s >= 6.0, 7.0 <= t_s < 7.3
+        info = msgspec.structs.replace(
+            frame_at(t_s, camera_id="north"),
+            width_px=416,
+            height_px=416,
+            light=NIGHT if goes_out else DAY,
+            sound_db=95.0 if bangs else 50.0,
+        )
+        analysis = pipeline.analyse(PixelFrame(info, street))
+        told += [(t_s, one.phase, analysis.scene is None) for one in analysis.findings]
+
+    # No scene: rules about pictures wait.
+    assert told == [(7.0, AlertPhase.RAISED, True)]

@@ -2,10 +2,12 @@
 
 import msgspec
 
+from roeh.core.clock import NS_PER_S, ClockReading
 from roeh.core.config import LoudNoiseRule, MicrophoneSection
+from roeh.core.types import EvidenceReference
 from roeh.vision.rules import RuleEngine
 from roeh.vision.scene import Scene, SoundLevel
-from tests.unit.rule_scenes import frame_at, node, phases, times
+from tests.unit.rule_scenes import T0_UTC_NS, frame_at, node, phases, times
 
 RULE = LoudNoiseRule(name="loud", level_db=70.0, above_background_db=15.0, cool_down_s=0.0)
 
@@ -79,3 +81,46 @@ def test_frames_without_news_of_the_sound_change_nothing():
 
 def test_without_a_microphone_nothing_is_heard():
     assert play(lambda t_s: None, 30) == []
+
+
+def reading(t_s):
+    t_ns = round(t_s * NS_PER_S)
+    return ClockReading(t_ns, T0_UTC_NS + t_ns, 0, synchronised=True, boot_id="boot")
+
+
+def test_a_bang_is_heard_while_no_camera_gives_a_picture():
+    engine = RuleEngine(node(RULE, microphone=MicrophoneSection(device="plughw:1")))
+    found = [
+        (t_s, finding)
+        for t_s in times(0, 10)
+        for finding in engine.update(Scene(frame=frame_at(t_s), sound=SoundLevel(level_db=50.0)))
+    ]
+    found += [
+        (t_s, finding)
+        for t_s in times(10, 30)
+        for finding in engine.tick(reading(t_s), SoundLevel(level_db=bang(t_s)))
+        if finding.rule == "loud"
+    ]
+
+    assert phases(found) == ["raised", "cleared"]
+    (t_s, raised), _ = found
+    assert (t_s, raised.subject.level_db) == (20.0, 92.0)
+    # It rests on no picture, and belongs to the recording of the pole's first camera.
+    assert raised.evidence == EvidenceReference("sensor", 0, 0, 20_000_000, 20_000_000)
+
+
+def test_a_bang_of_before_the_pictures_came_back_is_told_once():
+    engine = RuleEngine(node(RULE, microphone=MicrophoneSection(device="plughw:1")))
+    found = []
+    for t_s in times(0, 40):
+        sound = SoundLevel(level_db=bang(t_s))
+        # Pictures come back with the bang, and were under way for a moment.
+        told = (
+            engine.tick(reading(t_s), sound)
+            if t_s <= 20
+            else engine.update(Scene(frame=frame_at(t_s - 0.4), sound=sound))
+        )
+        found += [(t_s, one) for one in told if one.rule == "loud"]
+
+    assert phases(found) == ["raised", "cleared"]
+    assert all(finding.dwell_s >= 0 for _, finding in found)

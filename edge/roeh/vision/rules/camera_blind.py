@@ -1,6 +1,6 @@
 """A camera gives no picture any more, or never gave one.
 
-The one rule that has to be asked when nothing comes: `tick` tells it the time.
+It is asked when nothing comes, too: with a frame of no camera, which gives the time.
 """
 
 from __future__ import annotations
@@ -57,19 +57,11 @@ class CameraBlind:
         self._count = 0
 
     def update(self, scene: Scene) -> list[Condition]:
-        """A condition for each camera that is silent while another gives this picture."""
-        camera = scene.frame.camera_id
-        if camera in self._newest:
-            self._newest[camera] = scene.frame
-            self._silent.pop(camera, None)
-        return self.tick(scene.frame)
-
-    def tick(self, now: Frame) -> list[Condition]:
-        """The same with no new picture at all.
-
-        Args:
-            now: gives the time.
-        """
+        """A condition for each camera that is silent."""
+        now = scene.frame
+        if now.camera_id in self._newest:
+            self._newest[now.camera_id] = now
+            self._silent.pop(now.camera_id, None)
         now_ns = now.t_mono_ns
         if self._asked_ns is None or now_ns - self._asked_ns > _UNWATCHED_S * NS_PER_S:
             self._watched_since_ns = now_ns

@@ -60,5 +60,5 @@ def rule_of(section: RuleSection, config: NodeConfig) -> Rule:
         case ScuffleRule():
             rule = Scuffle(section, zones.get(section.zone))
         case LoudNoiseRule():
-            rule = LoudNoise(section)
+            rule = LoudNoise(section, config.sensors[0].name)
     return rule

@@ -153,4 +153,5 @@ class Dispersal:
             # Where they were: there it happened, and there somebody may be left.
             position=middle_of(past.members),
             started=frame,
+            until_mono_ns=frame.t_mono_ns + round(_STANDS_S * NS_PER_S),
         )

@@ -12,7 +12,7 @@ from roeh.vision.rules.hours import hours_of_rules
 from roeh.vision.rules.life import Life
 from roeh.vision.rules.operations import Operations
 from roeh.vision.rules.schedule import OrderedSchedule
-from roeh.vision.scene import Scene
+from roeh.vision.scene import Scene, SoundLevel
 
 
 class RuleEngine:
@@ -47,8 +47,17 @@ class RuleEngine:
         """
         return tuple(finding for life in self._lives for finding in life.update(scene))
 
-    def tick(self, now: ClockReading) -> tuple[Finding, ...]:
-        """What is raised or cleared now, when no frame comes."""
+    def update_unseen(self, scene: Scene) -> tuple[Finding, ...]:
+        """The same while the picture settles: of it counts that it came, and what is heard."""
+        return tuple(finding for life in self._lives for finding in life.update_unseen(scene))
+
+    def tick(self, now: ClockReading, sound: SoundLevel | None = None) -> tuple[Finding, ...]:
+        """What is raised or cleared now, when no frame comes.
+
+        Args:
+            now: gives the times.
+            sound: the loudest since a frame or a tick that was given any.
+        """
         moment = Frame(
             camera_id="",
             seq=0,
@@ -60,4 +69,5 @@ class RuleEngine:
             height_px=0,
             pixel_format="bgr24",
         )
-        return tuple(finding for life in self._lives for finding in life.tick(moment))
+        scene = Scene(frame=moment, sound=sound)
+        return tuple(finding for life in self._lives for finding in life.tick(scene))

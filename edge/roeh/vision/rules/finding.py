@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import msgspec
 
@@ -15,6 +15,10 @@ from roeh.core.types import (
     Track,
 )
 from roeh.vision.scene import Scene
+
+#: They ask for nothing that a picture shows, only whether one comes, and what is heard: they are
+#: asked while pictures settle, and without any (a scene whose frame is of no camera).
+SIGHTLESS_KINDS = frozenset({RuleKind.CAMERA_BLIND, RuleKind.LOUD_NOISE})
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         subject: what it is about where that is no track; one of the two is there.
         position: where.
         started: the frame with which it began to hold.
+        until_mono_ns: then it is over by itself, whatever is seen; None: the rule has to see it.
     """
 
     key: str
@@ -58,6 +63,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject | None = None
     position: GroundPoint
     started: Frame
+    until_mono_ns: int | None = None
 
     @property
     def label(self) -> str:
@@ -116,14 +122,6 @@ class Finding(msgspec.Struct, frozen=True):
     evidence: EvidenceReference
     subject: Subject | None = None
     chatter: int = 0
-
-
-@runtime_checkable
-class TickedRule(Protocol):
-    """A rule that something may happen to without a picture."""
-
-    def tick(self, now: Frame) -> list[Condition]:
-        """What holds now; of `now` the times alone mean anything."""
 
 
 class Rule(Protocol):

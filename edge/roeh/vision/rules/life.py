@@ -14,7 +14,7 @@ from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
 from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
 from roeh.vision.rules.chatter import Chatter
-from roeh.vision.rules.finding import Condition, Finding, Rule, TickedRule
+from roeh.vision.rules.finding import SIGHTLESS_KINDS, Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
 from roeh.vision.rules.hours import Hours
 from roeh.vision.scene import Scene
@@ -28,6 +28,9 @@ _LEAST_DWELL_S = 1.0
 URGENT_PRIORITY = 8
 #: A sensor that sees better is given so long for its next picture.
 _BETTER_PICTURE_S = 0.5
+#: Without a picture for so long, what ends by itself is not left to the next one. Longer than
+#: pictures are under way: none that comes later is of before.
+_UNSEEN_S = 10.0
 
 
 class _Occurrence(msgspec.Struct):
@@ -77,6 +80,8 @@ class Life:
         self._raised: dict[str, _Occurrence] = {}
         self._waiting_since_ns: dict[str, int] = {}
         self._newest: dict[str, Frame] = {}
+        self._asked_ns = 0
+        self._is_sightless = rule.kind in SIGHTLESS_KINDS
         self._cooling: list[_Cooling] = []
         is_urgent = section.priority >= URGENT_PRIORITY
         self._chatter = Chatter(0 if is_urgent else section.chatter_count, section.chatter_window_s)
@@ -86,6 +91,7 @@ class Life:
         """What is raised, updated or cleared."""
         frame = scene.frame
         self._newest[frame.camera_id] = frame
+        self._asked_ns = frame.t_mono_ns
         conditions = self._rule.update(
             msgspec.structs.replace(
                 scene,
@@ -96,15 +102,30 @@ class Life:
         )
         return self._live(conditions, frame)
 
-    def tick(self, now: Frame) -> list[Finding]:
-        """The same where no picture comes; only of a rule that waits for none.
+    def update_unseen(self, scene: Scene) -> list[Finding]:
+        """The same of a rule that asks for nothing that pictures show; others wait."""
+        return self.update(scene) if self._is_sightless else []
+
+    def tick(self, scene: Scene) -> list[Finding]:
+        """What is raised or cleared although no picture comes.
+
+        What others saw last stands, for nobody sees whether it is over; but for what ends by
+        itself, and for hours that end.
 
         Args:
-            now: gives the times; of no camera.
+            scene: its frame gives the times and is of no camera.
         """
-        if not isinstance(self._rule, TickedRule):
+        now = scene.frame
+        if self._is_sightless:
+            return self.update(scene)
+        if not self._raised or now.t_mono_ns - self._asked_ns < _UNSEEN_S * NS_PER_S:
             return []
-        return self._live(self._rule.tick(now), now)
+        if not self._hours.hold(now):
+            return self._clear(set(), now)
+        return self._clear(
+            {key for key, raised in self._raised.items() if not _is_over(raised.condition, now)},
+            now,
+        )
 
     def _live(self, conditions: list[Condition], frame: Frame) -> list[Finding]:
         now_ns = frame.t_mono_ns
@@ -222,6 +243,10 @@ def _evidence(first: Frame, last: Frame) -> EvidenceReference:
         first_t_mono_us=first.t_mono_ns // NS_PER_US,
         last_t_mono_us=last.t_mono_ns // NS_PER_US,
     )
+
+
+def _is_over(condition: Condition, now: Frame) -> bool:
+    return condition.until_mono_ns is not None and now.t_mono_ns >= condition.until_mono_ns
 
 
 def _dwell_s(condition: Condition, frame: Frame) -> float:

@@ -75,6 +75,7 @@ class LineCrossing:
                         tracks=(track,),
                         position=track.position,
                         started=frame,
+                        until_mono_ns=frame.t_mono_ns + round(_STANDS_S * NS_PER_S),
                     )
                 )
         return list(self._standing)

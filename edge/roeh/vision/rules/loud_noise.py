@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from roeh.core.clock import NS_PER_S
 from roeh.core.config import LoudNoiseRule
 from roeh.core.types import Frame, RuleKind
@@ -28,13 +30,19 @@ _SURE_DB = 10.0
 
 
 class LoudNoise:
-    """One occurrence for each noise."""
+    """One occurrence for each noise.
+
+    Args:
+        settings: of the rule.
+        camera: whose recording belongs to a noise that came while no camera gave pictures.
+    """
 
     kind = RuleKind.LOUD_NOISE
     place: str | None = None
 
-    def __init__(self, settings: LoudNoiseRule) -> None:
+    def __init__(self, settings: LoudNoiseRule, camera: str) -> None:
         self._settings = settings
+        self._camera = camera
         self._background_db: float | None = None
         self._learnt_s = 0.0
         self._last_ns = 0
@@ -86,7 +94,7 @@ class LoudNoise:
         if self._started is not None and above_db >= -_HYSTERESIS_DB:
             self._loud_ns = now_ns
         elif above_db >= 0:
-            self._started, self._loud_ns = frame, now_ns
+            self._started, self._loud_ns = self._of_a_camera(frame), now_ns
             self._loudest_db, self._sure_db = level_db, above_db
         elif not self._holds:
             self._started = None
@@ -98,6 +106,11 @@ class LoudNoise:
         if not self._holds and lasted_s >= self._settings.duration_s:
             self._count += 1
             self._holds = True
+
+    def _of_a_camera(self, frame: Frame) -> Frame:
+        if frame.camera_id:
+            return frame
+        return msgspec.structs.replace(frame, camera_id=self._camera)
 
     def _learn(self, level_db: float, elapsed_s: float) -> None:
         """Follow the background: at first the plain mean, then the slow one."""
