@@ -31,6 +31,7 @@ from roeh.optics.lens import Lens, is_fisheye
 from roeh.optics.remap import FixedPointMap, pixel_grid
 from roeh.sources.factory import open_source
 from roeh.sources.footage import probe
+from roeh.sources.protocol import SourceFrame
 
 #: The camera looks once in so long; the observer each 0.6 s.
 FRAME_S = 0.625
@@ -124,7 +125,7 @@ def _pictures(source: SourceSection, wide: LensSection, *, is_flat: bool) -> lis
     )
     opened = open_source(source, sensor=sensor, clock=SimulatedClock(), paced=False)
     with opened:
-        frames: Iterator[UInt8Image] = (
+        frames = (
             frame.read().bgr().copy() for frame in _kept(opened.frames(threading.Event()), source)
         )
         return list(itertools.islice(frames, _PICTURES))
@@ -147,7 +148,7 @@ def _furnished(pictures: list[UInt8Image], rng: np.random.Generator) -> list[UIn
     ]
 
 
-def _kept(frames, source):  # type: ignore[no-untyped-def]  # of any source
+def _kept(frames: Iterator[SourceFrame], source: SourceSection) -> Iterator[SourceFrame]:
     """One frame each `FRAME_S`; footage comes at its own pace."""
     next_ns = 0
     for frame in frames:
