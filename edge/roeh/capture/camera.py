@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import msgspec
 import numpy as np
 
 from roeh.capture.recording import CameraRecording
@@ -18,7 +17,6 @@ from roeh.core.log import log_error, log_for
 from roeh.core.types import Size
 from roeh.media.frames import UInt8Image, pixel_bytes, pixel_shape
 from roeh.sources.factory import open_source
-from roeh.sources.microphone.ear import Ear
 from roeh.sources.pace import OfferPace
 from roeh.sources.protocol import SourceFrame, SourceNotice, SourceState, WantedVideo
 
@@ -44,11 +42,9 @@ class Camera:
         stop: threading.Event,
         recording: CameraRecording | None,
         video: WantedVideo | None = None,
-        ear: Ear | None = None,
     ) -> None:
         self.name = section.name
         self._recording = recording
-        self._ear = ear
         self.failure: RoehError | None = None
         self._clock = clock
         self._server = server
@@ -226,8 +222,6 @@ class Camera:
         except BaseException:
             ring.give_back(slot)
             raise
-        if self._ear is not None:
-            info = msgspec.structs.replace(info, sound_db=self._ear.take())
         if ring.offer(slot, info, size_bytes):
             self._offered += 1
             self._age_ns += self._clock.mono_ns() - info.t_mono_ns

@@ -11,6 +11,7 @@ from roeh.capture.camera import Camera
 from roeh.capture.output_listener import OutputListener
 from roeh.capture.outputs import Outputs
 from roeh.capture.recording import CameraRecording, RecordingCounters
+from roeh.capture.sound import SoundTeller
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import EvidenceSection, NodeConfig
 from roeh.core.errors import EXIT_OK
@@ -61,7 +62,7 @@ def run(
         frames_socket(config), node_users(config), on_refused=lambda error: log_error(_log, error)
     )
     recordings = _recordings(config, clock)
-    microphone = _microphone(config, clock)
+    microphone = _microphone(config, clock, server)
     cameras = [
         Camera(
             section,
@@ -72,7 +73,6 @@ def run(
             stop=stop,
             recording=recording,
             video=_wanted_video(config.evidence),
-            ear=None if microphone is None else microphone.ear(),
         )
         for section, recording in zip(config.sensors, recordings, strict=True)
     ]
@@ -142,14 +142,14 @@ def _recordings(config: NodeConfig, clock: Clock) -> list[CameraRecording | None
     ]
 
 
-def _microphone(config: NodeConfig, clock: Clock) -> Microphone | None:
-    """The pole's, if it has one."""
+def _microphone(config: NodeConfig, clock: Clock, server: FrameServer) -> Microphone | None:
+    """The pole's, if it has one; detect is told what it hears."""
     if not config.microphone.device:
         return None
     # Here and not above: most poles have none, and need not hold what measures sound.
     from roeh.sources.microphone.microphone import Microphone  # noqa: PLC0415
 
-    return Microphone(config.microphone, clock)
+    return Microphone(config.microphone, clock, SoundTeller(server).hear)
 
 
 def _wanted_video(settings: EvidenceSection) -> WantedVideo:

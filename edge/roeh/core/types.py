@@ -78,7 +78,7 @@ class Frame(msgspec.Struct, frozen=True):
 
     `t_mono_ns` is when the sensor saw it, as near as the source can tell. `light` is None
     where the camera does not tell how it was exposed. `sound_db` is the loudest level since
-    the camera's last frame that was offered; None without a microphone.
+    the frame before that was looked at, of any camera; detect writes it, None: nothing was heard.
     """
 
     camera_id: str

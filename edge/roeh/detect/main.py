@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,6 @@ from roeh.core.notify import Notifier
 from roeh.core.order_listener import OrderListener
 from roeh.core.paths import evidence_socket, frames_socket
 from roeh.core.peers import Role
-from roeh.core.types import Frame
 from roeh.detect.alerts import AlertBuilder
 from roeh.detect.operations_teller import OperationsTeller
 from roeh.detect.orders import DetectOrders
@@ -35,10 +33,13 @@ from roeh.detect.threads import with_measured_threads
 from roeh.detect.tracklog import write_tracks
 from roeh.media.frames import PixelFrame, pixel_shape
 from roeh.vision.pipeline import Pipeline
+from roeh.vision.scene import SoundLevel
 
 _WAIT_S = 0.5
 _RECONNECT_S = 0.1
 _REPORT_PERIOD_NS = NS_PER_S
+#: So long what is heard waits for a picture to be told with.
+_SOUND_WAITS_NS = 3 * NS_PER_S // 2
 _CLOSE_PATIENCE_S = 3.0
 
 _log = log_for("detect")
@@ -113,19 +114,18 @@ class _Loop:
         self._analysed = self._skipped = self._tiles = 0
         self._first_frame_mono_ns = 0
         self._capture_there = True
-        self._unheard_db: float | None = None
+        self._analysed_ns = clock.mono_ns()
 
     def step(self, frames: FrameClient, stop: threading.Event) -> None:
         """Analyse what waits, or wait for it for a moment."""
         waiting = self._waiting(frames, stop)
         try:
             for offered in waiting:
-                self._hear(offered.info)
                 if self._spending.wants(offered.info):
-                    self._analyse(offered, stop)
+                    self._analyse(offered, frames.take_sound_db(), stop)
                 offered.release()
             if not waiting:
-                self._watch_silence(stop)
+                self._watch_silence(frames, stop)
         finally:
             for offered in waiting:
                 offered.release()
@@ -157,7 +157,6 @@ class _Loop:
             while offered is not None:
                 earlier = newest.get(offered.info.camera_id)
                 if earlier is not None:
-                    self._hear(earlier.info)
                     earlier.release()
                     self._skipped += 1
                 newest[offered.info.camera_id] = offered
@@ -168,21 +167,17 @@ class _Loop:
                 self._without_capture(stop)
         return sorted(newest.values(), key=lambda offered: offered.info.t_mono_ns)
 
-    def _hear(self, info: Frame) -> None:
-        """Keep the loudest that came with pictures: a bang with one not looked at counts too."""
-        if info.sound_db is not None:
-            before_db = -math.inf if self._unheard_db is None else self._unheard_db
-            self._unheard_db = max(info.sound_db, before_db)
-
     def _without_capture(self, stop: threading.Event) -> None:
         if self._capture_there:
             _log.info("no frames: capture is away")
         self._capture_there = False
         self._clock.wait(_RECONNECT_S, stop)
 
-    def _analyse(self, offered: OfferedFrame, stop: threading.Event) -> None:
-        info = msgspec.structs.replace(offered.info, sound_db=self._unheard_db)
-        self._unheard_db = None
+    def _analyse(
+        self, offered: OfferedFrame, sound_db: float | None, stop: threading.Event
+    ) -> None:
+        info = msgspec.structs.replace(offered.info, sound_db=sound_db)
+        self._analysed_ns = self._clock.mono_ns()
         shape = pixel_shape(info.width_px, info.height_px, info.pixel_format)
         frame = PixelFrame(info, np.frombuffer(offered.memory, np.uint8).reshape(shape))
         analysis = self._pipeline.analyse(frame)
@@ -203,10 +198,14 @@ class _Loop:
             write_tracks(analysis.tracks, self._track_log)
             self._track_log.flush()
 
-    def _watch_silence(self, stop: threading.Event) -> None:
+    def _watch_silence(self, frames: FrameClient, stop: threading.Event) -> None:
         """Tell what there is to be told although no picture comes."""
         now = self._clock.read()
-        for finding in self._pipeline.rules.tick(now):
+        sound: SoundLevel | None = None
+        if now.t_mono_ns - self._analysed_ns > _SOUND_WAITS_NS:
+            sound_db = frames.take_sound_db()
+            sound = None if sound_db is None else SoundLevel(level_db=sound_db)
+        for finding in self._pipeline.rules.tick(now, sound):
             self._sender.send(self._builder.build_without_picture(finding, now), stop)
 
     def _counters(self) -> dict[str, float]:

@@ -32,12 +32,13 @@ def check_microphone(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
             yield judge_running_microphone(status, device)
         return
     try:
+        from roeh.sources.microphone.ear import Ear  # noqa: PLC0415  # likewise
         from roeh.sources.microphone.microphone import Microphone  # noqa: PLC0415  # the doctor speaks without it
     except ImportError as error:
         yield bad(Code.LIBRARY_MISSING, f"cannot be tried ({error})", "mend the libraries first")
         return
-    microphone = Microphone(config.microphone, clock)
-    ear = microphone.ear()
+    ear = Ear()
+    microphone = Microphone(config.microphone, clock, ear.hear)
     microphone.start()
     level_db = -math.inf
     until_ns = clock.mono_ns() + round(_LISTEN_S * NS_PER_S)

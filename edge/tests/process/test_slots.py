@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from roeh.capture.sound import SoundTeller
 from roeh.core.clock import process_cpu_ns
 from roeh.core.errors import PeerGone
 from roeh.core.flows import FRAMES
@@ -555,3 +556,40 @@ def test_handing_a_frame_over_costs_little(capture):
     assert seen == digest.hexdigest()
     cost_ms = (spent_ns / count + taken_ns) / 1e6
     assert cost_ms <= 0.5  # 0.16 is the goal; a shared machine counts up to thrice as much
+
+
+def test_the_loudest_since_it_was_taken_comes_with_frames_and_without(capture, detect):
+    assert detect.take_sound_db() is None
+    for level_db in (50.0, 93.5, 61.0):
+        capture.server.tell_sound(level_db)
+    # With a frame that nobody looks at it is not forgotten.
+    capture.offer()
+    offered = detect.next(PATIENCE_S)
+    offered.release()
+    assert detect.take_sound_db() == 93.5
+    assert detect.take_sound_db() is None
+    # Whoever waits for frames that do not come is woken for it.
+    capture.server.tell_sound(70.0)
+    assert detect.next(PATIENCE_S) is None
+    assert detect.take_sound_db() == 70.0
+
+
+def test_sound_does_not_hide_a_newer_frame_that_waits(capture, detect):
+    capture.offer(1)
+    capture.server.tell_sound(70.0)
+    capture.offer(2)
+    seen = [detect.next(PATIENCE_S), detect.next(0.0), detect.next(0.0)]
+    assert [frame and frame.info.seq for frame in seen] == [1, 2, None]
+
+
+def test_what_no_detect_was_there_to_hear_is_forgotten(capture):
+    teller = SoundTeller(capture.server)
+    for _ in range(40):
+        teller.hear(120.0)
+    client = FrameClient(capture.path)
+    assert client.next(0.0) is None
+    wait_until(lambda: capture.server.connected)
+    for _ in range(4):
+        teller.hear(50.0)
+    wait_until(lambda: (client.next(0.1), client.take_sound_db())[1] == 50.0)
+    client.close()

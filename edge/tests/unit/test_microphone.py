@@ -50,9 +50,9 @@ def listening():
     opened = []
 
     def listen(path, **section):
-        microphone = Microphone(MicrophoneSection(device=str(path), **section), CLOCK)
+        ear = Ear()
+        microphone = Microphone(MicrophoneSection(device=str(path), **section), CLOCK, ear.hear)
         opened.append(microphone)
-        ear = microphone.ear()
         microphone.start()
         return microphone, ear
 

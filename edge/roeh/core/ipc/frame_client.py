@@ -7,6 +7,7 @@ it: the memory must be sealed against shrinking, and a slot must lie inside it.
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 import socket
@@ -21,6 +22,7 @@ from roeh.core.ipc.frame_messages import (
     FrameReleased,
     RingClosed,
     RingOpened,
+    SoundHeard,
     ToDetect,
 )
 from roeh.core.types import Frame
@@ -54,6 +56,8 @@ class FrameClient:
     def next(self, timeout_s: float) -> OfferedFrame | None:
         """The next frame; None when there was none in time (0: only one that waits already).
 
+        None comes sooner where sound was heard, and no frame waits.
+
         Raises:
             PeerGone: capture is not there; call again later to connect anew.
         """
@@ -70,6 +74,13 @@ class FrameClient:
                 which=str(self._path),
                 remedy="detection goes on when capture is back",
             ) from None
+
+    def take_sound_db(self) -> float | None:
+        """The loudest that came since the last time; None: nothing was heard."""
+        if self._link is None:
+            return None
+        loudest_db, self._link.loudest_db = self._link.loudest_db, None
+        return loudest_db
 
     def close(self) -> None:
         """Let the connection go, and every mapping that no frame in use needs."""
@@ -106,9 +117,13 @@ class _Link:
     """One connection to one capture process, and what it passed.
 
     A frame belongs to its link: released after a new connection, it says nothing there.
+
+    Attributes:
+        loudest_db: of what was heard since somebody took it.
     """
 
     def __init__(self, path: Path, timeout_s: float) -> None:
+        self.loudest_db: float | None = None
         self._rings: dict[int, _MappedRing] = {}
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
@@ -133,6 +148,9 @@ class _Link:
                     os.close(descriptor)
             if frame is not None:
                 return frame
+            if self.loudest_db is not None:
+                # Whoever waits for pictures in vain is to know of it.
+                self._socket.settimeout(0.0)
 
     def release(self, offered: FrameOffered) -> None:
         """Give a slot back; silent when capture is gone, for then it has it anyway."""
@@ -152,6 +170,10 @@ class _Link:
             if not descriptors:
                 raise EOFError("a ring without memory was passed")
             self._rings[message.generation] = _MappedRing(message, descriptors[0])
+            return None
+        if isinstance(message, SoundHeard):
+            before_db = -math.inf if self.loudest_db is None else self.loudest_db
+            self.loudest_db = max(message.level_db, before_db)
             return None
         ring = self._rings.get(message.generation)
         if ring is None:

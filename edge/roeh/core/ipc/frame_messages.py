@@ -1,4 +1,4 @@
-"""What capture and detect say to each other about frames (core/ipc/slots.py)."""
+"""What capture and detect say to each other about frames, and sound (core/ipc/slots.py)."""
 
 from __future__ import annotations
 
@@ -48,4 +48,13 @@ class FrameReleased(msgspec.Struct, frozen=True, tag=True):
     slot: int
 
 
-ToDetect = RingOpened | RingClosed | FrameOffered
+class SoundHeard(msgspec.Struct, frozen=True, tag=True):
+    """Capture to detect: how loud it was since it said so last, whether pictures come or not.
+
+    `level_db` is of the loudest 125 ms, as the microphone is calibrated.
+    """
+
+    level_db: float
+
+
+ToDetect = RingOpened | RingClosed | FrameOffered | SoundHeard

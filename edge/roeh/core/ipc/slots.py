@@ -32,6 +32,7 @@ from roeh.core.ipc.frame_messages import (
     FrameReleased,
     RingClosed,
     RingOpened,
+    SoundHeard,
 )
 from roeh.core.ipc.listener import UnixListener
 from roeh.core.peers import Role
@@ -200,7 +201,11 @@ class FrameServer:
         self._rings.pop(ring.generation, None)
         self.send(RingClosed(ring.generation))
 
-    def send(self, message: FrameOffered | RingClosed) -> bool:
+    def tell_sound(self, level_db: float) -> bool:
+        """Tell detect how loud it was; False when it was not told."""
+        return self.send(SoundHeard(level_db))
+
+    def send(self, message: FrameOffered | RingClosed | SoundHeard) -> bool:
         """Send to detect without ever waiting for it; False when it is gone."""
         with self.lock:
             if self._connection is None:

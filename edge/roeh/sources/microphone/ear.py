@@ -1,4 +1,4 @@
-"""What a camera is told of the sound: one number each time it asks."""
+"""What somebody who asks now and then is told of the sound: one number."""
 
 from __future__ import annotations
 

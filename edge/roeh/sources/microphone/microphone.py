@@ -1,16 +1,16 @@
-"""The pole's microphone: a thread that listens, and tells each camera's ear."""
+"""The pole's microphone: a thread that listens, and tells how loud it is."""
 
 from __future__ import annotations
 
 import math
 import random
 import threading
+from collections.abc import Callable
 
 from roeh.core.clock import NS_PER_S, Clock
 from roeh.core.config import MicrophoneSection
 from roeh.core.log import log_for
 from roeh.sources.backoff import Backoff
-from roeh.sources.microphone.ear import Ear
 from roeh.sources.microphone.listening import MicrophoneFailed, listen
 
 #: One that has said nothing, or zeros alone, for so long is out of order.
@@ -26,22 +26,19 @@ class Microphone:
     Args:
         section: which one, and what full scale is.
         clock: for waits and to see that it is silent.
+        told: the loudest level of each 50 ms, dB, calibrated; from its thread.
     """
 
-    def __init__(self, section: MicrophoneSection, clock: Clock) -> None:
+    def __init__(
+        self, section: MicrophoneSection, clock: Clock, told: Callable[[float], None]
+    ) -> None:
         self._section = section
         self._clock = clock
-        self._ears: list[Ear] = []
+        self._told = told
         self._failure = ""
         self._heard_ns = clock.mono_ns()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
-
-    def ear(self) -> Ear:
-        """One more that is told; before `start`."""
-        ear = Ear()
-        self._ears.append(ear)
-        return ear
 
     def start(self) -> None:
         """Begin to listen."""
@@ -83,6 +80,4 @@ class Microphone:
             _log.info("microphone %s: heard again", self._section.device)
         self._failure = ""
         self._heard_ns = self._clock.mono_ns()
-        calibrated_db = level_db + (self._section.calibration_db or 0.0)
-        for ear in self._ears:
-            ear.hear(calibrated_db)
+        self._told(level_db + (self._section.calibration_db or 0.0))
