@@ -109,3 +109,53 @@ def test_outside_its_zone_nothing_is_left():
     yard = ZoneSection(name="yard", polygon_m=((-9, -9), (-1, -9), (-1, -1)))
     rule = msgspec.structs.replace(RULE, zone="yard")
     assert play(stands(), nobody, rule=rule, zones=(yard,)) == []
+
+
+def two_cameras(dome, wall, until_s=150.0):
+    """Both look at the place: what each shows of it at a time; None: it gives no picture."""
+    engine = RuleEngine(node(RULE))
+    return [
+        (t_s, finding)
+        for t_s in times(0, until_s)
+        for camera, shows in (("dome", dome), ("wall", wall))
+        if shows(t_s) is not None
+        for finding in engine.update(
+            Scene(
+                frame=frame_at(t_s, camera_id=camera),
+                still_objects=(bag(sensor=camera),) if shows(t_s) else (),
+            )
+        )
+        if finding.phase.value != "updated" and finding.rule == "left"
+    ]
+
+
+def there(until_s, *, silent_s=1e9):
+    return lambda t_s: None if t_s >= silent_s else 13.0 <= t_s < until_s
+
+
+def test_what_one_camera_loses_from_sight_stands_while_another_shows_it():
+    found = two_cameras(there(60), there(90))
+    assert (phases(found), found[1][0]) == (["raised", "cleared"], 90.0)
+
+
+def test_a_camera_that_cannot_see_it_does_not_end_it():
+    assert phases(two_cameras(there(1e9), there(0))) == ["raised"]
+
+
+def test_of_cameras_that_showed_it_those_that_still_give_pictures_decide():
+    # The wall camera falls silent at 70 s, when it still showed it.
+    found = two_cameras(there(100), there(1e9, silent_s=70))
+    assert (phases(found), found[1][0]) == (["raised", "cleared"], 100.0)
+    # It was the last that did: nobody can tell that it is gone, but who has pictures.
+    found = two_cameras(there(60), there(1e9, silent_s=70))
+    assert phases(found) == ["raised", "cleared"]
+    assert 79.8 <= found[1][0] <= 80.4
+    # No other camera ever showed it: it stands until its own is back.
+    assert phases(two_cameras(there(0), there(1e9, silent_s=70))) == ["raised"]
+
+
+def test_when_all_cameras_come_back_the_first_does_not_speak_for_the_others():
+    def away(shows):
+        return lambda t_s: None if 60 <= t_s < 100 else shows(t_s)
+
+    assert phases(two_cameras(away(there(50)), away(there(1e9)))) == ["raised"]

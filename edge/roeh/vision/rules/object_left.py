@@ -29,6 +29,8 @@ _MEMORY_S = 120.0
 _UNOWNED_SHARE = 0.6
 #: Two cameras show the same thing if they see it so close together.
 _SAME_M = 1.0
+#: A camera without pictures for so long says nothing any more, if another can.
+_SILENT_S = 10.0
 
 
 class _Watched(msgspec.Struct):
@@ -36,12 +38,14 @@ class _Watched(msgspec.Struct):
 
     Attributes:
         seen: as its cameras last said, by camera.
+        shown_by: all cameras that ever showed it.
         near_ns: when somebody was last near it; 0 if never.
         holds: it was left.
     """
 
     number: int
     seen: dict[str, StillObject]
+    shown_by: set[str]
     position: GroundPoint
     since: Frame
     is_owned: bool
@@ -67,6 +71,8 @@ class ObjectLeft:
         self._area = area
         self._people: deque[_People] = deque()
         self._watched: list[_Watched] = []
+        self._newest_ns: dict[str, int] = {}
+        self._asked_ns = 0
         self._count = 0
 
     def update(self, scene: Scene) -> list[Condition]:
@@ -76,6 +82,7 @@ class ObjectLeft:
         self._people.append(people)
         while now_ns - self._people[0].t_mono_ns > _MEMORY_S * NS_PER_S:
             self._people.popleft()
+        self._listen(frame)
         self._see(scene.still_objects, frame.camera_id)
         for watched in self._watched:
             if self._is_near(people, watched.position):
@@ -85,6 +92,22 @@ class ObjectLeft:
             watched.holds |= is_alone and stood_ns >= self._settings.still_s * NS_PER_S
         return [self._condition(watched) for watched in self._watched if watched.holds]
 
+    def _listen(self, frame: Frame) -> None:
+        """Which cameras speak. After a silence of all, the first one back is not the only one."""
+        now_ns = frame.t_mono_ns
+        if now_ns - self._asked_ns > _SILENT_S * NS_PER_S:
+            self._newest_ns = dict.fromkeys(self._newest_ns, now_ns)
+        self._asked_ns = self._newest_ns[frame.camera_id] = now_ns
+
+    def _stands(self, watched: _Watched) -> bool:
+        """Whether a camera that speaks shows it still, or none is left that could tell."""
+        speaking = {
+            camera
+            for camera in watched.shown_by
+            if self._asked_ns - self._newest_ns[camera] <= _SILENT_S * NS_PER_S
+        }
+        return bool(watched.seen) and not (speaking and speaking.isdisjoint(watched.seen))
+
     def _see(self, objects: tuple[StillObject, ...], camera_id: str) -> None:
         """Take what a camera shows now in the place of what it showed."""
         shown = {one.number: one for one in objects if self._is_inside(one.position)}
@@ -92,7 +115,7 @@ class ObjectLeft:
             known = watched.seen.pop(camera_id, None)
             if known is not None and known.number in shown:
                 watched.seen[camera_id] = shown.pop(known.number)
-        self._watched = [watched for watched in self._watched if watched.seen]
+        self._watched = [watched for watched in self._watched if self._stands(watched)]
         for one in shown.values():
             same = next(
                 (
@@ -107,6 +130,7 @@ class ObjectLeft:
                 self._watched.append(self._made(one))
             else:
                 same.seen[camera_id] = one
+                same.shown_by.add(camera_id)
 
     def _made(self, one: StillObject) -> _Watched:
         near = [
@@ -119,6 +143,7 @@ class ObjectLeft:
         return _Watched(
             number=self._count,
             seen={one.sensor: one},
+            shown_by={one.sensor},
             position=one.position,
             since=one.since,
             is_owned=bool(near),
