@@ -39,10 +39,11 @@ class Outputs:
         self._driven = {section.name: _Driven(section, clock, opened) for section in sections}
 
     def let_on(self, name: str, until_mono_ns: int) -> None:
-        """Let an output on until then; off, if that is past.
+        """Let an output on until then; off, if that is past. It is so when this returns.
 
         Raises:
-            OutputFailed: it does not work, or there is none of that name.
+            OutputFailed: it does not work, or there is none of that name. One that could not be
+                let off is tried again until it is off.
         """
         if name not in self._driven:
             raise OutputFailed(f"there is no output {name}")
@@ -97,14 +98,13 @@ class _Driven:
         with self._lock:
             if self._closing:
                 raise OutputFailed("capture ends")
-            if until_ns > self._clock.mono_ns():
-                # Before it is on: whatever happens then, it goes off.
-                self._until_ns = until_ns
-                failure = self._try(lambda: self._open().on())
-                _log.info("output %s: %s", self._section.name, failure or "on")
-            else:
-                self._until_ns = until_ns
-                failure = ""
+            is_on = until_ns > self._clock.mono_ns()
+            # Before it is on: whatever happens then, it goes off.
+            self._until_ns = until_ns
+            failure = self._try(lambda: self._open().on() if is_on else self._open().off())
+            _log.info("output %s: %s", self._section.name, failure or ("on" if is_on else "off"))
+            if not is_on and not failure:
+                self._until_ns = None
         self._changed.set()
         if failure:
             raise OutputFailed(failure)
@@ -137,13 +137,15 @@ class _Driven:
         with self._lock:
             if self._output is None:
                 self._try(self._open)  # a kill may have left it on: it is off when it is had
+            output = self._output
+            if output is None:
+                return _REOPEN_S
             if self._until_ns is None:
-                return _REOPEN_S if self._output is None else _FOREVER_S
+                return _FOREVER_S
             left_s = (self._until_ns - self._clock.mono_ns()) / NS_PER_S
             if left_s > 0:
                 return left_s
-            output = self._output
-            if output is not None and self._try(output.off):
+            if self._try(output.off):
                 return _RETRY_S
             self._until_ns = None
         _log.info("output %s: off", self._section.name)

@@ -73,7 +73,8 @@ def test_an_order_lets_it_on_and_another_off_at_once(trials):
     assert trials.outputs.carry_out(ordered("siren", 60, in_s(60))).outcome is Outcome.DONE
     assert trials.said("siren")[-1] == "on"
     assert trials.outputs.carry_out(ordered("siren", 0, in_s(0))).outcome is Outcome.DONE
-    wait_until(lambda: trials.said("siren")[-1] == "off")
+    # Answered when it is so.
+    assert trials.said("siren") == ["off", "on", "off"]
 
 
 def test_an_order_that_comes_after_its_end_lets_nothing_on(trials):
@@ -147,6 +148,25 @@ def test_one_that_cannot_be_let_off_is_tried_until_it_is():
     assert output.is_off.wait(10)
     wait_until(lambda: outputs.trouble() == "")
     outputs.close()
+
+
+def test_an_order_to_let_off_what_sticks_is_not_answered_as_done_and_goes_on():
+    output = Sticking(times=2)
+    outputs = Outputs([TrialOutput(name="siren", file="x")], CLOCK, lambda _: output)
+    outputs.let_on("siren", in_s(60))
+    answer = outputs.carry_out(ordered("siren", 0, in_s(0)))
+    assert (answer.outcome, answer.reason) == (Outcome.FAILED, "output_failed")
+    assert output.is_on
+    assert output.is_off.wait(10)
+    wait_until(lambda: outputs.trouble() == "")
+    outputs.close()
+
+
+def test_to_let_off_what_cannot_be_had_is_not_answered_as_done(tmp_path):
+    trials = Trials(tmp_path / "away", "siren")
+    answer = trials.outputs.carry_out(ordered("siren", 0, in_s(0)))
+    assert (answer.outcome, answer.reason) == (Outcome.FAILED, "output_failed")
+    trials.outputs.close()
 
 
 class Kernel:
