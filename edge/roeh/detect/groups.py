@@ -7,19 +7,27 @@ from collections import deque
 import msgspec
 
 from roeh.core.clock import NS_PER_S
-from roeh.core.types import AlertPhase, GroundPoint
+from roeh.core.types import AlertPhase, GroundPoint, RuleKind
 from roeh.vision.rules import Finding
 from roeh.vision.rules.geometry import apart_m
 
 #: Alerts raised within this time and distance of one another belong together.
 _TOGETHER_S = 10.0
 _TOGETHER_M = 10.0
+#: These have no place: their alerts stand at the foot of the pole, and so near to whoever is
+#: there. What is done to the cameras of a pole is one event, what is heard another.
+_PLACELESS = {
+    RuleKind.CAMERA_TAMPER: "cameras",
+    RuleKind.CAMERA_BLIND: "cameras",
+    RuleKind.LOUD_NOISE: "sound",
+}
 
 
 class _Raised(msgspec.Struct, frozen=True):
     """One alert that was raised a moment ago, and the first of its group."""
 
     t_mono_ns: int
+    about: str
     position: GroundPoint
     track_ids: frozenset[int]
     first_id: str
@@ -55,15 +63,19 @@ class Groups:
     def _join(self, finding: Finding, message_id: str, t_mono_ns: int) -> str:
         while self._recent and t_mono_ns - self._recent[0].t_mono_ns > _TOGETHER_S * NS_PER_S:
             self._recent.popleft()
+        about = _PLACELESS.get(finding.rule_kind, "a place")
         track_ids = frozenset(finding.track_ids)
         first_id = next(
             (
                 earlier.first_id
                 for earlier in self._recent
                 if earlier.track_ids & track_ids
-                or apart_m(earlier.position, finding.position) <= _TOGETHER_M
+                or (
+                    earlier.about == about
+                    and apart_m(earlier.position, finding.position) <= _TOGETHER_M
+                )
             ),
             message_id,
         )
-        self._recent.append(_Raised(t_mono_ns, finding.position, track_ids, first_id))
+        self._recent.append(_Raised(t_mono_ns, about, finding.position, track_ids, first_id))
         return first_id

@@ -107,11 +107,12 @@ def finding_at(
     number: int = 1,
     phase: AlertPhase = AlertPhase.RAISED,
     track_ids: tuple[int, ...] = (1,),
+    kind: RuleKind = RuleKind.ZONE_ENTRY,
 ) -> Finding:
     """What a rule tells of somebody there."""
     return Finding(
         rule=rule,
-        rule_kind=RuleKind.ZONE_ENTRY,
+        rule_kind=kind,
         number=number,
         phase=phase,
         priority=5,
