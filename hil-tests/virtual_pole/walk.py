@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from street_camera.camera import RATE_FPS
+
 from roeh.core.clock import Clock
 from virtual_pole import ceremony, control_room, evidence, health, inventory, life, playbooks
 from virtual_pole.ceremony import Keys
@@ -92,13 +94,18 @@ def walk(street: Street, steps: Steps, clock: Clock, *, is_short: bool) -> None:
     )
 
 
-def plug_camera(street: Street) -> None:
+def plug_camera(street: Street, rate_fps: float = RATE_FPS) -> None:
     """The street's network camera, in the laptop's network.
+
+    Args:
+        street: whose.
+        rate_fps: pictures a second; fewer than were taken are slow motion.
 
     Raises:
         PoleFailed: it does not start.
     """
     words = ("plug", "--state", str(street.state), "--address", POLES_ROUTER)
+    words += ("--rate", str(rate_fps))
     command = in_namespace(street.laptop, sys.executable, "-m", "street_camera", *words)
     output(command, environment=_python_path())
 

@@ -71,10 +71,10 @@ def tried(booted):
         booted.ask(f"systemctl reset-failed {UNIT}")
         return result, said.out.split(), told
 
-    # Its rules for users would stop the same as the unit's own.
+    # Its rules for users would stop the same as the unit's own; they outlive its unit.
     has_firewall = booted.ask("systemctl is-active --quiet nftables").status == 0
     if has_firewall:
-        booted.run("systemctl stop nftables")
+        booted.run("systemctl stop nftables && nft flush ruleset")
     yield start
     if has_firewall:
         booted.run("systemctl start nftables")
