@@ -13,7 +13,7 @@ import av
 from roeh.core.clock import SimulatedClock
 from roeh.core.config import ComposedSource, parse_config
 from roeh.sources.factory import open_source
-from tests.process.running_node import street_lines
+from tests.streets import POSE_AND_LENS, crossed_lines
 
 FPS = 5
 
@@ -51,14 +51,15 @@ height_m = 5.0
 lens = { width_px = 704, height_px = 704, fov_deg = 185.0 }
 """
 #: An ordinary camera: one tile, lines to cross.
-STREET = """
+STREET = (
+    """
 [[sensors]]
 name = "camera"
 source = { kind = "composed" }
-height_m = 5.0
-tilt_deg = 25.0
-lens = { model = "pinhole", width_px = 640, height_px = 384, fov_deg = 60.0 }
-""" + street_lines()
+"""
+    + POSE_AND_LENS
+    + crossed_lines()
+)
 SCENES = {"dome": (DOME, 3, 8, 3.2), "street": (STREET, 2, 10, 7.0)}
 
 

@@ -19,14 +19,14 @@ from roeh.core.peers import NodeStatus, NodeStatusRequest, Role, Verb
 from roeh.demo.control_room import ControlRoom
 from roeh.ledger.alerts import read_alerts
 from roeh.ledger.database import open_database
+from tests.streets import ANYBODY, POSE_AND_LENS, crossed_lines
 from tests.waiting import wait_until
 
 CLOCK = SystemClock()
 PATIENCE_S = 30.0
 ROLES = (Role.EVIDENCE, Role.CAPTURE, Role.DETECT, Role.PUBLISH, Role.RETRIEVE)
 
-#: An ordinary camera over a square whose paving people step on and off all the time:
-#: one inference a frame, and an alert or more every second.
+#: The head of node.toml, as far as the camera's source.
 STREET = """
 [node]
 site = "harbour"
@@ -49,46 +49,8 @@ min_confidence = 0.35
 [[sensors]]
 name = "camera"
 {source}
-height_m = 5.0
-tilt_deg = 25.0
-lens = {{ model = "pinhole", width_px = 640, height_px = 384, fov_deg = 60.0 }}
 """
 DRAWN = 'source = { kind = "composed", seed = 2, people = 10, fps = 5.0 }'
-_LINE = """
-[[lines]]
-name = "line-{name}"
-from_m = [{x0}, {y0}]
-to_m = [{x1}, {y1}]
-[[rules]]
-kind = "line_crossing"
-name = "crossing-{name}"
-line = "line-{name}"
-cool_down_s = 0.0
-"""
-
-
-_ANYBODY = """
-[[zones]]
-name = "street"
-bearing_from_deg = 270.0
-bearing_to_deg = 90.0
-range_to_m = 30.0
-[[rules]]
-kind = "zone_entry"
-name = "anybody"
-zone = "street"
-cool_down_s = 0.0
-"""
-
-
-def street_lines():
-    """Lines two metres apart, along and across."""
-    text = ""
-    for step in range(-5, 6):
-        text += _LINE.format(name=f"x{step + 5}", x0=2 * step, y0=0, x1=2 * step, y1=20)
-    for step in range(3, 9):
-        text += _LINE.format(name=f"y{step}", x0=-20, y0=2 * step, x1=20, y1=2 * step)
-    return text
 
 
 def write_street(directory, *, port, source=DRAWN, data_dir=None, paths="", supervise=""):
@@ -102,7 +64,7 @@ def write_street(directory, *, port, source=DRAWN, data_dir=None, paths="", supe
         source=source,
         supervise=supervise,
     )
-    path.write_text(head + _ANYBODY + street_lines())
+    path.write_text(head + POSE_AND_LENS + ANYBODY + crossed_lines())
     return path
 
 

@@ -7,32 +7,20 @@ import msgspec
 import pytest
 
 from roeh.core.delivery import OrderDone, Orders, TakeOrders
-from roeh.core.errors import PeerGone
 from roeh.core.orders import LogLevelOrder, Outcome, RestartOrder, ScheduleOrder, SnapshotOrder
 from roeh.core.paths import node_database
 from roeh.core.peers import Done, Role, Verb
 from roeh.ledger.database import NodeDatabase
-from tests.clocks import SynchronisedClock
-from tests.process.children import PATIENCE_S, running_evidence
-from tests.process.commanding import CLOCK, Commanding, desk_of
+from tests.process.children import PATIENCE_S
+from tests.process.commanding import CLOCK
+from tests.process.ordered_pole import OrderedPole, running_pole
 
-CAMERA = '[[sensors]]\nname = "north"\nsource = { kind = "composed" }\n'
-LENS = "lens = { width_px = 640, height_px = 640, fov_deg = 180 }\n"
-ZONE = '[[zones]]\nname = "z"\npolygon_m = [[0, 1], [1, 1], [1, 2]]\n'
 RULE = '[[rules]]\nkind = "zone_entry"\nname = "gate"\nzone = "z"\n'
 SNAPSHOT = SnapshotOrder(camera_id="north")
 
 
-class Ordered:
-    """An evidence process with a synchronised clock, its desk, and processes that ask it."""
-
-    def __init__(self, evidence, desk):
-        self.evidence = evidence
-        self.commanding = Commanding(evidence.config, desk)
-
-    def kill(self):
-        self.evidence.kill()
-        self.evidence.start()
+class Ordered(OrderedPole):
+    """A pole whose node.db can be lost, and whose processes take orders."""
 
     def rebuild(self):
         """node.db is lost while evidence is away."""
@@ -42,25 +30,17 @@ class Ordered:
 
     def orders(self, after, role=Role.DETECT):
         request = TakeOrders(after=after, wait_s=0.0)
-        client = self.evidence.client(role)
-        while True:
-            with contextlib.suppress(PeerGone):
-                return client.call(Verb.ORDERS_TAKE, request, Orders).items
-            assert client.wait_until_there(PATIENCE_S)
+        return self.ask(role, Verb.ORDERS_TAKE, request, Orders).items
 
     def done(self, item, role=Role.DETECT):
         request = OrderDone(row=item.row, outcome=Outcome.DONE)
-        self.evidence.client(role).call(Verb.ORDER_DONE, request, Done)
+        self.ask(role, Verb.ORDER_DONE, request, Done)
 
 
 @pytest.fixture
 def ordered(short_directory):
-    desk, believed = desk_of(short_directory, site="site")
-    more = believed + CAMERA + LENS + ZONE + RULE
-    with running_evidence(short_directory, more, SynchronisedClock()) as evidence:
-        ordered = Ordered(evidence, desk)
+    with running_pole(Ordered, short_directory, RULE) as ordered:
         yield ordered
-        ordered.commanding.close()
 
 
 def test_what_was_recorded_before_a_kill_is_forwarded_after_it_once(ordered):
@@ -150,16 +130,8 @@ class Taking:
             for item in self._ordered.orders(after, Role.RETRIEVE):
                 self.carried_out.append(item.command_id)
                 after = max(after, item.row)
-                self._tell(item)
+                self._ordered.done(item, Role.RETRIEVE)
             after = max(after, 0)
-
-    def _tell(self, item):
-        while True:
-            try:
-                return self._ordered.done(item, Role.RETRIEVE)
-            except PeerGone:
-                client = self._ordered.evidence.client(Role.RETRIEVE)
-                assert client.wait_until_there(PATIENCE_S)
 
     def close(self):
         self._stop.set()

@@ -1,11 +1,9 @@
 """kill -9 of evidence round operations and outputs: each is on record once, and let on once."""
 
-import contextlib
 import threading
 
 import pytest
 
-from roeh.core.errors import PeerGone
 from roeh.core.operations import OperationNow, TellOperations
 from roeh.core.orders import DeterOrder
 from roeh.core.outputs import OutputsOn, TakeOutputs
@@ -17,10 +15,9 @@ from roeh.detect.operations_teller import OperationsTeller
 from roeh.ledger.records import OperationRecord, OutputRecord
 from roeh.vision.rules import Operations, OrderedOperation
 from tests.alert_drafts import alert_draft
-from tests.clocks import SynchronisedClock
-from tests.process.children import PATIENCE_S, running_evidence
-from tests.process.commanding import CLOCK, Commanding, desk_of
-from tests.process.test_commands_kill import CAMERA, LENS, ZONE
+from tests.process.children import PATIENCE_S
+from tests.process.commanding import CLOCK
+from tests.process.ordered_pole import OrderedPole, running_pole
 from tests.waiting import wait_until
 
 MORE = """
@@ -41,23 +38,8 @@ BEGUN = OperationNow("festival", True, "order", "c1")
 ENDED = OperationNow("festival", False, "order", "c2")
 
 
-class Pole:
-    """An evidence process, and what detect, capture and a desk ask of it."""
-
-    def __init__(self, evidence, desk):
-        self.evidence = evidence
-        self.commanding = Commanding(evidence.config, desk)
-
-    def ask(self, role, verb, request, answer_type):
-        client = self.evidence.client(role)
-        while True:
-            with contextlib.suppress(PeerGone):
-                return client.call(verb, request, answer_type)
-            assert client.wait_until_there(PATIENCE_S)
-
-    def kill(self):
-        self.evidence.kill()
-        self.evidence.start()
+class Pole(OrderedPole):
+    """What detect and capture ask of evidence, and what of it is on record."""
 
     def tell(self, now):
         self.ask(Role.DETECT, Verb.OPERATIONS_TELL, TellOperations((now,)), Done)
@@ -82,12 +64,8 @@ class Pole:
 
 @pytest.fixture
 def pole(short_directory):
-    desk, believed = desk_of(short_directory, site="site")
-    more = believed + CAMERA + LENS + ZONE + MORE
-    with running_evidence(short_directory, more, SynchronisedClock()) as evidence:
-        pole = Pole(evidence, desk)
+    with running_pole(Pole, short_directory, MORE) as pole:
         yield pole
-        pole.commanding.close()
 
 
 def test_begin_and_end_are_written_once_whatever_is_killed_in_between(pole):

@@ -18,6 +18,7 @@ from roeh.sources.pace import OfferPace
 from roeh.vision.pipeline import Pipeline
 from tests.coded_clips import write_coded_clip
 from tests.process.children import Evidence
+from tests.streets import ANYBODY, POSE_AND_LENS, crossed_line
 
 CLIP_S = 6
 CLIP_FPS = 10
@@ -38,37 +39,14 @@ min_confidence = 0.35
 [[sensors]]
 name = "square"
 source = {{ kind = "file", path = "{directory}/clip.mp4" }}
-height_m = 5.0
-tilt_deg = 25.0
-lens = {{ model = "pinhole", width_px = 640, height_px = 384, fov_deg = 60.0 }}
-[[zones]]
-name = "street"
-bearing_from_deg = 270.0
-bearing_to_deg = 90.0
-range_to_m = 30.0
-[[rules]]
-kind = "zone_entry"
-name = "anybody"
-zone = "street"
-cool_down_s = 0.0
+"""
+CROWD = """
 [[rules]]
 kind = "crowd"
 name = "crowd"
 count = 3
 radius_m = 5.0
 duration_s = 1.0
-"""
-#: Somebody goes over one of them all the time.
-LINE = """
-[[lines]]
-name = "line-{x}"
-from_m = [{x}, 0]
-to_m = [{x}, 20]
-[[rules]]
-kind = "line_crossing"
-name = "crossing-{x}"
-line = "line-{x}"
-cool_down_s = 0.0
 """
 
 
@@ -78,8 +56,10 @@ class TunedNode:
     def __init__(self, directory):
         self.directory = directory
         self.config_path = directory / "node.toml"
-        lines = "".join(LINE.format(x=x) for x in range(5))
-        self.config_path.write_text(NODE.format(directory=directory) + lines)
+        head = NODE.format(directory=directory) + POSE_AND_LENS
+        # Somebody goes over one of them all the time.
+        lines = "".join(crossed_line(f"{x}", (x, 0), (x, 20)) for x in range(5))
+        self.config_path.write_text(head + ANYBODY + CROWD + lines)
         self.config = load_config(self.config_path)
         self.clip = directory / "clip.mp4"
         write_coded_clip(self.clip, self._pictures(), fps=CLIP_FPS, key_every=CLIP_FPS)
