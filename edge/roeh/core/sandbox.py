@@ -1,7 +1,8 @@
 """What a child gives up before it looks at what strangers wrote, in this order, for good.
 
 1. Limits (memory, CPU, file size, processes, descriptors, no core). 2. Behind
-others for CPU and disk. 3. Root's rights and any user's: it becomes nobody where it can.
+others for CPU and disk. 3. Root's rights and any user's: it becomes nobody where it can, and has
+to be without rights then.
 4. No new privileges, not traceable, ends with its parent. 5. System calls (system_calls.py).
 All libraries are loaded by then: nothing can be opened by name afterwards.
 """
@@ -13,6 +14,7 @@ import os
 import platform
 import resource
 import signal
+import struct
 from pathlib import Path
 
 import msgspec
@@ -28,6 +30,9 @@ _NICE = 10
 #: Descriptors: of the segments of an hour, and a few.
 _MAX_DESCRIPTORS = 512
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+#: linux/capability.h.
+_CAPABILITY_VERSION_3 = 0x2008_0522
+_RIGHTS = struct.Struct("6I")
 #: ioprio_set(2) has no name in the C library.
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30}
 _IDLE_CLASS = 3 << 13
@@ -62,12 +67,25 @@ def confine(limits: SandboxLimits) -> None:
         os.setgroups([])
         os.setresgid(_NOBODY, _NOBODY, _NOBODY)
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    _check_without_rights()
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Should the parent stand still instead of ending.
     signal.alarm(limits.wall_s + 5)
     rules.enforce()
+
+
+def _check_without_rights() -> None:
+    """A user that is not root may have been given some of root's rights (capget(2))."""
+    # Two words of 32 each: effective, permitted, inheritable.
+    held = ctypes.create_string_buffer(_RIGHTS.size)
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    if ctypes.CDLL(None, use_errno=True).capget(header, held) != 0:
+        raise SandboxMissing(f"capget: {os.strerror(ctypes.get_errno())}")
+    effective, permitted, _, more_effective, more_permitted, _ = _RIGHTS.unpack(held.raw)
+    if effective | permitted | more_effective | more_permitted:
+        raise SandboxMissing("it still has some of root's rights")
 
 
 def _limit(limits: SandboxLimits) -> None:
@@ -96,7 +114,8 @@ def _within(kind: int, bound: int, beyond: int) -> tuple[int, int]:
 
 def yield_to_others() -> None:
     """Behind what records, for CPU and disk, for good; the disk only when nobody else wants it."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    if os.getpriority(os.PRIO_PROCESS, 0) < _NICE:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     number = _IOPRIO_SET.get(platform.machine())
     if number is not None:
         ctypes.CDLL(None).syscall(number, 1, 0, _IDLE_CLASS)

@@ -22,6 +22,7 @@ from roeh.keys.cms import read_signed
 from roeh.usb.insertion import Insertion
 from roeh.usb.order import Order
 from roeh.usb.preparing import prepare_disk
+from roeh.usb.rights import keep_two_rights
 
 Action = Callable[[argparse.Namespace], int]
 
@@ -91,7 +92,9 @@ def _insert(chosen: argparse.Namespace) -> int:
         _say(text)
         notifier.status(one_line(text))
 
-    insertion = Insertion(load_config(chosen.config), SystemClock(), stop_on_signals(), say)
+    config = load_config(chosen.config)
+    keep_two_rights(config.users.usb)
+    insertion = Insertion(config, SystemClock(), stop_on_signals(), say)
     with contextlib.closing(insertion):
         insertion.run(chosen.device, again=chosen.again)
     return EXIT_OK

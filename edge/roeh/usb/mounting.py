@@ -1,56 +1,57 @@
-"""A partition, mounted where nobody else sees it, for as long as something is written to it.
+"""A partition's file system, mounted where nobody sees it, for as long as it is written to.
 
 It is mounted through a loop device over the stretch that was judged, whatever the kernel may
-have made of the disk's table, without devices, programs or set-user-id files, in a mount
-namespace of this process's own: when the process ends, however it does, it is unmounted.
+have made of the disk's table, without devices, programs or set-user-id files. It is attached to
+no tree: whoever holds its descriptor reaches it, and it is unmounted when that is closed, however
+the process ends (fsopen(2), fsmount(2)).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from roeh.core.errors import ExportFailed
+from roeh.usb.loop_device import loop_device
 from roeh.usb.partitions import Partition
 
-_CLONE_NEWNS = 0x0002_0000
-_MS_REC, _MS_PRIVATE = 0x4000, 1 << 18
-_FILE_SYSTEMS = "ext4,exfat,vfat"
-_SYNC_TIMEOUT_S = 600.0
+_FILE_SYSTEMS = ("ext4", "exfat", "vfat")
+#: It is none of that kind, or this kernel does not know the kind.
+_ANOTHER_KIND = (errno.EINVAL, errno.ENODEV)
+#: The C library has no names for them everywhere; the numbers are those of every architecture.
+_FSOPEN, _FSCONFIG, _FSMOUNT = 430, 431, 432
+#: linux/mount.h.
+_CLOEXEC = 1
+_SET_STRING, _CMD_CREATE = 1, 6
+_ATTR_NOSUID, _ATTR_NODEV, _ATTR_NOEXEC = 2, 4, 8
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 @contextlib.contextmanager
 def mounted(device: Path, partition: Partition) -> Iterator[Path]:
-    """The partition's file system; synced and unmounted when this is left without an error.
+    """The partition's file system, as a directory that only this process has.
 
     Raises:
-        ExportFailed: there is no file system that is taken, or it cannot be unmounted.
+        ExportFailed: there is no file system that is taken.
+        OSError: the disk is gone.
     """
-    _leave_shared_mounts()
-    point = Path(tempfile.mkdtemp(prefix="roeh-usb-"))
     try:
-        # The file system itself may ask for a panic at its first error.
-        options = (
-            "rw,nosuid,nodev,noexec,errors=remount-ro,loop,"
-            f"offset={partition.start_bytes},sizelimit={partition.size_bytes}"
-        )
-        _run(["mount", "-t", _FILE_SYSTEMS, "-o", options, str(device), str(point)], device)
-        try:
-            yield point
-        except BaseException:
-            # The disk may be gone: whatever is left of it must not keep this from ending.
-            subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
-            raise
-        _run(["umount", str(point)], device)
+        with loop_device(device, partition.start_bytes, partition.size_bytes) as block_device:
+            root = _mounted(block_device)
+    except OSError as error:
+        raise ExportFailed(
+            what=f"mounting failed ({error.strerror})",
+            which=str(device),
+            remedy="format its first partition with exFAT or ext4, and prepare it again",
+        ) from error
+    try:
+        yield Path(f"/proc/self/fd/{root}")
     finally:
-        # Only if it is empty: what may still be mounted there is somebody's.
-        with contextlib.suppress(OSError):
-            point.rmdir()
+        os.close(root)
 
 
 def sync_device(device: Path) -> None:
@@ -66,28 +67,32 @@ def sync_device(device: Path) -> None:
         os.close(descriptor)
 
 
-def _leave_shared_mounts() -> None:
-    """From here on what is mounted is this process's alone (unshare(2), mount(2))."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if (
-        library.unshare(_CLONE_NEWNS) != 0
-        or library.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None) != 0
-    ):
-        number = ctypes.get_errno()
-        raise ExportFailed(
-            what=f"cannot mount for itself alone ({os.strerror(number)})",
-            which="unshare",
-            remedy="run it as root, as its unit does",
-        )
+def _mounted(block_device: Path) -> int:
+    """The root of the first kind of file system that the kernel finds there."""
+    for kind in _FILE_SYSTEMS:
+        try:
+            return _mounted_as(kind, block_device)
+        except OSError as error:
+            if error.errno not in _ANOTHER_KIND:
+                raise
+    raise OSError(errno.EINVAL, f"it has none of {', '.join(_FILE_SYSTEMS)}")
 
 
-def _run(command: list[str], device: Path) -> None:
+def _mounted_as(kind: str, block_device: Path) -> int:
+    context = _called(_FSOPEN, kind.encode(), _CLOEXEC)
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SYNC_TIMEOUT_S)
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = str(error.stderr or error).strip().splitlines()
-        raise ExportFailed(
-            what=f"{command[0]} failed ({said[-1] if said else 'without a word'})",
-            which=str(device),
-            remedy="format its first partition with exFAT or ext4, and prepare it again",
-        ) from error
+        _called(_FSCONFIG, context, _SET_STRING, b"source", bytes(block_device), 0)
+        # The file system itself may ask for a panic at its first error.
+        _called(_FSCONFIG, context, _SET_STRING, b"errors", b"remount-ro", 0)
+        _called(_FSCONFIG, context, _CMD_CREATE, None, None, 0)
+        return _called(_FSMOUNT, context, _CLOEXEC, _ATTR_NOSUID | _ATTR_NODEV | _ATTR_NOEXEC)
+    finally:
+        os.close(context)
+
+
+def _called(number: int, *arguments: int | bytes | None) -> int:
+    answer: int = _LIBRARY.syscall(number, *arguments)
+    if answer < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return answer

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import pwd
 import signal
 import struct
 import threading
@@ -14,17 +15,22 @@ from roeh.core.errors import ExportFailed, PeerRefused, RoehError
 from roeh.core.paths import exports_dir
 from roeh.core.peers import Role, Verb
 from roeh.core.retrieval import BeginExport, PersonRole, SealedFile
+from roeh.usb.copying import Source, copy_bundle
 from roeh.usb.insertion import Insertion
+from roeh.usb.mounting import mounted
 from roeh.usb.order import ORDER_OFFSET_BYTES, Order
 from roeh.usb.preparing import prepare_disk
+from roeh.usb.reading import opened_disk, read_order
+from roeh.usb.rights import keep_two_rights
 from tests.people import PeopledCity
 from tests.process.children import CLOCK, PATIENCE_S, kill, start
 from tests.process.small_disk import FS_IOC_SHUTDOWN, WITHOUT_JOURNAL
 from tests.retrieval_node import retrieval_node
-from tests.usb_disks import MIB, usb_disk
+from tests.usb_disks import MIB, PARTITION_BYTES, usb_disk
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("as_root")
+STATUS = Path("/proc/self/status")
 #: No chunk of it is like another.
 BUNDLE = b"".join(hashlib.sha256(n.to_bytes(4, "big")).digest() for n in range(5 * MIB // 32))
 
@@ -69,10 +75,11 @@ class Insert:
         return self.process.exitcode
 
     def files(self):
-        """The root of the disk as this process alone sees it."""
-        mounts = Path(f"/proc/{self.process.pid}/mounts").read_text().splitlines()
-        (point,) = (mount.split()[1] for mount in mounts if "/roeh-usb-" in mount)
-        return Path(f"/proc/{self.process.pid}/root{point}")
+        """The root of the disk, which this process alone has: a mount in no tree."""
+        opened = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        (root,) = (path for path in opened if str(path.readlink()) == "/")
+        assert root.stat().st_dev != Path("/").stat().st_dev
+        return root
 
 
 def _insert(config, device, said, again, pause):
@@ -261,10 +268,12 @@ def test_a_file_system_cannot_bring_the_pole_down(node, disk):
     disk.ask_for_panic_on_errors()
     insert = Insert(node, disk, pause_at="40 % on the disk")
     insert.wait_for("40 %")
-    mounts = Path(f"/proc/{insert.process.pid}/mounts").read_text().splitlines()
-    (mount,) = (mount for mount in mounts if "/roeh-usb-" in mount)
-    options = mount.split()[3].split(",")
-    assert {"errors=remount-ro", "nosuid", "nodev", "noexec"} <= set(options)
+    root = insert.files()
+    closed = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC
+    assert os.statvfs(root).f_flag & closed == closed
+    loop = Path(f"/sys/dev/block/{os.major(root.stat().st_dev)}:{os.minor(root.stat().st_dev)}")
+    options = Path(f"/proc/fs/ext4/{loop.resolve().name}/options").read_text().splitlines()
+    assert "errors=remount-ro" in options
     insert.go_on()
     assert insert.ended() == 0, insert.said()
 
@@ -278,6 +287,46 @@ def test_no_other_disk_gets_the_name_of_one_that_is_being_answered(node, disk):
     assert disk.device in [str(path.readlink()) for path in opened]
     insert.go_on()
     assert insert.ended() == 0, insert.said()
+
+
+def _answer_as_a_user(device, bundle, said):
+    """What `roeh usb insert` does around a bundle, and what it could do beside it."""
+    keep_two_rights("daemon")
+    with opened_disk(device) as disk:
+        found = read_order(disk)
+        copied = Source(bundle, len(BUNDLE), hashlib.sha256(BUNDLE).hexdigest(), "bundle")
+        with mounted(device, found.partition) as directory:
+            copy_bundle(copied, directory, lambda _place_bytes: None)
+    rights = dict(line.split(":\t") for line in STATUS.read_text().splitlines())
+    said.write_text(f"{os.getuid()} {rights['CapPrm']} {rights['CapAmb']} {rights['NoNewPrivs']}")
+
+
+def test_a_disk_is_answered_without_root_with_two_rights_that_its_reader_has_not(
+    node, disk, tmp_path
+):
+    """The reader refuses to look at anything as long as it has rights. (CAP_SYS_ADMIN is bit 21,
+    CAP_DAC_OVERRIDE bit 1.)"""
+    ordered(node, disk)
+    bundle, said = tmp_path / "bundle", tmp_path / "said"
+    bundle.write_bytes(BUNDLE)
+    bundle.chmod(0o600)
+    said.touch()
+    process = start(_answer_as_a_user, Path(disk.device), bundle, said)
+    process.join(PATIENCE_S)
+    assert process.exitcode == 0
+    daemon = pwd.getpwnam("daemon").pw_uid
+    assert said.read_text() == f"{daemon} {1 << 21 | 1 << 1:016x} {0:016x} 1"
+    with disk.mounted() as files:
+        assert (files / "bundle").read_bytes() == BUNDLE
+
+
+def test_a_disk_without_a_file_system_is_told(node, disk):
+    ready(node, disk)
+    disk.write(PARTITION_BYTES, b"\0" * 65_536)
+    insert = Insert(node, disk)
+    assert insert.ended() == 37
+    assert "none of ext4, exfat, vfat" in insert.said()
+    assert steps(node)[-1] == "untaken"
 
 
 def test_a_full_disk_ends_the_copy_cleanly_and_is_on_record(node, tmp_path):

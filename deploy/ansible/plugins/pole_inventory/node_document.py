@@ -23,7 +23,7 @@ FIXED: Mapping[str, Mapping[str, Any]] = {
         "retrieve": "roeh-retrieve",
         "supervise": "root",
         "custody": "root",
-        "usb": "root",
+        "usb": "roeh-usb",
     },
 }
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {"broker": {"port": 8883}}
