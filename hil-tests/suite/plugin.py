@@ -89,12 +89,15 @@ class Recorder:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note how the part of a test went; the worst part counts."""
+        """Note how the part of a test went: its call has to end well, and so all else."""
         report = yield
         before = self._shown.get(item.nodeid)
         outcome, reason = _outcome_of(report)
-        if before is not None and before.outcome is not Outcome.PASSED:
-            outcome, reason = before.outcome, before.reason
+        if report.when == "setup" and report.passed:
+            # Of a call that is interrupted no report comes.
+            outcome, reason = Outcome.FAILED, "interrupted"
+        elif before is not None and report.when == "teardown":
+            outcome, reason = _worse((before.outcome, before.reason), (outcome, reason))
         spent_s = report.duration + (before.duration_s if before else 0.0)
         measured = str(dict(report.user_properties).get("measured", ""))
         self._note(item, outcome, reason, spent_s, measured)
@@ -183,6 +186,11 @@ def _absent(config: pytest.Config) -> dict[Capability, str]:
             )
         found[capability] = str(reasons[capability.value])
     return found
+
+
+def _worse(first: tuple[Outcome, str], second: tuple[Outcome, str]) -> tuple[Outcome, str]:
+    """Of two parts of a test the one that counts: of two bad ones the first."""
+    return second if first[0] is Outcome.PASSED else first
 
 
 def _outcome_of(report: pytest.TestReport) -> tuple[Outcome, str]:

@@ -1,7 +1,10 @@
 """The suite of faults without a pole: its table, its verdict, its markers, its environments."""
 
 import ast
+import json
+import os
 import re
+import subprocess
 
 import msgspec
 import pytest
@@ -16,6 +19,7 @@ from suite.sandbox import probe_text
 from suite.tiers import ENVIRONMENTS, NAMES, REPOSITORY
 
 SUITE = REPOSITORY / "hil-tests/suite"
+HIL = REPOSITORY / "build/env/hil/bin"
 TESTS = sorted((SUITE / "tests").glob("test_*.py"))
 CAPABILITIES = {each.value for each in Capability}
 
@@ -74,6 +78,60 @@ def test_a_run_is_kept_whole_and_one_that_cannot_be_read_is_none(tmp_path):
     assert read_run(path) is None
     path.unlink()
     assert read_run(path) is None
+
+
+#: Each was set up well.
+ENDS = """
+import pytest
+from suite import faults
+
+pytestmark = pytest.mark.fault(faults.LINK)
+
+@pytest.fixture
+def taken_down_badly():
+    yield
+    raise OSError("it is gone")
+
+def test_ended_well():
+    pass
+
+def test_ended_badly():
+    raise OSError("a call of its own")
+
+def test_skipped():
+    pytest.skip("somebody skipped it")
+
+def test_taken_down_badly(taken_down_badly):
+    pass
+
+def test_interrupted():
+    raise KeyboardInterrupt
+"""
+
+
+def test_a_test_passes_only_if_it_was_run_to_its_end(tmp_path):
+    (tmp_path / "test_ends.py").write_text(ENDS)
+    environment = tmp_path / "everything.yaml"
+    environment.write_text(json.dumps({"features": sorted(CAPABILITIES), "targets": {}}))
+    path = results_path(tmp_path, "nspawn")
+    subprocess.run(
+        [
+            *(HIL / "python", "-m", "pytest", "-p", "suite.plugin", "--rootdir", tmp_path),
+            *("-c", os.devnull, "--lg-env", environment, "--results", path, tmp_path),
+        ],
+        env={**os.environ, "PYTHONPATH": SUITE.parent},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    run = read_run(path)
+    assert not run.finished
+    assert [(one.name, one.outcome, one.reason) for one in run.shown] == [
+        ("ended well", Outcome.PASSED, ""),
+        ("ended badly", Outcome.FAILED, "OSError: a call of its own"),
+        ("skipped", Outcome.SKIPPED, "Skipped: somebody skipped it"),
+        ("taken down badly", Outcome.FAILED, "in teardown: OSError: it is gone"),
+        ("interrupted", Outcome.FAILED, "interrupted"),
+    ]
 
 
 def marks_of(path):
