@@ -351,6 +351,7 @@ def _run(chosen: argparse.Namespace) -> int:
     from roeh.core.config import load_config
     from roeh.core.log import configure_log
     from roeh.core.parent import die_with_any_thread, die_with_parent
+    from roeh.core.users import told_clock
 
     stop = stop_on_signals()
     if not die_with_parent():
@@ -373,7 +374,10 @@ def _run(chosen: argparse.Namespace) -> int:
     configure_log(chosen.only)
     _only_warnings(chosen.quiet)
     die_with_any_thread()
-    return _process(Role(chosen.only))(config, clock, stop)
+    role = Role(chosen.only)
+    if role is not Role.EVIDENCE:
+        clock = SystemClock(told_clock(config))
+    return _process(role)(config, clock, stop)
 
 
 def _only_warnings(wanted: bool) -> None:

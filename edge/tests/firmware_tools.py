@@ -21,10 +21,6 @@ FIRMWARE = Path(__file__).parents[2] / "firmware-config"
 BASES = Path(__file__).parent / "firmware" / "bases"
 #: What systemd-analyze may reckon, in tenths.
 EXPOSURE_AT_MOST = 15
-EXPOSURES_AT_MOST = {
-    # It is root, mounts a disk and becomes another user for each step (edge/design/usb.md).
-    "roeh-usb@.service": 22,
-}
 DISK_BYTES = 64 * 2**30
 
 
@@ -97,9 +93,8 @@ def verified_unit(tree, file):
 
 def closed_unit(tree, file):
     """How much a service could do beside its work."""
-    threshold = EXPOSURES_AT_MOST.get(file.name, EXPOSURE_AT_MOST)
     command = ["systemd-analyze", "security", "--no-pager", "--offline=yes"]
-    return failed(run(*command, f"--threshold={threshold}", file))
+    return failed(run(*command, f"--threshold={EXPOSURE_AT_MOST}", file))
 
 
 def made_users(tree, file):

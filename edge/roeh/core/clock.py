@@ -41,6 +41,30 @@ class ClockReading(msgspec.Struct, frozen=True):
     boot_id: str
 
 
+class Discipline(msgspec.Struct, frozen=True):
+    """How the kernel's clock is kept.
+
+    Attributes:
+        synchronised: whether the kernel believes its clock is disciplined.
+        utc_error_ns: bound of its distance from true UTC.
+    """
+
+    synchronised: bool
+    utc_error_ns: int
+
+
+#: Nothing is known of it.
+UNKNOWN_DISCIPLINE = Discipline(False, UNSYNCHRONISED_ERROR_NS)
+
+
+class DisciplineTold(Protocol):
+    """Whom to ask where the kernel may not be asked."""
+
+    def at(self, t_mono_ns: int, t_utc_ns: int, boot_id: str) -> Discipline:
+        """How the clock was kept when it read this."""
+        ...
+
+
 class Clock(Protocol):
     """What time it is. `wait` is the only way to let time pass."""
 
@@ -84,13 +108,15 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _kernel_discipline() -> tuple[bool, int]:
-    """Whether the kernel clock is synchronised, and its maximum error in ns."""
+def _kernel_discipline() -> Discipline | None:
+    """How the kernel's clock is kept; None where it may not be asked."""
     timex = _Timex()
     state: int = _libc().adjtimex(ctypes.byref(timex))
-    if state < 0 or state == _TIME_ERROR or timex.status & _STA_UNSYNC:
-        return False, UNSYNCHRONISED_ERROR_NS
-    return True, int(timex.maxerror) * NS_PER_US
+    if state < 0:
+        return None
+    if state == _TIME_ERROR or timex.status & _STA_UNSYNC:
+        return UNKNOWN_DISCIPLINE
+    return Discipline(True, int(timex.maxerror) * NS_PER_US)
 
 
 @functools.cache
@@ -101,18 +127,27 @@ def _boot_id() -> str:
 class SystemClock:
     """The machine's own clocks, with the error bound the kernel states (adjtimex(2)).
 
-    Where a sandbox forbids adjtimex, the clock counts as unsynchronised.
+    Args:
+        told: believed where a sandbox forbids adjtimex; without it the clock counts as
+            unsynchronised there.
     """
+
+    def __init__(self, told: DisciplineTold | None = None) -> None:
+        self._told = told
 
     def read(self) -> ClockReading:
         """All time scales at one instant."""
-        synchronised, utc_error_ns = _kernel_discipline()
+        kept = _kernel_discipline()
+        t_mono_ns, t_utc_ns, boot_id = time.monotonic_ns(), time.time_ns(), _boot_id()
+        if kept is None:
+            told = self._told
+            kept = UNKNOWN_DISCIPLINE if told is None else told.at(t_mono_ns, t_utc_ns, boot_id)
         return ClockReading(
-            t_mono_ns=time.monotonic_ns(),
-            t_utc_ns=time.time_ns(),
-            utc_error_ns=utc_error_ns,
-            synchronised=synchronised,
-            boot_id=_boot_id(),
+            t_mono_ns=t_mono_ns,
+            t_utc_ns=t_utc_ns,
+            utc_error_ns=kept.utc_error_ns,
+            synchronised=kept.synchronised,
+            boot_id=boot_id,
         )
 
     def mono_ns(self) -> int:

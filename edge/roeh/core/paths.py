@@ -17,6 +17,11 @@ def frames_socket(config: NodeConfig) -> Path:
     return Path(config.paths.run_dir) / "frames.sock"
 
 
+def clock_file(config: NodeConfig) -> Path:
+    """Where evidence tells how the kernel keeps the clock."""
+    return Path(config.paths.run_dir) / "clock.json"
+
+
 def node_database(config: NodeConfig) -> Path:
     """Alerts, outbox, evidence index and ledger."""
     return Path(config.paths.data_dir) / "node.db"

@@ -11,9 +11,10 @@ from roeh.core.errors import EXIT_OK, RoehError, StorageDamaged
 from roeh.core.ipc.stream import StreamServer
 from roeh.core.metrics import node_metrics
 from roeh.core.notify import Notifier
-from roeh.core.paths import evidence_socket
+from roeh.core.paths import clock_file, evidence_socket
 from roeh.core.peers import Role
 from roeh.core.users import node_users
+from roeh.evidence.clock_telling import ClockTelling
 from roeh.evidence.commands import Commands
 from roeh.evidence.delivery import Delivery
 from roeh.evidence.health import NodeHealth
@@ -37,20 +38,28 @@ def run(config: NodeConfig, clock: Clock, stop: threading.Event) -> int:
         KeyRefused: a key is missing, unsafe or not this node's.
         ConfigError: desk.keys_file cannot be read.
     """
-    kept = rebuild_if_needed(config, clock)
-    try:
-        return _serve(config, clock, stop, kept)
-    except RebuildNeeded as found:
-        return _serve(config, clock, stop, rebuild_store(config, clock, str(found)))
-    except StorageDamaged:
-        if stop.is_set():  # it was met while serving
-            note_damage(config)
-            raise
-        return _serve(config, clock, stop, rebuild_store(config, clock, "node.db was damaged"))
+    telling = ClockTelling(clock_file(config), clock)
+    telling.begin()
+    with contextlib.closing(telling):
+        kept = rebuild_if_needed(config, clock)
+        try:
+            return _serve(config, clock, stop, telling, kept)
+        except RebuildNeeded as found:
+            kept = rebuild_store(config, clock, str(found))
+        except StorageDamaged:
+            if stop.is_set():  # it was met while serving
+                note_damage(config)
+                raise
+            kept = rebuild_store(config, clock, "node.db was damaged")
+        return _serve(config, clock, stop, telling, kept)
 
 
 def _serve(
-    config: NodeConfig, clock: Clock, stop: threading.Event, notices: tuple[str, ...]
+    config: NodeConfig,
+    clock: Clock,
+    stop: threading.Event,
+    telling: ClockTelling,
+    notices: tuple[str, ...],
 ) -> int:
     notifier = Notifier()
     failures: list[RoehError] = []
@@ -89,7 +98,7 @@ def _serve(
             by_role=commands.role_answerers,
             restarting=commands.restarting,
             board=NodeHealth(parts.health()).now,
-            more_alarms=lambda: parts.trust.alarms() + retrieval.alarms(),
+            more_alarms=lambda: telling.alarms() + parts.trust.alarms() + retrieval.alarms(),
             counters=lambda: commands.counters() | retrieval.counters(),
         )
         server = StreamServer(

@@ -140,6 +140,7 @@ def tries(control_room, camera, camera_port):
         "set the clock": lambda: call("settimeofday", ctypes.create_string_buffer(16), None),
         "slow the clock down": lambda: adjust_clock(ADJ_FREQUENCY),
         "read whether the clock is right": lambda: adjust_clock(0),
+        "read what is told of the clock": lambda: read_file("/run/roeh/clock.json"),
         "write and execute memory": write_and_execute,
         "see processes of others": see_others,
         "end the first process": lambda: os.kill(1, signal.SIGCONT),

@@ -25,7 +25,7 @@ class Users:
     """Which user runs each role; a role without a name belongs to the present user."""
 
     def __init__(self, names: Mapping[Role, str]) -> None:
-        self._uids = {role: _uid(names.get(role, "")) for role in Role}
+        self._uids = {role: user_id(names.get(role, "")) for role in Role}
 
     def check_any(self, connection: socket.socket) -> tuple[Role, ...]:
         """Refuse a peer whose user runs no process of this node, before it says a word.
@@ -61,7 +61,12 @@ class Users:
             )
 
 
-def _uid(name: str) -> int:
+def user_id(name: str) -> int:
+    """The number of a user; of the present one for an empty name.
+
+    Raises:
+        ConfigError: there is no such user.
+    """
     if not name:
         return os.geteuid()
     try:
