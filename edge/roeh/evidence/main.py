@@ -98,7 +98,7 @@ def _serve(
             by_role=commands.role_answerers,
             restarting=commands.restarting,
             board=NodeHealth(parts.health()).now,
-            more_alarms=lambda: telling.alarms() + parts.trust.alarms() + retrieval.alarms(),
+            more_alarms=lambda: parts.trust.alarms() + retrieval.alarms() + telling.alarms(),
             counters=lambda: commands.counters() | retrieval.counters(),
         )
         server = StreamServer(
