@@ -6,6 +6,8 @@ One file without anything from elsewhere, so that it can be handed on as it is.
 from __future__ import annotations
 
 import base64
+import contextlib
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -22,7 +24,6 @@ from roeh.tune.telling import figure_rows, place_text, rule_cells
 PAGE_FILE = "tune.html"
 #: Of each rule, gained and lost: a page that a person can look through.
 _PICTURES = 12
-_FILE_MODE = 0o600
 
 PictureOf = Callable[[Raised], bytes | None]
 """A thumbnail (JPEG) of what would have been raised; None where there is none."""
@@ -55,9 +56,18 @@ def write_page(
     text = "".join(_page(outcome, config.node.time_zone, picture_of))
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # Pictures of persons: for nobody but who made them.
-        path.touch(mode=_FILE_MODE)
-        path.write_text(text, encoding="utf-8")
+        # Pictures of persons: a file of its own, which nobody else may read from the first byte
+        # on, whatever an older page allowed.
+        with (
+            tempfile.NamedTemporaryFile(
+                "w", encoding="utf-8", dir=directory, prefix=f".{PAGE_FILE}-", delete=False
+            ) as file,
+            contextlib.ExitStack() as stack,
+        ):
+            stack.callback(Path(file.name).unlink, missing_ok=True)
+            file.write(text)
+            file.flush()
+            Path(file.name).replace(path)
     except OSError as error:
         raise OutputRefused(
             what=f"cannot be written ({error.strerror})",

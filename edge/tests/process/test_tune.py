@@ -170,14 +170,19 @@ def watch_and_die(config_path, directory, frames):
 def test_the_page_shows_a_picture_of_what_is_lost(node, tracks):
     attempt = a_try(node, tracks, CHANGED)
     outcome = attempt.outcome(EVER)
-    with attempt.recording(NEWEST) as footage:
-        page = write_page(
-            node.directory / "page", outcome, node.config, Pictures(footage, node.config)
-        )
+    out = node.directory / "page"
+    out.mkdir()
+    (out / "tune.html").write_text("of a try before")
+    (out / "tune.html").chmod(0o644)
+    with (out / "tune.html").open() as looked_at, attempt.recording(NEWEST) as footage:
+        page = write_page(out, outcome, node.config, Pictures(footage, node.config))
+        # Whoever has the old one open sees nothing of the new one.
+        assert looked_at.read() == "of a try before"
     text = page.read_text()
     shown = sum(len(one.gained) + len(one.lost) for one in outcome.rules)
     assert text.count("data:image/jpeg;base64,/9j/") == shown > 0
     assert page.stat().st_mode & 0o077 == 0
+    assert [one.name for one in out.iterdir()] == ["tune.html"]
 
 
 def test_what_tracks_rest_on_cannot_be_changed(node, tracks):
