@@ -125,7 +125,9 @@ def test_a_cut_while_packages_are_installed_leaves_a_pole_that_starts(strategy, 
 @pytest.mark.fault(faults.SANDBOX)
 def test_limits_that_a_container_cannot_show_hold_here(booted):
     def tried(limits, program):
-        return booted.ask(f'systemd-run --quiet --pipe --wait {limits} python3 -c "{program}"')
+        # One that failed is collected: a failed unit of ours would be the pole's.
+        words = f"systemd-run --quiet --collect --pipe --wait {limits}"
+        return booted.ask(f'{words} python3 -c "{program}"')
 
     hungry = "len(bytearray(200_000_000))"
     assert tried("-p MemoryMax=1G", hungry).status == 0
