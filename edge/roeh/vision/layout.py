@@ -1,41 +1,29 @@
 """Which tiles a sensor is looked at through, and with which model.
 
-The figures were chosen by measurement: edge/design/detection-quality.md.
+How a fisheye is looked at follows from its geometry (`roeh.vision.rings`); the figures were
+chosen by measurement: edge/design/detection-quality.md.
 """
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from roeh.core.types import Size
 from roeh.optics.lens import is_fisheye
 from roeh.optics.rig import Sensor
-from roeh.optics.tiles import Interpolation, Tile, overhead_tiles, whole_picture_tile
+from roeh.optics.tiles import Interpolation, Tile, whole_picture_tile
 from roeh.vision.overlap import FROM_ABOVE, FROM_THE_SIDE, Sameness
+from roeh.vision.rings import Ring, near_ring, outer_tiles
 from roeh.vision.window import PictureWindow, windows_over
 
 #: Models by the shape of what they are shown (models/manifest.json).
 SQUARE_MODEL = "nanodet_g_coco_416_int8"
 WIDE_MODEL = "nanodet_g_coco_640x384_int8"
 
-_TILE_COUNT = 8
-
-
-class Ring(msgspec.Struct, frozen=True):
-    """Eight tiles round the nadir: how wide and tall each is, and where its middle lies."""
-
-    fov_h_deg: float
-    elevation_deg: float
-
-
-#: For pictures as they come: from the foot of the pole to 6 degrees below the horizon.
-_RING = Ring(fov_h_deg=80.0, elevation_deg=-46.0)
 #: For single pictures: one ring for who stands near the pole, a finer one for who does not.
-_STILL_RINGS = (
-    Ring(fov_h_deg=76.0, elevation_deg=-50.0),
-    Ring(fov_h_deg=64.0, elevation_deg=-36.0),
-)
+_STILL_RINGS = (Ring(8, 76.0, -50.0), Ring(8, 64.0, -36.0))
+_NOTHING_NAMED = np.zeros((0, 3))
 
 #: Reduced more than this, a picture is averaged: single pixels would be left out.
 _SMOOTH_REDUCTION = 1.25
@@ -55,11 +43,22 @@ def sameness_for(sensor: Sensor) -> Sameness:
     return FROM_ABOVE if is_fisheye(sensor.lens) else FROM_THE_SIDE
 
 
-def tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
-    """The sensor's tiles, each of the model's input size."""
-    if is_fisheye(sensor.lens):
-        return _tiles_of(_RING, sensor, size)
-    return (whole_picture_tile(sensor, size, interpolation=_interpolation(sensor, size)),)
+def tiles_for(
+    sensor: Sensor, size: Size, named: npt.NDArray[np.float64] = _NOTHING_NAMED
+) -> tuple[Tile, ...]:
+    """The sensor's tiles, each of the model's input size.
+
+    Args:
+        sensor: the camera.
+        size: of the model's input.
+        named: outlines of the ground that rules name, points (n, 3) from the lens in the
+            pole frame, metres.
+    """
+    if not is_fisheye(sensor.lens):
+        return (whole_picture_tile(sensor, size, interpolation=_interpolation(sensor, size)),)
+    named_m = float(np.max(np.hypot(named[:, 0], named[:, 1]), initial=0.0))
+    near = near_ring(size, sensor.pose.height_m, named_m=named_m)
+    return _tiles_of(near, sensor, size) + outer_tiles(sensor, size, near, named)
 
 
 def still_tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
@@ -76,13 +75,7 @@ def still_tiles_for(sensor: Sensor, size: Size) -> tuple[Tile, ...]:
 
 def _tiles_of(ring: Ring, sensor: Sensor, size: Size) -> tuple[Tile, ...]:
     """The tiles whose middles the lens shows: all of one that looks down."""
-    tiles = overhead_tiles(
-        sensor,
-        _TILE_COUNT,
-        size,
-        fov_h_deg=ring.fov_h_deg,
-        elevation_deg=ring.elevation_deg,
-    )
+    tiles = tuple(ring.tile(sensor, size, index) for index in range(ring.count))
     middle = np.asarray([[(size.width_px - 1) / 2, (size.height_px - 1) / 2]])
     shown = [tile for tile in tiles if sensor.lens.inside(tile.to_source_px(middle)).all()]
     return tuple(shown) or tiles

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from roeh.optics.ground import GroundPlane
 from roeh.optics.lens import is_fisheye
 from roeh.optics.rig import Rig, Sensor
 from roeh.vision.detector import SensorDetector
@@ -29,6 +30,7 @@ def open_model_for(sensor: Sensor, model: str, model_dir: str) -> VerifiedModel:
 
 #: From which confidence a look at a still counts as a vote.
 _VOTE_CONFIDENCE = 0.05
+_NOTHING_NAMED = np.zeros((0, 2))
 
 
 def open_detector(
@@ -43,16 +45,20 @@ def open_detector(
     check_height: bool,
     mask: npt.NDArray[np.bool_] | None = None,
     stages: StageTimes | None = None,
+    named_m: npt.NDArray[np.float64] = _NOTHING_NAMED,
 ) -> SensorDetector:
     """A detector for one sensor's pictures as they come, its model loaded.
+
+    `named_m` are outlines of the ground that rules name, points (n, 2) east and north.
 
     Raises:
         ModelRefused, RuntimeMissing: the model cannot be run here.
     """
+    named = GroundPlane(rig, sensor).sights_of(named_m)
     return SensorDetector(
         rig,
         sensor,
-        tiles_for(sensor, model.input_size),
+        tiles_for(sensor, model.input_size, named),
         open_runner(model, threads=threads),
         _decoder(model, labels, min_confidence),
         mask=mask,

@@ -14,6 +14,7 @@ from roeh.vision.attention import Attention
 from roeh.vision.budget import Allowance
 from roeh.vision.detector import SensorDetector
 from roeh.vision.manifest import VerifiedModel
+from roeh.vision.named_ground import named_ground
 from roeh.vision.observers import Observed, Observers
 from roeh.vision.open import open_detector, open_model_for
 from roeh.vision.rules import Finding, RuleEngine
@@ -156,6 +157,7 @@ class Pipeline:
             check_height=detect.check_height,
             mask=mask,
             stages=self.stages,
+            named_m=named_ground(self._config),
         )
         self.models[section.name] = model
         self._detectors[section.name] = detector

@@ -158,8 +158,13 @@ class Line:
 
 def area_of(zone: ZoneSection) -> Area:
     """The area that a zone describes."""
+    return Area(outline_of(zone))
+
+
+def outline_of(zone: ZoneSection) -> Sequence[tuple[float, float]]:
+    """The corners of a zone, (east, north) in order round its edge."""
     if zone.bearing_from_deg is None or zone.bearing_to_deg is None or zone.range_to_m is None:
-        return Area(zone.polygon_m)
+        return zone.polygon_m
     turn_deg = (zone.bearing_to_deg - zone.bearing_from_deg) % 360.0 or 360.0
     steps = max(2, math.ceil(turn_deg / _CHORD_DEG))
     bearings = np.radians(zone.bearing_from_deg + turn_deg * np.arange(steps + 1) / steps)
@@ -167,7 +172,7 @@ def area_of(zone: ZoneSection) -> Area:
     # Out along the far arc and back along the near one; all round, the cut between
     # them is passed twice and cancels.
     outline = np.concatenate([zone.range_to_m * arc, zone.range_from_m * arc[::-1]])
-    return Area([(float(east), float(north)) for east, north in outline])
+    return [(float(east), float(north)) for east, north in outline]
 
 
 def sigma_m(point: GroundPoint) -> float:
