@@ -12,10 +12,12 @@ import numpy as np
 from roeh.core.clock import NS_PER_S, SimulatedClock
 from roeh.core.types import AlertPhase
 from roeh.optics.configured import rig_from
+from roeh.optics.ground import GroundPlane
 from roeh.sources.drawn.composed import ComposedFrames
 from roeh.vision.pipeline import Analysis, Pipeline
+from tests.quality.belongings import BelongingsPainter
 from tests.quality.scenes import Scene
-from tests.quality.stages import finish, source_of, truly
+from tests.quality.stages import Weather, finish, source_of, truly
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -36,8 +38,15 @@ def play(scene: Scene, watch: Callable[[float, Analysis], None] | None = None) -
     cv2.setNumThreads(1)
     pipeline = Pipeline(scene.config)
     true_rig = rig_from(truly(scene.config, np.random.default_rng([scene.seed, 12])))
+    section = source_of(scene.weather, scene.seed, scene.duration_s)
+    painter = None
+    if scene.things or scene.drives:
+        plane = GroundPlane(true_rig, true_rig.sensors[0])
+        painter = BelongingsPainter(plane, scene.things, scene.drives, section)
+        # Weather falls on what is painted too.
+        section = source_of(Weather.DAY, scene.seed, scene.duration_s)
     source = ComposedFrames(
-        source_of(scene.weather, scene.seed, scene.duration_s),
+        section,
         rig=true_rig,
         sensor=true_rig.sensors[0],
         clock=SimulatedClock(),
@@ -49,10 +58,12 @@ def play(scene: Scene, watch: Callable[[float, Analysis], None] | None = None) -
     with source:
         for taken in source.frames(threading.Event()):
             frame = taken.read()
-            finish(frame.pixels, scene.weather)
             now_ns = frame.info.t_mono_ns
             first_ns = now_ns if first_ns is None else first_ns
             t_s = (now_ns - first_ns) / NS_PER_S
+            if painter is not None:
+                painter.finish(frame.pixels, frame.info, t_s)
+            finish(frame.pixels, scene.weather)
             analysis = pipeline.analyse(frame)
             for finding in analysis.findings:
                 if finding.phase is AlertPhase.RAISED:

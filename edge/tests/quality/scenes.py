@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -22,8 +23,12 @@ from roeh.core.config import (
     ZoneEntryRule,
     ZoneSection,
 )
+from tests.quality.belongings import Drive, Left
+from tests.quality.lanes import Lane, lanes_of
+from tests.quality.more_scenes import dispersals, left, stops
+from tests.quality.more_truth import more_events_of
 from tests.quality.stages import Camera, Weather, detect_of, section_of
-from tests.quality.truth import DOUBT_SIGMAS, SURE_SIGMAS, Event, events_of, margin_m
+from tests.quality.truth import DOUBT_SIGMAS, SURE_SIGMAS, Event, events_of
 from tests.quality.ways import Place, Way
 
 #: Of what is drawn so much is meant to be told; the rest are near misses.
@@ -39,7 +44,6 @@ _TO_TELL_S = 1.2
 _SPURT_MPS2 = 2.5
 #: Farther off nobody is surely known at once.
 _FARTHEST_M = 13.5
-_HEIGHT_M = 5.0
 
 
 class Kind(enum.Enum):
@@ -48,6 +52,9 @@ class Kind(enum.Enum):
     VISITS = "visits"
     CROWDS = "crowds"
     RUNS = "runs"
+    DISPERSALS = "dispersals"
+    STOPS = "stops"
+    LEFT = "left"
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -56,6 +63,7 @@ class Scene(msgspec.Struct, frozen=True):
     Attributes:
         ways: of its people.
         events: what the rules have to tell, and what they may.
+        things, drives: what is there beside people.
     """
 
     seed: int
@@ -66,24 +74,8 @@ class Scene(msgspec.Struct, frozen=True):
     config: NodeConfig
     ways: tuple[Way, ...]
     events: tuple[Event, ...]
-
-
-class _Lane(msgspec.Struct, frozen=True):
-    """A piece of ground with axes of its own: away from the pole, and to the right of that."""
-
-    middle: Place
-    bearing_rad: float
-    both_ways: bool
-
-    def place(self, away_m: float, right_m: float) -> Place:
-        s, c = math.sin(self.bearing_rad), math.cos(self.bearing_rad)
-        return (
-            self.middle[0] + away_m * s + right_m * c,
-            self.middle[1] + away_m * c - right_m * s,
-        )
-
-    def margin_m(self, sigmas: float) -> float:
-        return float(margin_m(np.asarray([self.middle]), _HEIGHT_M, sigmas)[0])
+    things: tuple[Left, ...] = ()
+    drives: tuple[Drive, ...] = ()
 
 
 class _Course(msgspec.Struct, frozen=True):
@@ -94,7 +86,7 @@ class _Course(msgspec.Struct, frozen=True):
         aside_rad: off the lane's direction.
     """
 
-    lane: _Lane
+    lane: Lane
     towards: float
     aside_rad: float
 
@@ -109,6 +101,8 @@ def scene_of(kind: Kind, camera: Camera, weather: Weather, seed: int) -> Scene:
     """The scene of a seed; the same whenever it is asked for."""
     order = [list(Kind).index(kind), list(Camera).index(camera), list(Weather).index(weather)]
     rng = np.random.default_rng([seed, 11, *order])
+    if kind in _DRAW_MORE:
+        return _scene_of_more(kind, camera, weather, seed, rng)
     draw = {Kind.VISITS: _visits, Kind.CROWDS: _crowds, Kind.RUNS: _runs}[kind]
     ways, zones, lines, rules, duration_s = draw(rng, camera, weather)
     config = NodeConfig(
@@ -120,41 +114,57 @@ def scene_of(kind: Kind, camera: Camera, weather: Weather, seed: int) -> Scene:
     )
     events = events_of(config, ways, duration_s)
     if kind is not Kind.RUNS:
-        # Nothing more comes true: the rest would be looked at for nothing.
-        clear_s = [event.due_s for event in events if not event.doubtful]
-        duration_s = min(duration_s, max(clear_s, default=duration_s) + _TO_TELL_S)
+        duration_s = _ended_s(events, duration_s)
+    return Scene(
+        seed, kind, camera, weather, duration_s, config, tuple(ways), _in_view(events, duration_s)
+    )
+
+
+def _scene_of_more(
+    kind: Kind, camera: Camera, weather: Weather, seed: int, rng: np.random.Generator
+) -> Scene:
+    """A scene of things, vehicles or groups that part: only their own rules watch it."""
+    more = _DRAW_MORE[kind](rng, camera, weather)
+    config = NodeConfig(
+        sensors=(section_of(camera),),
+        detect=detect_of(camera),
+        zones=more.zones,
+        rules=more.rules,
+    )
+    events = more_events_of(config, more.ways, more.things, more.drives, more.duration_s)
+    duration_s = _ended_s(events, more.duration_s)
+    return Scene(
+        seed,
+        kind,
+        camera,
+        weather,
+        duration_s,
+        config,
+        more.ways,
+        _in_view(events, duration_s),
+        more.things,
+        more.drives,
+    )
+
+
+def _ended_s(events: Sequence[Event], duration_s: float) -> float:
+    """When nothing more comes true: the rest would be looked at for nothing."""
+    clear_s = [event.due_s for event in events if not event.doubtful]
+    return min(duration_s, max(clear_s, default=duration_s) + _TO_TELL_S)
+
+
+def _in_view(events: Sequence[Event], duration_s: float) -> tuple[Event, ...]:
+    """Events, doubtful where a scene ends before they can be told."""
     told_s = duration_s - _TO_TELL_S / 2
-    events = tuple(
+    return tuple(
         msgspec.structs.replace(event, doubtful=event.doubtful or event.due_s > told_s)
         for event in events
     )
-    return Scene(seed, kind, camera, weather, duration_s, config, tuple(ways), events)
 
 
+_DRAW_MORE = {Kind.DISPERSALS: dispersals, Kind.STOPS: stops, Kind.LEFT: left}
 _Rules = list[ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule | RunningRule]
 _Drawn = tuple[list[Way], list[ZoneSection], list[LineSection], _Rules, float]
-
-
-def _lanes(camera: Camera, weather: Weather, rng: np.random.Generator) -> list[_Lane]:
-    """Where people can be seen without standing before each other."""
-    # A fisheye spreads its pixels over everything: at night it sees less far.
-    if camera is Camera.PINHOLE:
-        near = 8.6 if weather is not Weather.NIGHT else 8.2
-        middles = [
-            (3.6 * step, near + abs(step) * 0.2 + rng.uniform(-0.4, 0.4)) for step in range(-2, 3)
-        ]
-        if rng.random() < 0.5:
-            middles = middles[1:4]
-        return [
-            _Lane(middle, math.atan2(*middle), both_ways=abs(middle[0]) < 5.0) for middle in middles
-        ]
-    range_m = 6.8 if weather is not Weather.NIGHT else 5.8
-    turn = rng.uniform(0, 2 * math.pi)
-    bearings = [turn + math.radians(60) * step for step in range(6)]
-    return [
-        _Lane((range_m * math.sin(bearing), range_m * math.cos(bearing)), bearing, both_ways=False)
-        for bearing in bearings
-    ]
 
 
 def _everybody() -> _Rules:
@@ -172,7 +182,7 @@ def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
     lines: list[LineSection] = []
     rules = _everybody()
     rules.append(LoiteringRule(name="loitering", dwell_s=_DWELL_S, radius_m=_STAY_RADIUS_M))
-    for number, lane in enumerate(_lanes(camera, weather, rng)):
+    for number, lane in enumerate(lanes_of(camera, weather, rng)):
         towards = -1.0 if lane.both_ways and rng.random() < 0.4 else 1.0
         course = _Course(lane, towards, rng.uniform(-0.35, 0.35))
         stays = rng.random() < _POSITIVE_SHARE
@@ -237,7 +247,7 @@ def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
     """Groups that gather; some are one too few."""
     ways: list[Way] = []
     # Every other lane: two crowds of one place are one.
-    for lane in _lanes(camera, weather, rng)[::2]:
+    for lane in lanes_of(camera, weather, rng)[::2]:
         is_crowd = rng.random() < _POSITIVE_SHARE
         # In a zigzag: who stands behind somebody is not seen, and no matter for a rule.
         step_m, depth_m = rng.uniform(0.6, 0.72), rng.uniform(0.2, 0.5)

@@ -87,9 +87,17 @@ class Dispersal:
         if broken is not None:
             self._count += 1
             self._standing.append(self._condition(broken, frame))
-            self._past.clear()
+            self._forget(broken)
         self._remember([track for track in seen.tracks if track.id in inside], frame)
         return list(self._standing)
+
+    def _forget(self, broken: _Cluster) -> None:
+        """What was there; another group that scatters at the same bang is told next."""
+        apart_m = 2 * self._settings.radius_m
+        kept = [
+            past for past in self._past if np.hypot(*(past.middle_m - broken.middle_m)) > apart_m
+        ]
+        self._past = deque(kept)
 
     def _remember(self, free: list[Track], frame: Frame) -> None:
         """Every cluster there is now, each as old as the one that was there before."""
