@@ -104,9 +104,9 @@ def plug_camera(street: Street, rate_fps: float = RATE_FPS) -> None:
     Raises:
         PoleFailed: it does not start.
     """
-    words = ("plug", "--state", str(street.state), "--address", POLES_ROUTER)
-    words += ("--rate", str(rate_fps))
-    command = in_namespace(street.laptop, sys.executable, "-m", "street_camera", *words)
+    where = ("--state", str(street.state), "--address", POLES_ROUTER)
+    words = ("-m", "street_camera", "plug", *where, "--rate", str(rate_fps))
+    command = in_namespace(street.laptop, sys.executable, *words)
     output(command, environment=_python_path())
 
 
