@@ -190,7 +190,11 @@ def _height(foot: Array, head: Array, height_m: float) -> Array:
 def _straight_ends(nadir: Nadir, middle: Array, corners: Array) -> Ends:
     """Foot and head where all verticals are straight and meet in one point."""
     down = np.asarray([nadir.x, nadir.y]) - nadir.w * middle
-    below, above = _way_out(middle, down, corners), _way_out(middle, -down, corners)
+    below, above = _way_out(
+        np.concatenate([middle, middle]),
+        np.concatenate([down, -down]),
+        np.concatenate([corners, corners]),
+    ).reshape(2, -1)
     # In so many steps one is straight below, or above, and there the vertical ends.
     if nadir.w > 0:
         below = np.minimum(below, 1 / nadir.w)

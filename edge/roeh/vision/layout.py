@@ -56,8 +56,7 @@ def tiles_for(
     """
     if not is_fisheye(sensor.lens):
         return (whole_picture_tile(sensor, size, interpolation=_interpolation(sensor, size)),)
-    named_m = float(np.max(np.hypot(named[:, 0], named[:, 1]), initial=0.0))
-    near = near_ring(size, sensor.pose.height_m, named_m=named_m)
+    near = near_ring(size, sensor.pose.height_m)
     return _tiles_of(near, sensor, size) + outer_tiles(sensor, size, near, named)
 
 

@@ -42,15 +42,15 @@ LEAST_PX = 28.0
 _FOOT_DEG = -86.0
 #: So much is left above the head of whoever is farthest.
 _OVER_HEAD_DEG = 2.5
-#: No higher does the near ring reach, unless ground is named there: wider tiles lose more
-#: of whoever is near than they win of whoever is far.
+#: No higher does the near ring reach: from a low pole wider tiles, with the heads of whoever
+#: is far in them, find no more people and more that are none.
 _HIGHEST_DEG = -6.0
 #: People are within this part of a tile's half width.
 _MIDDLE_SHARE = 0.68
 #: Neither ring's tiles are narrower or wider than this.
 _NARROWEST_DEG, _WIDEST_DEG = 24, 90
-#: An outer ring that reaches so little farther is not worth its looks.
-_WORTH = 1.1
+#: An outer ring is worth its looks if its tiles are so much narrower than the near one's.
+_WORTH = 0.8
 _FEWEST_TILES, _MOST_TILES = 4, 24
 #: Ranges are tried in such steps, as far as a fix on the ground means anything.
 _STEP_M = 0.25
@@ -115,18 +115,16 @@ class Ring(msgspec.Struct, frozen=True):
         return ahead.pixels_of(ends.reshape(-1, 3)).reshape(2, -1, 2)
 
 
-def near_ring(size: Size, eye_m: float, *, named_m: float = 0.0) -> Ring:
+def near_ring(size: Size, eye_m: float) -> Ring:
     """The ring for whoever is not far; it begins at the foot of the pole.
 
     Args:
         size: of a tile.
         eye_m: how high the lens hangs.
-        named_m: as far as rules name ground.
     """
     seen = bisect_left(_TRIED_M, True, key=lambda range_m: _is_too_far(size, eye_m, range_m))
     reach_m = float(_TRIED_M[max(seen - 1, 0)])
-    highest_deg = max(_HIGHEST_DEG, _top_deg(eye_m, max(1.0, min(named_m, reach_m))))
-    ring = _from_the_foot(min(_top_deg(eye_m, reach_m), highest_deg))
+    ring = _from_the_foot(min(_top_deg(eye_m, reach_m), _HIGHEST_DEG))
     return _filled(ring, size, eye_m, ring.reach_m(size, eye_m))
 
 
@@ -143,10 +141,10 @@ def outer_tiles(sensor: Sensor, size: Size, near: Ring, named: Array) -> tuple[T
     reach_m = near.reach_m(size, eye_m)
     azimuths_deg, far_m = _shown_beyond(sensor, named, reach_m)
     farthest_m = float(np.max(far_m, initial=0.0))
-    if farthest_m < _WORTH * reach_m:
+    if not farthest_m:
         return ()
     ring = _outer_ring(size, eye_m, farthest_m)
-    if ring.fov_deg >= near.fov_deg:
+    if ring.fov_deg > _WORTH * near.fov_deg:
         return ()
     step_deg = 360.0 / ring.count
     wanted = set((np.round(azimuths_deg / step_deg) % ring.count).astype(int).tolist())
