@@ -40,6 +40,8 @@ from tests.quality.ways import Array, Way
 
 #: Who disperses stood together for so long, and of them so many are left.
 _TOGETHER_S, _LEFT_SHARE = 1.0, 0.5
+#: A speed is known after two looks.
+_LOOKS_S = 0.4
 #: Near the end of the time allowed a look decides.
 _WITHIN_MARGIN_S = 0.5
 #: Nobody may have been near a thing for so long (docs/rules.md).
@@ -83,15 +85,14 @@ def _dispersals(rule: DispersalRule, walks: Sequence[Array], times_s: Array) -> 
     for group in _groups(walks, 2 * (rule.radius_m + RADIUS_MARGIN_M)):
         if len(group) < rule.count:
             continue
-        sure = _breaks_up(rule, group, times_s, 1.0)
+        sure = first_run(_breaks_up(rule, group, times_s, 1.0), _LOOKS_S)
         may = np.flatnonzero(_breaks_up(rule, group, times_s, -1.0))
         if may.size == 0:
             continue
-        held = np.flatnonzero(sure)
-        at = int(held[0] if held.size else may[-1])
+        at = int(may[-1]) if sure is None else sure
         middle = np.mean([walk[0] for walk in group], axis=0)
         found.append(
-            event_at(rule.name, times_s[may[0]], times_s[at], middle, doubtful=not held.size)
+            event_at(rule.name, times_s[may[0]], times_s[at], middle, doubtful=sure is None)
         )
     return found
 
@@ -134,7 +135,9 @@ def _breaks_up(
     fast = gone & (outwards_mps >= rule.speed_mps + strictness * SPEED_MARGIN_MPS)
     if strictness < 0:
         # Who was fast may be taken for fast a moment longer.
-        fast = gone & (np.maximum.accumulate(outwards_mps, axis=0) >= rule.speed_mps - 0.7)
+        fast = gone & (
+            np.maximum.accumulate(outwards_mps, axis=0) >= rule.speed_mps - SPEED_MARGIN_MPS
+        )
     left = len(group) - gone.sum(axis=1)
     seen = fast.sum(axis=1) >= np.maximum(2, (len(group) - left) / 2)
     in_time = times_s - times_s[last] <= rule.within_s - strictness * _WITHIN_MARGIN_S
