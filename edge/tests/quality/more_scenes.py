@@ -45,7 +45,7 @@ def dispersals(rng: np.random.Generator, camera: Camera, weather: Weather) -> Mo
     for lane, bearings in _gatherings(camera, weather, rng):
         act = "scatter" if rng.random() < _POSITIVE_SHARE else rng.choice(["stroll", "one", "few"])
         leaves_s = rng.uniform(2.4, 3.2)
-        step_m, depth_m = rng.uniform(0.6, 0.68), rng.uniform(0.2, 0.5)
+        step_m, depth_m = rng.uniform(0.64, 0.7), rng.uniform(0.2, 0.45)
         for member in range(_ASKED - 1 if act == "few" else _GROUP):
             right_m = (member - (_GROUP - 1) / 2) * step_m
             start = lane.place(depth_m * (-1) ** member, right_m)
@@ -76,7 +76,7 @@ def _gatherings(
     if camera is Camera.FISHEYE:
         bearings = (left + 0.1, left + 0.5, 0.0, right - 0.5, right - 0.1)
         return [(lane, bearings) for lane in lanes_of(camera, weather, rng)[::2]]
-    north_m = 7.8 + rng.uniform(-0.3, 0.3)
+    north_m = (7.8 if weather is not Weather.NIGHT else 7.0) + rng.uniform(-0.3, 0.3)
     found: list[tuple[Lane, tuple[float, ...]]] = []
     for side in (-1.0, 1.0):
         lane = Lane((side * 3.9, north_m), 0.0, both_ways=True)
