@@ -317,14 +317,6 @@ def overhead_tiles(
     return tuple(tiles)
 
 
-def nadir_tile(
-    sensor: Sensor, size: Size = DEFAULT_TILE_SIZE, *, fov_h_deg: float = 90.0
-) -> VirtualCamera:
-    """The view straight down, the forward mark upwards, for whoever stands at the pole."""
-    projection = Perspective(size.width_px, size.height_px, 0.0, -90.0, fov_h_deg)
-    return VirtualCamera.of(f"{sensor.name}/nadir", sensor, projection)
-
-
 def whole_picture_tile(
     sensor: Sensor,
     size: Size,

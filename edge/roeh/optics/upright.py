@@ -117,25 +117,6 @@ def upright_heights(plane: GroundPlane, foot_px: Array, head_px: Array) -> Heigh
     return Heights(height, np.where(np.isnan(height), np.nan, sigma))
 
 
-def expected_height_px(
-    plane: GroundPlane, east_north_m: Array, height_m: float = PERSON_HEIGHT_M
-) -> Array:
-    """Pixels from foot to head of an upright object standing at each place: (n,).
-
-    Args:
-        plane: the ground of the sensor that looks.
-        east_north_m: (n, 2).
-        height_m: of the object.
-
-    Returns:
-        Length in the sensor's picture; NaN where its foot or its head is not visible.
-    """
-    foot = plane.pixels_of(east_north_m)
-    head = plane.pixels_of(east_north_m, up_m=height_m)
-    length: Array = np.linalg.norm(head - foot, axis=1)
-    return length
-
-
 def ends_of(shown: Shown, boxes: Array) -> Ends:
     """Foot and head of whatever fills each box, in the picture the boxes are in.
 

@@ -12,7 +12,7 @@ from roeh.core.types import Covariance, GroundPoint
 from roeh.optics.ground import GroundPlane, bearing_of, locate, range_of
 from roeh.optics.lens import Equidistant, KannalaBrandt, Pinhole
 from roeh.optics.rig import Pose, PoseSigmas, Rig, Sensor
-from roeh.optics.upright import agrees, ends_of, expected_height_px, upright_heights
+from roeh.optics.upright import agrees, ends_of, upright_heights
 
 quick = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -261,15 +261,6 @@ def test_the_box_round_a_person_gives_back_foot_and_head(plane: GroundPlane, see
     off = 0.1 * np.linalg.norm(high - low, axis=1) + 1
     assert (np.linalg.norm(ends.foot_px - feet, axis=1) < off).all()
     assert (np.linalg.norm(ends.head_px - heads, axis=1) < off).all()
-
-
-@quick
-@given(planes(), seeds)
-def test_the_expected_height_is_that_from_foot_to_head(plane: GroundPlane, seed: int):
-    rng = np.random.default_rng(seed)
-    there = places(rng.uniform(0, 360, 100), rng.uniform(0, 30, 100))
-    length = np.linalg.norm(plane.pixels_of(there, up_m=1.0) - plane.pixels_of(there), axis=1)
-    np.testing.assert_allclose(expected_height_px(plane, there, 1.0), length)
 
 
 @quick

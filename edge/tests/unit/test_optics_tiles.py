@@ -8,7 +8,7 @@ from roeh.core.types import Size
 from roeh.optics.lens import Equidistant, Pinhole
 from roeh.optics.projection import Cylindrical, Perspective
 from roeh.optics.rig import Pose, Sensor, angles_of
-from roeh.optics.tiles import nadir_tile, overhead_tiles, whole_picture_tile
+from roeh.optics.tiles import overhead_tiles, whole_picture_tile
 from roeh.optics.view import box_around, view_around
 
 DOWN = Sensor("down", Equidistant(512, 512, 185), Pose(0, 90, 0, 5))
@@ -72,15 +72,6 @@ def test_a_tile_is_black_where_the_lens_shows_nothing():
     rendered = tile.render(white(DOWN))
     assert not rendered[0].any()
     assert rendered[-1].all()
-
-
-def test_the_nadir_tile_has_the_pole_in_its_middle_and_the_forward_mark_up():
-    tile = nadir_tile(DOWN, Size(65, 65))
-    np.testing.assert_allclose(
-        tile.pole_directions(np.asarray([[32.0, 32.0]])), [[0, 0, -1]], atol=1e-9
-    )
-    azimuth, _ = angles_of(tile.pole_directions(np.asarray([[32.0, 8.0], [56.0, 32.0]])))
-    np.testing.assert_allclose(azimuth, [0, 90], atol=1e-9)
 
 
 def test_a_cylinder_may_go_all_the_way_round():
