@@ -15,12 +15,15 @@ from tests.quality.stages import Camera, Weather
 from tests.quality.suite import SPLITS
 
 SEED = SPLITS["test"] - 991
-#: Each kind of scene once by day and once in other weather.
+#: Each kind of scene once, visits by day and by night.
 SCENES = (
     (Kind.VISITS, Camera.PINHOLE, Weather.DAY),
     (Kind.VISITS, Camera.PINHOLE, Weather.NIGHT),
     (Kind.CROWDS, Camera.PINHOLE, Weather.RAIN),
     (Kind.RUNS, Camera.PINHOLE, Weather.FLICKER),
+    (Kind.DISPERSALS, Camera.PINHOLE, Weather.RAIN),
+    (Kind.STOPS, Camera.PINHOLE, Weather.DAY),
+    (Kind.LEFT, Camera.PINHOLE, Weather.NIGHT),
 )
 
 
@@ -32,7 +35,7 @@ def test_what_happens_is_told_in_time_and_nothing_else(kind, camera, weather):
     outcomes = judged(scene, play(scene))
     events = sum(one.events for one in outcomes)
     delays = sorted(delay for one in outcomes for delay in one.delays_s)
-    assert events >= 2
+    assert events >= 1
     assert [one.wrong for one in outcomes if one.wrong] == []
     # One in ten may be missed or late, lest a test of few stands or falls with one look.
     assert len(delays) >= 0.9 * events
