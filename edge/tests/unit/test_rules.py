@@ -617,6 +617,28 @@ def test_a_cluster_that_breaks_up_fast_raises_once():
     assert (round(alert.position.east_m), round(alert.position.north_m)) == (3, 3)
 
 
+def test_two_crowds_that_scatter_at_one_bang_are_two_alerts():
+    crowd = ring_of(6, 4.0, 5.0)
+
+    def where(t_s: float) -> list[Track]:
+        far = [
+            msgspec.structs.replace(
+                track,
+                id=track.id + 100,
+                position=msgspec.structs.replace(
+                    track.position, east_m=track.position.east_m + 60.0
+                ),
+            )
+            for track in crowd(t_s)
+        ]
+        return [*crowd(t_s), *far]
+
+    found = play(dispersal_engine(), where, 0, 9)
+    raised = [alert for _, alert in found if alert.phase.value == "raised"]
+
+    assert sorted(round(alert.position.east_m) for alert in raised) == [3, 63]
+
+
 def test_people_who_stroll_apart_do_not_scatter():
     assert play(dispersal_engine(), ring_of(6, 1.2, 5.0), 0, 14) == []
 
