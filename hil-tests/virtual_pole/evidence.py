@@ -26,7 +26,10 @@ _LOOK_BACK_US = 3_600_000_000
 #: So much before the first alert, and at most so much in all: a bundle of seconds is enough.
 _BEFORE_US = 2_000_000
 _MAX_SPAN_US = 30_000_000
-_VIDEO_PATIENCE_S = 60.0
+#: The poles send a checkpoint every 5 s, and its witness signs it a moment later: what is older than
+#: two of them is anchored.
+_ANCHORED_WITHIN_US = 12_000_000
+_VIDEO_PATIENCE_S = 90.0
 _FETCH_PATIENCE_S = 120
 _POLL_S = 0.5
 _US_PER_S = 1_000_000
@@ -168,25 +171,44 @@ class _Span(msgspec.Struct, frozen=True):
 
 
 def _span(police: _Police, clock: Clock) -> _Span:
-    """From just before the first alert to what is on disk by now; waits for that."""
+    """From just before the first alert to what is on disk by now; waits until it is anchored."""
     deadline_ns = clock.mono_ns() + int(_VIDEO_PATIENCE_S * NS_PER_S)
+    span: _Span | None = None
     while True:
         now_us = clock.read().t_utc_ns // 1000
         seen = police.timeline(now_us - _LOOK_BACK_US, now_us)
-        for lane in seen.lanes:
-            written = [bar for bar in lane.bars if bar.is_written]
-            alerts = [
-                alert.t_utc_us
-                for alert in seen.alerts
-                if any(bar.from_utc_us <= alert.t_utc_us < bar.to_utc_us for bar in written)
-            ]
-            if alerts:
-                first_us = min(alerts) - _BEFORE_US
-                last_us = max(bar.to_utc_us for bar in written)
-                return _Span(lane.camera_id, first_us, min(last_us, first_us + _MAX_SPAN_US))
+        span = span or _first_alert(seen)
+        if span is not None and _end_us(seen, span.camera) >= span.to_utc_us + _ANCHORED_WITHIN_US:
+            return span
         if clock.mono_ns() > deadline_ns:
-            raise PoleFailed("the pole's timeline shows no alert with video on disk")
+            raise PoleFailed("the pole's timeline shows no alert with video on disk and beyond it")
         clock.wait(_POLL_S)
+
+
+def _first_alert(seen: _Timeline) -> _Span | None:
+    for lane in seen.lanes:
+        written = [bar for bar in lane.bars if bar.is_written]
+        alerts = [
+            alert.t_utc_us
+            for alert in seen.alerts
+            if any(bar.from_utc_us <= alert.t_utc_us < bar.to_utc_us for bar in written)
+        ]
+        if alerts:
+            first_us = min(alerts) - _BEFORE_US
+            last_us = _end_us(seen, lane.camera_id)
+            return _Span(lane.camera_id, first_us, min(last_us, first_us + _MAX_SPAN_US))
+    return None
+
+
+def _end_us(seen: _Timeline, camera: str) -> int:
+    """Until when the camera's video is on disk."""
+    return max(
+        bar.to_utc_us
+        for lane in seen.lanes
+        if lane.camera_id == camera
+        for bar in lane.bars
+        if bar.is_written
+    )
 
 
 class _Police:
