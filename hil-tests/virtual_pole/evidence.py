@@ -26,8 +26,8 @@ _LOOK_BACK_US = 3_600_000_000
 #: So much before the first alert, and at most so much in all: a bundle of seconds is enough.
 _BEFORE_US = 2_000_000
 _MAX_SPAN_US = 30_000_000
-#: The poles send a checkpoint every 5 s, and its witness signs it a moment later: what is older than
-#: two of them is anchored.
+#: The poles send a checkpoint every 5 s, and its witness signs it a moment later: what is older
+#: than two of them is anchored.
 _ANCHORED_WITHIN_US = 12_000_000
 _VIDEO_PATIENCE_S = 90.0
 _FETCH_PATIENCE_S = 120
