@@ -22,13 +22,13 @@ class Mobility(msgspec.Struct, frozen=True):
 
 
 _VEHICLE = Mobility("vehicle", 4.0, 8.0, 5.0)
-_TWO_WHEELER = Mobility("two-wheeler", 2.0, 5.0, 3.0)
+TWO_WHEELER = Mobility("two-wheeler", 2.0, 5.0, 3.0)
 
 MOBILITIES: dict[str, Mobility] = {
     "person": Mobility("person", 0.6, 1.5, 1.2),
     "dog": Mobility("dog", 2.0, 3.0, 2.5),
-    "bicycle": _TWO_WHEELER,
-    "motorcycle": _TWO_WHEELER,
+    "bicycle": TWO_WHEELER,
+    "motorcycle": TWO_WHEELER,
     "car": _VEHICLE,
     "bus": _VEHICLE,
     "truck": _VEHICLE,

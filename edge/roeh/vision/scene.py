@@ -81,6 +81,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         frame: the newest picture; the rest is as of it, or of its camera.
         tracks: live ones of all cameras; a rule is given those confirmed, of its labels.
+        wheels: confirmed bicycles and motorcycles, for every rule: they carry people.
         tamper: what was done to the frame's camera; None while it sees as ever.
         still_objects: that the frame's camera shows.
         agitation: of tracks that were looked at in this frame.
@@ -89,6 +90,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
 
     frame: Frame
     tracks: tuple[Track, ...] = ()
+    wheels: tuple[Track, ...] = ()
     tamper: Tamper | None = None
     still_objects: tuple[StillObject, ...] = ()
     agitation: tuple[Agitation, ...] = ()

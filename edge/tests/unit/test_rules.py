@@ -570,6 +570,36 @@ def test_a_speed_that_may_be_an_error_is_no_running():
     assert play(running_engine(), unsure, 0, 5) == []
 
 
+def beside_a_bicycle(speed_mps: float, bicycle_mps: float):
+    """One who goes east, and a bicycle that goes east from the same place."""
+
+    def where(t_s: float) -> list[Track]:
+        there = ((1, "person", speed_mps, 0.3), (2, "bicycle", bicycle_mps, 0.0))
+        return [
+            msgspec.structs.replace(
+                track_at(-12.0 + ahead_m + mps * t_s, 2.0, t_s, track_id=number, label=label),
+                velocity_east_mps=mps,
+            )
+            for number, label, mps, ahead_m in there
+        ]
+
+    return where
+
+
+def test_who_rides_a_bicycle_does_not_run_also_while_it_is_not_seen():
+    riding = beside_a_bicycle(5.0, 5.0)
+    assert play(running_engine(), riding, 0, 4) == []
+
+    def seldom(t_s: float) -> list[Track]:
+        return riding(t_s)[: 2 if t_s % 1.6 < 0.1 else 1]
+
+    assert play(running_engine(), seldom, 0, 4) == []
+
+
+def test_who_runs_past_a_bicycle_runs():
+    assert len(raised(play(running_engine(), beside_a_bicycle(5.0, 0.0), 0, 4))) == 1
+
+
 def test_running_counts_in_its_zone_alone():
     assert play(running_engine(zone="yard"), runner((5.0, 2.2)), 0, 2) == []
     found = play(running_engine(zone="yard"), runner((4.0, 6.0), start=(-6.0, 2.0)), 0, 6)

@@ -13,6 +13,7 @@ import msgspec
 from roeh.core.clock import NS_PER_S, NS_PER_US
 from roeh.core.config import RuleSection
 from roeh.core.types import AlertPhase, EvidenceReference, Frame, GroundPoint
+from roeh.vision.mobility import TWO_WHEELER, mobility_of
 from roeh.vision.rules.chatter import Chatter
 from roeh.vision.rules.finding import SIGHTLESS_KINDS, Condition, Finding, Rule
 from roeh.vision.rules.geometry import apart_m
@@ -92,12 +93,12 @@ class Life:
         frame = scene.frame
         self._newest[frame.camera_id] = frame
         self._asked_ns = frame.t_mono_ns
+        confirmed = [one for one in scene.tracks if one.confirmed]
         conditions = self._rule.update(
             msgspec.structs.replace(
                 scene,
-                tracks=tuple(
-                    one for one in scene.tracks if one.confirmed and one.label in self._labels
-                ),
+                tracks=tuple(one for one in confirmed if one.label in self._labels),
+                wheels=tuple(one for one in confirmed if mobility_of(one.label) is TWO_WHEELER),
             )
         )
         return self._live(conditions, frame)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
+
 import msgspec
 
 from roeh.core.clock import NS_PER_S
@@ -21,6 +24,10 @@ _LEAST_HALF = 0.5
 _STILL_SHARE = 0.75
 #: ... and for so long below it, or unseen.
 _BRIDGE_S = 1.5
+#: A bicycle this near that goes the same way, but for so much, carries who is seen there ...
+_RIDE_M, _RIDE_MPS = 1.5, 1.5
+#: ... also while it is not seen for so long: of the two the network knows it less surely.
+_RIDE_S = 2.0
 #: Who is lost in full run and found under another number is the same alert within so far.
 _SAME_M = 4.0
 
@@ -33,6 +40,7 @@ class _Run(msgspec.Struct):
         started: the frame with which that run began.
         fast_since: the frame since which no look was too slow; None otherwise.
         still_ns: when it was last as fast as somebody who goes on running.
+        rode_ns: when a bicycle or motorcycle last carried it; None: never.
     """
 
     track: Track
@@ -41,6 +49,7 @@ class _Run(msgspec.Struct):
     started: Frame | None = None
     fast_since: Frame | None = None
     still_ns: int = 0
+    rode_ns: int | None = None
     holds: bool = False
 
 
@@ -65,7 +74,7 @@ class Running:
         self._runs = {key: run for key, run in self._runs.items() if key in live}
         for track in tracks:
             if track.seen:
-                self._look(track, frame, is_inside=track.id in inside)
+                self._look(track, frame, scene.wheels, is_inside=track.id in inside)
         for run in self._runs.values():
             run.holds &= now_ns - run.still_ns <= _BRIDGE_S * NS_PER_S
         return [
@@ -81,16 +90,21 @@ class Running:
             if run.holds and run.started is not None
         ]
 
-    def _look(self, track: Track, frame: Frame, *, is_inside: bool) -> None:
+    def _look(
+        self, track: Track, frame: Frame, wheels: Collection[Track], *, is_inside: bool
+    ) -> None:
         run = self._runs.setdefault(track.id, _Run(track, PaceMeter()))
         run.track = track
+        if any(_rides(track, wheel) for wheel in wheels):
+            run.rode_ns = frame.t_mono_ns
+        is_riding = run.rode_ns is not None and frame.t_mono_ns - run.rode_ns <= _RIDE_S * NS_PER_S
         pace = run.meter.look(track)
         if pace is None and is_inside:
             # Too few looks to tell: somebody who was fast a moment ago is not known to be slow.
             if frame.t_mono_ns - run.still_ns > WINDOW_S * NS_PER_S:
                 run.fast_since = None
             return
-        if pace is None or not is_inside:
+        if pace is None or not is_inside or is_riding:
             run.fast_since = None
             return
         wanted_mps = self._settings.speed_mps
@@ -106,3 +120,17 @@ class Running:
         if not run.holds and fast_ns >= self._settings.duration_s * NS_PER_S:
             self._count += 1
             run.number, run.started, run.holds = self._count, run.fast_since, True
+
+
+def _rides(track: Track, wheel: Track) -> bool:
+    """Whether a person moves with a bicycle or motorcycle; who runs past a parked one does not."""
+    apart = (
+        track.position.east_m - wheel.position.east_m,
+        track.position.north_m - wheel.position.north_m,
+    )
+    astray = (
+        track.velocity_east_mps - wheel.velocity_east_mps,
+        track.velocity_north_mps - wheel.velocity_north_mps,
+    )
+    is_person = track.label == "person"
+    return is_person and math.hypot(*apart) <= _RIDE_M and math.hypot(*astray) <= _RIDE_MPS
