@@ -91,6 +91,22 @@ def verified_unit(tree, file):
     return complaint(in_namespace(script, tree, unit))
 
 
+#: A boot that starts every unit which any board starts.
+_BOOT = """
+cat >/etc/systemd/system/boot.target <<END
+[Unit]
+Requires=basic.target
+Wants=$(cd /etc/systemd/system && grep -l -d skip "^WantedBy=" roeh* | tr "\\n" " ")
+END
+"""
+
+
+def boot_order(tree):
+    """What systemd says of a boot with all units at once; nothing: each has its place in it."""
+    script = _UNIT_ROOT + _BOOT + "systemd-analyze verify --man=no boot.target"
+    return complaint(in_namespace(script, tree))
+
+
 def closed_unit(tree, file):
     """How much a service could do beside its work."""
     command = ["systemd-analyze", "security", "--no-pager", "--offline=yes"]

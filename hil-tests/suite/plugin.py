@@ -41,7 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     ):
         config.addinivalue_line("markers", line)
     form = cast(Literal["whole", "short"], config.getoption("form"))
-    recorder = Recorder(config.getoption("tier"), config.getoption("results"), form)
+    recorder = Recorder(
+        config.getoption("tier"),
+        config.getoption("results"),
+        form,
+        config.pluginmanager,
+    )
     config.stash[_RECORDER] = recorder
     config.pluginmanager.register(recorder, "suite-recorder")
 
@@ -53,12 +58,20 @@ class Recorder:
         tier: name of the column.
         results: where the run is kept; None: nowhere.
         form: `short` leaves out what is not marked so.
+        plugins: pytest's, of which the terminal is one that comes late.
     """
 
-    def __init__(self, tier: str, results: Path | None, form: Literal["whole", "short"]) -> None:
+    def __init__(
+        self,
+        tier: str,
+        results: Path | None,
+        form: Literal["whole", "short"],
+        plugins: pytest.PytestPluginManager,
+    ) -> None:
         self._tier = tier
         self._results = results
         self._form: Literal["whole", "short"] = form
+        self._plugins = plugins
         self._shown: dict[str, Shown] = {}
         self._started = localtime().astimezone(timezone.utc).isoformat(timespec="seconds")
 
@@ -102,6 +115,12 @@ class Recorder:
         measured = str(dict(report.user_properties).get("measured", ""))
         self._note(item, outcome, reason, spent_s, measured)
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Say at once why something failed: a whole run takes hours."""
+        terminal = self._plugins.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.write_line(f"\n  {_outcome_of(report)[1]}")
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Keep the run; one that was interrupted is kept as what it is."""

@@ -32,8 +32,8 @@ def check_microphone(config: NodeConfig, clock: Clock) -> Iterator[Outcome]:
             yield judge_running_microphone(status, device)
         return
     try:
-        from roeh.sources.microphone.ear import Ear  # noqa: PLC0415  # likewise
-        from roeh.sources.microphone.microphone import Microphone  # noqa: PLC0415  # the doctor speaks without it
+        from roeh.sources.microphone.ear import Ear  # noqa: PLC0415  # the doctor speaks without it
+        from roeh.sources.microphone.microphone import Microphone  # noqa: PLC0415  # likewise
     except ImportError as error:
         yield bad(Code.LIBRARY_MISSING, f"cannot be tried ({error})", "mend the libraries first")
         return

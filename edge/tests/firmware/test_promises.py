@@ -55,6 +55,16 @@ def test_users_have_no_shell_and_directories_belong_to_one_of_them(tree):
 
 
 @pytest.mark.apt("systemd")
+def test_a_boot_starts_every_unit_and_has_to_drop_none(tree):
+    """Of units that wait for each other in a circle systemd leaves one out, and goes on."""
+    assert tools.boot_order(tree) == ""
+
+    path = tree / "systemd/roeh-release-watch.path"
+    path.write_text(path.read_text().replace("[Path]", "After=roeh-release-return.service\n[Path]"))
+    assert "ordering cycle" in tools.boot_order(tree)
+
+
+@pytest.mark.apt("systemd")
 def test_the_evidence_partition_takes_what_the_others_leave(tree):
     said, plan = tools.partitions(tree)
 

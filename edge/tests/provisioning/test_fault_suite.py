@@ -114,15 +114,16 @@ def test_a_test_passes_only_if_it_was_run_to_its_end(tmp_path):
     environment = tmp_path / "everything.yaml"
     environment.write_text(json.dumps({"features": sorted(CAPABILITIES), "targets": {}}))
     path = results_path(tmp_path, "nspawn")
-    subprocess.run(
+    said = subprocess.run(
         [
             *(HIL / "python", "-m", "pytest", "-p", "suite.plugin", "--rootdir", tmp_path),
             *("-c", os.devnull, "--lg-env", environment, "--results", path, tmp_path),
         ],
         env={**os.environ, "PYTHONPATH": SUITE.parent},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
         check=False,
-    )
+    ).stdout
     run = read_run(path)
     assert not run.finished
     assert [(one.name, one.outcome, one.reason) for one in run.shown] == [
@@ -132,6 +133,9 @@ def test_a_test_passes_only_if_it_was_run_to_its_end(tmp_path):
         ("taken down badly", Outcome.FAILED, "in teardown: OSError: it is gone"),
         ("interrupted", Outcome.FAILED, "interrupted"),
     ]
+    while_it_ran = said.partition("= FAILURES =")[0]
+    assert "OSError: a call of its own" in while_it_ran
+    assert "in teardown: OSError: it is gone" in while_it_ran
 
 
 def marks_of(path):

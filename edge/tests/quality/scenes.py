@@ -15,24 +15,28 @@ import numpy as np
 
 from roeh.core.config import (
     CrowdRule,
+    DispersalRule,
     LineCrossingRule,
     LineSection,
     LoiteringRule,
     NodeConfig,
+    ObjectLeftRule,
+    RuleSection,
     RunningRule,
+    VehicleStoppedRule,
     ZoneEntryRule,
     ZoneSection,
 )
 from tests.quality.belongings import Drive, Left
+from tests.quality.dispersals import dispersal_events, draw_dispersals
+from tests.quality.drawn import POSITIVE_SHARE, SPURT_MPS2, Drawn
 from tests.quality.lanes import Lane, lanes_of
-from tests.quality.more_scenes import dispersals, left, stops
-from tests.quality.more_truth import more_events_of
+from tests.quality.left import draw_left, left_events
 from tests.quality.stages import Camera, Weather, detect_of, section_of
-from tests.quality.truth import DOUBT_SIGMAS, SURE_SIGMAS, Event, events_of
+from tests.quality.stops import draw_stops, stop_events
+from tests.quality.truth import DOUBT_SIGMAS, STEP_S, SURE_SIGMAS, Event, events_of
 from tests.quality.ways import Place, Way
 
-#: Of what is drawn so much is meant to be told; the rest are near misses.
-_POSITIVE_SHARE = 0.75
 _DWELL_S, _STAY_RADIUS_M = 5.0, 1.0
 _CROWD, _CROWD_RADIUS_M, _CROWD_S = 4, 2.0, 2.0
 _FASTEST_WALK_MPS = 2.5
@@ -40,8 +44,6 @@ _FASTEST_WALK_MPS = 2.5
 _VISIT_S = 10.6
 #: A scene goes on for so long after the last event; one that has but half of it is doubtful.
 _TO_TELL_S = 1.2
-#: How fast one who runs off gains speed.
-_SPURT_MPS2 = 2.5
 #: Farther off nobody is surely known at once.
 _FARTHEST_M = 13.5
 
@@ -100,39 +102,16 @@ class _Course(msgspec.Struct, frozen=True):
 def scene_of(kind: Kind, camera: Camera, weather: Weather, seed: int) -> Scene:
     """The scene of a seed; the same whenever it is asked for."""
     order = [list(Kind).index(kind), list(Camera).index(camera), list(Weather).index(weather)]
-    rng = np.random.default_rng([seed, 11, *order])
-    if kind in _DRAW_MORE:
-        return _scene_of_more(kind, camera, weather, seed, rng)
-    draw = {Kind.VISITS: _visits, Kind.CROWDS: _crowds, Kind.RUNS: _runs}[kind]
-    ways, zones, lines, rules, duration_s = draw(rng, camera, weather)
+    drawn = _DRAW[kind](np.random.default_rng([seed, 11, *order]), camera, weather)
     config = NodeConfig(
         sensors=(section_of(camera),),
         detect=detect_of(camera),
-        zones=tuple(zones),
-        lines=tuple(lines),
-        rules=tuple(rules),
+        zones=tuple(drawn.zones),
+        lines=tuple(drawn.lines),
+        rules=tuple(drawn.rules),
     )
-    events = events_of(config, ways, duration_s)
-    if kind is not Kind.RUNS:
-        duration_s = _ended_s(events, duration_s)
-    return Scene(
-        seed, kind, camera, weather, duration_s, config, tuple(ways), _in_view(events, duration_s)
-    )
-
-
-def _scene_of_more(
-    kind: Kind, camera: Camera, weather: Weather, seed: int, rng: np.random.Generator
-) -> Scene:
-    """A scene of things, vehicles or groups that part: only their own rules watch it."""
-    more = _DRAW_MORE[kind](rng, camera, weather)
-    config = NodeConfig(
-        sensors=(section_of(camera),),
-        detect=detect_of(camera),
-        zones=more.zones,
-        rules=more.rules,
-    )
-    events = more_events_of(config, more.ways, more.things, more.drives, more.duration_s)
-    duration_s = _ended_s(events, more.duration_s)
+    events = _events_of(config, drawn)
+    duration_s = drawn.duration_s if kind is Kind.RUNS else _ended_s(events, drawn.duration_s)
     return Scene(
         seed,
         kind,
@@ -140,11 +119,34 @@ def _scene_of_more(
         weather,
         duration_s,
         config,
-        more.ways,
+        tuple(drawn.ways),
         _in_view(events, duration_s),
-        more.things,
-        more.drives,
+        tuple(drawn.things),
+        tuple(drawn.drives),
     )
+
+
+def _events_of(config: NodeConfig, drawn: Drawn) -> tuple[Event, ...]:
+    """All that is to be told, or may be, of who walks and of what is there beside people."""
+    found = list(events_of(config, drawn.ways, drawn.duration_s))
+    times_s = np.arange(0.0, drawn.duration_s, STEP_S)
+    walks = [way.places(times_s) for way in drawn.ways]
+    zones = {zone.name: zone for zone in config.zones}
+    for rule in config.rules:
+        match rule:
+            case DispersalRule():
+                found += dispersal_events(rule, walks, times_s)
+            case VehicleStoppedRule():
+                height_m = config.sensors[0].height_m
+                for drive in drawn.drives:
+                    found += stop_events(rule, zones[rule.zone], drive, height_m, times_s)
+            case ObjectLeftRule():
+                for left in drawn.things:
+                    found += left_events(rule, left, walks, times_s)
+            case _:
+                # Of those `events_of` has told.
+                pass
+    return tuple(found)
 
 
 def _ended_s(events: Sequence[Event], duration_s: float) -> float:
@@ -162,12 +164,7 @@ def _in_view(events: Sequence[Event], duration_s: float) -> tuple[Event, ...]:
     )
 
 
-_DRAW_MORE = {Kind.DISPERSALS: dispersals, Kind.STOPS: stops, Kind.LEFT: left}
-_Rules = list[ZoneEntryRule | LineCrossingRule | LoiteringRule | CrowdRule | RunningRule]
-_Drawn = tuple[list[Way], list[ZoneSection], list[LineSection], _Rules, float]
-
-
-def _everybody() -> _Rules:
+def _everybody() -> list[RuleSection]:
     """Rules that watch everybody everywhere, in every scene."""
     return [
         CrowdRule(name="crowd", count=_CROWD, radius_m=_CROWD_RADIUS_M, duration_s=_CROWD_S),
@@ -175,7 +172,7 @@ def _everybody() -> _Rules:
     ]
 
 
-def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> Drawn:
     """In every lane one who walks over a line into a zone and stays; or nearly does."""
     ways: list[Way] = []
     zones: list[ZoneSection] = []
@@ -185,7 +182,7 @@ def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
     for number, lane in enumerate(lanes_of(camera, weather, rng)):
         towards = -1.0 if lane.both_ways and rng.random() < 0.4 else 1.0
         course = _Course(lane, towards, rng.uniform(-0.35, 0.35))
-        stays = rng.random() < _POSITIVE_SHARE
+        stays = rng.random() < POSITIVE_SHARE
         start = course.place(3.4 if lane.both_ways else rng.uniform(3.3, 3.8))
         stops: list[tuple[Place, float]] = [(start, rng.uniform(0.7, 1.2))]
         stops.append((course.place(0.0), 20.0 if stays else rng.uniform(0.3, 0.7)))
@@ -196,7 +193,7 @@ def _visits(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
         lines.append(_line(rng, number, course))
         rules.append(ZoneEntryRule(name=f"zone-{number}", zone=zones[-1].name))
         rules.append(LineCrossingRule(name=f"line-{number}", line=lines[-1].name, cool_down_s=0.0))
-    return ways, zones, lines, rules, _VISIT_S
+    return Drawn(ways, rules, _VISIT_S, zones=zones, lines=lines)
 
 
 def _zone(rng: np.random.Generator, number: int, course: _Course) -> ZoneSection:
@@ -204,7 +201,7 @@ def _zone(rng: np.random.Generator, number: int, course: _Course) -> ZoneSection
     margin_m = course.lane.margin_m(DOUBT_SIGMAS)
     half_m = course.lane.margin_m(SURE_SIGMAS) + rng.uniform(0.3, 0.6)
     before_m, beside_m = 0.0, 0.0
-    if rng.random() >= _POSITIVE_SHARE:
+    if rng.random() >= POSITIVE_SHARE:
         off_m = half_m + margin_m + rng.uniform(0.2, 0.6)
         if rng.random() < 0.5:
             before_m, beside_m = rng.uniform(0.0, 1.5), off_m * rng.choice([-1, 1])
@@ -224,7 +221,7 @@ def _line(rng: np.random.Generator, number: int, course: _Course) -> LineSection
     margin_m = course.lane.margin_m(DOUBT_SIGMAS)
     half_m = margin_m + rng.uniform(0.6, 1.0)
     before_m = rng.uniform(1.5, 1.9)
-    if rng.random() < _POSITIVE_SHARE:
+    if rng.random() < POSITIVE_SHARE:
         shift_m = rng.uniform(-0.3, 0.3)
         ends = (before_m, shift_m - half_m), (before_m, shift_m + half_m)
     else:
@@ -243,12 +240,12 @@ def _line(rng: np.random.Generator, number: int, course: _Course) -> LineSection
     )
 
 
-def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> Drawn:
     """Groups that gather; some are one too few."""
     ways: list[Way] = []
     # Every other lane: two crowds of one place are one.
     for lane in lanes_of(camera, weather, rng)[::2]:
-        is_crowd = rng.random() < _POSITIVE_SHARE
+        is_crowd = rng.random() < POSITIVE_SHARE
         # In a zigzag: who stands behind somebody is not seen, and no matter for a rule.
         step_m, depth_m = rng.uniform(0.6, 0.72), rng.uniform(0.2, 0.5)
         for member in range(_CROWD if is_crowd else _CROWD - 1):
@@ -259,28 +256,28 @@ def _crowds(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Draw
             came = lane.place(away_m + way_m, 1.1 * right_m)
             stops = [(came, rng.uniform(0.6, 1.0)), (there, 20.0)]
             ways.append(Way.walked(stops, rng.uniform(1.1, 1.5)))
-    return ways, [], [], _everybody(), 7.0
+    return Drawn(ways, _everybody(), 7.0)
 
 
-def _runs(rng: np.random.Generator, camera: Camera, weather: Weather) -> _Drawn:
+def _runs(rng: np.random.Generator, camera: Camera, weather: Weather) -> Drawn:
     """People who run through, or break into a run; or walk as fast as one can. Each over a line."""
     ways: list[Way] = []
     lines: list[LineSection] = []
     rules = _everybody()
     for number, (start, end) in enumerate(_tracks(rng, camera, weather)):
-        if rng.random() >= _POSITIVE_SHARE:
+        if rng.random() >= POSITIVE_SHARE:
             speeds = [(0.0, rng.uniform(2.0, _FASTEST_WALK_MPS))]
         else:
             fast_mps = rng.uniform(4.4, 5.2)
             speeds = [(0.0, fast_mps)]
             if rng.random() < 0.5:
                 slow_mps, from_s = rng.uniform(1.2, 2.0), rng.uniform(0.4, 0.8)
-                until_s = from_s + (fast_mps - slow_mps) / _SPURT_MPS2
+                until_s = from_s + (fast_mps - slow_mps) / SPURT_MPS2
                 speeds = [(from_s, slow_mps), (until_s, fast_mps)]
         ways.append(Way.dashed(start, end, speeds))
         lines.append(_gate(rng, number, start, end))
         rules.append(LineCrossingRule(name=f"line-{number}", line=lines[-1].name))
-    return ways, [], lines, rules, min(5.0, *(way.end_s for way in ways))
+    return Drawn(ways, rules, min(5.0, *(way.end_s for way in ways)), lines=lines)
 
 
 def _gate(rng: np.random.Generator, number: int, start: Place, end: Place) -> LineSection:
@@ -320,3 +317,13 @@ def _tracks(
         )
         found.append((a, b))
     return found
+
+
+_DRAW = {
+    Kind.VISITS: _visits,
+    Kind.CROWDS: _crowds,
+    Kind.RUNS: _runs,
+    Kind.DISPERSALS: draw_dispersals,
+    Kind.STOPS: draw_stops,
+    Kind.LEFT: draw_left,
+}

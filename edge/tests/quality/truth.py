@@ -101,7 +101,7 @@ def events_of(config: NodeConfig, ways: Sequence[Way], duration_s: float) -> tup
                 for walk in walks:
                     found += _runs(rule, walk, times_s)
             case DispersalRule() | VehicleStoppedRule() | ObjectLeftRule():
-                # tests/quality/more_truth.py
+                # Of these tests/quality/scenes.py asks their own modules.
                 pass
             case _:
                 raise AssertionError(f"no truth for {rule.name}")

@@ -10,3 +10,10 @@ pytestmark = [pytest.mark.fault(faults.BOOT), pytest.mark.needs("systemd")]
 def test_systemd_is_the_first_process_and_no_unit_has_failed(booted):
     assert booted.run("cat /proc/1/comm").strip() == "systemd"
     assert booted.run("systemctl --failed --plain --no-legend").strip() == ""
+
+
+@pytest.mark.short
+def test_a_boot_drops_no_unit(provisioned_pole):
+    """Of units that wait for each other in a circle systemd leaves one out, and goes on."""
+    said = provisioned_pole.machine.run("journalctl --boot --no-pager -o cat _PID=1")
+    assert [line for line in said.splitlines() if "ordering cycle" in line] == []
