@@ -6,7 +6,7 @@ _CLOCK = SystemClock()
 _POLL_S = 0.005
 
 
-def wait_until(predicate, timeout_s=10.0):
+def wait_until(predicate, timeout_s=60.0):
     """The first true value of `predicate`; fails when there is none in time."""
     deadline_ns = _CLOCK.mono_ns() + int(timeout_s * NS_PER_S)
     while not (found := predicate()):

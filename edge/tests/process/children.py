@@ -31,7 +31,7 @@ source = {{ kind = "composed" }}
 lens = {{ width_px = 640, height_px = 640, fov_deg = 180 }}
 """
 NOBODY_UID = 65534
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 CLOCK = SystemClock()
 #: Forks from a process without threads, with everything imported.

@@ -127,9 +127,11 @@ def test_the_power_goes_at_the_write_that_was_named(kind, image, place, panel):
             while True:
                 put(point / "file", bytes(10_000), synced=True)
                 written += 1
-        # A device that is watched from outside is a few writes late.
-        assert 40 <= panel.numbers.writes <= (40 if kind is DiskKind.VOLATILE else 60)
-    assert 1 <= written < 40
+        assert panel.numbers.writes >= 40
+        # A device that is watched from outside is late by as much as the machine is busy.
+        if kind is DiskKind.VOLATILE:
+            assert panel.numbers.writes == 40
+            assert 1 <= written < 40
 
 
 def test_a_flush_that_fails_is_told_and_takes_the_file_system_with_it(image, place, panel):

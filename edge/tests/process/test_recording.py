@@ -143,9 +143,9 @@ def test_killed_at_random_it_loses_nothing_that_it_acknowledged(evidence, source
     # Not one more either: what was sent again is there once, and the signatures count on.
     counters = [entry.gop_counter for one in segments for entry in one.fragments]
     assert counters == list(range(1, capture.acknowledged + 1))
-    # The last one may have closed, full, just before the end.
+    # By chance no kill may meet an open segment; the last may have closed, full, before the end.
     reasons = {one.end_reason for one in segments}
-    assert {"full", "recovered"} <= reasons <= {"full", "recovered", "stopped"}
+    assert {"full"} <= reasons <= {"full", "recovered", "stopped"}
     assert unlike_their_records(evidence.config) == []
     # Nothing was lost of the time either.
     assert records(evidence.config, "gap") == []
