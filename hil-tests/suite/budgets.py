@@ -23,7 +23,9 @@ Of = Literal[
 OF_A_BOARD: frozenset[Of] = frozenset({"temperature_c", "power_w"})
 #: What is measured from switching it on.
 OF_BOOTING: frozenset[Of] = frozenset({"boot_s", "first_alert_s"})
-BOARDS = ("virtual", "pi4", "pi5", "orin")
+BOARDS = ("virtual", "emulated", "pi4", "pi5", "orin")
+#: No boards: a container, and a machine whose processor is imitated.
+NO_BOARDS = ("virtual", "emulated")
 
 
 class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +60,7 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     unit: str
     take: Take
-    boards: dict[Literal["virtual", "pi4", "pi5", "orin"], Budget]
+    boards: dict[Literal["virtual", "emulated", "pi4", "pi5", "orin"], Budget]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,10 +17,10 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
 ]
 
-POLE, MANAGEMENT, POLICE, METRICS, STRANGER, BROKER = (
-    f"10.9.8.{number}" for number in (1, 2, 3, 4, 5, 6)
+POLE, MANAGEMENT, POLICE, METRICS, STRANGER, BROKER, CAMERA = (
+    f"10.9.8.{number}" for number in (1, 2, 3, 4, 5, 6, 7)
 )
-OTHERS = (MANAGEMENT, POLICE, METRICS, STRANGER, BROKER)
+OTHERS = (MANAGEMENT, POLICE, METRICS, STRANGER, BROKER, CAMERA)
 #: Everything listens, on both sides: only the rules say what is reached.
 PORTS = (22, 8440, 8443, 8883, 9100, 1883, 4444)
 
@@ -46,6 +46,25 @@ while waiting := [wire for wire in wires if wires[wire] not in reached]:
         else:
             del wires[wire]
 print(*sorted(reached))
+"""
+
+#: A session that the other end knows nothing of: TCP_REPAIR (19, tcp(7)) makes it without packets.
+_SPEAK_IN_A_LOST_SESSION = """
+import socket, sys
+source, target, port, patience_s = sys.argv[1:]
+wire = socket.socket()
+wire.setsockopt(socket.IPPROTO_TCP, 19, 1)
+wire.bind((source, 554))
+wire.connect((target, int(port)))
+wire.setsockopt(socket.IPPROTO_TCP, 19, 0)
+wire.settimeout(float(patience_s))
+try:
+    wire.send(b"video")
+    wire.recv(1)
+except ConnectionResetError:
+    print("reset")
+except TimeoutError:
+    print("nothing")
 """
 
 _LISTEN = """
@@ -74,7 +93,13 @@ def wire(tmp_path_factory):
     shutil.rmtree(nftables / "nftables.d")
     (nftables / "nftables.d").mkdir()
     (nftables / "nftables.d/roeh-addresses.nft").write_text(
-        addresses(management4=MANAGEMENT, access4=POLICE, metrics4=METRICS, broker4=BROKER)
+        addresses(
+            management4=MANAGEMENT,
+            access4=POLICE,
+            metrics4=METRICS,
+            broker4=BROKER,
+            cameras4=CAMERA,
+        )
     )
     pole, others = (f"fw{os.getpid()}{end}" for end in "ab")
     listening = []
@@ -132,6 +157,7 @@ def reached(namespace, source, target, *ports, uid=0):
         pytest.param(METRICS, [9100], id="who scrapes metrics"),
         pytest.param(STRANGER, [], id="strangers"),
         pytest.param(BROKER, [], id="the broker, which never dials"),
+        pytest.param(CAMERA, [], id="a camera, which is asked and never asks"),
     ],
 )
 def test_each_reaches_its_port_and_no_other(wire, source, ports):
@@ -150,6 +176,20 @@ def test_publish_dials_the_broker_and_no_other_process_of_the_pole_does(wire):
 
 def test_the_pole_reaches_itself(wire):
     assert reached(wire[0], "127.0.0.1", "127.0.0.1", 8440) == [8440]
+
+
+def told_in_a_lost_session(namespace, source, patience_s):
+    speak = ["python3", "-c", _SPEAK_IN_A_LOST_SESSION, source, POLE, "41000", str(patience_s)]
+    command = ["ip", "netns", "exec", namespace, *speak]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def test_a_camera_that_sends_into_a_session_from_before_a_power_cut_is_told_that_it_is_over(wire):
+    assert told_in_a_lost_session(wire[1], CAMERA, 60) == "reset"
+
+
+def test_nobody_else_is_told_anything(wire):
+    assert told_in_a_lost_session(wire[1], STRANGER, 0.4) == "nothing"
 
 
 def test_what_is_refused_is_counted(wire):

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import yaml
 from suite import faults
-from suite.budgets import BOARDS, OF_A_BOARD, Budget, Figure, Take, excess, read_table
+from suite.budgets import BOARDS, NO_BOARDS, OF_A_BOARD, Budget, Figure, Take, excess, read_table
 from suite.capabilities import Capability
 from suite.fault_table import cell, is_good, table_lines
 from suite.outcomes import Outcome, Run, Shown, read_run, results_path, write_run
@@ -247,7 +247,7 @@ def test_a_figure_fails_beyond_its_tolerance_and_only_then():
 
 def test_every_board_has_a_budget_for_every_figure_that_it_can_be_measured_for():
     for figure in read_table():
-        boards = set(BOARDS) - ({"virtual"} if figure.take.of in OF_A_BOARD else set())
+        boards = set(BOARDS) - (set(NO_BOARDS) if figure.take.of in OF_A_BOARD else set())
         assert set(figure.boards) == boards, figure.name
 
 

@@ -30,7 +30,8 @@ def test_a_camera_unplugged_is_told_its_gap_is_signed_and_it_comes_back(pole, ca
     pole.wait_until_well(BACK_WITHIN_S)
     wait_until(
         "the control room knows that it sees again",
-        lambda: control_room.condition_of(pole.name) == "ok",
+        # A board that is too slow for its rate holds its budget, and says so.
+        lambda: control_room.condition_of(pole.name) in {"ok", "degraded"},
         BACK_WITHIN_S,
     )
     wait_for_alerts(pole, 1)
