@@ -13,6 +13,10 @@ class Capability(enum.Enum):
     POWER = "power"
     KERNEL = "kernel"
     CLOCK = "clock"
+    TPM = "tpm"
+    THEFT = "theft"
+    CONSOLE = "console"
+    TIME_SERVER = "time_server"
     CAMERA = "camera"
     BOARD = "board"
 
@@ -26,8 +30,12 @@ _MEANINGS = {
     Capability.SYSTEMD: "real units, their sandbox, the watchdog of units",
     Capability.NETNS: "links that can be cut",
     Capability.POWER: "power that takes unsynced bytes with it",
-    Capability.KERNEL: "a kernel of its own: LUKS, TPM, hardware watchdog, overlay root",
+    Capability.KERNEL: "a kernel of its own: hardware watchdog, overlay root",
     Capability.CLOCK: "a clock of its own that can be set",
+    Capability.TPM: "a TPM that keeps the key of the evidence's disk",
+    Capability.THEFT: "a disk that can be copied into another board",
+    Capability.CONSOLE: "a serial line that is written down from the moment power comes",
+    Capability.TIME_SERVER: "a time server that can be taken away",
     Capability.CAMERA: "a camera that can be unplugged",
     Capability.BOARD: "temperature, power supply and GPIO of a board",
 }

@@ -10,10 +10,10 @@ from suite.machine import Machine
 DEVICE = "/dev/disk/by-partlabel/roeh-evidence"
 MOUNT = "/var/lib/roeh"
 _EXTEND = Path(__file__).parent / "probes/extend_pcr.py"
-_ERASE = (
-    Path(__file__).resolve().parent.parent.parent
-    / "deploy/ansible/roles/decommission/files/erase.sh"
+_DECOMMISSION = (
+    Path(__file__).resolve().parent.parent.parent / "deploy/ansible/roles/decommission/files"
 )
+_STEPS = ("end.sh", "erase.sh")
 _PATIENCE_S = 120.0
 
 
@@ -32,6 +32,7 @@ def another_boot_state(machine: Machine) -> None:
 
 
 def erase_as_decommission_does(machine: Machine) -> None:
-    """The step of decommission.yml after which nobody can read what the pole held."""
-    script = shlex.quote(_ERASE.read_text())
-    machine.run(f"sh -ec {script} erase {DEVICE}", patience_s=_PATIENCE_S)
+    """The steps of decommission.yml after which nobody can read what the pole held."""
+    end, erase = (shlex.quote((_DECOMMISSION / name).read_text()) for name in _STEPS)
+    machine.run(f"sh -c {end}", patience_s=_PATIENCE_S)
+    machine.run(f"sh -ec {erase} erase {DEVICE}", patience_s=_PATIENCE_S)

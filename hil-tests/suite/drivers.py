@@ -102,11 +102,16 @@ class CommandProvisionDriver(Driver, ProvisionProtocol):
 
 
 class _ByShell(Driver):
-    """What is done by the pole's own shell, as root."""
+    """What is done by the pole's own shell, as root.
+
+    A pole that was off took its shell along, and labgrid deactivates whatever goes by it: each is
+    activated when it is used, and not only when a test is given it.
+    """
 
     bindings = {"shell": "CommandProtocol"}  # noqa: RUF012 - labgrid reads it of the class
 
     def _as_root(self, script: str) -> list[str]:
+        self.target.activate(self)
         said: list[str] = self.shell.run_check(
             f"sudo -n sh -c {shlex.quote(script)}", timeout=_PATIENCE_S
         )
@@ -120,7 +125,6 @@ class ShellClockDriver(_ByShell, ClockProtocol):
 
     service: str = attr.ib(default="chrony.service", validator=attr.validators.instance_of(str))
 
-    @Driver.check_active
     def step(self, seconds: float) -> None:
         """See the protocol."""
         self._as_root(
@@ -128,7 +132,6 @@ class ShellClockDriver(_ByShell, ClockProtocol):
             f"""date --set="@$(awk 'BEGIN {{ printf "%.3f", '"$(date +%s.%N)"' + {seconds} }}')" """
         )
 
-    @Driver.check_active
     def release(self) -> None:
         """See the protocol."""
         # By the clock of whoever tests: the pole's servers may be further away than it.
@@ -150,7 +153,6 @@ class ShellDiskDriver(_ByShell, DiskProtocol):
     def _filler(self) -> str:
         return f"{self.directory}/.filled-by-a-test"
 
-    @Driver.check_active
     def fill(self, leave_bytes: int) -> None:
         """See the protocol."""
         self._as_root(
@@ -161,7 +163,6 @@ class ShellDiskDriver(_ByShell, DiskProtocol):
             f"[ $want -le 0 ] || fallocate -l $want {self._filler}"
         )
 
-    @Driver.check_active
     def free(self) -> None:
         """See the protocol."""
         self._as_root(f"rm -f {self._filler}")
@@ -183,7 +184,6 @@ class SimulatedHeatDriver(_ByShell, HeatProtocol):
     def _drop_in(self) -> str:
         return f"/run/systemd/system/{self.unit}.d/simulated-heat.conf"
 
-    @Driver.check_active
     def heat(self, temperature_c: float) -> None:
         """See the protocol."""
         zone, fan = f"{self._thermal}/thermal_zone0", f"{self._thermal}/cooling_device0"
@@ -196,7 +196,6 @@ class SimulatedHeatDriver(_ByShell, HeatProtocol):
             f" > {self._drop_in}; systemctl daemon-reload; systemctl restart {self.unit}"
         )
 
-    @Driver.check_active
     def cool(self) -> None:
         """See the protocol."""
         self._as_root(
@@ -213,7 +212,6 @@ class LoadHeatDriver(_ByShell, HeatProtocol):
     Where the bench can close the fan off or warm the air, that is done by hand before.
     """
 
-    @Driver.check_active
     def heat(self, temperature_c: float) -> None:
         """Until the board is so hot, or for ten minutes."""
         self._as_root(
@@ -226,7 +224,6 @@ class LoadHeatDriver(_ByShell, HeatProtocol):
             timeout=600.0,
         )
 
-    @Driver.check_active
     def cool(self) -> None:
         """See the protocol."""
         self._as_root("systemctl stop heat.service 2>/dev/null || true")
@@ -239,7 +236,6 @@ class BoardMeterDriver(_ByShell, MeterProtocol):
 
     cmd_power_w: str = attr.ib(validator=attr.validators.instance_of(str))
 
-    @Driver.check_active
     def read(self, figure: str) -> float:
         """See the protocol."""
         if figure == "temperature_c":
@@ -258,7 +254,6 @@ class DiskStatsWritesDriver(_ByShell, WritesProtocol):
 
     directory: str = attr.ib(default="/var/lib/roeh", validator=attr.validators.instance_of(str))
 
-    @Driver.check_active
     def wait_for(self, count: int) -> None:
         """See the protocol."""
         # In the pole's own shell: from here each look would take longer than many writes.

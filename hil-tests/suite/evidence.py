@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,9 @@ from suite.pole import DATA_DIR
 _ROOT = "/etc/roeh/root-ca.pem"
 _PATIENCE_S = 300.0
 _RECORDS = Path(__file__).parent / "probes/records.py"
-#: Bits of its exit status (edge/docs/verify.md).
-_BYTES, _SIGNER, _COMPLETE = 1, 2, 4
-_FAILED = 64
-_REFUSED = (2, 28, 29, 38)
+#: A line of its verdict (edge/docs/verify.md).
+_ANSWER = re.compile(r"^  (bytes intact|signer trusted|complete) +(OK|FAIL|NOT CHECKED) ", re.M)
+_ASPECTS = {"bytes intact", "signer trusted", "complete"}
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -35,9 +35,13 @@ class Verdict(msgspec.Struct, frozen=True):
 
         Time is not looked at: a virtual pole's clock is nobody's.
         """
-        if self.status in _REFUSED:
-            return False
-        return not (self.status & _FAILED and self.status & (_BYTES | _SIGNER | _COMPLETE))
+        # By its words: whoever crashed, was ended or refused has an exit status too.
+        answers = dict(_ANSWER.findall(self.said))
+        return (
+            set(answers) == _ASPECTS
+            and "FAIL" not in answers.values()
+            and (answers["bytes intact"] == "OK")
+        )
 
 
 class Gap(msgspec.Struct, frozen=True):

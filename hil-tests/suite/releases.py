@@ -67,16 +67,21 @@ class Releases:
 
 
 def carry(bundle: Path, machine: Machine, ssh: object) -> str:
-    """Bring a bundle to a machine; where it is there."""
+    """Bring a bundle to a machine; where it is there.
+
+    On its disk: a pole's /tmp is a small piece of memory.
+    """
     put = getattr(ssh, "put")  # noqa: B009 - of labgrid's driver, which has no types
-    there = f"/tmp/{bundle.name}"  # noqa: S108 - the pole's
+    there = f"/var/tmp/{bundle.name}"  # noqa: S108 - the pole's
     tar = bundle.parent / f"{bundle.name}.tar"
     subprocess.run(["tar", "-C", bundle.parent, "-cf", tar, bundle.name], check=True)
     try:
         put(str(tar), f"{there}.tar")
     finally:
         tar.unlink()
-    machine.run(f"tar -C /tmp -xf {there}.tar --no-same-owner && rm {there}.tar")
+    machine.run(
+        f"tar -C /var/tmp -xf {there}.tar --no-same-owner; status=$?; rm {there}.tar; exit $status"
+    )
     return there
 
 

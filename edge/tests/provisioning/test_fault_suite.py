@@ -12,6 +12,7 @@ import yaml
 from suite import faults
 from suite.budgets import BOARDS, NO_BOARDS, OF_A_BOARD, Budget, Figure, Take, excess, read_table
 from suite.capabilities import Capability
+from suite.evidence import Verdict
 from suite.fault_table import cell, is_good, table_lines
 from suite.outcomes import Outcome, Run, Shown, read_run, results_path, write_run
 from suite.releases import BEGIN
@@ -227,6 +228,9 @@ def test_an_environment_has_a_driver_for_each_thing_that_its_capabilities_ask_fo
         "clock": "ShellClockDriver",
         "power": "DiskStatsWritesDriver",
         "board": "BoardMeterDriver",
+        "theft": "CommandTheftDriver",
+        "console": "CommandConsoleDriver",
+        "time_server": "CommandTimeServerDriver",
     }
     assert {wanted[each] for each in environment.features if each in wanted} <= drivers
     assert "SSHDriver" in environment.targets["control-room"]["drivers"]
@@ -259,6 +263,24 @@ def test_a_budget_that_is_misspelt_is_refused(tmp_path):
     )
     with pytest.raises(msgspec.ValidationError, match="tolerances"):
         read_table(path)
+
+
+VERDICT = """Verdict
+  bytes intact    {}  Are the recorded bytes unchanged?
+  signer trusted  OK           Were they signed by somebody you trust?
+  complete        {}  Is anything missing, added or out of order?
+"""
+
+
+def test_evidence_is_whole_only_where_the_verifier_said_so():
+    said = VERDICT.format("OK         ", "OK         ")
+    assert Verdict(status=32, said=said).is_whole
+    assert Verdict(status=0, said=said).is_whole
+    assert not Verdict(status=68, said=VERDICT.format("OK  ", "FAIL")).is_whole
+    assert not Verdict(status=32, said=VERDICT.format("NOT CHECKED", "OK  ")).is_whole
+    # It crashed, was ended, found nothing.
+    for status in (1, 29, 32, 137):
+        assert not Verdict(status=status, said="Killed").is_whole
 
 
 def test_what_breaks_a_release_is_still_there_to_be_broken():

@@ -13,7 +13,7 @@ from suite.disk_key import (
 )
 from suite.machine import Machine
 
-pytestmark = [pytest.mark.needs("kernel"), pytest.mark.fault(faults.DISK_KEY)]
+pytestmark = [pytest.mark.needs("kernel", "tpm"), pytest.mark.fault(faults.DISK_KEY)]
 
 #: One more than a TPM as delivered allows.
 CUTS = 5
@@ -55,6 +55,7 @@ def test_evidence_is_on_luks2_that_the_tpm_opened_before_anybody_came_in(booted)
     assert token["tpm2-pcrs"] == [7]
 
 
+@pytest.mark.needs("theft")
 @pytest.mark.parametrize("tpm", ["another", "none"])
 def test_a_copied_disk_opens_in_no_other_board(booted, copy_in, tpm):
     booted.run(f"mountpoint {MOUNT} && echo evidence > {SECRET} && sync")
@@ -89,6 +90,7 @@ def test_power_that_comes_and_goes_does_not_lock_the_disk(strategy, booted):
     assert opens_by_tpm(booted)
 
 
+@pytest.mark.needs("theft")
 @pytest.mark.fault(faults.DECOMMISSION)
 def test_after_the_erasure_of_its_keys_not_even_its_own_board_opens_it(booted, copy_in):
     """On a twin with a copy of the same TPM, so that the pole itself is kept."""

@@ -73,6 +73,7 @@ def test_what_is_written_is_on_the_state_partition_and_the_root_as_delivered(str
     booted.run("rm /etc/a-test-was-here && sync")
 
 
+@pytest.mark.needs("console")
 @pytest.mark.fault(faults.OVERLAY)
 def test_a_layer_that_never_comes_up_is_left_alone_and_the_pole_says_so(strategy, booted, target):
     booted.run(f"echo 3 > {LAYER}/tries && sync")

@@ -29,8 +29,10 @@ def install(provisioned_pole, target):
     def install(bundle):
         machine = provisioned_pole.machine
         there = carry(bundle, machine, target.get_driver("SSHDriver"))
-        machine.run(f"roeh release install {there}", patience_s=600)
-        machine.run(f"rm -r {there}")
+        try:
+            machine.run(f"roeh release install {there}", patience_s=600)
+        finally:
+            machine.run(f"rm -r {there}")
 
     return install
 

@@ -4,7 +4,10 @@ import pytest
 from suite import faults
 from suite.waiting import wait_until
 
-pytestmark = [pytest.mark.needs("kernel", "clock"), pytest.mark.fault(faults.CLOCK)]
+pytestmark = [
+    pytest.mark.needs("kernel", "clock", "time_server"),
+    pytest.mark.fault(faults.CLOCK),
+]
 
 SYNCHRONISED_PATIENCE_S = 180.0
 
