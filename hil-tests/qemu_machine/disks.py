@@ -79,10 +79,14 @@ def build_tree(directory: Path, script: Path, release: str) -> None:
 
 
 def overlay(disk: Path, over: Path) -> Path:
-    """A disk that takes what is written, over one that stays as it is."""
+    """A disk that takes what is written, over one that stays as it is.
+
+    It names the other by the way from itself: both may be moved together.
+    """
     over.unlink(missing_ok=True)
+    below = os.path.relpath(disk.resolve(), over.parent.resolve())
     subprocess.run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(disk), "-F", "qcow2", str(over)],
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", str(over)],
         check=True,
     )
     return over

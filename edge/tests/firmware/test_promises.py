@@ -16,6 +16,8 @@ import firmware_tools as tools
 import pytest
 from apt import require_packages
 
+from roeh.release.debs import read_packages
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="some tools need root")
 
 #: edge/design/provisioning.md: path, mode, owner, group.
@@ -29,6 +31,14 @@ DIRECTORIES = [
     ("var/lib/roeh/metrics", 0o1775, "root", "roeh"),
     ("run/roeh", 0o1770, "root", "roeh"),
 ]
+#: Of a control room and of a witness's machine; metrics where a pole has them.
+DESK_DIRECTORIES = [
+    ("var/lib/roeh-desk", 0o700, "roeh-desk", "roeh-desk"),
+    ("var/lib/roeh-desk/tls", 0o700, "roeh-desk", "roeh-desk"),
+    ("var/lib/roeh-witness", 0o700, "roeh-witness", "roeh-witness"),
+    ("var/lib/roeh", 0o755, "root", "root"),
+    ("var/lib/roeh/metrics", 0o1775, "root", "roeh"),
+]
 
 
 @pytest.fixture
@@ -36,8 +46,11 @@ def tree(tmp_path):
     return Path(shutil.copytree(tools.FIRMWARE, tmp_path / "tree"))
 
 
-def test_users_have_no_shell_and_directories_belong_to_one_of_them(tree):
-    assert tools.made_directories(tree, tree / "systemd/tmpfiles.d/roeh.conf") == ""
+@pytest.mark.parametrize(
+    ("name", "directories"), [("roeh", DIRECTORIES), ("roeh-desk", DESK_DIRECTORIES)]
+)
+def test_users_have_no_shell_and_directories_belong_to_one_of_them(tree, name, directories):
+    assert tools.made_directories(tree, tree / f"systemd/tmpfiles.d/{name}.conf") == ""
     root = tree.parent / "tree-directories"
 
     rows = [line.split(":") for line in (root / "etc/passwd").read_text().splitlines()]
@@ -48,10 +61,58 @@ def test_users_have_no_shell_and_directories_belong_to_one_of_them(tree):
     } | {0: "root"}
 
     assert {row[6] for row in rows if row[0].startswith("roeh")} == {"/usr/sbin/nologin"}
-    for path, mode, owner, group in DIRECTORIES:
+    for path, mode, owner, group in directories:
         status = (root / path).stat()
         assert status.st_mode & 0o7777 == mode, path
         assert (users[status.st_uid], groups[status.st_gid]) == (owner, group), path
+
+
+@pytest.mark.parametrize("user", ["roeh-desk", "roeh-witness"])
+def test_who_is_no_pole_leaves_metrics_where_the_exporter_looks(tree, tmp_path, user):
+    """With the users of a control room alone; as their units are, in a user namespace."""
+    (tree / "systemd/sysusers.d/roeh.conf").unlink()
+    assert tools.made_directories(tree, tree / "systemd/tmpfiles.d/roeh-desk.conf") == ""
+    root = tree.parent / "tree-directories"
+    for folder in (root, *root.parents):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    row = next(row for row in (root / "etc/passwd").read_text().splitlines() if f"{user}:" in row)
+    uid, gid = row.split(":")[2:4]
+    groups = [
+        line.split(":")[2]
+        for line in (root / "etc/group").read_text().splitlines()
+        if user in line.split(":")[3].split(",")
+    ]
+    file = root / "var/lib/roeh/metrics" / f"{user}.prom"
+    as_user = ["setpriv", f"--reuid={uid}", f"--regid={gid}", f"--groups={','.join(groups)}"]
+
+    done = tools.run(*as_user, "unshare", "--user", "--map-current-user", "touch", file)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "unit", sorted((tools.FIRMWARE / "systemd").glob("roeh-desk-*.service")), ids=lambda p: p.stem
+)
+def test_a_unit_of_the_desk_may_write_metrics(unit):
+    paths = re.search("^ReadWritePaths=(.*)$", unit.read_text(), re.MULTILINE)[1].split()
+
+    assert "-/var/lib/roeh/metrics" in paths
+
+
+@pytest.mark.apt("chrony nftables systemd-journal-remote")
+def test_a_unit_that_a_pole_sets_comes_with_a_package_that_the_bundle_carries():
+    """Another's unit with our drop-in: without its package there is nothing to start."""
+    require_packages("chrony", "nftables", "systemd-journal-remote")
+    listed = read_packages(tools.FIRMWARE.parent / "deploy/ansible/packages/pole.txt")
+    units = {path.name.removesuffix(".d") for path in tools.FIRMWARE.glob("common/*/*.service.d")}
+    bringing = {}
+    for unit in units:
+        found = tools.run("dpkg-query", "--search", f"/lib/systemd/system/{unit}").stdout
+        bringing[unit] = found.partition(":")[0]
+
+    assert "systemd-journal-upload.service" in units
+    assert {unit: name for unit, name in bringing.items() if name not in listed} == {}
 
 
 @pytest.mark.apt("systemd")

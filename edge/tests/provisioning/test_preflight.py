@@ -121,6 +121,36 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
         changed(roeh_management_networks=[]),
         ["quay-1: roeh_management_networks: nobody could come in"],
     ),
+    "names that nobody can be asked for": (
+        changed(
+            roeh_broker_host="broker.harbour.example",
+            roeh_time_servers=["10.0.0.60", "time.harbour.example"],
+            roeh_log_host="logs.harbour.example",
+            roeh_sensors=sensor(source={"kind": "rtsp", "url": "rtsp://v@dome.example/1"}),
+        ),
+        [
+            "quay-1: roeh_broker_host = 'broker.harbour.example': a name, and no name server",
+            "quay-1: roeh_time_servers[1] = 'time.harbour.example': a name, and no name server",
+            "quay-1: roeh_log_host = 'logs.harbour.example': a name, and no name server",
+            "quay-1: roeh_sensors[0].source.url = 'dome.example': a name, and no name server",
+        ],
+    ),
+    "names that the pole knows, and an address of another kind": (
+        changed(
+            roeh_broker_host="broker.harbour.example",
+            roeh_host_addresses={"broker.harbour.example": "10.0.0.1"},
+            roeh_time_servers=["fd00::60", "quay-1"],
+        ),
+        [],
+    ),
+    "names, and a name server": (
+        changed(
+            roeh_broker_host="broker.harbour.example",
+            roeh_log_host="logs.harbour.example",
+            roeh_name_servers=["10.0.0.53"],
+        ),
+        [],
+    ),
     "ports": (
         changed(
             roeh_metrics_networks=["10.0.0.0/24"],
@@ -282,13 +312,19 @@ all:
   children:
     control_room:
       hosts:
-        control-1: {ansible_host: 192.0.2.1, roeh_desk_nam: x, roeh_pole_networks: [10.0.0.300]}
+        control-1:
+          ansible_host: 192.0.2.1
+          roeh_desk_nam: x
+          roeh_pole_networks: [10.0.0.300]
+          roeh_broker_host: broker.harbour.example
+          roeh_log_host: logs.harbour.example
 """
     words = (
         "control-1: roeh_desk_name: it is not set",
         "control-1: roeh_desk_nam: a variable that no role knows; did you mean roeh_desk_name?",
         "control-1: roeh_management_networks: it is not set",
         "control-1: roeh_pole_networks[0] = ''10.0.0.300''",
+        "control-1: roeh_broker_host = ''broker.harbour.example'': a name, and no name server",
         "control-1: roeh_bundle = ''/nowhere'': no bundle is there",
         "control-1: roeh_trust_dir: no release-ca.pem in /nowhere",
     )
@@ -302,12 +338,13 @@ all:
   children:
     witness:
       hosts:
-        witness-1: {ansible_host: 192.0.2.1, roeh_witness: police}
+        witness-1: {ansible_host: 192.0.2.1, roeh_witness: police, roeh_time_servers: [time]}
 """
     words = (
         "witness-1: roeh_witness_name: it is not set",
         "witness-1: roeh_broker_host: it is not set",
         "witness-1: roeh_witness: a variable that no role knows",
+        "witness-1: roeh_time_servers[0] = ''time'': a name, and no name server",
         "witness-1: roeh_management_networks[0] = ''10.0.0.300''",
         "witness-1: roeh_bundle = ''/nowhere'': no bundle is there",
     )

@@ -98,7 +98,10 @@ def roeh_node_toml(variables: Mapping[str, Any], name: str) -> str:
 def roeh_firewall_addresses(variables: Mapping[str, Any], group: str) -> str:
     """The addresses of the firewall of this host, which is in the group."""
     dialler, broker_port = _DIALLERS[group]
-    return firewall_addresses(_plain(variables), dialler=dialler, broker_port=broker_port)
+    ours = _plain(variables)
+    if group != "poles":
+        ours.pop("roeh_log_host", None)  # poles alone send their journals
+    return firewall_addresses(ours, dialler=dialler, broker_port=broker_port)
 
 
 def roeh_overlay_file(source: str, folder: str) -> dict[str, str]:

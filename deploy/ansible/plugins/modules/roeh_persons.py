@@ -1,7 +1,8 @@
 """Logins of persons: made, given their keys, and shut when they are not listed any more.
 
-Runs on the pole with the system's Python. Who leaves keeps their files, and is let in nowhere:
-out of the group, key file gone, account locked.
+Runs on the pole with the system's Python. Who leaves keeps their other files, and is let in
+nowhere: account expired and locked, key file gone, out of the group. Who comes back is let in by
+key again; a password stays locked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import grp
 import os
 import pwd
 import re
+import time  # noqa: TID251 - Clock is the product's, and this runs before it is there
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,7 +21,7 @@ module: roeh_persons
 short_description: Logins of persons, by key alone
 description:
   - Makes the group and each person's login, writes their public keys, and shuts the logins of
-    those members of the group who are not listed any more.
+    those members of the group who are not listed any more; whoever is listed again is let in again.
 options:
   group: {description: Who may come in, type: str, required: true}
   persons:
@@ -56,6 +58,9 @@ caller:
 """
 
 _LOGIN = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_SECONDS_PER_DAY = 86400
+#: Of a line of shadow(5): days since 1970 after which nobody logs in there.
+_EXPIRES = 7
 
 
 def main() -> None:
@@ -90,21 +95,25 @@ def main() -> None:
             done.append(f"{name}: made")
             _run(module, "useradd", "--create-home", "--shell=/bin/bash", name)
         done.extend(_give_keys(module, name, keys))
-    for name in sorted(wanted - members):
-        done.append(f"{name}: let in")
-        _run(module, "usermod", "--append", "--groups", group, name)
+    for name in sorted(wanted):
+        if name not in members or _is_expired(module, name):
+            done.append(f"{name}: let in")
+            # Not unlocked: logins are by key, and of an account without a password it is refused.
+            _run(module, "usermod", "--append", "--groups", group, "--expiredate", "", name)
+    # Out of the group at last: until then the next run finds whom a killed one began to shut out.
     for name in sorted(members - wanted):
         done.append(f"{name}: shut out")
+        if _has_login(name):
+            _run(module, "usermod", "--lock", "--expiredate=1", name)
+            _run(module, "rm", "--recursive", "--force", "--", str(_key_file(name)))
         _run(module, "gpasswd", "--delete", name, group)
-        _run(module, "usermod", "--lock", "--expiredate=1", name)
     module.exit_json(changed=bool(done), done=done, caller=caller)
 
 
 def _give_keys(module: AnsibleModule, name: str, keys: list[str]) -> list[str]:
     """Their authorized_keys, exactly these."""
     content = "".join(f"{key.strip()}\n" for key in keys)
-    home = Path(pwd.getpwnam(name).pw_dir) if _has_login(name) else Path("/nonexistent")
-    path = home / ".ssh/authorized_keys"
+    path = _key_file(name)
     if path.exists() and path.read_text(encoding="utf-8") == content:
         return []
     if not module.check_mode:
@@ -120,6 +129,18 @@ def _give_keys(module: AnsibleModule, name: str, keys: list[str]) -> list[str]:
             os.chown(item, login.pw_uid, login.pw_gid)
         staged.replace(path)
     return [f"{name}: keys written"]
+
+
+def _key_file(name: str) -> Path:
+    home = Path(pwd.getpwnam(name).pw_dir) if _has_login(name) else Path("/nonexistent")
+    return home / ".ssh/authorized_keys"
+
+
+def _is_expired(module: AnsibleModule, name: str) -> bool:
+    """Whether the account has ended, as that of somebody who was shut out."""
+    _, line, _ = module.run_command(["getent", "shadow", name])
+    day = line.strip().split(":")[_EXPIRES] if line.count(":") > _EXPIRES else ""
+    return bool(day) and int(day) <= time.time() // _SECONDS_PER_DAY
 
 
 def _has_login(name: str) -> bool:

@@ -9,6 +9,8 @@ from pole_inventory.fleet import (
     TRUST_FILES,
     Pole,
     address_mistakes,
+    dialled,
+    name_mistakes,
     own_mistakes,
     shared_mistakes,
 )
@@ -32,6 +34,8 @@ CONTROL_ROOM_ROLES = (
 WITNESS_ROLES = (
     "witness", "base", "time", "network", "release", "observability", "hardening",
 )  # fmt: skip
+#: Whom a control room and a witness's machine reach; poles alone send their journals.
+_DIALLED = ("roeh_broker_host", "roeh_time_servers")
 _RELEASE_CA = "release-ca.pem"
 _ARCHITECTURES: Mapping[str, str] = {"pi4": "aarch64", "pi5": "aarch64", "orin": "aarch64"}
 
@@ -79,6 +83,7 @@ def machines_checked(
         found.extend(specified(room.name, room.variables, options))
         found.extend(unknown(room.name, room.variables, known))
         found.extend(address_mistakes(room))
+        found.extend(name_mistakes(room, dialled(room, _DIALLED)))
         trust = room.text("roeh_trust_dir")
         if trust and not (Path(trust) / _RELEASE_CA).is_file():
             what = f"no {_RELEASE_CA} in {trust}"

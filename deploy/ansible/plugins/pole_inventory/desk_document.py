@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pole_inventory.node_document import merged, toml_of
+from pole_inventory.node_document import METRICS_DIR, merged, toml_of
 
 _DATA_DIR = "/var/lib/roeh-desk"
 #: PostgreSQL over its socket: who the system says that one is, and no password.
@@ -14,6 +14,7 @@ _POSTGRESQL = "postgresql://roeh-desk@/roeh?host=/run/postgresql"
 _FIXED: Mapping[str, Mapping[str, Any]] = {
     "paths": {"data_dir": _DATA_DIR},
     "broker": {"port": 8884, "tls": {"ca_file": "/etc/roeh/broker-ca.pem"}},
+    "metrics": {"dir": METRICS_DIR},
 }
 #: A witness belongs on a machine of somebody else's; its own file is witness.toml.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {"witness": {"enabled": False}}

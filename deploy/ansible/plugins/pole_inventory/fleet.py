@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from pole_inventory.firewall import HOSTS
 from pole_inventory.mistakes import Mistake
 from pole_inventory.node_document import node_document
 from pole_inventory.overlays import has_compiler
@@ -68,6 +70,7 @@ def own_mistakes(pole: Pole, control_rooms: Iterable[str]) -> Iterator[Mistake]:
     """Of one pole, beside what the product judges."""
     yield from _serial(pole)
     yield from address_mistakes(pole)
+    yield from name_mistakes(pole, {**dialled(pole, HOSTS.values()), **_cameras(pole)})
     yield from _ports(pole)
     yield from _key_files(pole)
     yield from _usb_devices(pole)
@@ -140,6 +143,58 @@ def address_mistakes(pole: Pole) -> Iterator[Mistake]:
             pole.name, "roeh_management_networks", "nobody could come in by ssh any more",
             "give the networks from which it is provisioned",
         )  # fmt: skip
+
+
+def name_mistakes(pole: Pole, hosts: Mapping[str, str]) -> Iterator[Mistake]:
+    """Hosts that are names where nobody can be asked: the firewall lets no other server answer.
+
+    Args:
+        pole: it, or a control room or a witness.
+        hosts: each by the field that names it.
+    """
+    if pole.listed("roeh_name_servers"):
+        return
+    known = pole.variables.get("roeh_host_addresses")
+    resolved = {pole.name, "localhost", *(known if isinstance(known, Mapping) else ())}
+    for field, host in hosts.items():
+        if host and host not in resolved and not _is_address(host):
+            yield Mistake(
+                pole.name, f"{field} = {host!r}",
+                "a name, and no name server can be asked (roeh_name_servers is empty)",
+                "give the address, or put the name into roeh_host_addresses, or name a name server",
+            )  # fmt: skip
+
+
+def dialled(pole: Pole, variables: Iterable[str]) -> dict[str, str]:
+    """The hosts in these variables, each by the field that names it."""
+    found: dict[str, str] = {}
+    for variable in variables:
+        found |= {f"{variable}[{i}]": str(host) for i, host in enumerate(pole.listed(variable))}
+        if not isinstance(pole.variables.get(variable), list):
+            found[variable] = pole.text(variable)
+    return found
+
+
+def _cameras(pole: Pole) -> dict[str, str]:
+    """The hosts of network cameras."""
+    found: dict[str, str] = {}
+    for index, sensor in enumerate(pole.listed("roeh_sensors")):
+        source = sensor.get("source") if isinstance(sensor, Mapping) else None
+        url = source.get("url") if isinstance(source, Mapping) else None
+        try:
+            host = urlsplit(url).hostname if isinstance(url, str) else None
+        except ValueError:
+            continue  # no address of a camera: the product says so
+        found[f"roeh_sensors[{index}].source.url"] = host or ""
+    return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _ports(pole: Pole) -> Iterator[Mistake]:

@@ -7,12 +7,14 @@ from typing import Any
 
 import tomli_w
 
+#: Where the node exporter looks, on every machine (roles/observability/files/node-exporter).
+METRICS_DIR = "/var/lib/roeh/metrics"
 #: Where units, users and certificates are: the roles put them there, so nobody else says it.
 FIXED: Mapping[str, Mapping[str, Any]] = {
     "paths": {"data_dir": "/var/lib/roeh/data", "run_dir": "/run/roeh"},
     "keys": {"tls_dir": "/var/lib/roeh/tls", "retrieve_tls_dir": "/var/lib/roeh/https"},
     "access": {"exports_dir": "/var/lib/roeh/exports"},
-    "metrics": {"dir": "/var/lib/roeh/metrics"},
+    "metrics": {"dir": METRICS_DIR},
     "broker": {"tls": {"ca_file": "/etc/roeh/broker-ca.pem"}},
     "desk": {"keys_file": "/etc/roeh/desk.keys"},
     "users": {

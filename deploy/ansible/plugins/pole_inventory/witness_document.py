@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pole_inventory.node_document import merged, toml_of
+from pole_inventory.node_document import METRICS_DIR, merged, toml_of
 
 _CERTIFICATE = "/etc/roeh/witness.pem"
 #: Where its unit, user and certificate are: the role puts them there, so nobody else says it.
@@ -19,6 +19,7 @@ _FIXED: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "witness": {"state_dir": "/var/lib/roeh-witness", "ca_file": "/etc/roeh/root-ca.pem"},
+    "metrics": {"dir": METRICS_DIR},
 }
 
 

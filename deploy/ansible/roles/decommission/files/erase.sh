@@ -1,5 +1,8 @@
 # $1: the evidence partition, or empty. May be repeated after an interruption anywhere.
 device=$1
+# First what makes it a pole: a run after a power cut finds one that is gone, and comes here again.
+rm -f /etc/roeh/node.toml
+sync
 if test -n "$device"; then
     # What lies on it is unmounted and closed first, whatever it was called.
     umount /var/lib/roeh 2>/dev/null || true
@@ -18,7 +21,7 @@ if test -n "$device"; then
     # Where the disk can forget its cells it is told to; where not, they hold what nobody can decrypt.
     blkdiscard --force "$device" 2>/dev/null || true
     # What opened and mounted it at each start.
-    systemctl disable --quiet var-lib-roeh.mount roeh-disk-key.service 2>/dev/null || true
+    systemctl disable --now --quiet var-lib-roeh.mount roeh-disk-key.service 2>/dev/null || true
     rm -f /etc/crypttab /etc/systemd/system/var-lib-roeh.mount /etc/systemd/system/roeh-disk-key.service
     systemctl daemon-reload
 fi

@@ -15,7 +15,8 @@ if test -n "$left"; then
     echo "still there: $left" >&2
     exit 1
 fi
-if systemctl --quiet is-active 'roeh-*.service'; then
+if systemctl --quiet is-active roeh-capture.service roeh-detect.service roeh-evidence.service \
+    roeh-publish.service roeh-retrieve.service 'roeh-usb@*.service'; then
     echo "a process of the pole still runs" >&2
     exit 1
 fi

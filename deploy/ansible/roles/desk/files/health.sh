@@ -7,6 +7,10 @@ for port in 8883 8884; do
 done
 # Ingest's own connection to the broker's door for services; the republisher dials when it has something to say.
 test "$(ss -Htn state established "sport = :8884" | wc -l)" -ge 1 || echo "the desk has no connection to the broker"
+# As soon as they run; the node exporter shows them, and alert rules look at them.
+for process in ingest republish; do
+    test -f /var/lib/roeh/metrics/roeh_$process.prom || echo "$process has written no metrics to /var/lib/roeh/metrics"
+done
 if grep -q '^url = "postgresql' /etc/roeh/desk.toml; then
     cd / && runuser -u roeh-desk -- psql --no-psqlrc --quiet --tuples-only --command 'SELECT 1' \
         'postgresql://roeh-desk@/roeh?host=/run/postgresql' > /dev/null 2>&1 \

@@ -49,7 +49,8 @@ key() {
 	tpm2)
 		umask 077
 		mkdir -p /run/roeh-storage
-		head -c 64 /dev/urandom >/run/roeh-storage/key
+		# As text: it is given to systemd-cryptenroll as a password.
+		head -c 64 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >/run/roeh-storage/key
 		echo /run/roeh-storage/key
 		;;
 	esac
@@ -71,7 +72,8 @@ make_encrypted() {
 	cryptsetup close "$UNFINISHED"
 	if [ "$KIND" = tpm2 ]; then
 		# Then the key of this run is no key any more.
-		systemd-cryptenroll --unlock-key-file="$made_with" --tpm2-device=auto "$DEVICE"
+		# By its environment: systemd of a Jetson (249) has no --unlock-key-file.
+		PASSWORD=$(cat "$made_with") systemd-cryptenroll --tpm2-device=auto "$DEVICE"
 		cryptsetup luksKillSlot --batch-mode "$DEVICE" 0
 		rm -f "$made_with"
 	fi
