@@ -1,8 +1,14 @@
-# $1: SITE/POLE; $2: reason; $3: compromised since, or empty. May be repeated: what is revoked stays so.
+# $1: SITE/POLE, or `nobody`, which only renews the lists; $2: reason; $3: compromised since, or empty. May be repeated: what is revoked stays so.
 pole=$1 reason=$2 since=$3
 ca=/var/lib/roeh-ca/nodes
-set -- --pole "$pole" --reason "$reason"
-if test -n "$since"; then set -- "$@" --compromised-since "$since"; fi
+case $pole in
+    nobody) set -- ;;
+    */*)
+        set -- --pole "$pole" --reason "$reason"
+        if test -n "$since"; then set -- "$@" --compromised-since "$since"; fi
+        ;;
+    *) echo "$pole: no pole; give SITE/POLE, or nobody to renew the lists" >&2; exit 2 ;;
+esac
 if test -f /etc/roeh/nodes-ca.passphrase; then
     set -- "$@" --passphrase-file /etc/roeh/nodes-ca.passphrase
 fi
